@@ -1,0 +1,1 @@
+"""Local runs: an embedded server, a small supervisor, and the story they play together."""
