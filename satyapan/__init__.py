@@ -1,0 +1,1 @@
+"""What producers import: submit verifications, wait for them, read and watch their results."""

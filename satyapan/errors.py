@@ -1,0 +1,93 @@
+"""Errors that producers see: each class answers "what may I do next?".
+
+    SatyapanError
+    ├── InvalidRequest   the request is wrong: correct the named fields, submit again
+    ├── Conflict         this id already stands for other data: use another id, or the same data
+    ├── Unavailable      nothing certain was stored: submit again, unchanged, with the same id or key
+    ├── NotFound         no such verification here (never submitted, or its retention has ended)
+    ├── StillOpen        the wait ended first: wait again later; the verification goes on
+    └── Unreadable       sealed under a key that is not in the ring: add the old key to the ring
+
+Texts and attributes carry ids, field names and codes; never a value that a producer sent.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from satyapan.records import Verification
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a request: the field, the vendor's code, the vendor's wording."""
+
+    field: str
+    code: str
+    message: str
+
+
+class SatyapanError(Exception):
+    """The base of everything that this package raises on purpose."""
+
+
+class InvalidRequest(SatyapanError):
+    """The request breaks the vendor's rules; `faults` has all of them at once. Nothing was stored."""
+
+    def __init__(self, faults: "Sequence[Fault]") -> None:
+        self.faults = tuple(faults)
+        listed = "; ".join(f"{fault.field}: {fault.message} [{fault.code}]" for fault in faults)
+        super().__init__(f"correct these fields and submit again: {listed}")
+
+
+class Conflict(SatyapanError):
+    """The id already stands for another request. Nothing was stored, no call was made."""
+
+    def __init__(self, verification_id: str) -> None:
+        self.verification_id = verification_id
+        super().__init__(
+            f"verification {verification_id} was submitted before with other data: "
+            "use a new verification_id or key for new data"
+        )
+
+
+class Unavailable(SatyapanError):
+    """The ledger could not be reached or refused the write; submitting again is safe."""
+
+    def __init__(self, what: str, verification_id: str = "") -> None:
+        self.what = what
+        self.verification_id = verification_id
+        again = f" for {verification_id}" if verification_id else ""
+        super().__init__(f"{what}{again}: try again with the same id; a repeat never runs twice")
+
+
+class NotFound(SatyapanError):
+    """No verification of that id is stored."""
+
+    def __init__(self, verification_id: str) -> None:
+        self.verification_id = verification_id
+        super().__init__(
+            f"no verification {verification_id}: it was never submitted here, or it was kept "
+            "as long as the retention setting says"
+        )
+
+
+class StillOpen(SatyapanError, TimeoutError):
+    """The time to wait is over, the verification is not; `verification` is what is known so far."""
+
+    def __init__(self, verification: "Verification") -> None:
+        self.verification = verification
+        super().__init__(
+            f"verification {verification.id} is still {verification.state}: wait again or watch"
+        )
+
+
+class Unreadable(SatyapanError):
+    """A sealed body can't be opened: unknown key id, or it belongs to another record."""
+
+    def __init__(self, record: str, key_id: str) -> None:
+        self.record = record
+        self.key_id = key_id
+        super().__init__(f"{record} is sealed under key {key_id!r}, which does not open it")

@@ -1,0 +1,63 @@
+"""Identifiers: the vendor's rule for them, ids derived from a producer's key, ids of generations."""
+
+import base64
+import hashlib
+import re
+from typing import Final
+
+from satyapan.canonical import digest
+from satyapan.errors import Fault
+
+MAX_LENGTH: Final = 50
+"""The vendor's limit for `verification_id` (passport and DigiLocker pages)."""
+_ALLOWED: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+_RESERVED: Final = re.compile(r"\.g[0-9]+$", re.ASCII)
+_HASHED: Final = 26
+
+
+def id_faults(verification_id: object) -> list[Fault]:
+    """List what is wrong with a verification_id, in the vendor's words."""
+    name = "verification_id"
+    if not isinstance(verification_id, str) or not verification_id:
+        return [Fault(name, f"{name}_missing", f"{name} is missing in the request.")]
+    faults = []
+    if not _ALLOWED.fullmatch(verification_id):
+        words = f"{name} can include only alphanum, dot, hyphen and underscores."
+        faults.append(Fault(name, f"{name}_value_invalid", words))
+    if len(verification_id) > MAX_LENGTH:
+        words = f"{name} can have at most {MAX_LENGTH} characters."
+        faults.append(Fault(name, f"{name}_length_exceeded", words))
+    if _RESERVED.search(verification_id):
+        words = f"{name} may not end in .g and a number: such ids are made for new generations."
+        faults.append(Fault(name, f"{name}_value_invalid", words))
+    return faults
+
+
+def derive_id(id_key: bytes, kind: str, key: str) -> str:
+    """Derive the verification_id for a producer's own key: the same one for ever.
+
+    It can't be turned back into the key, so the key may be anything the producer has
+    (a customer number), and it stays the same even if Redis lost everything.
+    """
+    return f"v-{_short(bytes.fromhex(digest(id_key, b'id', kind.encode(), key.encode())))}"
+
+
+def child_id(id_key: bytes, parent: str, vendor_id: str, reply_to: str) -> str:
+    """Name the row of a person who came by a shared link under an id we never issued."""
+    parts = (b"child", parent.encode(), vendor_id.encode(), reply_to.encode())
+    return f"c-{_short(bytes.fromhex(digest(id_key, *parts)))}"
+
+
+def generation_id(verification_id: str, generation: int) -> str:
+    """Name the vendor-side id of a generation; the first is the verification_id itself."""
+    if generation == 1:
+        return verification_id
+    suffix = f".g{generation}"
+    if len(verification_id) + len(suffix) <= MAX_LENGTH:
+        return verification_id + suffix
+    return f"v-{_short(hashlib.sha256(verification_id.encode()).digest())}{suffix}"
+
+
+def _short(raw: bytes) -> str:
+    """Write 130 bits in letters and digits that every operation of the vendor accepts."""
+    return base64.b32encode(raw).decode().lower()[:_HASHED]

@@ -1,0 +1,149 @@
+"""DigiLocker: a person gives consent in a browser, then the consented documents are fetched.
+
+Source: the vendor's Create URL page (older text), contract.md 4 (journey, status and document
+routes, lifetimes: link 10 minutes, data 1 hour after consent) and 2.3 (the 409's code).
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import INCLUDE, Schema, fields
+
+from satyapan.kinds.fields import loose, missing, refuse, text, wording
+from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
+
+from satyapan.records import State
+
+DOCUMENTS = ("AADHAAR", "PAN", "DRIVING_LICENSE")
+
+
+def _documents(value: list[Any]) -> None:
+    if not value:
+        raise refuse("invalid_request", "Requested Document Type can't be empty")
+    if any(item not in DOCUMENTS for item in value):
+        raise refuse("invalid_request", "Invalid Document Type Submitted")
+    if len(set(value)) != len(value):
+        raise refuse("invalid_request", "Duplicate Document Type Submitted")
+
+
+def _flow(value: str) -> None:
+    if value not in {"signin", "signup"}:
+        raise refuse("user_flow_value_invalid", "user_flow should be signin or signup.")
+
+
+def _return_url(value: str) -> None:
+    if not value.startswith("https://"):
+        raise refuse("return_url_value_invalid", "return_url should start with https.")
+    try:
+        host = urlsplit(value).hostname
+    except ValueError:
+        host = None
+    if not host or any(sign.isspace() for sign in value):
+        raise refuse("return_url_value_invalid", "return_url should be valid url.")
+
+
+class DigilockerRequest(Schema):
+    """What a producer sends. `return_url`: where the person is sent on after our return page."""
+
+    document_requested = fields.List(
+        fields.Raw(),
+        required=True,
+        validate=_documents,
+        error_messages={
+            "required": missing("document_requested"),
+            "null": missing("document_requested"),
+            "invalid": wording("invalid_request", "Invalid Document Type Submitted"),
+        },
+    )
+    user_flow = text("user_flow", _flow, required=False)
+    return_url = text("return_url", _return_url, required=False, length=2000)
+
+
+class CreateReply(Reply):
+    """The journey's link."""
+
+    verification_id = loose(required=True)
+    reference_id = loose(required=True)
+    status = loose(required=True)
+    url = fields.String(required=True)
+
+
+class StatusReply(Reply):
+    """Where the journey stands; `document_consent` is a list, empty, or null without e-Aadhaar."""
+
+    verification_id = loose(required=True)
+    reference_id = loose()
+    status = loose(required=True)
+    user_details = fields.Dict(allow_none=True)
+    document_requested = fields.List(fields.String(), allow_none=True)
+    document_consent = fields.List(fields.String(), allow_none=True)
+    document_consent_validity = loose()
+
+
+class DocumentReply(Reply):
+    """One document; the three shapes have only these in common, the rest is kept as it is."""
+
+    class Meta:
+        """Documents differ; what was paid for is kept whole (sealed)."""
+
+        unknown = INCLUDE
+
+    verification_id = loose()
+    reference_id = loose()
+    status = loose()
+
+
+DIGILOCKER = Kind(
+    name="digilocker",
+    title="Aadhaar, PAN and driving licence from DigiLocker, with consent",
+    request=DigilockerRequest,
+    operations={
+        "cashfree": Operation(
+            mode=Mode.JOURNEY,
+            recovery=Recovery.READ,
+            create=Route(
+                "digilocker", "POST", "/digilocker", CreateReply, paid=True, per_minute=100
+            ),
+            status=Route("digilocker-status", "GET", "/digilocker", StatusReply),
+            document=Route(
+                "digilocker-document", "GET", "/digilocker/document/{item}", DocumentReply
+            ),
+            words={
+                "PENDING": State.PENDING,
+                "AUTHENTICATED": State.DONE,
+                "EXPIRED": State.EXPIRED,
+                "CONSENT_DENIED": State.DENIED,
+                "FAILED": State.FAILED,
+            },
+            own_fields=frozenset({"return_url"}),
+            redirect_field="redirect_url",
+            link_field="url",
+            items_field="document_consent",
+            duplicates=frozenset({(409, "verification_id_value_invalid")}),
+            missing=frozenset(
+                {(404, "verification_id_value_invalid"), (404, "reference_id_value_invalid")}
+            ),
+            gone=frozenset(
+                {"url_expired", "session_expired", "consent_not_granted", "user_detail_mismatch"}
+            ),
+            events={
+                "DIGILOCKER_VERIFICATION_SUCCESS": "AUTHENTICATED",
+                "DIGILOCKER_VERIFICATION_LINK_EXPIRED": "EXPIRED",
+                "DIGILOCKER_VERIFICATION_CONSENT_DENIED": "CONSENT_DENIED",
+                "DIGILOCKER_VERIFICATION_FAILURE": "FAILED",
+                "DIGILOCKER_VERIFICATION_CONSENT_EXPIRED": "",
+            },
+            link_life_s=600,
+            data_life_s=3600,
+        )
+    },
+    private=frozenset({"user_details", "documents", "url", "link", "return_url"}),
+    labels={
+        "AUTHENTICATED": "the person gave consent",
+        "EXPIRED": "the link ran out before the person finished",
+        "CONSENT_DENIED": "the person declined",
+        "FAILED": "the vendor could not finish the journey",
+    },
+    example={"document_requested": ["AADHAAR", "PAN"]},
+)
+

@@ -1,0 +1,75 @@
+"""Request fields that refuse in the vendor's wording, and reply fields that forgive its drift."""
+
+from collections.abc import Callable
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+Check = Callable[[Any], None]
+
+
+def wording(code: str, message: str) -> dict[str, str]:
+    """Make one fault: the vendor's code and its sentence."""
+    return {"code": code, "message": message}
+
+
+def refuse(code: str, message: str) -> ValidationError:
+    """Make the error that a check raises."""
+    return ValidationError(wording(code, message))
+
+
+def missing(name: str) -> dict[str, str]:
+    """Word the fault of a required field that is absent, null or empty."""
+    return wording(f"{name}_missing", f"{name} is missing in the request.")
+
+
+def at_most(name: str, length: int) -> Check:
+    """Refuse longer texts: no request may grow without bound."""
+
+    def check(value: str) -> None:
+        if len(value) > length:
+            message = f"{name} can have at most {length} characters."
+            raise refuse(f"{name}_length_exceeded", message)
+
+    return check
+
+
+def present(name: str) -> Check:
+    """Refuse empty texts as the vendor does: as missing."""
+
+    def check(value: str) -> None:
+        if not value.strip():
+            raise ValidationError(missing(name))
+
+    return check
+
+
+def text(name: str, *checks: Check, required: bool = True, length: int = 200) -> fields.String:
+    """Build a text field of a request."""
+    kind = wording(f"{name}_value_invalid", f"{name} should be text.")
+    first = (present(name),) if required else ()
+    return fields.String(
+        required=required,
+        allow_none=not required,
+        validate=[*first, at_most(name, length), *checks],
+        error_messages={
+            "required": missing(name),
+            "null": missing(name),
+            "invalid": kind,
+            "invalid_utf8": kind,
+        },
+    )
+
+
+class Loose(fields.Field[str | None]):
+    """A reply's text that the vendor sometimes sends as a number; kept as text."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+            raise ValidationError("should be text or a number")
+        return None if value is None else str(value)
+
+
+def loose(*, required: bool = False) -> Loose:
+    """Build a reply field for text, number or null."""
+    return Loose(required=required, allow_none=not required)

@@ -1,0 +1,174 @@
+"""What a kind of verification is, as data. Everything else is driven by these records.
+
+The worker asks an `Operation` what to call and what an answer means; the producer's side asks a
+`Kind` what a request must look like. Neither has a branch on a kind's name anywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError
+
+from satyapan.errors import Fault, InvalidRequest
+from satyapan.records import State
+
+Signature = tuple[int, str]
+"""(HTTP status, vendor's code). Never the code alone: DigiLocker's 409 has the code of a 400."""
+
+
+class Mode(StrEnum):
+    """How a verification of this kind comes to its answer."""
+
+    SYNC = "sync"
+    """The create call's reply is the answer."""
+    JOURNEY = "journey"
+    """A person has to act in a browser; status reads decide."""
+    RESOURCE = "resource"
+    """The create call makes something that many share; one creation at a time, then cached."""
+
+
+class Recovery(StrEnum):
+    """What may be done when a paid call's outcome is unknown."""
+
+    READ = "read"
+    """Its status can be read by our id."""
+    REPEAT = "repeat"
+    """It can't be read, but the vendor refuses a second call with the same id."""
+    NONE = "none"
+    """Neither: a repeat could be paid for twice, so a person decides."""
+
+
+class Role(StrEnum):
+    """Which of an operation's routes a call goes to."""
+
+    CREATE = "create"
+    STATUS = "status"
+    DOCUMENT = "document"
+
+
+class Reply(Schema):
+    """Base of what the vendor sends: known fields are checked, others are dropped."""
+
+    class Meta:
+        """Newer fields of the vendor must not make an answer that was paid for unreadable."""
+
+        unknown = EXCLUDE
+
+
+@dataclass(frozen=True)
+class Route:
+    """One HTTP method and path of the vendor.
+
+    `name` is the quota key: limits are per account and route. `path` may hold `{item}` (the
+    document that is fetched). `paid` calls are made under a durable SENT record only.
+    """
+
+    name: str
+    method: str
+    path: str
+    reply: type[Schema]
+    paid: bool = False
+    per_minute: int = 100
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A vendor's way to serve a kind."""
+
+    mode: Mode
+    recovery: Recovery
+    create: Route
+    words: Mapping[str, State]
+    """The vendor's status word to our state. A word that is not here is looked at by a person."""
+    status: Route | None = None
+    document: Route | None = None
+    id_field: str | None = "verification_id"
+    """The request field that carries our id; None where the vendor takes none."""
+    own_fields: frozenset[str] = frozenset()
+    """Request fields that are for us, not for the vendor."""
+    redirect_field: str | None = None
+    link_field: str | None = None
+    """The reply field with the link a person (or many) will open."""
+    items_field: str | None = None
+    """The status field that lists what can be fetched from the document route (may be null)."""
+    duplicates: frozenset[Signature] = frozenset()
+    missing: frozenset[Signature] = frozenset()
+    """Answers that mean "I don't know this id"."""
+    gone: frozenset[str] = frozenset()
+    """Codes (HTTP 400) that end one document's fetch for good."""
+    events: Mapping[str, str] = field(default_factory=dict)
+    """Webhook event to the status word it claims; "" claims none and only asks for a look."""
+    visitor_events: Mapping[str, State] = field(default_factory=dict)
+    """Webhook events of people who came by a shared link, under ids that we never issued."""
+    link_life_s: int = 0
+    data_life_s: int = 0
+
+    def route(self, role: Role) -> Route:
+        """Give the route of a role.
+
+        Raises:
+            LookupError: the operation has none; its data and the rules disagree.
+        """
+        route = {Role.CREATE: self.create, Role.STATUS: self.status, Role.DOCUMENT: self.document}
+        found = route[role]
+        if found is None:
+            raise LookupError(f"operation {self.create.name} has no {role} route")
+        return found
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sort of verification: what a producer sends, who serves it, what is private in it."""
+
+    name: str
+    title: str
+    request: type[Schema]
+    operations: Mapping[str, Operation]
+    private: frozenset[str]
+    """Names of fields, in requests and results, that may never be shown or logged in clear."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What each of the vendor's result words says, for people."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    """A request that the vendor's own test data answers."""
+    lost_answer: str = "park"
+    """When a paid answer is lost for good: park | fail | reissue (settings may say otherwise)."""
+
+    def check(self, request: Mapping[str, Any], more: list[Fault] | None = None) -> dict[str, Any]:
+        """Validate a request by the vendor's rules and return what will be stored.
+
+        Raises:
+            InvalidRequest: with every fault at once, `more` first.
+        """
+        faults = list(more or [])
+        checked: dict[str, Any] = {}
+        try:
+            checked = dict(self.request().load(request))
+        except ValidationError as error:
+            faults += _faults(error.messages)
+        if faults:
+            raise InvalidRequest(faults)
+        return checked
+
+    def operation(self, vendor: str) -> Operation:
+        """Give the vendor's operation for this kind."""
+        return self.operations[vendor]
+
+
+def _faults(messages: Any, name: str = "") -> list[Fault]:
+    """Flatten marshmallow's messages; ours are {"code", "message"}, its own are plain text."""
+    if isinstance(messages, dict) and "code" in messages:
+        return [Fault(name, messages["code"], messages["message"])]
+    if isinstance(messages, dict):
+        return [f for key, part in messages.items() for f in _faults(part, _joined(name, key))]
+    if isinstance(messages, list):
+        return [fault for part in messages for fault in _faults(part, name)]
+    return [Fault(name, f"{name}_value_invalid", str(messages))]
+
+
+def _joined(name: str, key: Any) -> str:
+    """Name a nested field; marshmallow files faults of the whole request under `_schema`."""
+    if key == "_schema":
+        return name or "request"
+    return f"{name}.{key}" if name else str(key)

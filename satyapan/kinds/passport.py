@@ -1,0 +1,63 @@
+"""Passport: one synchronous, paid call whose answer can't be read again.
+
+Source: the vendor's Verify Passport page; contract.md 1.3 (a repeat with the same id is refused,
+so it is safe but blind) and 1.4 (no pattern for file numbers; an INVALID answer has null fields).
+"""
+
+from datetime import date
+
+from marshmallow import Schema
+
+from satyapan.kinds.fields import loose, refuse, text
+from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
+from satyapan.records import State
+
+
+def _dob(value: str) -> None:
+    """Accept YYYY-MM-DD only; Python's parser alone would also take YYYYMMDD and week dates."""
+    try:
+        good = date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        good = False
+    if not good:
+        raise refuse("dob_value_invalid", "dob should be of type YYYY-MM-DD.")
+
+
+class PassportRequest(Schema):
+    """What a producer sends."""
+
+    file_number = text("file_number")
+    dob = text("dob", _dob)
+    name = text("name", required=False)
+
+
+class PassportReply(Reply):
+    """What the vendor answers; on INVALID the last four are null."""
+
+    verification_id = loose(required=True)
+    reference_id = loose(required=True)
+    status = loose(required=True)
+    file_number = loose()
+    name = loose()
+    dob = loose()
+    application_type = loose()
+    application_received_date = loose()
+
+
+PASSPORT = Kind(
+    name="passport",
+    title="Indian passport by application file number",
+    request=PassportRequest,
+    operations={
+        "cashfree": Operation(
+            mode=Mode.SYNC,
+            recovery=Recovery.REPEAT,
+            create=Route("passport", "POST", "/passport", PassportReply, paid=True),
+            words={"VALID": State.DONE, "INVALID": State.DONE},
+            duplicates=frozenset({(409, "verification_id_already_exists")}),
+        )
+    },
+    private=frozenset({"file_number", "dob", "name"}),
+    labels={"VALID": "the passport exists", "INVALID": "no such passport"},
+    example={"file_number": "PA1079341954215", "dob": "2007-03-01", "name": "John Doe"},
+)

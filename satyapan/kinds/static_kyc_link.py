@@ -1,0 +1,63 @@
+"""Static KYC link: one link and QR picture per template, shared by everyone who uses it.
+
+Source: the vendor's Generate Static KYC Link page; contract.md 6.1 (no id, no 409, no status
+read: a lost create can't be repeated safely) and 5.2 (people arrive by KYC_LINK_* webhooks under
+ids that we never issued).
+"""
+
+import re
+
+from marshmallow import Schema, fields
+
+from satyapan.kinds.fields import loose, refuse, text
+from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
+from satyapan.records import State
+
+_ALLOWED = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+
+
+def _template(value: str) -> None:
+    if not _ALLOWED.fullmatch(value):
+        words = "template_name should only contains alphanumeric, dot, underscore and hyphen."
+        raise refuse("template_name_value_invalid", words)
+
+
+class StaticLinkRequest(Schema):
+    """What a producer sends: the template's name on the vendor's dashboard."""
+
+    template_name = text("template_name", _template)
+
+
+class StaticLinkReply(Reply):
+    """The link, and its QR picture as bare base64 of a PNG."""
+
+    static_link = fields.String(required=True)
+    qr_code = loose()
+    template_name = loose(required=True)
+    status = loose(required=True)
+
+
+STATIC_KYC_LINK = Kind(
+    name="static_kyc_link",
+    title="KYC link that many people can use, per template",
+    request=StaticLinkRequest,
+    operations={
+        "cashfree": Operation(
+            mode=Mode.RESOURCE,
+            recovery=Recovery.NONE,
+            create=Route("static-link", "POST", "/form/static-link", StaticLinkReply, paid=True),
+            words={"ACTIVE": State.DONE},
+            id_field=None,
+            link_field="static_link",
+            visitor_events={
+                "KYC_LINK_ACTION_PERFORMED": State.PENDING,
+                "KYC_LINK_SUCCESS": State.DONE,
+                "KYC_LINK_EXPIRED": State.EXPIRED,
+            },
+            data_life_s=30 * 24 * 3600,
+        )
+    },
+    private=frozenset({"name", "phone", "email", "verification_details", "form_link"}),
+    labels={"ACTIVE": "the link can be used"},
+    example={"template_name": "Aadhaar_verification"},
+)

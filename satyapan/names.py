@@ -1,0 +1,85 @@
+"""Names that cross a process boundary: tasks, queues, keys, event types. Declared once, here."""
+
+from dataclasses import dataclass
+from typing import Final
+
+RUN: Final = "satyapan.run"
+"""Task: look at these verifications now. Argument: a list of verification_ids."""
+LOOK: Final = "satyapan.look"
+"""Task: somebody hints that these verifications moved; read their status soon."""
+INGEST: Final = "satyapan.ingest"
+"""Task: work on these stored webhooks. Argument: a list of inbox ids (digests)."""
+
+RUN_QUEUE: Final = "satyapan.run"
+FOLLOW_QUEUE: Final = "satyapan.follow"
+QUEUES: Final = (RUN_QUEUE, FOLLOW_QUEUE)
+"""Every queue a worker must consume; a new submission never waits behind follow-ups."""
+QUEUE_OF: Final = {RUN: RUN_QUEUE, LOOK: FOLLOW_QUEUE, INGEST: FOLLOW_QUEUE}
+
+EVENT_PREFIX: Final = "in.satyapan.verification."
+"""CloudEvents `type` = this + the change, for example `in.satyapan.verification.done`."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Every Redis key of one installation, under one prefix."""
+
+    prefix: str = "satyapan"
+
+    def row(self, verification_id: str) -> str:
+        """Name the hash that holds one verification."""
+        return f"{self.prefix}:row:{verification_id}"
+
+    @property
+    def due(self) -> str:
+        """Name the sorted set of open verifications, scored by the time (ms) to look at them."""
+        return f"{self.prefix}:due"
+
+    def index(self, state: str) -> str:
+        """Name the sorted set of the ids in one state, scored by when (ms) they came there."""
+        return f"{self.prefix}:index:{state}"
+
+    def events(self, reply_to: str) -> str:
+        """Name the results stream of one producer."""
+        return f"{self.prefix}:events:{reply_to}"
+
+    def channel(self, reply_to: str) -> str:
+        """Name the pub/sub channel that says "this id changed"; never the answer itself."""
+        return f"{self.prefix}:changed:{reply_to}"
+
+    def resource(self, digest: str) -> str:
+        """Name the record of who creates or owns a shared resource (a static link)."""
+        return f"{self.prefix}:resource:{digest}"
+
+    def askers(self, digest: str) -> str:
+        """Name the set of producers that asked for a shared resource."""
+        return f"{self.prefix}:askers:{digest}"
+
+    def alias(self, digest: str) -> str:
+        """Name the pointer from a keyed digest of something the vendor sends to our id."""
+        return f"{self.prefix}:alias:{digest}"
+
+    def inbox(self, digest: str) -> str:
+        """Name the hash that holds one stored webhook."""
+        return f"{self.prefix}:inbox:{digest}"
+
+    @property
+    def inbox_due(self) -> str:
+        """Name the sorted set of webhooks that still have to be worked on."""
+        return f"{self.prefix}:inbox-due"
+
+    def slots(self, account: str, route: str) -> str:
+        """Name the list of reserved call times of one account and route."""
+        return f"{self.prefix}:slots:{account}:{route}"
+
+    def hold(self, account: str, route: str) -> str:
+        """Name the vendor's "not before" of one account and route."""
+        return f"{self.prefix}:hold:{account}:{route}"
+
+    def stop(self, account: str) -> str:
+        """Name the breaker of one account."""
+        return f"{self.prefix}:stop:{account}"
+
+    def looked(self, verification_id: str) -> str:
+        """Name the short-lived mark that a status look was asked for."""
+        return f"{self.prefix}:looked:{verification_id}"

@@ -1,0 +1,130 @@
+"""The row (the ledger's record), its states, and what a producer is shown of it."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+
+class State(StrEnum):
+    """Where a verification stands (DESIGN, 4)."""
+
+    ACCEPTED = "ACCEPTED"
+    CLAIMED = "CLAIMED"
+    SENT = "SENT"
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+    EXPIRED = "EXPIRED"
+    DENIED = "DENIED"
+    FAILED = "FAILED"
+    LOST = "LOST"
+    PARKED = "PARKED"
+
+
+TERMINAL: Final = frozenset(
+    {State.DONE, State.REFUSED, State.EXPIRED, State.DENIED, State.FAILED, State.LOST}
+)
+"""States that never change again."""
+SETTLED: Final = TERMINAL | {State.PARKED}
+"""States in which nothing happens by itself: the answer is in, or a person has to look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One verification. Times are milliseconds on Redis' clock; 0 means "none".
+
+    `request`, `draft`, `result` and `link` are private: sealed in Redis, never in a repr.
+    """
+
+    id: str
+    kind: str
+    vendor: str = "cashfree"
+    account: str = "main"
+    state: State = State.ACCEPTED
+    status: str = ""
+    """The vendor's own word: VALID, INVALID, AUTHENTICATED, ACTIVE ..."""
+    reason: str = ""
+    """Why it is where it is: a vendor's code or one of ours."""
+    refused_field: str = ""
+    """For REFUSED: the request field that the vendor names."""
+    generation: int = 1
+    generations: tuple[str, ...] = ()
+    """The record of each further generation: number, reason and time."""
+    attempts: int = 0
+    doubts: int = 0
+    """Calls of this generation that may have been executed without an answer reaching us."""
+    misses: int = 0
+    """Times the vendor said that it does not know our id, in a row."""
+    tries: int = 0
+    """Waits in a row without progress; drives the back-off."""
+    reference: str = ""
+    http: int = 0
+    fence: int = 0
+    lease: int = 0
+    slot: int = 0
+    due: int = 0
+    deadline: int = 0
+    looked: int = 0
+    evidence: str = ""
+    """The status word that a signed webhook claimed; decides only if no read ever can."""
+    todo: tuple[str, ...] = ()
+    parent: str = ""
+    reply_to: str = "default"
+    seq: int = 0
+    digest: str = ""
+    created: int = 0
+    updated: int = 0
+    request: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    draft: Mapping[str, Any] | None = field(default=None, repr=False)
+    result: Mapping[str, Any] | None = field(default=None, repr=False)
+    link: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a producer sees. Its repr shows ids and codes only."""
+
+    id: str
+    kind: str
+    state: State
+    status: str
+    reason: str
+    refused_field: str
+    reference: str
+    generation: int
+    attempts: int
+    parent: str
+    created: int
+    updated: int
+    result: Mapping[str, Any] | None = field(repr=False)
+    link: str = field(repr=False)
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether nothing more will happen by itself."""
+        return self.state in SETTLED
+
+    @property
+    def terminal(self) -> bool:
+        """Tell whether this is final: the same bytes on every read from now on."""
+        return self.state in TERMINAL
+
+    def picture(self, name: str) -> bytes:
+        """Decode a picture of the result (for example `qr_code`) from base64, bare or data URL.
+
+        Raises:
+            LookupError: the result has no such field.
+            ValueError: the field is not base64.
+        """
+        text = (self.result or {})[name]
+        return base64.b64decode(str(text).rpartition(",")[2], validate=True)
+
+
+def view(row: Row) -> Verification:
+    """Show a row to a producer."""
+    return Verification(
+        **{name: getattr(row, name) for name in Verification.__dataclass_fields__},
+    )

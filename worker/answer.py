@@ -1,0 +1,46 @@
+"""What a vendor's answer means, decided where it is understood: at the wire and in its tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """What the rules need to know of an answer."""
+
+    OK = "ok"
+    """A parsed reply that is about our id."""
+    WAIT = "wait"
+    """Not ready yet: ask the same again (HTTP 202)."""
+    REFUSED = "refused"
+    """The vendor says that this request is wrong; nothing was executed."""
+    MISSING = "missing"
+    """The vendor doesn't know our id (a read), or what the request names (a create)."""
+    GONE = "gone"
+    """This part of the journey's data can't be had any more."""
+    DUPLICATE = "duplicate"
+    """The vendor has seen this id before."""
+    THROTTLED = "throttled"
+    """Too many calls; nothing was executed."""
+    STOPPED = "stopped"
+    """The account can't call: credentials, address, balance. Nothing was executed."""
+    NOT_SENT = "not_sent"
+    """No byte of the request left: name, connection or TLS failed."""
+    UNKNOWN = "unknown"
+    """It may have been executed: no answer, a cut one, a 5xx, one that can't be read or isn't ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A classified answer. `code` is the vendor's, or ours where there is none."""
+
+    outcome: Outcome
+    http: int = 0
+    code: str = ""
+    refused_field: str = ""
+    reference: str = ""
+    not_before_s: float = 0.0
+    """What the vendor asked for, in seconds from now (after a 429)."""
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The checked reply, for OK only. Private."""
