@@ -1,0 +1,81 @@
+"""What producers are told: CloudEvents 1.0 on a Redis stream, one stream for each producer.
+
+An event carries ids and codes. The answer itself is read from the row (`get`), so that it has
+one place, one seal and one set of bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from satyapan.canonical import canonical
+from satyapan.names import EVENT_PREFIX
+from satyapan.records import Row, State
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of one verification. `id` is stable: the same change never has two ids."""
+
+    id: str
+    type: str
+    verification_id: str
+    kind: str
+    state: State
+    status: str
+    reason: str
+    generation: int
+    parent: str
+    time: str
+
+    @property
+    def name(self) -> str:
+        """Give the short name of the change: done, parked, link_ready ..."""
+        return self.type.removeprefix(EVENT_PREFIX)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "Event":
+        """Read an event from the stream.
+
+        Raises:
+            ValueError, KeyError: not an event of ours.
+        """
+        envelope = json.loads(raw)
+        data: Mapping[str, Any] = envelope["data"]
+        return cls(
+            id=envelope["id"],
+            type=envelope["type"],
+            verification_id=envelope["subject"],
+            kind=data["kind"],
+            state=State(data["state"]),
+            status=data["status"],
+            reason=data["reason"],
+            generation=data["generation"],
+            parent=data.get("parent", ""),
+            time=envelope["time"],
+        )
+
+
+def write_event(row: Row, change: str, now_ms: int) -> bytes:
+    """Write the CloudEvent of a change; `row` is as it will be committed, its `seq` counted up."""
+    data = {
+        "kind": row.kind,
+        "state": row.state,
+        "status": row.status,
+        "reason": row.reason,
+        "generation": row.generation,
+        "parent": row.parent,
+    }
+    envelope = {
+        "specversion": "1.0",
+        "id": f"{row.id}.{row.seq}",
+        "source": "satyapan",
+        "type": EVENT_PREFIX + change,
+        "subject": row.id,
+        "time": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return canonical(envelope)

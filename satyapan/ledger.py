@@ -1,0 +1,85 @@
+"""The ledger as producers and the callbacks app use it: insert if absent, and read.
+
+What changes a row later is the worker's alone, under a claim (worker/ledger.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from satyapan.errors import Unavailable
+from satyapan.names import Keys
+from satyapan.records import Row, State
+from satyapan.rows import decode, encode
+from satyapan.sealing import KeyRing
+
+GRACE_MS: Final = 3_000
+"""How long the sweeper leaves a new row to the wake-up that follows its insert."""
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """What insert found: `created`, or else the digest and state of the row that was there."""
+
+    created: bool
+    digest: str
+    state: State
+
+
+class Ledger:
+    """Inserts and reads rows. Raises Unavailable when Redis can't be reached or refuses."""
+
+    def __init__(self, redis: Redis, keys: Keys, ring: KeyRing) -> None:
+        # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
+        self.redis: Any = redis
+        self.keys = keys
+        self.ring = ring
+        script = files("satyapan").joinpath("lua/insert.lua").read_text(encoding="utf-8")
+        self._insert = redis.register_script(script)
+
+    def insert(self, row: Row, life_ms: int, grace_ms: int = GRACE_MS) -> Inserted:
+        """Insert a row if its id is free: in one step, durable before anything is published.
+
+        Raises:
+            Unavailable: it may or may not be stored; the same insert again settles it.
+        """
+        keys = [self.keys.row(row.id), self.keys.due, self.keys.index(row.state)]
+        pairs = [part for pair in encode(row, self.ring).items() for part in pair]
+        arguments = [row.id, row.digest, grace_ms, life_ms, *pairs]
+        try:
+            created, digest, state = self._insert(keys=keys, args=arguments)
+        except RedisError as error:
+            raise Unavailable(f"the ledger did not confirm ({type(error).__name__})", row.id) from error
+        return Inserted(bool(created), digest.decode(), State(state.decode()))
+
+    def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
+        """Read a row, or None; with `sealed` the private fields stay shut (no key is needed)."""
+        try:
+            stored = self.redis.hgetall(self.keys.row(verification_id))
+        except RedisError as error:
+            what = f"the ledger can't be read ({type(error).__name__})"
+            raise Unavailable(what, verification_id) from error
+        return decode(stored, None if sealed else self.ring) if b"id" in stored else None
+
+    def newest(self, state: State, limit: int) -> Iterator[Row]:
+        """Walk the latest rows of a state, newest first, private fields shut."""
+        try:
+            ids = self.redis.zrevrange(self.keys.index(state), 0, limit - 1)
+        except RedisError as error:
+            raise Unavailable(f"the ledger can't be read ({type(error).__name__})") from error
+        rows = (self.read(raw.decode(), sealed=True) for raw in ids)
+        return (row for row in rows if row is not None and row.state == state)
+
+    def counts(self) -> dict[State, int]:
+        """Count the verifications in each state."""
+        try:
+            with self.redis.pipeline(transaction=False) as pipe:
+                for state in State:
+                    pipe.zcard(self.keys.index(state))
+                return dict(zip(State, pipe.execute(), strict=True))
+        except RedisError as error:
+            raise Unavailable(f"the ledger can't be read ({type(error).__name__})") from error

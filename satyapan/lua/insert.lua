@@ -1,0 +1,32 @@
+-- Insert a verification if its id is free. One step: row, due-index and state index.
+--
+-- KEYS[1] row hash          KEYS[2] due-index          KEYS[3] index of the row's state
+-- ARGV[1] id                ARGV[2] digest
+-- ARGV[3] grace, ms: the sweeper wakes the row this much later, if the wake-up got lost
+-- ARGV[4] life, ms: the row must be sent (or, for a child row, end) within this
+-- ARGV[5..] field, value pairs
+--
+-- Returns {1, digest, state} when inserted, {0, stored digest, stored state} when the id is taken.
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local taken = redis.call('HMGET', KEYS[1], 'digest', 'state')
+if taken[2] then
+  return {0, taken[1] or '', taken[2]}
+end
+
+local now = now_ms()
+local state = 'ACCEPTED'
+for i = 5, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  if ARGV[i] == 'state' then
+    state = ARGV[i + 1]
+  end
+end
+redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'state', state,
+  'created', now, 'updated', now, 'due', now, 'deadline', now + ARGV[4])
+redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
+redis.call('ZADD', KEYS[3], now, ARGV[1])
+return {1, ARGV[2], state}

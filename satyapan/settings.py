@@ -1,0 +1,155 @@
+"""The settings that a producer needs; the workers read the same ones and more."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError
+from marshmallow.validate import Range, Regexp
+
+from satyapan.environment import (
+    Secret,
+    SettingFault,
+    SettingsError,
+    environment,
+    read_section,
+    setting,
+)
+from satyapan.sealing import KeyRing
+
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+_PLACE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+_ID_KEY: Final = 32
+
+
+def _redis_url(text: str) -> None:
+    """Refuse what isn't one plain Redis: Celery can't use a cluster, nor can our scripts."""
+    scheme = urlsplit(text).scheme if "://" in text else ""
+    if "cluster" in scheme:
+        raise ValidationError("Redis Cluster is not supported: name a single server.")
+    if scheme not in REDIS_SCHEMES:
+        raise ValidationError("should start with redis://, rediss:// or unix://.")
+
+
+def _ring(text: str) -> None:
+    try:
+        KeyRing.parse(text)
+    except ValueError as error:  # names the part's number only
+        raise ValidationError(f"{error}.") from None
+
+
+def _id_key(text: str) -> None:
+    try:
+        good = len(base64.b64decode(text, validate=True)) >= _ID_KEY
+    except (binascii.Error, ValueError):
+        good = False
+    if not good:
+        raise ValidationError(f"should be base64 of at least {_ID_KEY} random bytes.")
+
+
+def _places(places: list[str]) -> None:
+    if not all(_PLACE.fullmatch(place) for place in places):
+        raise ValidationError("should be module:ATTRIBUTE, several with commas.")
+
+
+_NAME: Final = Regexp(
+    r"\A[A-Za-z0-9._-]{1,64}\Z", error="should be 1 to 64 of A-Z a-z 0-9 . _ -."
+)
+_POSITIVE: Final = Range(min=0, min_inclusive=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProducerSettings:
+    """What submitting and reading needs. Made by `read_producer_settings`, or by hand in tests."""
+
+    redis_url: str = setting(
+        "REDIS_URL",
+        "The ledger's Redis: redis://, rediss:// or unix://.",
+        "redis://127.0.0.1:6379/0",
+        check=[_redis_url],
+        show=False,
+    )
+    broker_url: str = setting(
+        "BROKER_URL",
+        "Celery's Redis; not set: the same as SATYAPAN_REDIS_URL.",
+        "",
+        check=[_redis_url],
+        show=False,
+    )
+    prefix: str = setting(
+        "PREFIX", "What every Redis key starts with: one per installation.", "satyapan",
+        check=[_NAME],
+    )  # fmt: skip
+    seal_keys: Secret = setting(
+        "SEAL_KEYS",
+        "Keys that seal private data, id:base64 of 32 bytes, newest first, old ones behind a comma.",
+        check=[_ring],
+    )
+    id_key: Secret = setting(
+        "ID_KEY",
+        "Key of derived ids and digests, base64 of 32 random bytes; it must never change.",
+        check=[_id_key],
+    )
+    reply_to: str = setting(
+        "REPLY_TO", "Name of this producer: whose results stream gets the events.", "default",
+        check=[_NAME],
+    )  # fmt: skip
+    kinds: tuple[str, ...] = setting(
+        "KINDS", "Further kinds, each as module:ATTRIBUTE.", (), check=[_places]
+    )
+    deadline_s: int = setting(
+        "DEADLINE_S", "Seconds within which an accepted verification must have been sent.", 86_400,
+        check=[Range(min=60)],
+    )  # fmt: skip
+    visibility_timeout_s: int = setting(
+        "VISIBILITY_TIMEOUT_S",
+        "Seconds after which an unacknowledged wake-up is delivered again; the same in every "
+        "process of the installation, because the shortest one wins.",
+        180,
+        check=[Range(min=30)],
+    )
+    redis_connect_timeout_s: float = setting(
+        "REDIS_CONNECT_TIMEOUT_S", "Seconds to wait for a connection to Redis.", 2.0,
+        check=[_POSITIVE],
+    )  # fmt: skip
+    redis_read_timeout_s: float = setting(
+        "REDIS_READ_TIMEOUT_S", "Seconds to wait for an answer of Redis.", 5.0, check=[_POSITIVE]
+    )
+
+    def __post_init__(self) -> None:
+        if not self.broker_url:
+            object.__setattr__(self, "broker_url", self.redis_url)
+
+    def id_key_bytes(self) -> bytes:
+        """Decode the key of derived ids."""
+        return base64.b64decode(self.id_key.reveal(), validate=True)
+
+    def ring(self) -> KeyRing:
+        """Build the key ring that seals and opens private bodies."""
+        return KeyRing.parse(self.seal_keys.reveal())
+
+
+def read_producer_settings(env: Mapping[str, str] | None = None) -> ProducerSettings:
+    """Read a producer's settings from `env`, by default the process' environment.
+
+    Raises:
+        SettingsError: with every fault at once; no text repeats a value.
+    """
+    faults: list[SettingFault] = []
+    settings = read_section(ProducerSettings, environment(env), faults)
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+__all__ = [
+    "ProducerSettings",
+    "Secret",
+    "SettingFault",
+    "SettingsError",
+    "read_producer_settings",
+]

@@ -1,0 +1,105 @@
+"""decide(): every rule of a verification, as one pure function.
+
+Given the row, what happened, and the time, it says what the row becomes and what has to be done.
+It knows no clock, no network, no Redis and no Celery, so it can be tried by the hundred thousand.
+"""
+
+from satyapan.kinds.model import Kind, Mode, Recovery, Role
+from satyapan.records import SETTLED, Row, State
+from worker.rules.creating import created
+from worker.rules.model import (
+    Acquire,
+    Acquired,
+    Answered,
+    Cached,
+    Decision,
+    Event,
+    Held,
+    Policy,
+    Told,
+    Turn,
+    Woken,
+)
+from worker.rules.moves import (
+    create,
+    doubt,
+    park,
+    read_document,
+    read_status,
+    rest,
+    settle,
+)
+from worker.rules.reading import document_read, status_read, too_late
+from worker.rules.sharing import cached, told, visitor_woken
+
+
+def decide(
+    row: Row, event: Event, now: int, kind: Kind, policy: Policy, luck: float = 1.0
+) -> Decision:
+    """Say what a row becomes after an event, and which effects to carry out, in order.
+
+    `now` is Redis' clock in ms; `luck` is one uniform draw from 0..1, for jitter. A settled row
+    is returned unchanged, with no effects, whatever happens (I6).
+    """
+    turn = Turn(now, kind, kind.operation(row.vendor), policy, luck)
+    if row.state in SETTLED:
+        return row, ()
+    match event:
+        case Woken():
+            return _woken(row, turn)
+        case Held():
+            return _held(row, event, turn)
+        case Acquired():
+            return create(row, turn)
+        case Cached():
+            return cached(row, event)
+        case Told():
+            return told(row, event)
+        case Answered():
+            return _answered(row, event, turn)
+
+
+def _answered(row: Row, event: Answered, turn: Turn) -> Decision:
+    if event.role is Role.CREATE:
+        return created(row, event.answer, turn)
+    if event.role is Role.STATUS:
+        return status_read(row, event.answer, turn)
+    return document_read(row, event.item, event.answer, turn)
+
+
+def _held(row: Row, event: Held, turn: Turn) -> Decision:
+    if row.state is State.SENT:
+        return doubt(row, "worker_lost", turn)
+    return rest(row, event.until, event.code, slot=event.slot), ()
+
+
+def _woken(row: Row, turn: Turn) -> Decision:
+    if row.parent:
+        return visitor_woken(row, turn)
+    if row.state is State.SENT:
+        return doubt(row, "worker_lost", turn)
+    if row.state is State.PENDING:
+        return _journey_woken(row, turn)
+    if row.state is State.UNKNOWN:
+        return _unknown_woken(row, turn)
+    if turn.now >= row.deadline:
+        return settle(row, State.FAILED, "deadline")
+    if turn.operation.mode is Mode.RESOURCE:
+        return row, (Acquire(),)
+    return create(row, turn)
+
+
+def _journey_woken(row: Row, turn: Turn) -> Decision:
+    late = turn.now - row.deadline
+    if late >= (0 if row.todo else turn.policy.stuck):
+        return too_late(row, turn)
+    return read_document(row, turn) if row.todo else read_status(row, turn)
+
+
+def _unknown_woken(row: Row, turn: Turn) -> Decision:
+    """Resolve a doubt: by reading, by repeating the same id, or by a person (rules 6 to 8)."""
+    if turn.operation.recovery is Recovery.NONE or turn.now >= row.deadline:
+        return park(row, "unknown_outcome")
+    if turn.operation.recovery is Recovery.READ:
+        return read_status(row, turn)
+    return create(row, turn)

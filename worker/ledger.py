@@ -1,0 +1,133 @@
+"""The ledger under a fence: claim, commit, hints, and who owns a shared resource.
+
+Redis errors pass through: a claim that was not confirmed is none, and a commit that was not
+confirmed is repeated by whoever claims the row next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import Any
+
+from satyapan.events import write_event
+from satyapan.ledger import Ledger
+from satyapan.records import SETTLED, TERMINAL, Row, State
+from satyapan.rows import decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed row as it is stored, and Redis' time (ms) at that moment."""
+
+    row: Row
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How long (ms) rows and events are kept after their end; 0 keeps rows for ever."""
+
+    terminal: int
+    events: int
+
+
+class StaleFence(Exception):
+    """Somebody else has claimed the row since; nothing was written."""
+
+
+class WorkLedger:
+    """What workers may do to rows, on top of what everybody may (`ledger`)."""
+
+    def __init__(self, ledger: Ledger, lease_ms: int, lives: Lives) -> None:
+        self.ledger = ledger
+        self.keys = ledger.keys
+        self.lease_ms = lease_ms
+        self.lives = lives
+        self._scripts = {name: self._load(name) for name in ("claim", "commit", "hint", "acquire")}
+
+    def _load(self, name: str) -> Any:
+        text = files("worker").joinpath(f"lua/{name}.lua").read_text(encoding="utf-8")
+        return self.ledger.redis.register_script(text)
+
+    def claim(self, verification_id: str) -> Claim | None:
+        """Claim a row that is due; None when it isn't, or is claimed, settled or gone."""
+        keys = [self.keys.row(verification_id), self.keys.due]
+        keys += [self.keys.index(State.ACCEPTED), self.keys.index(State.CLAIMED)]
+        told = self._scripts["claim"](keys=keys, args=[verification_id, self.lease_ms])
+        if told[0] != b"claimed":
+            return None
+        stored = dict(zip(told[2::2], told[3::2], strict=True))
+        return Claim(decode(stored, self.ledger.ring), int(told[1]))
+
+    def commit(
+        self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
+    ) -> Row:
+        """Write what was decided, with its events, in one step; `keep` holds on to the claim.
+
+        An alias (a shared resource's link) is kept for ever, and so is the row it points to:
+        without it the next request would buy the resource again.
+
+        Raises:
+            StaleFence: the claim was lost; the caller stops, somebody else is at it.
+        """
+        after = replace(after, seq=before.seq)
+        events = []
+        for change in changes:
+            after = replace(after, seq=after.seq + 1)
+            events.append(write_event(after, change, now))
+        arguments = self._arguments(before, after, events, keep=keep, alias=alias)
+        written, _ = self._scripts["commit"](keys=self._keys(before, after, alias), args=arguments)
+        if not written:
+            raise StaleFence(before.id)
+        return after
+
+    def _keys(self, before: Row, after: Row, alias: str) -> list[str]:
+        row, keys = self.keys.row(after.id), self.keys
+        indexes = [keys.index(before.state), keys.index(after.state)]
+        return [row, keys.due, *indexes, keys.events(after.reply_to), keys.alias(alias)]
+
+    def _arguments(
+        self, before: Row, after: Row, events: list[bytes], *, keep: bool, alias: str
+    ) -> list[Any]:
+        changed = encode(after, self.ledger.ring, before)
+        due = after.due if after.state not in SETTLED else 0
+        lease = self.lease_ms if keep else 0
+        channel = self.keys.channel(after.reply_to)
+        life = 0 if alias else self._life(after)
+        head = [after.id, before.fence, lease, due, life, self.lives.events, channel]
+        pairs = [part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED]
+        return [*head, 1 if alias else 0, len(events), *events, *pairs]
+
+    def _life(self, row: Row) -> int:
+        """Keep a finished row for the retention time, and a parked one until a person was there."""
+        return self.lives.terminal if row.state in TERMINAL else 0
+
+    def hint(self, verification_id: str, least_ms: int, claimed: str = "") -> int:
+        """Bring the next look forward; 0 when there is nothing to look at, else its time (ms)."""
+        keys = [self.keys.row(verification_id), self.keys.due]
+        return int(self._scripts["hint"](keys=keys, args=[verification_id, least_ms, claimed]))
+
+    def owner(self, resource: str) -> str:
+        """Tell which row owns a shared resource; "" for none."""
+        raw: bytes = self.ledger.redis.get(self.keys.resource(resource)) or b""
+        return raw.decode()
+
+    def acquire(self, resource: str, expected: str, row: Row) -> str:
+        """Take a shared resource over from `expected`; returns who owns it now."""
+        keys = [self.keys.resource(resource), self.keys.askers(resource)]
+        owner: bytes = self._scripts["acquire"](keys=keys, args=[expected, row.id, row.reply_to])
+        return owner.decode()
+
+    def askers(self, resource: str) -> list[str]:
+        """List the producers that asked for a shared resource."""
+        found: set[bytes] = self.ledger.redis.smembers(self.keys.askers(resource))
+        return sorted(raw.decode() for raw in found)
+
+    def behind(self, alias: str) -> str:
+        """Follow an alias to our id; "" when there is none."""
+        raw: bytes = self.ledger.redis.get(self.keys.alias(alias)) or b""
+        return raw.decode()
+
+
+_SCRIPTED = frozenset({"fence", "lease", "due", "updated", "created"})
+"""Fields that only the scripts write, from Redis' clock."""

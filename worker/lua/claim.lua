@@ -1,0 +1,44 @@
+-- Claim a verification: the right to act on it, proved by a fence, for as long as the lease.
+--
+-- KEYS[1] row hash   KEYS[2] due-index   KEYS[3] index of ACCEPTED   KEYS[4] index of CLAIMED
+-- ARGV[1] id         ARGV[2] lease, ms
+--
+-- Returns {"claimed", now, field, value, ...} or {"gone" | "settled" | "leased" | "early", now}.
+-- A row that is settled or gone leaves the due-index; one that is early is put back at its time,
+-- so a doubled or late wake-up changes nothing.
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease')
+
+if not row[1] then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  return {'gone', now}
+end
+local due = tonumber(row[2] or '0')
+if due == 0 then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  return {'settled', now}
+end
+local lease = tonumber(row[3] or '0')
+if lease > now then
+  redis.call('ZADD', KEYS[2], lease, ARGV[1])
+  return {'leased', now}
+end
+if due > now then
+  redis.call('ZADD', KEYS[2], due, ARGV[1])
+  return {'early', now}
+end
+
+local ends = now + ARGV[2]
+redis.call('HINCRBY', KEYS[1], 'fence', 1)
+redis.call('HSET', KEYS[1], 'lease', ends)
+redis.call('ZADD', KEYS[2], ends, ARGV[1])
+if row[1] == 'ACCEPTED' then
+  redis.call('HSET', KEYS[1], 'state', 'CLAIMED')
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('ZADD', KEYS[4], now, ARGV[1])
+end
+local answer = redis.call('HGETALL', KEYS[1])
+table.insert(answer, 1, now)
+table.insert(answer, 1, 'claimed')
+return answer

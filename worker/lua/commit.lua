@@ -1,0 +1,67 @@
+-- Commit what was decided about a claimed verification: state, result, events and the next due
+-- time in one step, and only under the fence of the claim. A stale writer changes nothing.
+--
+-- KEYS[1] row hash        KEYS[2] due-index       KEYS[3] index of the old state
+-- KEYS[4] index of the new state                  KEYS[5] results stream
+-- KEYS[6] alias (pointer from something the vendor sends to this id)
+-- ARGV[1] id              ARGV[2] fence
+-- ARGV[3] lease, ms: keep the claim for so long; 0 gives it back
+-- ARGV[4] due, ms; 0 when the row is settled or parked
+-- ARGV[5] life, ms: the row is kept so long from now; 0 for ever
+-- ARGV[6] events live, ms     ARGV[7] channel      ARGV[8] write the alias (1 or 0)
+-- ARGV[9] number of events    ARGV[10..] events, then field, value pairs ("" removes a field)
+--
+-- Returns {1, now}, or {0, now} when the fence is not ours any more.
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] then
+  return {0, now}
+end
+
+local id = ARGV[1]
+local events = tonumber(ARGV[9])
+for i = 10 + events, #ARGV, 2 do
+  if ARGV[i + 1] == '' then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  else
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
+end
+redis.call('HSET', KEYS[1], 'updated', now)
+
+local due = tonumber(ARGV[4])
+if tonumber(ARGV[3]) > 0 then
+  local ends = now + ARGV[3]
+  redis.call('HSET', KEYS[1], 'lease', ends)
+  redis.call('ZADD', KEYS[2], ends, id)
+else
+  redis.call('HDEL', KEYS[1], 'lease')
+  -- A hint that came while the row was claimed brings the next look forward.
+  if redis.call('HDEL', KEYS[1], 'hinted') == 1 and due > now then
+    due = math.min(due, now + 1000)
+  end
+  redis.call('HSET', KEYS[1], 'due', due)
+  if due > 0 then
+    redis.call('ZADD', KEYS[2], due, id)
+  else
+    redis.call('ZREM', KEYS[2], id)
+  end
+end
+
+if KEYS[3] ~= KEYS[4] then
+  redis.call('ZREM', KEYS[3], id)
+end
+redis.call('ZADD', KEYS[4], now, id)
+if ARGV[8] == '1' then
+  redis.call('SET', KEYS[6], id)
+end
+for i = 10, 9 + events do
+  redis.call('XADD', KEYS[5], 'MINID', '~', now - ARGV[6], '*', 'event', ARGV[i])
+end
+if tonumber(ARGV[5]) > 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+end
+if events > 0 then
+  redis.call('PUBLISH', ARGV[7], id)
+end
+return {1, now}

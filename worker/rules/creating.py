@@ -1,0 +1,69 @@
+"""What a create call's answer means for the row (DESIGN, 5)."""
+
+from dataclasses import replace
+
+from satyapan.kinds.model import Mode, Recovery
+from satyapan.records import Row, State
+from worker.answer import Answer, Outcome
+from worker.rules.model import Decision, Emit, Turn
+from worker.rules.moves import again, doubt, park, read_status, renew, settle
+
+_UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED})
+
+
+def created(row: Row, answer: Answer, turn: Turn) -> Decision:
+    """Decide after a create call."""
+    row = replace(row, http=answer.http, reference=answer.reference or row.reference)
+    if answer.outcome is Outcome.OK:
+        return _accepted(row, answer, turn)
+    if answer.outcome in _UNSPENT:
+        return again(row, answer, turn)
+    if answer.outcome in {Outcome.REFUSED, Outcome.MISSING, Outcome.GONE}:
+        return _refused(row, answer)
+    if answer.outcome is Outcome.DUPLICATE:
+        return _duplicate(row, turn)
+    return doubt(row, answer.code, turn)
+
+
+def _accepted(row: Row, answer: Answer, turn: Turn) -> Decision:
+    """Take the answer in: it is the result, or the link of a journey that begins."""
+    body = dict(answer.body or {})
+    operation = turn.operation
+    status = str(body.get("status", ""))
+    link = str(body.get(operation.link_field or "", ""))
+    row = replace(row, status=status, link=link, tries=0)
+    state = operation.words.get(status)
+    if operation.mode is Mode.JOURNEY:
+        return _begun(row, turn)
+    if state is None:
+        return park(replace(row, draft=body), "unknown_status")
+    return settle(row, state, result=body)
+
+
+def _begun(row: Row, turn: Turn) -> Decision:
+    """Start the clock of a journey: the link's life, then the data's."""
+    life = (turn.operation.link_life_s + turn.operation.data_life_s) * 1000
+    row = replace(row, state=State.PENDING, reason="", doubts=0, misses=0)
+    row = replace(row, deadline=turn.now + life, due=turn.next_poll(0))
+    return row, (Emit("link_ready"),)
+
+
+def _refused(row: Row, answer: Answer) -> Decision:
+    """Believe a refusal only while no earlier call is in doubt (I5)."""
+    if row.doubts:
+        return park(row, f"refused_in_doubt/{answer.code}")
+    return settle(replace(row, refused_field=answer.refused_field), State.REFUSED, answer.code)
+
+
+def _duplicate(row: Row, turn: Turn) -> Decision:
+    """Tell a lost answer from somebody else's id (rules 5 to 7 and 9)."""
+    if not row.doubts:
+        return park(row, "foreign_duplicate")
+    if turn.operation.recovery is Recovery.READ:
+        return read_status(replace(row, state=State.UNKNOWN), turn)
+    policy = turn.policy.for_lost_answer(turn.kind)
+    if policy == "reissue":
+        return renew(row, "lost_answer", turn)
+    if policy == "fail":
+        return settle(row, State.LOST, "lost_answer")
+    return park(row, "lost_answer")

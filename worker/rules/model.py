@@ -1,0 +1,145 @@
+"""What the rules are told (events), what they ask for (effects), and the policy they follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from satyapan.kinds.model import Kind, Operation, Role
+from satyapan.records import Row, State
+from worker.answer import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The row was claimed because it is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The call that was asked for can't be made before `until` (ms)."""
+
+    until: int
+    code: str
+    slot: int = 0
+    """The reserved call time, when the wait is for one; 0 when it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The vendor answered, or the wire said why it did not."""
+
+    role: Role
+    answer: Answer
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """This row may create the shared resource; no other row does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """The shared resource exists: what its owner got."""
+
+    status: str
+    reference: str
+    link: str = field(repr=False)
+    result: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A signed webhook told of a person who came by a shared link."""
+
+    state: State
+    status: str
+    reference: str
+    body: Mapping[str, Any] = field(repr=False)
+
+
+Event = Woken | Held | Answered | Acquired | Cached | Told
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Make a vendor call. The row beside it must be durable before the first byte."""
+
+    role: Role
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Ask for the right to create the shared resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Tell the producer of a change, in the same step that commits it."""
+
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopAccount:
+    """Open the account's breaker: credentials, address or balance."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRoute:
+    """Keep every worker off this route for so long: the vendor asked for it."""
+
+    role: Role
+    seconds: float
+
+
+Effect = Call | Acquire | Emit | StopAccount | HoldRoute
+Decision = tuple[Row, tuple[Effect, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The one table of attempts, waits and limits (times in ms)."""
+
+    max_attempts: int = 5
+    """Create calls of one generation; the last unknown one is parked."""
+    max_generations: int = 3
+    backoff_base: int = 1_000
+    backoff_cap: int = 60_000
+    poll_min: int = 5_000
+    poll_max: int = 60_000
+    busy: int = 2_000
+    """How long to wait while another row creates the same resource."""
+    stuck: int = 3_600_000
+    """How long past its deadline a journey that can't be read is tried before it is parked."""
+    lost_answer: Mapping[str, str] = field(default_factory=dict)
+    """Kind to park | fail | reissue; a kind that isn't here follows its own default."""
+
+    def for_lost_answer(self, kind: Kind) -> str:
+        """Give the policy for an answer that was probably paid for and can't be had."""
+        return self.lost_answer.get(kind.name, kind.lost_answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one decision knows besides the row: the time, the data, the policy, one random draw."""
+
+    now: int
+    kind: Kind
+    operation: Operation
+    policy: Policy
+    luck: float
+    """Uniform in 0..1, for full jitter."""
+
+    def backoff(self, tries: int) -> int:
+        """Give the time of the next try: full jitter over a doubling span."""
+        span = min(self.policy.backoff_cap, self.policy.backoff_base << min(tries, 20))
+        return self.now + max(self.policy.backoff_base // 4, round(span * self.luck))
+
+    def next_poll(self, tries: int) -> int:
+        """Give the time of the next status read: spreading out, never bunched."""
+        span = min(self.policy.poll_max, self.policy.poll_min << min(tries, 20))
+        return self.now + round(span * (0.75 + self.luck / 4))

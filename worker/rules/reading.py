@@ -1,0 +1,109 @@
+"""What status and document reads mean for a journey (DESIGN, 6): the status read decides."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from satyapan.records import Row, State
+from worker.answer import Answer, Outcome
+from worker.rules.model import Decision, Turn
+from worker.rules.moves import again, create, park, read_document, renew, rest, settle
+
+_ITEM: Final = re.compile(r"[A-Z0-9_]{1,40}", re.ASCII)
+
+
+def status_read(row: Row, answer: Answer, turn: Turn) -> Decision:
+    """Decide after a status read."""
+    row = replace(row, http=answer.http)
+    if answer.outcome is Outcome.OK:
+        return _known(row, answer, turn)
+    if answer.outcome is Outcome.MISSING:
+        return _not_known(row, answer, turn)
+    return again(row, answer, turn)
+
+
+def _known(row: Row, answer: Answer, turn: Turn) -> Decision:
+    body = dict(answer.body or {})
+    word = str(body.get("status", ""))
+    state = turn.operation.words.get(word)
+    row = replace(row, status=word, reference=answer.reference or row.reference, misses=0)
+    if state is None:
+        return park(replace(row, draft=body), "unknown_status")
+    if not row.link and state in {State.PENDING, State.EXPIRED}:
+        return renew(row, "lost_link", turn)
+    if state is State.PENDING:
+        return _still_open(row, turn)
+    if state is State.DONE:
+        return _consented(row, body, turn)
+    return settle(row, state, word.lower(), result=body)
+
+
+def _still_open(row: Row, turn: Turn) -> Decision:
+    """Poll on until the vendor's own deadlines are over."""
+    if turn.now >= row.deadline:
+        return settle(row, State.EXPIRED, "vendor_deadline")
+    row = replace(row, tries=row.tries + 1)
+    return rest(row, turn.next_poll(row.tries), ""), ()
+
+
+def _consented(row: Row, body: Mapping[str, Any], turn: Turn) -> Decision:
+    """Note which documents may be fetched; a null or empty consent means none."""
+    items = body.get(turn.operation.items_field or "") or []
+    todo = tuple(dict.fromkeys(i for i in items if isinstance(i, str) and _ITEM.fullmatch(i)))
+    row = replace(row, state=State.PENDING, tries=0, todo=todo, draft={**body, "documents": {}})
+    row = replace(row, deadline=turn.now + turn.operation.data_life_s * 1000)
+    return _onward(row, turn)
+
+
+def _not_known(row: Row, answer: Answer, turn: Turn) -> Decision:
+    """Ask once more before believing it: the first call may still be on its way (rule 6)."""
+    row = replace(row, misses=row.misses + 1)
+    if row.state is State.UNKNOWN and row.misses > 1:
+        return create(row, turn)
+    if row.state is State.PENDING and turn.now >= row.deadline:
+        return park(row, "vendor_forgot")
+    return again(row, answer, turn)
+
+
+def document_read(row: Row, item: str, answer: Answer, turn: Turn) -> Decision:
+    """Decide after a document read."""
+    row = replace(row, http=answer.http)
+    if answer.outcome is Outcome.OK:
+        return _filed(row, item, dict(answer.body or {}), turn)
+    if answer.outcome in {Outcome.GONE, Outcome.REFUSED, Outcome.MISSING, Outcome.DUPLICATE}:
+        return _filed(row, item, {"status": "UNAVAILABLE", "reason": answer.code}, turn)
+    return again(row, answer, turn)
+
+
+def _filed(row: Row, item: str, document: Mapping[str, Any], turn: Turn) -> Decision:
+    draft = dict(row.draft or {})
+    draft["documents"] = {**draft.get("documents", {}), item: document}
+    todo = tuple(name for name in row.todo if name != item)
+    return _onward(replace(row, draft=draft, todo=todo, tries=0), turn)
+
+
+def _onward(row: Row, turn: Turn) -> Decision:
+    return read_document(row, turn) if row.todo else finish(row)
+
+
+def finish(row: Row) -> Decision:
+    """End a journey with what could be fetched; nothing at all, where something was due, failed."""
+    documents = (row.draft or {}).get("documents", {})
+    missed = [d["reason"] for d in documents.values() if d.get("status") == "UNAVAILABLE"]
+    if missed and len(missed) == len(documents):
+        return settle(row, State.FAILED, missed[0], result=row.draft)
+    return settle(row, State.DONE, "partial" if missed else "", result=row.draft)
+
+
+def too_late(row: Row, turn: Turn) -> Decision:
+    """End a journey whose deadline passed: documents by what is there, status by evidence."""
+    if row.todo:
+        draft = dict(row.draft or {})
+        gone = {item: {"status": "UNAVAILABLE", "reason": "deadline"} for item in row.todo}
+        draft["documents"] = {**draft.get("documents", {}), **gone}
+        return finish(replace(row, draft=draft, todo=()))
+    claimed = turn.operation.words.get(row.evidence)
+    if claimed in {State.EXPIRED, State.DENIED, State.FAILED}:
+        return settle(row, claimed, f"webhook/{row.evidence.lower()}")
+    return park(row, "status_unreadable")

@@ -1,0 +1,29 @@
+"""Shared resources: one creation at a time, and the people who come by a shared link."""
+
+from dataclasses import replace
+
+from satyapan.records import Row, State
+from worker.rules.model import Cached, Decision, Emit, Told, Turn
+from worker.rules.moves import rest, settle
+
+
+def cached(row: Row, event: Cached) -> Decision:
+    """Give this row what the resource's owner got; nothing is called or paid."""
+    row = replace(row, status=event.status, reference=event.reference, link=event.link)
+    return settle(row, State.DONE, result=event.result)
+
+
+def told(row: Row, event: Told) -> Decision:
+    """Take in what a webhook says of a visitor: signed, so it is evidence."""
+    row = replace(row, status=event.status, reference=event.reference or row.reference)
+    if event.state is State.PENDING:
+        row = replace(row, state=State.PENDING, draft=event.body, due=row.deadline)
+        return row, (Emit("progress"),)
+    return settle(row, event.state, result=event.body)
+
+
+def visitor_woken(row: Row, turn: Turn) -> Decision:
+    """End a visit that was never finished."""
+    if turn.now < row.deadline:
+        return rest(row, row.deadline, row.reason), ()
+    return settle(row, State.EXPIRED, "vendor_deadline", result=row.draft)
