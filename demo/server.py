@@ -115,7 +115,7 @@ class EmbeddedServer:
         return self.data / "server.log"
 
     def start(self) -> Self:
-        """Start on a free port, return once the server answers; else ServerMissing, ServerFailed."""
+        """Start on a free port, return once it answers; else ServerMissing or ServerFailed."""
         self.data.mkdir(parents=True, exist_ok=True)
         binary = find_server(self._binary)
         for _ in range(5):
@@ -153,7 +153,7 @@ class EmbeddedServer:
         self.stop()
 
     def _launch(self, binary: str, port: int) -> bool:
-        """Start a process on this port; False if it ended at once, as it does when it lost the port."""
+        """Start a process on this port; False if it ended by itself, as when it lost the port."""
         self.port = port
         self._process = process = spawn(server_command(binary, port, self.data), log=self.log)
         deadline = time.monotonic() + self._start_timeout
@@ -161,11 +161,14 @@ class EmbeddedServer:
             if self._answers(process.pid):
                 return True
             time.sleep(0.02)
+        ended = process.poll() is not None
         self.kill()
-        return False
+        if ended:
+            return False
+        raise self._failed()
 
     def _answers(self, pid: int) -> bool:
-        """Say whether the server on our port is up and is ours, not another one that won the port."""
+        """Say whether the server on our port is up, and ours: another one may have won the port."""
         client = redis.Redis(
             host=HOST, port=self.port, socket_timeout=1, retry=Retry(NoBackoff(), 0)
         )

@@ -89,13 +89,19 @@ class Supervisor:
         its port) or a question asked again and again. `env` replaces the environment. The output
         goes to `<name>.log`.
         """
+        if name in self._children:
+            raise ValueError(f"{name} was started already: end() or kill() it first")
         log = self._logs / f"{name}.log"
         begin = log.stat().st_size if log.exists() else 0
         everything = {"PYTHONUNBUFFERED": "1", **(os.environ if env is None else env)}
         child = Child(name, spawn(command, log=log, env=everything), log)
         self._children[name] = child
         self._tell_guard(f"+{child.pid}")
-        match = self._wait_ready(child, ready, begin, time.monotonic() + timeout)
+        try:
+            match = self._wait_ready(child, ready, begin, time.monotonic() + timeout)
+        except ChildFailed:
+            self.kill(name)
+            raise
         self._children[name] = child = Child(name, child.process, log, match)
         return child
 

@@ -1,0 +1,95 @@
+"""What all tests share: servers and processes that never outlive a test, shut sockets.
+
+Only `tests` and `tests.support` are regular packages (so that no installed `tests` can take their
+name); the folders of tests need no `__init__.py`. Write `from tests.support.eventually import
+eventually`.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from hypothesis import settings
+
+from demo.server import EmbeddedServer, ServerMissing, find_server
+from demo.supervisor import Supervisor
+
+IN_CI = os.environ.get("CI") == "true"
+SOCKETLESS = {"architecture", "model", "unit"}
+LOOPBACK = ["127.0.0.1", "::1"]
+
+settings.register_profile("home", max_examples=50, deadline=None)
+settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
+settings.load_profile("ci" if IN_CI else "home")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shut sockets for the tests of pure code; let the others reach this machine only."""
+    for item in items:
+        if SOCKETLESS.intersection(item.path.parts):
+            item.add_marker(pytest.mark.disable_socket)
+        else:
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+def absent(what: str) -> None:
+    """Skip at home, fail in CI: a check that silently never runs is none."""
+    if IN_CI:
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A real server for this test process alone; ask for `redis_url` to find it empty."""
+    try:
+        find_server()
+    except ServerMissing as missing:
+        absent(str(missing))
+    with EmbeddedServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedServer) -> str:
+    """The server's address, everything on it flushed."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        client.script_flush()
+    return redis_server.url
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Supervisor]:
+    """Start children with this: whatever becomes of the test, they are gone after it."""
+    with Supervisor(tmp_path / "logs", grace=5) as supervisor:
+        yield supervisor
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The vendor's emulation, running in its own process."""
+
+    url: str
+    log: Path
+
+    @property
+    def root(self) -> str:
+        """Scheme, host and port, without the API's path."""
+        return self.url.removesuffix("/verification")
+
+
+@pytest.fixture
+def sandbox(processes: Supervisor) -> Sandbox:
+    """A fresh sandbox vendor; `url` is what a vendor base URL setting takes."""
+    child = processes.start(
+        "sandbox",
+        [sys.executable, "-m", "sandbox", "--port", "0"],
+        ready=r"sandbox listening on (?P<url>http://127\.0\.0\.1:\d+/verification)",
+    )
+    assert child.ready
+    return Sandbox(child.ready["url"], child.log)
