@@ -6,7 +6,7 @@ Knows no single setting. `satyapan.settings` and the application's own settings 
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, get_type_hints
@@ -17,6 +17,9 @@ from satyapan.errors import SatyapanError
 
 PREFIX: Final = "SATYAPAN_"
 _KEY: Final = "setting"
+
+Check = Callable[[Any], object]
+"""Raises marshmallow's ValidationError for a value that won't do."""
 
 
 class Secret:
@@ -78,7 +81,7 @@ class Declared:
 class _Spec:
     name: str
     meaning: str
-    check: tuple[Callable[[Any], Any], ...]
+    check: tuple[Check, ...]
     blank: bool
 
 
@@ -90,31 +93,18 @@ S = TypeVar("S", bound=_Section)
 
 
 def setting(
-    name: str,
-    meaning: str,
-    default: Any = MISSING,
-    *,
-    check: Sequence[Callable[[Any], Any]] = (),
-    blank: bool = False,
-    show: bool = True,
-) -> Any:
-    """Declare a field of a settings dataclass.
+    name: str, meaning: str, *, check: Sequence[Check] = (), blank: bool = False
+) -> dict[str, object]:
+    """Describe a settings field, as the `metadata` of `dataclasses.field`.
 
     Args:
         name: the variable, without the common prefix and the section's.
-        meaning: one sentence for people; faults and documentation repeat it.
-        default: the typed value; without one the setting is required.
+        meaning: a sentence for people; faults and documentation repeat it.
         check: marshmallow validators, or callables that raise its ValidationError. Their texts
             must not repeat the value: they are shown.
         blank: an empty variable is a value of its own; otherwise it counts as not set.
-        show: False keeps the value out of the repr (a URL may hold a password).
     """
-    metadata = {_KEY: _Spec(name, meaning, tuple(check), blank)}
-    if isinstance(default, Mapping):
-        return field(
-            default_factory=lambda: MappingProxyType(dict(default)), repr=show, metadata=metadata
-        )
-    return field(default=default, repr=show, metadata=metadata)
+    return {_KEY: _Spec(name, meaning, tuple(check), blank)}
 
 
 def declared(section: type[_Section], prefix: str = "") -> Iterator[Declared]:
@@ -161,7 +151,7 @@ class _Source(FileAwareEnv):
         self._given = given
         self._blank = blank
 
-    def _get_value(self, env_key: str, default: Any) -> Any:
+    def _get_value(self, env_key: str, default: object) -> object:
         place = self._given.get(f"{env_key}{self.file_suffix}", "")
         if place:
             return Path(place).read_text(encoding="utf-8").strip()
@@ -171,7 +161,7 @@ class _Source(FileAwareEnv):
         return value
 
 
-def _read(each: Declared, hint: Any, env: Mapping[str, str]) -> Any:
+def _read(each: Declared, hint: object, env: Mapping[str, str]) -> object:
     """Read one value; None where it isn't set and the dataclass' default stands."""
     source = _Source(env, blank=each.spec.blank)
     read, more = _HOW[hint](source)
@@ -216,11 +206,15 @@ def _wrong(each: Declared, error: Exception) -> str:
     return "is malformed: write name=value,name=value."
 
 
-def _texts(messages: Any) -> Iterator[str]:
-    if isinstance(messages, Mapping):
-        messages = [text for part in messages.values() for text in _texts(part)]
-    for message in [messages] if isinstance(messages, str) else messages:
-        yield from [message] if isinstance(message, str) else _texts(message)
+def _texts(messages: object) -> Iterator[str]:
+    """Flatten marshmallow's messages: a text, a list of them, or them by index."""
+    if isinstance(messages, str):
+        yield messages
+    elif isinstance(messages, Mapping):
+        yield from _texts(list(messages.values()))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from _texts(message)
 
 
 def _default(item: Field[Any]) -> str | None:

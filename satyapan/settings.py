@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -56,9 +56,7 @@ def _places(places: list[str]) -> None:
         raise ValidationError("should be module:ATTRIBUTE, several with commas.")
 
 
-_NAME: Final = Regexp(
-    r"\A[A-Za-z0-9._-]{1,64}\Z", error="should be 1 to 64 of A-Z a-z 0-9 . _ -."
-)
+_NAME: Final = Regexp(r"\A[A-Za-z0-9._-]{1,64}\Z", error="should be 1 to 64 of A-Z a-z 0-9 . _ -.")
 _POSITIVE: Final = Range(min=0, min_inclusive=False)
 
 
@@ -66,58 +64,85 @@ _POSITIVE: Final = Range(min=0, min_inclusive=False)
 class ProducerSettings:
     """What submitting and reading needs. Made by `read_producer_settings`, or by hand in tests."""
 
-    redis_url: str = setting(
-        "REDIS_URL",
-        "The ledger's Redis: redis://, rediss:// or unix://.",
-        "redis://127.0.0.1:6379/0",
-        check=[_redis_url],
-        show=False,
+    redis_url: str = field(
+        default="redis://127.0.0.1:6379/0",
+        repr=False,  # may hold a password
+        metadata=setting(
+            "REDIS_URL", "The ledger's Redis: redis://, rediss:// or unix://.", check=[_redis_url]
+        ),
     )
-    broker_url: str = setting(
-        "BROKER_URL",
-        "Celery's Redis; not set: the same as SATYAPAN_REDIS_URL.",
-        "",
-        check=[_redis_url],
-        show=False,
+    broker_url: str = field(
+        default="",
+        repr=False,
+        metadata=setting(
+            "BROKER_URL",
+            "Celery's Redis; not set: the same as SATYAPAN_REDIS_URL.",
+            check=[_redis_url],
+        ),
     )
-    prefix: str = setting(
-        "PREFIX", "What every Redis key starts with: one per installation.", "satyapan",
-        check=[_NAME],
-    )  # fmt: skip
-    seal_keys: Secret = setting(
-        "SEAL_KEYS",
-        "Keys that seal private data, id:base64 of 32 bytes, newest first, old ones behind a comma.",
-        check=[_ring],
+    prefix: str = field(
+        default="satyapan",
+        metadata=setting(
+            "PREFIX", "What every Redis key starts with; one per installation.", check=[_NAME]
+        ),
     )
-    id_key: Secret = setting(
-        "ID_KEY",
-        "Key of derived ids and digests, base64 of 32 random bytes; it must never change.",
-        check=[_id_key],
+    seal_keys: Secret = field(
+        metadata=setting(
+            "SEAL_KEYS",
+            "Keys that seal private data: id:base64 of 32 random bytes; several with commas, "
+            "the newest first.",
+            check=[_ring],
+        )
     )
-    reply_to: str = setting(
-        "REPLY_TO", "Name of this producer: whose results stream gets the events.", "default",
-        check=[_NAME],
-    )  # fmt: skip
-    kinds: tuple[str, ...] = setting(
-        "KINDS", "Further kinds, each as module:ATTRIBUTE.", (), check=[_places]
+    id_key: Secret = field(
+        metadata=setting(
+            "ID_KEY",
+            "Key of derived ids and digests: base64 of 32 random bytes. It must never change.",
+            check=[_id_key],
+        )
     )
-    deadline_s: int = setting(
-        "DEADLINE_S", "Seconds within which an accepted verification must have been sent.", 86_400,
-        check=[Range(min=60)],
-    )  # fmt: skip
-    visibility_timeout_s: int = setting(
-        "VISIBILITY_TIMEOUT_S",
-        "Seconds after which an unacknowledged wake-up is delivered again; the same in every "
-        "process of the installation, because the shortest one wins.",
-        180,
-        check=[Range(min=30)],
+    reply_to: str = field(
+        default="default",
+        metadata=setting(
+            "REPLY_TO", "This producer's name: whose results stream gets the events.", check=[_NAME]
+        ),
     )
-    redis_connect_timeout_s: float = setting(
-        "REDIS_CONNECT_TIMEOUT_S", "Seconds to wait for a connection to Redis.", 2.0,
-        check=[_POSITIVE],
-    )  # fmt: skip
-    redis_read_timeout_s: float = setting(
-        "REDIS_READ_TIMEOUT_S", "Seconds to wait for an answer of Redis.", 5.0, check=[_POSITIVE]
+    kinds: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "KINDS", "Further kinds: module:ATTRIBUTE, several with commas.", check=[_places]
+        ),
+    )
+    deadline_s: int = field(
+        default=86_400,
+        metadata=setting(
+            "DEADLINE_S",
+            "Seconds within which an accepted verification must have been sent.",
+            check=[Range(min=60)],
+        ),
+    )
+    visibility_timeout_s: int = field(
+        default=180,
+        metadata=setting(
+            "VISIBILITY_TIMEOUT_S",
+            "Seconds after which an unacknowledged wake-up is delivered again. The same in every "
+            "process: the shortest one wins.",
+            check=[Range(min=30)],
+        ),
+    )
+    redis_connect_timeout_s: float = field(
+        default=2.0,
+        metadata=setting(
+            "REDIS_CONNECT_TIMEOUT_S",
+            "Seconds to wait for a connection to Redis.",
+            check=[_POSITIVE],
+        ),
+    )
+    redis_read_timeout_s: float = field(
+        default=5.0,
+        metadata=setting(
+            "REDIS_READ_TIMEOUT_S", "Seconds to wait for an answer of Redis.", check=[_POSITIVE]
+        ),
     )
 
     def __post_init__(self) -> None:
