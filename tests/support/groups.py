@@ -1,0 +1,12 @@
+"""Look at process groups from outside."""
+
+import subprocess
+
+
+def members(group: int) -> set[int]:
+    """Return the live processes of a group; a zombie that nobody has collected yet is not alive."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split() for line in listing.splitlines()]
+    return {int(pid) for pid, pgid, stat in rows if int(pgid) == group and stat[0] != "Z"}

@@ -1,0 +1,193 @@
+"""The supervisor, on small programs of its own: order, early deaths, and nothing left behind."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from demo.supervisor import Child, ChildFailed, Supervisor
+from tests.support.eventually import eventually
+from tests.support.groups import members
+
+PYTHON = [sys.executable, "-c"]
+PATIENT = "import time; print('up'); time.sleep(60)"
+# Has a child of its own, and neither of the two minds SIGTERM.
+STUBBORN_FAMILY = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print("up")
+time.sleep(60)
+"""
+POLITE = """
+import signal, sys, time
+def leave(*_):
+    print("left at", time.monotonic())
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+print("up")
+time.sleep(60)
+"""
+
+
+def supervise(processes: Supervisor, tmp_path: Path, program: str) -> tuple[Child, int]:
+    """Start a supervising program over this program; return it and the group it supervises."""
+    command = [sys.executable, "-m", "tests.support.supervised", str(tmp_path / "inner"), "up"]
+    child = processes.start("supervising", [*command, *PYTHON, program], ready=r"supervising (\d+)")
+    assert child.ready
+    return child, int(child.ready[1])
+
+
+def leaving_time(child: Child) -> float:
+    return float(child.log.read_text().split("left at")[1])
+
+
+def test_a_ready_pattern_carries_what_the_child_reports(processes: Supervisor) -> None:
+    child = processes.start("web", [*PYTHON, "print('port 4711')"], ready=r"port (?P<port>\d+)")
+
+    assert child.ready
+    assert child.ready["port"] == "4711"
+
+
+def test_a_ready_question_is_asked_until_it_holds(processes: Supervisor, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    program = f"import pathlib, time; pathlib.Path({str(mark)!r}).touch(); time.sleep(60)"
+
+    processes.start("toucher", [*PYTHON, program], ready=mark.exists)
+
+    assert mark.exists()
+
+
+def test_a_second_start_does_not_take_the_first_ones_word(processes: Supervisor) -> None:
+    processes.start("child", [*PYTHON, PATIENT], ready="up")
+    processes.kill("child")
+
+    with pytest.raises(ChildFailed, match="not ready"):
+        processes.start("child", [*PYTHON, "import time; time.sleep(60)"], ready="up", timeout=0.5)
+
+
+def test_the_environment_is_the_one_given(processes: Supervisor) -> None:
+    program = "import os; print('has', sorted(os.environ))"
+
+    child = processes.start("child", [*PYTHON, program], env={"ONLY": "1"}, ready=r"has (.*)")
+
+    assert child.ready
+    assert "ONLY" in child.ready[1]
+    assert "HOME" not in child.ready[1]
+
+
+def test_a_name_is_taken_as_long_as_its_child_is_there(processes: Supervisor) -> None:
+    processes.start("child", [*PYTHON, PATIENT])
+
+    with pytest.raises(ValueError, match="child was started already"):
+        processes.start("child", [*PYTHON, PATIENT])
+
+
+def test_a_child_that_ends_before_it_is_ready_is_named_with_its_last_words(
+    processes: Supervisor,
+) -> None:
+    with pytest.raises(ChildFailed, match=r"(?s)web ended with code 3.*no such module") as failure:
+        processes.start(
+            "web", [*PYTHON, "print('no such module'); raise SystemExit(3)"], ready="up"
+        )
+
+    assert "up" not in str(failure.value)
+    processes.check()
+
+
+def test_a_command_that_does_not_exist_is_named(processes: Supervisor) -> None:
+    with pytest.raises(ChildFailed, match="can't run no-such-command"):
+        processes.start("web", ["no-such-command"], ready="up")
+
+
+def test_a_child_that_ends_later_is_noticed(processes: Supervisor) -> None:
+    processes.start("worker", [*PYTHON, "print('up'); print('bye')"], ready="up")
+
+    with pytest.raises(ChildFailed, match=r"(?s)worker ended with code 0.*bye"):
+        processes.watch()
+
+
+def test_the_last_started_stops_first(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        children = [
+            supervisor.start(name, [*PYTHON, POLITE], ready="up")
+            for name in ("server", "worker", "web")
+        ]
+
+    server, worker, web = (leaving_time(child) for child in children)
+    assert web < worker < server
+
+
+def test_what_ignores_the_signal_is_killed_after_the_grace_with_its_family(tmp_path: Path) -> None:
+    with Supervisor(tmp_path, grace=0.3) as supervisor:
+        child = supervisor.start("stubborn", [*PYTHON, STUBBORN_FAMILY], ready="up")
+        assert len(members(child.pid)) == 2
+
+    assert members(child.pid) == set()
+    assert child.process.returncode == -signal.SIGKILL
+
+
+def test_an_exception_leaves_nothing_behind(tmp_path: Path) -> None:
+    groups = []
+
+    def fail() -> None:
+        with Supervisor(tmp_path, grace=0.3) as supervisor:
+            groups.append(supervisor.start("child", [*PYTHON, STUBBORN_FAMILY], ready="up").pid)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()
+
+    assert members(groups[0]) == set()
+
+
+def test_killing_one_child_leaves_the_others(processes: Supervisor) -> None:
+    processes.start("server", [*PYTHON, PATIENT], ready="up")
+    worker = processes.start("worker", [*PYTHON, STUBBORN_FAMILY], ready="up")
+
+    code = processes.kill("worker")
+
+    assert code == -signal.SIGKILL
+    assert members(worker.pid) == set()
+    processes.check()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, -signal.SIGINT)],
+)
+def test_a_signal_to_the_supervisor_stops_the_children_gracefully(
+    processes: Supervisor, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    supervising, group = supervise(processes, tmp_path, POLITE)
+
+    os.kill(supervising.pid, number)
+
+    assert supervising.process.wait(10) == code
+    assert members(group) == set()
+    assert "left at" in (tmp_path / "inner" / "child.log").read_text()
+
+
+def test_a_second_signal_kills_at_once(processes: Supervisor, tmp_path: Path) -> None:
+    supervising, group = supervise(processes, tmp_path, STUBBORN_FAMILY)
+    begun = time.monotonic()
+
+    os.kill(supervising.pid, signal.SIGINT)
+    time.sleep(0.3)
+    os.kill(supervising.pid, signal.SIGINT)
+
+    supervising.process.wait(10)
+    assert members(group) == set()
+    assert time.monotonic() - begun < 4  # the grace is 5 seconds
+
+
+def test_nothing_survives_a_killed_supervisor(processes: Supervisor, tmp_path: Path) -> None:
+    supervising, group = supervise(processes, tmp_path, STUBBORN_FAMILY)
+    assert len(members(group)) == 2
+
+    os.kill(supervising.pid, signal.SIGKILL)
+
+    eventually(lambda: not members(group))
