@@ -1,0 +1,106 @@
+"""The Flask application: puts the parts together and hangs the routes up."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+
+from sandbox import digilocker, forms, passport
+from sandbox.clock import Clock
+from sandbox.config import SandboxConfig
+from sandbox.control import control
+from sandbox.desk import Route, serve
+from sandbox.errors import invalid
+from sandbox.faults import Faults
+from sandbox.ids import Ids, RandomIds
+from sandbox.journey_pages import journey_pages
+from sandbox.quota import Quota
+from sandbox.records import Records
+from sandbox.state import State
+from sandbox.vendor import Vendor
+from sandbox.webhooks import Webhooks
+
+PREFIX = "/verification"
+EXTENSION = "sandbox"
+
+ROUTES: tuple[Route, ...] = (
+    Route("passport", "POST", "/passport", passport.verify),
+    Route("digilocker", "POST", "/digilocker", digilocker.create),
+    Route("digilocker_status", "GET", "/digilocker", digilocker.status),
+    Route("digilocker_document", "GET", "/digilocker/document/<document>", digilocker.document),
+    Route("static_link", "POST", "/form/static-link", forms.create),
+    Route("static_link_delete", "DELETE", "/form/static-link", forms.deactivate),
+    Route("form_status", "GET", "/form", forms.status),
+)
+
+
+def create_app(
+    config: SandboxConfig,
+    clock: Callable[[], float] = time.time,
+    ids: Ids | None = None,
+) -> Flask:
+    """Return a new sandbox with its own state; ``app.extensions["sandbox"]`` is its Vendor.
+
+    ``clock`` returns Unix seconds. The webhooks of expiry are sent when the control routes move
+    the clock and, in an app run by ``sandbox.server``, as time passes.
+    """
+    vendor = _vendor(config, Clock(clock), ids or RandomIds())
+    app = Flask("sandbox", static_folder=None)
+    app.extensions[EXTENSION] = vendor
+    for route in ROUTES:
+        _hang_up(app, vendor, route)
+    app.register_blueprint(journey_pages(vendor))
+    app.register_blueprint(control(vendor))
+    app.register_error_handler(NotFound, _not_found)
+    app.register_error_handler(MethodNotAllowed, _method_not_allowed)
+    return app
+
+
+def _vendor(config: SandboxConfig, clock: Clock, ids: Ids) -> Vendor:
+    return Vendor(
+        config=config,
+        clock=clock,
+        ids=ids,
+        state=State(),
+        quota=Quota(config.quotas, config.quota_window_s, clock.steady),
+        faults=Faults(),
+        records=Records(config.audit_file),
+        webhooks=Webhooks(
+            config.webhook_url,
+            config.accounts,
+            clock.steady,
+            attempts=config.webhook_attempts,
+            backoff_s=config.webhook_backoff_s,
+        ),
+    )
+
+
+def _hang_up(app: Flask, vendor: Vendor, route: Route) -> None:
+    def view(document: str = "") -> Response:
+        return serve(vendor, route, request, document)
+
+    app.add_url_rule(
+        PREFIX + route.path,
+        route.name,
+        view,
+        methods=[route.method],
+        provide_automatic_options=False,
+    )
+
+
+def _not_found(error: NotFound) -> Any:  # noqa: ANN401 - Flask's own return type
+    """Answer 404 with an empty body, as the vendor does for products that are not enabled."""
+    if request.path.startswith(PREFIX):
+        return Response(status=HTTPStatus.NOT_FOUND)
+    return error
+
+
+def _method_not_allowed(error: MethodNotAllowed) -> Response:
+    refusal = invalid("method_not_allowed", "Method not allowed", HTTPStatus.METHOD_NOT_ALLOWED)
+    response = jsonify(refusal.body())
+    response.status_code = refusal.status
+    response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response

@@ -1,0 +1,130 @@
+"""The vendor's own validation of requests: one fault at a time, in the order of the fields."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox import errors
+from sandbox.errors import Refused, missing, value_invalid
+
+DOCUMENTS = ("AADHAAR", "PAN", "DRIVING_LICENSE")
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_HOST = re.compile(r"[A-Za-z0-9.:_-]+")
+_LONGEST_ID = 50
+
+Fields = Mapping[str, Any]
+
+
+def is_legal_id(value: object) -> bool:
+    """Tell whether ``value`` keeps the vendor's rule for a verification_id."""
+    return isinstance(value, str) and len(value) <= _LONGEST_ID and bool(_NAME.fullmatch(value))
+
+
+def text(fields: Fields, field: str) -> str:
+    """Return a required text field; missing, null and empty are one fault."""
+    value = fields.get(field)
+    if value is None or value == "":
+        raise Refused(missing(field))
+    if not isinstance(value, str):
+        raise Refused(value_invalid(field))
+    return value
+
+
+def optional_text(fields: Fields, field: str) -> str | None:
+    """Return an optional text field, None when absent or null."""
+    value = fields.get(field)
+    if value is not None and not isinstance(value, str):
+        raise Refused(value_invalid(field))
+    return value
+
+
+def verification_id(fields: Fields) -> str:
+    """Return the client's id."""
+    value = fields.get("verification_id")
+    if value is None or value == "":
+        raise Refused(missing("verification_id"))
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise Refused(errors.ID_CHARACTERS)
+    if len(value) > _LONGEST_ID:
+        raise Refused(errors.ID_LENGTH)
+    return value
+
+
+def date_of_birth(fields: Fields) -> str:
+    """Return the date of birth as written; it must be a real day."""
+    value = fields.get("dob")
+    if value is None or value == "":
+        raise Refused(missing("dob"))
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise Refused(errors.DOB_FORMAT)
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise Refused(errors.DOB_FORMAT) from None
+    return value
+
+
+def documents(fields: Fields) -> tuple[str, ...]:
+    """Return the documents requested, in the order given."""
+    value = fields.get("document_requested")
+    if value is None:
+        raise Refused(missing("document_requested"))
+    if not isinstance(value, list):
+        raise Refused(errors.DOCUMENTS_UNKNOWN)
+    if not value:
+        raise Refused(errors.DOCUMENTS_EMPTY)
+    if any(document not in DOCUMENTS for document in value):
+        raise Refused(errors.DOCUMENTS_UNKNOWN)
+    if len(set(value)) != len(value):
+        raise Refused(errors.DOCUMENTS_REPEATED)
+    return tuple(value)
+
+
+def redirect_url(fields: Fields, *, loopback: bool) -> str | None:
+    """Return the redirect address; ``loopback`` also allows plain http to this machine."""
+    value = fields.get("redirect_url")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Refused(errors.REDIRECT_NOT_URL)
+    if loopback and value.startswith("http://") and _host(value) in LOOPBACK_HOSTS:
+        return value
+    if not value.startswith("https"):
+        raise Refused(errors.REDIRECT_NOT_HTTPS)
+    if not value.startswith("https://") or _host(value) is None:
+        raise Refused(errors.REDIRECT_NOT_URL)
+    return value
+
+
+def _host(url: str) -> str | None:
+    if any(character <= " " or character in '<>"\\^`{|}' for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return host if host and _HOST.fullmatch(host) else None
+
+
+def user_flow(fields: Fields) -> str | None:
+    """Return ``signin`` or ``signup`` when one was given."""
+    value = fields.get("user_flow")
+    if value not in (None, "signin", "signup"):
+        raise Refused(errors.USER_FLOW)
+    return str(value) if value else None
+
+
+def template_name(fields: Fields) -> str:
+    """Return the name of a template."""
+    value = fields.get("template_name")
+    if value is None or value == "":
+        raise Refused(missing("template_name"))
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise Refused(errors.TEMPLATE_CHARACTERS)
+    return value

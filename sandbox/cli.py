@@ -1,0 +1,118 @@
+"""The command line of the sandbox: options in, one line out, then serve."""
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from sandbox.app import PREFIX, create_app
+from sandbox.config import DEFAULT_ACCOUNTS, QUOTAS, SandboxConfig
+from sandbox.server import Listener
+
+
+def _accounts(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    accounts = {}
+    for pair in pairs:
+        client_id, colon, secret = pair.partition(":")
+        if not (client_id and colon and secret):
+            raise click.BadParameter("write it as id:secret")
+        accounts[client_id] = secret
+    return accounts or dict(DEFAULT_ACCOUNTS)
+
+
+def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, int]:
+    quotas = dict(QUOTAS)
+    for pair in pairs:
+        route, _sign, number = pair.partition("=")
+        if route not in quotas or not number.isdigit():
+            raise click.BadParameter(f"write it as route=number; routes: {', '.join(QUOTAS)}")
+        quotas[route] = int(number)
+    return quotas
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="ID:SECRET",
+    callback=_accounts,
+    help="A key pair; may be given several times. Default: sandbox-client:sandbox-secret.",
+)
+@click.option(
+    "--test-secret",
+    default=SandboxConfig.test_secret,
+    show_default=True,
+    help="The secret that is answered as a test secret on production.",
+)
+@click.option("--require-signature", is_flag=True, help="Demand x-cf-signature.")
+@click.option(
+    "--signature-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Private key (PEM) that must open x-cf-signature.",
+)
+@click.option("--webhook-url", help="Where signed webhooks are sent.")
+@click.option(
+    "--quota",
+    "quotas",
+    multiple=True,
+    metavar="ROUTE=N",
+    callback=_quotas,
+    help="Calls per window; may be given several times.",
+)
+@click.option(
+    "--quota-window",
+    "quota_window_s",
+    default=60.0,
+    show_default=True,
+    help="Length of the quota's window in seconds.",
+)
+@click.option(
+    "--loopback-redirects",
+    is_flag=True,
+    help="Also accept plain http redirects to this machine (not the vendor's rule).",
+)
+@click.option("--public-base", help="Base of the addresses that people open. Default: own address.")
+@click.option("--url-lifetime", "url_lifetime_s", default=600.0, show_default=True)
+@click.option("--consent-lifetime", "consent_lifetime_s", default=3600.0, show_default=True)
+@click.option("--latency-ms", default=0, show_default=True, help="Wait before every answer.")
+@click.option(
+    "--document-202", default=0, show_default=True, help="How often each document is not ready yet."
+)
+@click.option(
+    "--failed-consumes-id", is_flag=True, help="422, 500 and 502 use up the verification_id."
+)
+@click.option(
+    "--same-static-link",
+    "repeat_link_is_new",
+    flag_value=False,
+    default=True,
+    help="A second create returns the first link again.",
+)
+@click.option(
+    "--audit",
+    "audit_file",
+    type=click.Path(dir_okay=False),
+    help="Append one JSON line for each chargeable execution to this file.",
+)
+def sandbox(host: str, port: int, signature_key: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Run the vendor's sandbox, emulated: passport, DigiLocker and static KYC links."""
+    key = signature_key.read_text() if signature_key else None
+    config = SandboxConfig(signature_key=key, **options)
+    listener = Listener(create_app(config), host, port)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    click.echo(f"sandbox listening on http://{host}:{listener.port}{PREFIX}")
+    sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):
+        listener.serve()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,159 @@
+"""The vendor's error answers, in the vendor's words.
+
+The constants are the documented ones (compared with the vendor's pages by the tests), or, where
+the vendor's page is not public, built from the documented list of codes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VALIDATION = "validation_error"
+AUTHENTICATION = "authentication_error"
+RATE_LIMIT = "rate_limit_error"
+INTERNAL = "internal_error"
+NOT_FOUND = "not_found_error"
+
+
+@dataclass(frozen=True)
+class VendorError:
+    """One error answer: HTTP status and the three fields of the body."""
+
+    status: int
+    type: str
+    code: str
+    message: str
+
+    def body(self) -> dict[str, str]:
+        """Return the JSON body."""
+        return {"type": self.type, "code": self.code, "message": self.message}
+
+
+class Refused(Exception):
+    """End a call with an error answer."""
+
+    def __init__(self, error: VendorError) -> None:
+        """Take the answer to give."""
+        super().__init__(f"{error.status} {error.code}")
+        self.error = error
+
+
+class BadControl(ValueError):
+    """A control request that makes no sense; the text says what to send instead."""
+
+
+def invalid(code: str, message: str, status: int = 400) -> VendorError:
+    """Return an answer of the vendor's commonest type, ``validation_error``."""
+    return VendorError(status, VALIDATION, code, message)
+
+
+def missing(field: str) -> VendorError:
+    """Return the answer for a field or header that is not there."""
+    return invalid(f"{field}_missing", f"{field} is missing in the request.")
+
+
+def value_invalid(field: str, message: str | None = None) -> VendorError:
+    """Return the answer for a field with a value that cannot be accepted."""
+    return invalid(f"{field}_value_invalid", message or f"{field} is invalid.")
+
+
+BODY_UNREADABLE = invalid("invalid_request", "Request body should be a JSON object.")
+BODY_TOO_LARGE = invalid("invalid_request", "Request body is too large.", 413)
+
+ID_CHARACTERS = value_invalid(
+    "verification_id", "verification_id can include only alphanum, dot, hyphen and underscores."
+)
+ID_LENGTH = invalid(
+    "verification_id_length_exceeded", "verification_id should not exceed 50 characters."
+)
+DOB_FORMAT = value_invalid("dob", "dob should be of type YYYY-MM-DD.")
+DOCUMENTS_EMPTY = invalid("invalid_request", "Requested Document Type can't be empty")
+DOCUMENTS_UNKNOWN = invalid("invalid_request", "Invalid Document Type Submitted")
+DOCUMENTS_REPEATED = invalid("invalid_request", "Duplicate Document Type Submitted")
+REDIRECT_NOT_HTTPS = value_invalid("redirect_url", "redirect_url should start with https.")
+REDIRECT_NOT_URL = value_invalid("redirect_url", "redirect_url should be valid url.")
+USER_FLOW = value_invalid("user_flow", "user_flow should be signin or signup.")
+TEMPLATE_CHARACTERS = value_invalid(
+    "template_name",
+    "template_name should only contains alphanumeric, dot, underscore and hyphen.",
+)
+
+TEST_SECRET = value_invalid("x-client-secret", "Client secret belongs to test environment")
+WRONG_PAIR = VendorError(
+    401, AUTHENTICATION, "authentication_failed", "Invalid clientId and clientSecret combination"
+)
+IP_REFUSED = VendorError(
+    403,
+    AUTHENTICATION,
+    "ip_validation_failed",
+    "IP not whitelisted your current ip is 106.51.91.104.For IP whitelisting assistance, visit our "
+    "guide at https://www.cashfree.com/docs/secure-id/get-started/integration/"
+    "ip-whitelisting-verification",
+)
+SIGNATURE_MISSING = invalid(
+    "authentication_failed", "x-cf-signature missing in the request header", 403
+)
+SIGNATURE_INVALID = invalid("authentication_failed", "x-cf-signature is invalid or expired", 403)
+
+TEMPLATE_UNKNOWN = invalid("template_name_not_found", "template_name does not exist", 404)
+LINK_NOT_LINKED = invalid("static_link_not_linked", "No static link is active for template_name")
+NO_SUCH_ID = VendorError(
+    404, NOT_FOUND, "verification_id_value_invalid", "verification_id does not exist"
+)
+NO_SUCH_REFERENCE = VendorError(
+    404, NOT_FOUND, "reference_id_value_invalid", "reference_id does not exist"
+)
+NO_SUCH_FORM = VendorError(404, NOT_FOUND, "Resource not found", "Resource not found")
+NO_ID_GIVEN = invalid("invalid_request", "verification_id or reference_id should be present.")
+
+PASSPORT_REPEATED = invalid("verification_id_already_exists", "verification ID already exists", 409)
+DIGILOCKER_REPEATED = invalid(
+    "verification_id_value_invalid",
+    "verification_id already exists, please provide new verification_id",
+    409,
+)
+NO_BALANCE = invalid("insufficient_balance", "Insufficient balance to process this request", 422)
+TOO_MANY = VendorError(
+    429,
+    RATE_LIMIT,
+    "too_many_requests_per_operation",
+    "Too many requests for this operation, rate limit reached",
+)
+TOO_MANY_FROM_IP = VendorError(
+    429,
+    RATE_LIMIT,
+    "too_many_requests_per_ip",
+    "Too many requests from the IP, rate limit reached",
+)
+WENT_WRONG = VendorError(500, INTERNAL, "verification_failed", "something went wrong")
+LINK_WENT_WRONG = VendorError(
+    500, INTERNAL, "request_failed", "Unable to process your request. Try again after some time"
+)
+ATTEMPT_FAILED = VendorError(502, INTERNAL, "verification_failed", "verification attempt failed")
+NOT_TEST_DATA = VendorError(
+    502, INTERNAL, "verification_failed", "Please use the test data to verify in test environment"
+)
+
+NOT_READY = invalid("validation_pending", "Document validation is pending, try again later", 202)
+DOCUMENT_TYPE = value_invalid("document_type", "Invalid document type.")
+URL_EXPIRED = invalid("url_expired", "The url has expired before consent was given")
+SESSION_EXPIRED = invalid("session_expired", "The consent for this document has expired")
+NO_CONSENT = invalid("consent_not_granted", "Consent is not granted for this document")
+PERSON_MISMATCH = invalid(
+    "user_detail_mismatch", "The details of this document do not match the Aadhaar details"
+)
+
+STOPS: Mapping[str, VendorError] = {
+    "insufficient_balance": NO_BALANCE,
+    "authentication_failed": WRONG_PAIR,
+    "ip_validation_failed": IP_REFUSED,
+}
+"""What the control route can make every call answer, by code."""
+
+TYPES: Mapping[int, str] = {
+    401: AUTHENTICATION,
+    404: NOT_FOUND,
+    429: RATE_LIMIT,
+    500: INTERNAL,
+    502: INTERNAL,
+}
+"""The usual type by HTTP status; every other status has ``validation_error``."""

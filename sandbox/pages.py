@@ -1,0 +1,98 @@
+"""The pages that people see: consent, static link, and what tells them that it is too late.
+
+Plain HTML without script; every page says that it is a sandbox.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import render_template_string
+
+_LAYOUT = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{{ title }} - sandbox</title>
+<style>
+:root { color-scheme: light dark }
+body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 0 auto; padding: 1rem }
+.note { border: 2px solid; border-radius: .4rem; padding: .6rem .8rem }
+fieldset { border: 1px solid; border-radius: .4rem; margin: 1rem 0; padding: .6rem .8rem }
+label { display: block; padding: .4rem 0 }
+input[type=checkbox] { width: 1.3rem; height: 1.3rem; vertical-align: middle }
+input[type=text], input[type=tel], input[type=email] { width: 100%; font: inherit; padding: .4rem;
+  box-sizing: border-box }
+button { font: inherit; min-height: 3rem; padding: 0 1.5rem; margin: .2rem .4rem .2rem 0 }
+</style>
+</head>
+<body>
+<main>
+<h1>{{ title }}</h1>
+<p class="note"><strong>This is a sandbox.</strong> All people and documents here are invented.
+Nobody's real data is asked for or shown; please do not enter any.</p>
+CONTENT
+</main>
+</body>
+</html>
+"""
+
+
+def _in_layout(content: str) -> str:
+    return _LAYOUT.replace("CONTENT", content)
+
+
+_CONSENT = _in_layout("""
+<form method="post">
+<fieldset>
+<legend>Documents that are asked for</legend>
+{% for document in documents %}
+<label><input type="checkbox" name="documents" value="{{ document }}" checked>
+{{ labels[document] }}</label>
+{% endfor %}
+</fieldset>
+<p>Untick what you do not want to share.</p>
+<button name="decision" value="allow">Allow</button>
+<button name="decision" value="deny">Deny</button>
+</form>
+""")
+
+
+_FORM = _in_layout("""
+<form method="post">
+<p>Template: {{ template }}</p>
+<label>Name <input type="text" name="name" required autocomplete="off"></label>
+<label>Phone <input type="tel" name="phone" autocomplete="off"></label>
+<label>E-mail <input type="email" name="email" autocomplete="off"></label>
+<button>Finish</button>
+</form>
+""")
+
+
+_MESSAGE = _in_layout("<p>{{ message }}</p>")
+
+_LABELS: Mapping[str, str] = {
+    "AADHAAR": "Aadhaar card",
+    "PAN": "PAN card",
+    "DRIVING_LICENSE": "Driving licence",
+}
+
+
+def consent_page(documents: tuple[str, ...]) -> str:
+    """Return the page that asks for consent to ``documents``."""
+    return _render(_CONSENT, "Share your documents", documents=documents, labels=_LABELS)
+
+
+def form_page(template: str) -> str:
+    """Return the page behind a static link."""
+    return _render(_FORM, "Verify your identity", template=template)
+
+
+def message_page(title: str, message: str) -> str:
+    """Return a page that only says something."""
+    return _render(_MESSAGE, title, message=message)
+
+
+def _render(source: str, title: str, **values: Any) -> str:  # noqa: ANN401 - template values
+    return render_template_string(source, title=title, **values)

@@ -1,0 +1,91 @@
+"""Everything the sandbox remembers between calls, behind one lock."""
+
+import threading
+from dataclasses import dataclass, field
+
+from sandbox.errors import Refused, VendorError
+from sandbox.journeys import Journey, Script
+
+DEFAULT_TEMPLATE = "Aadhaar_verification"
+DEFAULT_STEPS = ("OFFLINE_AADHAAR_VERIFICATION",)
+
+
+@dataclass
+class StaticLink:
+    """A static link of a template; one link serves any number of people."""
+
+    account: str
+    template_name: str
+    code: str
+    url: str
+    active: bool = True
+
+
+@dataclass
+class Form:
+    """One person's way through a static link, under ids that the vendor issued."""
+
+    account: str
+    verification_id: str
+    reference_id: int
+    form_link: str
+    link_expiry: str
+    name: str
+    phone: str
+    email: str
+    form_status: str = "PENDING"
+    steps: list[dict[str, object]] = field(default_factory=list)
+
+
+class State:
+    """Hold journeys, links, forms, used ids and templates; use it under ``lock``."""
+
+    def __init__(self) -> None:
+        """Start with the vendor's built-in template and nothing else."""
+        self.lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        with self.lock:
+            self.used: set[tuple[str, str, str]] = set()
+            self.journeys: dict[str, Journey] = {}
+            self.waiting: dict[str, Journey] = {}
+            self.scripts: dict[str, Script] = {}
+            self.links: dict[str, StaticLink] = {}
+            self.forms: list[Form] = []
+            self.templates: dict[str, tuple[str, ...]] = {DEFAULT_TEMPLATE: DEFAULT_STEPS}
+            self.stop: VendorError | None = None
+            self._by_id: dict[tuple[str, str], Journey] = {}
+            self._by_reference: dict[int, Journey] = {}
+
+    def use(self, route: str, account: str, verification_id: str) -> None:
+        """Mark an id as used for good."""
+        self.used.add((route, account, verification_id))
+
+    def refuse_used(
+        self, route: str, account: str, verification_id: str, repeated: VendorError
+    ) -> None:
+        """Refuse an id that was used before."""
+        if (route, account, verification_id) in self.used:
+            raise Refused(repeated)
+
+    def add_journey(self, journey: Journey) -> None:
+        """Remember a journey by its code and both its ids."""
+        self.journeys[journey.code] = journey
+        self.waiting[journey.code] = journey
+        self._by_id[(journey.account, journey.verification_id)] = journey
+        self._by_reference[journey.reference_id] = journey
+
+    def journey(self, account: str, verification_id: str) -> Journey | None:
+        """Return the journey with the client's id."""
+        return self._by_id.get((account, verification_id))
+
+    def journey_of_anyone(self, verification_id: str) -> Journey | None:
+        """Return the newest journey with this client's id, whoever the client is."""
+        found = [each for (_, vid), each in self._by_id.items() if vid == verification_id]
+        return found[-1] if found else None
+
+    def journey_by_reference(self, reference_id: int) -> Journey | None:
+        """Return the journey with the vendor's id."""
+        return self._by_reference.get(reference_id)

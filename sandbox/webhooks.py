@@ -1,0 +1,219 @@
+"""The vendor's webhooks: signed, retried, and on demand doubled, reordered, late or lost."""
+
+import base64
+import hashlib
+import heapq
+import hmac
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import requests
+
+VERSION = "v1"
+TIMEOUT_S = 3.0
+LONGEST_BACKOFF_S = 5.0
+
+OK_RANGE = range(200, 300)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing to tell a client about."""
+
+    account: str
+    event_type: str
+    event_time: str
+    data: Mapping[str, Any]
+
+    def raw(self) -> bytes:
+        """Return the body of the webhook."""
+        return json.dumps(
+            {
+                "event_type": self.event_type,
+                "event_time": self.event_time,
+                "version": VERSION,
+                "data": self.data,
+            }
+        ).encode()
+
+
+@dataclass
+class Delivery:
+    """One copy of one event on its way; state: off, held, waiting, delivered or failed."""
+
+    n: int
+    event_type: str
+    verification_id: str | None
+    reference_id: int | None
+    copy: int
+    state: str = "waiting"
+    attempts: list[int | str] = field(default_factory=list)
+
+
+@dataclass
+class Behaviour:
+    """How deliveries misbehave; the fields are those of the control route."""
+
+    url: str | None = None
+    duplicate: int = 0
+    reorder: bool = False
+    delay_s: float = 0.0
+    off: bool = False
+    renew_timestamp: bool = True
+
+
+def sign(secret: str, timestamp: str, raw: bytes) -> str:
+    """Return the value of ``x-webhook-signature``: HMAC-SHA256 over timestamp and body, base64."""
+    digest = hmac.new(secret.encode(), timestamp.encode() + raw, hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
+
+
+@dataclass
+class _Parcel:
+    event: Event
+    delivery: Delivery
+    timestamp: str | None = None
+
+
+class Webhooks:
+    """Deliver events in a thread that starts with the first one."""
+
+    def __init__(
+        self,
+        url: str | None,
+        secrets: Mapping[str, str],
+        clock: Callable[[], float],
+        *,
+        attempts: int,
+        backoff_s: float,
+    ) -> None:
+        """Take the address, each account's secret, a clock for timestamps, and the retries."""
+        self._url = url
+        self._secrets = secrets
+        self._clock = clock
+        self._most_attempts = attempts
+        self._backoff_s = backoff_s
+        self.behaviour = Behaviour(url)
+        self._log: list[Delivery] = []
+        self._held: list[_Parcel] = []
+        self._queue: list[tuple[float, int, _Parcel]] = []
+        self._order = itertools.count()
+        self._busy = 0
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def emit(self, event: Event) -> None:
+        """Queue an event with as many copies as asked for."""
+        with self._changed:
+            for copy in range(1 + self.behaviour.duplicate):
+                self._emit_copy(event, copy)
+
+    def _emit_copy(self, event: Event, copy: int) -> None:
+        delivery = Delivery(
+            len(self._log) + 1,
+            event.event_type,
+            event.data.get("verification_id"),
+            event.data.get("reference_id"),
+            copy,
+        )
+        self._log.append(delivery)
+        if self.behaviour.off or not self.behaviour.url:
+            delivery.state = "off"
+        elif self.behaviour.reorder:
+            delivery.state = "held"
+            self._held.append(_Parcel(event, delivery))
+        else:
+            self._schedule(_Parcel(event, delivery), self.behaviour.delay_s)
+
+    def _schedule(self, parcel: _Parcel, delay_s: float) -> None:
+        with self._changed:
+            due = time.monotonic() + delay_s
+            heapq.heappush(self._queue, (due, next(self._order), parcel))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            parcel = self._next()
+            try:
+                self._attempt(parcel)
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
+
+    def _next(self) -> _Parcel:
+        with self._changed:
+            while not self._queue or self._queue[0][0] > time.monotonic():
+                wait = self._queue[0][0] - time.monotonic() if self._queue else None
+                self._changed.wait(wait)
+            self._busy += 1
+            return heapq.heappop(self._queue)[2]
+
+    def _attempt(self, parcel: _Parcel) -> None:
+        delivery = parcel.delivery
+        outcome = self._post(parcel, len(delivery.attempts) + 1)
+        delivery.attempts.append(outcome)
+        if outcome in OK_RANGE:
+            delivery.state = "delivered"
+        elif len(delivery.attempts) >= self._most_attempts:
+            delivery.state = "failed"
+        else:
+            backoff = self._backoff_s * 2 ** (len(delivery.attempts) - 1)
+            self._schedule(parcel, min(backoff, LONGEST_BACKOFF_S))
+
+    def _post(self, parcel: _Parcel, attempt: int) -> int | str:
+        raw = parcel.event.raw()
+        if parcel.timestamp is None or self.behaviour.renew_timestamp:
+            parcel.timestamp = str(int(self._clock() * 1000))
+        headers = {
+            "content-type": "application/json",
+            "x-webhook-attempt": str(attempt),
+            "x-webhook-signature": sign(self._secrets[parcel.event.account], parcel.timestamp, raw),
+            "x-webhook-timestamp": parcel.timestamp,
+            "x-webhook-version": VERSION,
+        }
+        url = self.behaviour.url or ""
+        try:
+            answer = self._session.post(
+                url, data=raw, headers=headers, timeout=TIMEOUT_S, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            return type(error).__name__
+        return answer.status_code
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send all that is held (latest first) or late, and wait; tell whether all is done."""
+        with self._changed:
+            held, self._held = self._held, []
+            late = sorted(self._queue)
+            self._queue.clear()
+            parcels = [parcel for _, _, parcel in late] + held[::-1]
+            for parcel in parcels:
+                parcel.delivery.state = "waiting"
+                self._schedule(parcel, 0)
+            return self._changed.wait_for(
+                lambda: not self._queue and not self._busy, timeout=timeout_s
+            )
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return all deliveries, oldest first: ids, states and answers, no data."""
+        with self._changed:
+            return [asdict(delivery) for delivery in self._log]
+
+    def reset(self) -> None:
+        """Forget all deliveries and misbehaviour; the address from the start comes back."""
+        with self._changed:
+            self.behaviour = Behaviour(self._url)
+            self._log.clear()
+            self._held.clear()
+            self._queue.clear()
