@@ -126,16 +126,25 @@ def read_section(
     A faulty setting gets its default, so that the others can still be judged: the result is
     for use only if `faults` stayed empty.
     """
+    return section(**read_values(section, env, faults, prefix))
+
+
+def read_values(
+    section: type[_Section], env: Mapping[str, str], faults: list[SettingFault], prefix: str = ""
+) -> dict[str, Any]:
+    """Read the values of a section that are set, by attribute, as `read_section` does."""
     hints = get_type_hints(section)
-    values = {}
+    values: dict[str, Any] = {}
     for each in declared(section, prefix):
+        hint = hints[each.attribute]
         try:
-            values[each.attribute] = _read(each, hints[each.attribute], env)
+            value = _read(each, hint, env)
         except (OSError, ValueError) as error:
             faults.append(SettingFault(each.name, f"{_wrong(each, error)} {each.meaning}"))
-            if each.default is None:
-                values[each.attribute] = hints[each.attribute]()
-    return section(**{name: value for name, value in values.items() if value is not None})
+            value = None if each.default is not None else hint()
+        if value is not None:
+            values[each.attribute] = value
+    return values
 
 
 def environment(env: Mapping[str, str] | None) -> Mapping[str, str]:

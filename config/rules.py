@@ -1,0 +1,195 @@
+"""What settings must be: alone (`check=` of a field) and beside each other (`conflicts`).
+
+No text here repeats a value.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from marshmallow import ValidationError
+
+from satyapan.environment import PREFIX, SettingFault
+from satyapan.kinds import Registry
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+POLICIES: Final = ("park", "fail", "reissue")
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
+_TOKEN_KEY: Final = 32
+_LEASE_SLACK_S: Final = 10
+"""What a worker may need beside the vendor call: the claim, the commit, a slow Redis."""
+
+
+def web_url(text: str) -> None:
+    """Refuse what isn't an http or https address without credentials, query and fragment."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValidationError("should be an https:// address.")
+    if parts.username or parts.query or parts.fragment:
+        raise ValidationError("should have no user, query or fragment.")
+
+
+def proxy_url(text: str) -> None:
+    """Refuse what isn't an http or https proxy; it may carry credentials."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValidationError("should be http://host:port, with user:password@ if need be.")
+
+
+def public_url(text: str) -> None:
+    """Refuse addresses that a browser elsewhere should not be sent to in clear."""
+    web_url(text)
+    if urlsplit(text).scheme != "https" and not is_loopback(text):
+        raise ValidationError("should be https:// (http:// only for this machine itself).")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an address is this machine itself."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def pem(text: str) -> None:
+    """Refuse what isn't an RSA public key in PEM."""
+    try:
+        good = isinstance(load_pem_public_key(one_per_line(text).encode()), RSAPublicKey)
+    except ValueError:
+        good = False
+    if not good:
+        raise ValidationError("should be an RSA public key in PEM.")
+
+
+def one_per_line(text: str) -> str:
+    r"""Give a PEM its line ends back: an .env file can only hold them as \n."""
+    return text.replace("\\n", "\n")
+
+
+def token_keys(keys: Collection[str]) -> None:
+    """Refuse keys that could be guessed."""
+    if any(len(key) < _TOKEN_KEY for key in keys):
+        raise ValidationError(f"each should have at least {_TOKEN_KEY} random characters.")
+
+
+def hosts(names: Collection[str]) -> None:
+    """Refuse what isn't a bare host name."""
+    if not all(_HOST.fullmatch(name) for name in names):
+        raise ValidationError("should be host names without scheme or path, split by commas.")
+
+
+def policies(words: Mapping[str, str]) -> None:
+    """Refuse policies that nobody knows."""
+    if not set(words.values()) <= set(POLICIES):
+        raise ValidationError(f"each should be one of {', '.join(POLICIES)}.")
+
+
+def quotas(limits: Mapping[str, int]) -> None:
+    """Refuse limits that would never let a call through."""
+    if any(limit < 1 for limit in limits.values()):
+        raise ValidationError("each should be at least 1 a minute.")
+
+
+def conflicts(settings: "Settings", faulty: Collection[str]) -> Iterator[SettingFault]:
+    """List settings that can't stand beside each other; those already faulty aren't judged."""
+    for rule in _RULES:
+        names = [PREFIX + name for name in rule.names]
+        if not set(names) & set(faulty) and not rule.holds(settings):
+            yield SettingFault(names[0], rule.message)
+    yield from _unknown_names(settings)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    names: tuple[str, ...]
+    """The settings it joins, without the prefix; the first is the one to be told."""
+    holds: Callable[["Settings"], bool]
+    message: str
+
+
+_RULES: Final = (
+    _Rule(
+        ("CASHFREE_TOTAL_TIMEOUT_S", "CASHFREE_READ_TIMEOUT_S"),
+        lambda s: s.vendor.total_timeout_s >= s.vendor.read_timeout_s,
+        f"should be at least {PREFIX}CASHFREE_READ_TIMEOUT_S.",
+    ),
+    _Rule(
+        ("CASHFREE_READ_TIMEOUT_S", "CASHFREE_CONNECT_TIMEOUT_S"),
+        lambda s: s.vendor.read_timeout_s >= s.vendor.connect_timeout_s,
+        f"should be at least {PREFIX}CASHFREE_CONNECT_TIMEOUT_S.",
+    ),
+    _Rule(
+        ("WORKER_LEASE_S", "CASHFREE_TOTAL_TIMEOUT_S"),
+        lambda s: s.worker.lease_s > s.vendor.total_timeout_s + _LEASE_SLACK_S,
+        f"should be more than {PREFIX}CASHFREE_TOTAL_TIMEOUT_S + {_LEASE_SLACK_S}: a lease must "
+        "not end during a call.",
+    ),
+    _Rule(
+        ("VISIBILITY_TIMEOUT_S", "WORKER_LEASE_S"),
+        lambda s: s.producer.visibility_timeout_s > s.worker.lease_s,
+        f"should be more than {PREFIX}WORKER_LEASE_S: a wake-up must not come twice for one claim.",
+    ),
+    _Rule(
+        ("DEADLINE_S", "WORKER_LEASE_S"),
+        lambda s: s.producer.deadline_s > s.worker.lease_s,
+        f"should be more than {PREFIX}WORKER_LEASE_S.",
+    ),
+    _Rule(
+        ("WORKER_SOFT_SHUTDOWN_S", "WORKER_LEASE_S"),
+        lambda s: s.worker.soft_shutdown_s <= s.worker.lease_s,
+        f"should be at most {PREFIX}WORKER_LEASE_S.",
+    ),
+    _Rule(
+        ("WORKER_BACKOFF_CAP_S", "WORKER_BACKOFF_BASE_S"),
+        lambda s: s.worker.backoff_cap_s >= s.worker.backoff_base_s,
+        f"should be at least {PREFIX}WORKER_BACKOFF_BASE_S.",
+    ),
+    _Rule(
+        ("WORKER_POLL_MAX_S", "WORKER_POLL_MIN_S"),
+        lambda s: s.worker.poll_max_s >= s.worker.poll_min_s,
+        f"should be at least {PREFIX}WORKER_POLL_MIN_S.",
+    ),
+    _Rule(
+        ("CASHFREE_BASE_URL", "ENVIRONMENT"),
+        lambda s: not s.production or s.vendor.base_url.startswith("https://"),
+        f"should be https:// while {PREFIX}ENVIRONMENT is production.",
+    ),
+    _Rule(
+        ("CALLBACKS_TOKEN_KEYS", "CALLBACKS_PUBLIC_URL"),
+        lambda s: not s.callbacks.public_url or bool(s.callbacks.token_keys),
+        f"is needed as soon as {PREFIX}CALLBACKS_PUBLIC_URL is set: return addresses are signed.",
+    ),
+)
+
+
+def _unknown_names(settings: "Settings") -> Iterator[SettingFault]:
+    try:
+        registry = list(Registry.with_plugins(settings.producer.kinds))
+    except (ImportError, AttributeError, TypeError):
+        yield SettingFault(f"{PREFIX}KINDS", "a place can't be imported or doesn't hold a Kind.")
+        return
+    operations = [each for kind in registry for each in kind.operations.values()]
+    routes = {
+        route.name
+        for each in operations
+        for route in (each.create, each.status, each.document)
+        if route
+    }
+    yield from _unknown(
+        "WORKER_LOST_ANSWER", settings.worker.lost_answer, {k.name for k in registry}
+    )
+    yield from _unknown("QUOTA_PER_MINUTE", settings.quota.per_minute, routes)
+
+
+def _unknown(name: str, given: Mapping[str, object], known: set[str]) -> Iterator[SettingFault]:
+    if not set(given) <= known:
+        message = f"names something unknown; known are {', '.join(sorted(known))}."
+        yield SettingFault(PREFIX + name, message)

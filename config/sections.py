@@ -1,0 +1,361 @@
+"""The parts of the application's settings, each setting declared once, on its field.
+
+Faults, `.env.example` and docs/settings.md follow from the declarations.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from marshmallow.validate import OneOf, Range, Regexp
+
+from config import rules
+from satyapan.environment import Secret, setting
+
+POSITIVE: Final = Range(min=0, min_inclusive=False)
+NOT_NEGATIVE: Final = Range(min=0)
+FLOOR: Final = Range(min=3600)
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CashfreeSettings:
+    """Where the vendor is and how long to wait for it."""
+
+    base_url: str = field(
+        default="https://sandbox.cashfree.com/verification",
+        metadata=setting(
+            "BASE_URL",
+            "The vendor's address; production is https://api.cashfree.com/verification.",
+            check=[rules.web_url],
+        ),
+    )
+    client_id: str = field(default="", metadata=setting("CLIENT_ID", "The account's client id."))
+    client_secret: Secret = field(
+        default=Secret(), metadata=setting("CLIENT_SECRET", "The account's client secret.")
+    )
+    public_key: Secret = field(
+        default=Secret(),
+        metadata=setting(
+            "PUBLIC_KEY",
+            "The account's RSA public key in PEM; calls are signed with it instead of an IP "
+            "allow-list.",
+            check=[rules.pem],
+        ),
+    )
+    api_version: str = field(
+        default="2024-12-01",
+        metadata=setting(
+            "API_VERSION",
+            "Sent as x-api-version; empty: not sent.",
+            check=[
+                Regexp(r"\A([0-9]{4}-[0-9]{2}-[0-9]{2})?\Z", error="should be a date, or empty.")
+            ],
+            blank=True,
+        ),
+    )
+    webhook_secrets: tuple[Secret, ...] = field(
+        default=(),
+        metadata=setting(
+            "WEBHOOK_SECRETS",
+            "Secrets that webhooks may be signed with, the newest first; not set: the client "
+            "secret.",
+        ),
+    )
+    webhook_tolerance_s: int = field(
+        default=0,
+        metadata=setting(
+            "WEBHOOK_TOLERANCE_S",
+            "Refuse webhooks signed more than so many seconds ago or ahead; 0 takes any age (the "
+            "vendor may repeat a delivery under its first time).",
+            check=[NOT_NEGATIVE],
+        ),
+    )
+    connect_timeout_s: float = field(
+        default=5.0,
+        metadata=setting(
+            "CONNECT_TIMEOUT_S", "Seconds to wait for a connection to the vendor.", check=[POSITIVE]
+        ),
+    )
+    read_timeout_s: float = field(
+        default=30.0,
+        metadata=setting(
+            "READ_TIMEOUT_S", "Seconds to wait for the next byte of an answer.", check=[POSITIVE]
+        ),
+    )
+    total_timeout_s: float = field(
+        default=45.0,
+        metadata=setting(
+            "TOTAL_TIMEOUT_S", "Seconds that one call may take in all.", check=[POSITIVE]
+        ),
+    )
+    max_reply_bytes: int = field(
+        default=8 * 1024 * 1024,
+        metadata=setting(
+            "MAX_REPLY_BYTES", "Largest answer that is read.", check=[Range(min=1024)]
+        ),
+    )
+    proxy: str = field(
+        default="",
+        repr=False,
+        metadata=setting("PROXY", "Proxy for calls to the vendor.", check=[rules.proxy_url]),
+    )
+    ca_file: str = field(
+        default="",
+        metadata=setting(
+            "CA_FILE", "File of certificate authorities to trust instead of the usual ones."
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        """Fill in what depends on other settings."""
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        pem = rules.one_per_line(self.public_key.reveal())
+        object.__setattr__(self, "public_key", Secret(pem))
+        if not self.webhook_secrets and self.client_secret:
+            object.__setattr__(self, "webhook_secrets", (self.client_secret,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaSettings:
+    """How often the vendor may be called."""
+
+    per_minute: Mapping[str, int] = field(
+        default_factory=_nothing,
+        metadata=setting(
+            "PER_MINUTE",
+            "Calls a minute by route, where the account's limit isn't the vendor's usual one: "
+            "passport=100,digilocker=50.",
+            check=[rules.quotas],
+        ),
+    )
+    margin_ms: int = field(
+        default=1000,
+        metadata=setting(
+            "MARGIN_MS",
+            "Milliseconds added to the window, for calls that reach the vendor late.",
+            check=[NOT_NEGATIVE],
+        ),
+    )
+    window_s: int = field(
+        default=60,
+        metadata=setting(
+            "WINDOW_S", "Length of the vendor's window in seconds.", check=[Range(min=1)]
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """How workers work."""
+
+    pool: str = field(
+        default="threads",
+        metadata=setting(
+            "POOL",
+            "Celery's pool: threads, prefork or solo.",
+            check=[OneOf(["threads", "prefork", "solo"])],
+        ),
+    )
+    concurrency: int = field(
+        default=16,
+        metadata=setting(
+            "CONCURRENCY", "Calls at once in one worker process.", check=[Range(min=1, max=512)]
+        ),
+    )
+    lease_s: float = field(
+        default=90.0,
+        metadata=setting(
+            "LEASE_S",
+            "Seconds after which a claim whose worker vanished may be taken over.",
+            check=[POSITIVE],
+        ),
+    )
+    sweep_s: float = field(
+        default=1.0,
+        metadata=setting("SWEEP_S", "Seconds between two looks for what is due.", check=[POSITIVE]),
+    )
+    sweep_batch: int = field(
+        default=200,
+        metadata=setting(
+            "SWEEP_BATCH",
+            "Most verifications that one sweep takes.",
+            check=[Range(min=1, max=10_000)],
+        ),
+    )
+    lost_answer: Mapping[str, str] = field(
+        default_factory=_nothing,
+        metadata=setting(
+            "LOST_ANSWER",
+            "What to do by kind when a paid answer is lost for good: park, fail or reissue, as in "
+            "passport=park.",
+            check=[rules.policies],
+        ),
+    )
+    max_attempts: int = field(
+        default=5,
+        metadata=setting(
+            "MAX_ATTEMPTS", "Most vendor calls of one generation.", check=[Range(min=1, max=100)]
+        ),
+    )
+    max_generations: int = field(
+        default=3,
+        metadata=setting(
+            "MAX_GENERATIONS",
+            "Most vendor-side ids of one verification.",
+            check=[Range(min=1, max=100)],
+        ),
+    )
+    backoff_base_s: float = field(
+        default=1.0,
+        metadata=setting(
+            "BACKOFF_BASE_S",
+            "Upper bound of the first wait after a failure, in seconds; it doubles.",
+            check=[POSITIVE],
+        ),
+    )
+    backoff_cap_s: float = field(
+        default=60.0,
+        metadata=setting(
+            "BACKOFF_CAP_S",
+            "Upper bound of every wait after a failure, in seconds.",
+            check=[POSITIVE],
+        ),
+    )
+    poll_min_s: float = field(
+        default=5.0,
+        metadata=setting(
+            "POLL_MIN_S", "Seconds to the first status read of a journey.", check=[POSITIVE]
+        ),
+    )
+    poll_max_s: float = field(
+        default=60.0,
+        metadata=setting(
+            "POLL_MAX_S", "Most seconds between two status reads of a journey.", check=[POSITIVE]
+        ),
+    )
+    probe_s: float = field(
+        default=30.0,
+        metadata=setting(
+            "PROBE_S",
+            "Seconds between two probes of an account that the vendor stopped.",
+            check=[POSITIVE],
+        ),
+    )
+    soft_shutdown_s: float = field(
+        default=20.0,
+        metadata=setting(
+            "SOFT_SHUTDOWN_S",
+            "Seconds that running calls get to end at shutdown; keep it below the orchestrator's "
+            "grace period.",
+            check=[NOT_NEGATIVE],
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbacksSettings:
+    """How the outside reaches us."""
+
+    public_url: str = field(
+        default="",
+        metadata=setting(
+            "PUBLIC_URL",
+            "The address at which browsers and the vendor reach `satyapan callbacks`; DigiLocker "
+            "needs it.",
+            check=[rules.public_url],
+        ),
+    )
+    token_keys: tuple[Secret, ...] = field(
+        default=(),
+        metadata=setting(
+            "TOKEN_KEYS",
+            "Keys that sign return addresses, at least 32 random characters each, the newest "
+            "first.",
+            check=[rules.token_keys],
+        ),
+    )
+    token_life_s: int = field(
+        default=86_400,
+        metadata=setting(
+            "TOKEN_LIFE_S", "Seconds for which a return address works.", check=[Range(min=60)]
+        ),
+    )
+    return_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "RETURN_HOSTS",
+            "Hosts that a person may be sent on to after the return page, split by commas.",
+            check=[rules.hosts],
+        ),
+    )
+    max_webhook_bytes: int = field(
+        default=262_144,
+        metadata=setting(
+            "MAX_WEBHOOK_BYTES", "Largest webhook that is read.", check=[Range(min=1024)]
+        ),
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata=setting("HOST", "Address that `satyapan callbacks` listens on."),
+    )
+    port: int = field(
+        default=8000,
+        metadata=setting(
+            "PORT",
+            "Port that `satyapan callbacks` listens on; 0 takes a free one.",
+            check=[Range(min=0, max=65_535)],
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        """Write the address without a slash at its end, so that paths can be joined to it."""
+        object.__setattr__(self, "public_url", self.public_url.rstrip("/"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """How long things are kept."""
+
+    terminal_s: int = field(
+        default=604_800,
+        metadata=setting(
+            "TERMINAL_S", "Seconds that a verification is kept after its end.", check=[FLOOR]
+        ),
+    )
+    events_s: int = field(
+        default=604_800,
+        metadata=setting(
+            "EVENTS_S", "Seconds that events stay in the results streams.", check=[FLOOR]
+        ),
+    )
+    inbox_s: int = field(
+        default=604_800,
+        metadata=setting(
+            "INBOX_S", "Seconds that webhooks are kept, also to know repeated ones.", check=[FLOOR]
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """What is logged and how."""
+
+    level: str = field(
+        default="INFO",
+        metadata=setting(
+            "LEVEL",
+            "Least severity that is logged.",
+            check=[OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])],
+        ),
+    )
+    format: str = field(
+        default="json",
+        metadata=setting(
+            "FORMAT", "json, or console for people.", check=[OneOf(["json", "console"])]
+        ),
+    )
