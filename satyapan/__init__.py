@@ -1,1 +1,44 @@
-"""What producers import: submit verifications, wait for them, read and watch their results."""
+"""What producers import: submit verifications, wait for them, read and watch their results.
+
+    from satyapan import Verifications
+
+    verifications = Verifications.from_env()
+    passport = verifications.submit(
+        "passport", {"file_number": "PA1079341954215", "dob": "2007-03-01"}, key="customer-17"
+    )
+    print(verifications.wait(passport.id, timeout=60).status)
+"""
+
+from satyapan.client import Verifications, linked, settled
+from satyapan.errors import (
+    Conflict,
+    Fault,
+    InvalidRequest,
+    NotFound,
+    SatyapanError,
+    StillOpen,
+    Unavailable,
+    Unreadable,
+)
+from satyapan.events import Event
+from satyapan.records import State, Verification
+from satyapan.settings import ProducerSettings, SettingsError
+
+__all__ = [
+    "Conflict",
+    "Event",
+    "Fault",
+    "InvalidRequest",
+    "NotFound",
+    "ProducerSettings",
+    "SatyapanError",
+    "SettingsError",
+    "State",
+    "StillOpen",
+    "Unavailable",
+    "Unreadable",
+    "Verification",
+    "Verifications",
+    "linked",
+    "settled",
+]

@@ -107,13 +107,11 @@ class WorkLedger:
         keys = [self.keys.row(verification_id), self.keys.due]
         return int(self._scripts["hint"](keys=keys, args=[verification_id, least_ms, claimed]))
 
-    def owner(self, resource: str) -> str:
-        """Tell which row owns a shared resource; "" for none."""
-        raw: bytes = self.ledger.redis.get(self.keys.resource(resource)) or b""
-        return raw.decode()
-
     def acquire(self, resource: str, expected: str, row: Row) -> str:
-        """Take a shared resource over from `expected`; returns who owns it now."""
+        """Take a shared resource over from `expected` ("" for nobody); returns who owns it now.
+
+        Whoever gets it, this row's producer is noted as one that asked.
+        """
         keys = [self.keys.resource(resource), self.keys.askers(resource)]
         owner: bytes = self._scripts["acquire"](keys=keys, args=[expected, row.id, row.reply_to])
         return owner.decode()

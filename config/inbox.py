@@ -1,0 +1,90 @@
+"""The inbox: verified webhooks, stored once and sealed, until a worker has worked on them.
+
+The callbacks app stores, workers read and finish; that is why it stands below both.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.resources import files
+from typing import Any, Final
+
+from redis import Redis
+
+from satyapan.names import Keys
+from satyapan.sealing import KeyRing
+
+GRACE_MS: Final = 3_000
+"""How long the sweeper leaves a new webhook to the wake-up that follows its storing."""
+
+
+class LetterState(StrEnum):
+    """What became of a stored webhook."""
+
+    NEW = "NEW"
+    HANDLED = "HANDLED"
+    UNMATCHED = "UNMATCHED"
+    """Well signed, but of a type or an id that nobody here knows; kept to be seen and replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A stored webhook. `body` is the bytes that were signed; private."""
+
+    id: str
+    vendor: str
+    event: str
+    state: LetterState
+    received: int
+    verification_id: str
+    body: bytes = field(repr=False)
+
+
+class Inbox:
+    """Stores, reads and finishes webhooks. Redis errors pass through: the caller answers 503."""
+
+    def __init__(self, redis: Redis, keys: Keys, ring: KeyRing, life_ms: int) -> None:
+        # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
+        self._redis: Any = redis
+        self._keys = keys
+        self._ring = ring
+        self._life_ms = life_ms
+        script = files("config").joinpath("lua/store.lua").read_text(encoding="utf-8")
+        self._store = self._redis.register_script(script)
+
+    def store(self, letter_id: str, vendor: str, event: str, body: bytes) -> bool:
+        """Store a webhook under the digest of its signed content; False when it was there."""
+        sealed = self._ring.seal(f"inbox/{letter_id}", body)
+        fields = ["vendor", vendor, "event", event, "state", LetterState.NEW, "body", sealed]
+        keys = [self._keys.inbox(letter_id), self._keys.inbox_due]
+        return bool(self._store(keys=keys, args=[letter_id, self._life_ms, GRACE_MS, *fields]))
+
+    def read(self, letter_id: str) -> Letter | None:
+        """Read a webhook, or None when there is none (any more).
+
+        Raises:
+            Unreadable: it was sealed under a key that is not in the ring.
+        """
+        raw: dict[bytes, bytes] = self._redis.hgetall(self._keys.inbox(letter_id))
+        if not raw:
+            return None
+        return Letter(
+            id=letter_id,
+            vendor=raw[b"vendor"].decode(),
+            event=raw[b"event"].decode(),
+            state=LetterState(raw[b"state"].decode()),
+            received=int(raw[b"received"]),
+            verification_id=raw.get(b"verification_id", b"").decode(),
+            body=self._ring.open(f"inbox/{letter_id}", raw[b"body"]),
+        )
+
+    def finish(self, letter_id: str, state: LetterState, verification_id: str = "") -> None:
+        """Note that a webhook was worked on; it is kept until its life ends."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            fields = {"state": state, "verification_id": verification_id}
+            pipe.hset(self._keys.inbox(letter_id), mapping=fields)
+            pipe.zrem(self._keys.inbox_due, letter_id)
+            pipe.execute()
+
+    def drop(self, letter_id: str) -> None:
+        """Take a webhook that no longer exists off the list of work."""
+        self._redis.zrem(self._keys.inbox_due, letter_id)

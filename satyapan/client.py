@@ -1,0 +1,184 @@
+"""What an application uses: submit, wait, get, watch."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from satyapan.broker import Waker, wake_app
+from satyapan.canonical import request_digest
+from satyapan.errors import Conflict, Fault, InvalidRequest, NotFound, StillOpen
+from satyapan.events import Event
+from satyapan.ids import derive_id, id_faults
+from satyapan.kinds import Registry
+from satyapan.ledger import Ledger
+from satyapan.names import RUN, Keys
+from satyapan.records import Row, State, Verification, view
+from satyapan.results import Results, reader_name
+from satyapan.settings import ProducerSettings, read_producer_settings
+
+Until = Callable[[Verification], bool]
+
+
+def settled(verification: Verification) -> bool:
+    """Tell whether a verification is over: terminal, or parked for a person."""
+    return verification.settled
+
+
+def linked(verification: Verification) -> bool:
+    """Tell whether a journey's link is there (or will never be)."""
+    return bool(verification.link) or verification.settled
+
+
+class Verifications:
+    """Submits verifications and gives their results. Safe to share between threads.
+
+    `from_env()` reads the settings that docs/settings.md lists. One object serves a whole process.
+    """
+
+    def __init__(self, settings: ProducerSettings) -> None:
+        self._settings = settings
+        self._kinds = Registry.with_plugins(settings.kinds)
+        keys = Keys(settings.prefix)
+        redis = _connect(settings)
+        self._ledger = Ledger(redis, keys, settings.ring())
+        self._results = Results(redis, keys)
+        self._waker = Waker(wake_app(settings))
+        self._id_key = settings.id_key_bytes()
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Verifications":
+        """Build from `SATYAPAN_*` variables.
+
+        Raises:
+            SettingsError: with every fault at once.
+        """
+        return cls(read_producer_settings(env))
+
+    def submit(
+        self,
+        kind: str,
+        request: Mapping[str, Any],
+        *,
+        verification_id: str | None = None,
+        key: str | None = None,
+    ) -> Verification:
+        """Accept a verification: once this returns, it will reach an end or be parked.
+
+        Give either `verification_id` (at most 50 of A-Z a-z 0-9 . _ -, nothing private in it) or
+        `key`, anything of yours that names this verification once; the id is derived from it.
+        Submitting the same again is free and gives the same verification.
+
+        Raises:
+            InvalidRequest: the vendor's rules are broken; all faults at once, nothing stored.
+            Conflict: this id stands for other data; nothing stored, no call made.
+            Unavailable: not confirmed; submit the same again, it never runs twice.
+        """
+        row_id, faults = self._identify(kind, verification_id, key)
+        checked = self._kinds.ask(kind).check(request, faults)
+        row = Row(
+            id=row_id,
+            kind=kind,
+            reply_to=self._settings.reply_to,
+            digest=request_digest(self._id_key, kind, checked),
+            request=checked,
+        )
+        found = self._ledger.insert(row, self._settings.deadline_s * 1000)
+        if found.digest != row.digest:
+            raise Conflict(row_id)
+        if found.created:
+            self._waker.wake(RUN, [row_id])
+            return view(row)
+        return self.get(row_id) or view(row)
+
+    def _identify(
+        self, kind: str, verification_id: str | None, key: str | None
+    ) -> tuple[str, list[Fault]]:
+        if (verification_id is None) == (key is None):
+            message = "give either verification_id or key, not both and not neither."
+            return "", [Fault("verification_id", "verification_id_missing", message)]
+        if key is not None:
+            if not key:
+                raise InvalidRequest([Fault("key", "key_missing", "key is empty.")])
+            return derive_id(self._id_key, kind, key), []
+        return str(verification_id), id_faults(verification_id)
+
+    def get(self, verification_id: str) -> Verification | None:
+        """Read a verification; None when there is none of that id.
+
+        Raises:
+            Unavailable: Redis can't be reached.
+            Unreadable: it is sealed under a key that is not in your ring.
+        """
+        row = self._ledger.read(verification_id)
+        return view(row) if row else None
+
+    def wait(
+        self, verification_id: str, timeout: float = 30.0, *, until: Until = settled
+    ) -> Verification:
+        """Wait (seconds) until a verification is settled, or until `until` says so.
+
+        For a journey's link: `wait(id, until=linked)`.
+
+        Raises:
+            StillOpen: the time is over; its `verification` is what is known so far.
+            NotFound: there is no such verification.
+            Unavailable: Redis can't be reached.
+        """
+        end = time.monotonic() + timeout
+        first = self._ledger.read(verification_id, sealed=True)
+        if first is None:
+            raise NotFound(verification_id)
+        seen = view(first)
+        for _ in self._results.changes(
+            first.reply_to, verification_id, lambda: end - time.monotonic()
+        ):
+            seen = self.get(verification_id) or seen
+            if until(seen):
+                return seen
+        raise StillOpen(seen)
+
+    def watch(
+        self, group: str, *, reader: str | None = None, block: float = 2.0
+    ) -> Iterator[Event]:
+        """Walk through the events of this producer's verifications, for ever, each at least once.
+
+        Readers of one `group` share the events; each group gets all of them. An event is
+        confirmed when the next is asked for, so break off only after your work on it is done.
+
+        Raises:
+            Unavailable: Redis can't be reached; start again, nothing is skipped.
+        """
+        name = reader or reader_name()
+        while True:
+            yield from self.events(group, reader=name, block=block)
+
+    def events(
+        self, group: str, *, reader: str | None = None, block: float = 0.1
+    ) -> Iterator[Event]:
+        """Walk through the events that are there, and stop when none comes for `block` seconds."""
+        name = reader or reader_name()
+        return self._results.read_group(self._settings.reply_to, group, name, block)
+
+    def newest(self, state: State, limit: int = 50) -> list[Verification]:
+        """List the latest verifications in a state, without their private parts."""
+        return [view(row) for row in self._ledger.newest(state, limit)]
+
+    def counts(self) -> dict[State, int]:
+        """Count the verifications in each state."""
+        return self._ledger.counts()
+
+
+def _connect(settings: ProducerSettings) -> Redis:
+    """Open a client whose writes are never replayed: a doubtful write is the caller's to settle."""
+    return Redis.from_url(
+        settings.redis_url,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        socket_connect_timeout=settings.redis_connect_timeout_s,
+        socket_timeout=settings.redis_read_timeout_s,
+        health_check_interval=30,
+    )

@@ -1,0 +1,129 @@
+"""How results come back: a wake-up channel to wait on, and a stream of events to work through.
+
+The channel only says "this id changed", and says nothing while nobody listens; so whoever waits
+looks at the row first, and again now and then. The stream keeps every event until retention ends.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from satyapan.errors import Unavailable
+from satyapan.events import Event
+from satyapan.names import Keys
+
+LOOK_AGAIN_S: Final = 2.0
+"""How often a waiter looks at the row although no wake-up came: one may have been lost."""
+_STALE_MS: Final = 60_000
+"""After this long, an event that a reader took and never confirmed goes to another reader."""
+_BATCH: Final = 50
+
+
+class Results:
+    """Waits for changes and reads events. `redis` must allow reads that block for seconds."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
+        self._redis: Any = redis
+        self._keys = keys
+
+    def changes(
+        self, reply_to: str, verification_id: str, left_s: Callable[[], float]
+    ) -> Iterator[None]:
+        """Yield at once, then at each change of an id (and now and then), until no time is left.
+
+        Raises:
+            Unavailable: Redis can't be reached.
+        """
+        try:
+            with closing(self._redis.pubsub(ignore_subscribe_messages=True)) as listening:
+                listening.subscribe(self._keys.channel(reply_to))
+                yield
+                while left_s() > 0:
+                    _hear(listening, verification_id.encode(), min(LOOK_AGAIN_S, left_s()))
+                    yield
+        except RedisError as error:
+            raise Unavailable(f"can't listen ({type(error).__name__})", verification_id) from error
+
+    def read_group(
+        self, reply_to: str, group: str, reader: str, block_s: float
+    ) -> Iterator[Event]:
+        """Read events as a member of a group, each at least once, until none comes for `block_s`.
+
+        An event is confirmed when the next one is asked for: a reader that dies before that
+        leaves it to another. A new group starts at the oldest event that is kept.
+
+        Raises:
+            Unavailable: Redis can't be reached; what was not confirmed comes again.
+        """
+        stream = self._keys.events(reply_to)
+        try:
+            self._join(stream, group)
+            yield from self._confirming(stream, group, self._stale(stream, group, reader))
+            yield from self._confirming(stream, group, self._fresh(stream, group, reader, block_s))
+        except RedisError as error:
+            raise Unavailable(f"can't read events ({type(error).__name__})") from error
+
+    def _join(self, stream: str, group: str) -> None:
+        try:
+            self._redis.xgroup_create(stream, group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    def _stale(self, stream: str, group: str, reader: str) -> Iterator[tuple[bytes, Any]]:
+        """Take over what other readers took and never confirmed."""
+        start: Any = "0-0"
+        while start != b"0-0":
+            start, entries, *_ = self._redis.xautoclaim(
+                stream, group, reader, _STALE_MS, start, count=_BATCH
+            )
+            yield from entries
+
+    def _fresh(
+        self, stream: str, group: str, reader: str, block_s: float
+    ) -> Iterator[tuple[bytes, Any]]:
+        """Read first what this reader had before it died, then what is new."""
+        yield from self._entries(stream, group, reader, "0", None)
+        while entries := self._entries(stream, group, reader, ">", round(block_s * 1000)):
+            yield from entries
+
+    def _entries(
+        self, stream: str, group: str, reader: str, start: str, block: int | None
+    ) -> list[tuple[bytes, Any]]:
+        told = self._redis.xreadgroup(group, reader, {stream: start}, count=_BATCH, block=block)
+        if not told:
+            return []
+        # RESP3 answers with a mapping, RESP2 with pairs.
+        pairs = told.items() if isinstance(told, dict) else told
+        return [entry for _, batch in pairs for entry in _flat(batch)]
+
+    def _confirming(
+        self, stream: str, group: str, entries: Iterator[tuple[bytes, Any]]
+    ) -> Iterator[Event]:
+        for entry_id, fields in entries:
+            if fields and b"event" in fields:
+                yield Event.parse(fields[b"event"])
+            self._redis.xack(stream, group, entry_id)
+
+
+def reader_name() -> str:
+    """Name a reader by its host, so that what it took comes back to it after a restart."""
+    return socket.gethostname()
+
+
+def _hear(listening: Any, verification_id: bytes, timeout_s: float) -> None:
+    """Wait for this id's wake-up; other ids' wake-ups are not ours."""
+    message = listening.get_message(timeout=timeout_s)
+    while message is not None and message["data"] != verification_id:
+        message = listening.get_message(timeout=0)
+
+
+def _flat(batch: list[Any]) -> list[tuple[bytes, Any]]:
+    """Unwrap the entries of a stream: RESP3 nests them one level deeper."""
+    nested = batch and isinstance(batch[0], list) and isinstance(batch[0][0], list | tuple)
+    return batch[0] if nested else batch

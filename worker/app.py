@@ -1,0 +1,67 @@
+"""The Celery worker of one process: app, tasks, and the sweeper beside them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+
+from config.celery import build_app
+from config.logs import configure_logs
+from config.settings import Settings
+from satyapan.broker import Waker
+from worker.build import PerProcess, build
+from worker.sweeper import Sweeper
+from worker.tasks import register
+
+
+def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
+    """Build the app with its tasks, and what gives each process its parts."""
+    app = build_app(settings)
+    parts = PerProcess(lambda: build(settings, Waker(app).wake))
+    register(app, parts)
+    return app, parts
+
+
+def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[], None]) -> int:
+    """Run a worker until it is told to stop; returns its exit code.
+
+    `heartbeat` is a file whose time of change says when this worker last swept without a fault.
+    """
+    app, parts = create_app(settings)
+    sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, _beat(heartbeat))
+
+    def ready(**_: object) -> None:
+        sweeper.start()
+        on_ready()
+
+    def stopping(**_: object) -> None:
+        sweeper.stop()
+
+    def child(**_: object) -> None:
+        configure_logs(settings.log.level, settings.log.format)
+
+    worker_ready.connect(ready, weak=False)
+    worker_shutting_down.connect(stopping, weak=False)
+    worker_process_init.connect(child, weak=False)
+    return _start(app, settings)
+
+
+def _start(app: Celery, settings: Settings) -> int:
+    # Gossip, mingle and heartbeats are for workers that watch each other over the broker; ours
+    # meet in the ledger, and each of those costs messages all day.
+    worker = app.Worker(
+        pool=settings.worker.pool,
+        concurrency=settings.worker.concurrency,
+        loglevel=settings.log.level,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _beat(heartbeat: Path | None) -> Callable[[], None]:
+    return heartbeat.touch if heartbeat else lambda: None

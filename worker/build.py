@@ -1,0 +1,144 @@
+"""Puts a worker process together from settings: the one place where its parts are chosen."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from config.inbox import Inbox
+from config.settings import Settings
+from config.stores import ledger_client
+from config.tokens import ReturnTokens, return_url
+from satyapan.kinds import Registry
+from satyapan.ledger import Ledger
+from satyapan.names import Keys
+from satyapan.records import Row
+from satyapan.sealing import KeyRing
+from worker.engine import Engine, Tools
+from worker.gate import Gate
+from worker.ingest import LEAST_LOOK_MS, Ingest
+from worker.ledger import Lives, WorkLedger
+from worker.rules.model import Policy
+from worker.sweeper import Sweep, Wake
+from worker.vendors import Vendor
+from worker.vendors.cashfree.auth import Account
+from worker.vendors.cashfree.client import connect
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a worker process works with."""
+
+    engine: Engine
+    ingest: Ingest
+    ledger: WorkLedger
+    sweep: Sweep
+
+    def run(self, verification_id: str) -> None:
+        """Take a verification as far as it goes now."""
+        self.engine.run(verification_id)
+
+    def look(self, verification_id: str) -> None:
+        """Read a journey's status soon, because a person came back."""
+        if self.ledger.hint(verification_id, LEAST_LOOK_MS):
+            self.engine.run(verification_id)
+
+    def take(self, letter_id: str) -> None:
+        """Work on a stored webhook."""
+        self.ingest.take(letter_id)
+
+
+def build(settings: Settings, wake: Wake) -> Parts:
+    """Build the parts; connections open at first use."""
+    redis = ledger_client(settings)
+    shared = settings.producer
+    keys = Keys(shared.prefix)
+    ring = KeyRing.parse(shared.seal_keys.reveal())
+    kinds = Registry.with_plugins(shared.kinds)
+    lives = Lives(settings.retention.terminal_s * 1000, settings.retention.events_s * 1000)
+    ledger = WorkLedger(Ledger(redis, keys, ring), round(settings.worker.lease_s * 1000), lives)
+    engine = Engine(_tools(settings, ledger, kinds, {"cashfree": _cashfree(settings)}))
+    inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
+    ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
+    batch = settings.worker.sweep_batch
+    sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=lives.terminal)
+    return Parts(engine, ingest, ledger, sweep)
+
+
+def _tools(
+    settings: Settings, ledger: WorkLedger, kinds: Registry, vendors: dict[str, Vendor]
+) -> Tools:
+    quota, worker = settings.quota, settings.worker
+    return Tools(
+        ledger=ledger,
+        gate=Gate(
+            ledger.ledger.redis,
+            ledger.keys,
+            window_ms=round(quota.window_s * 1000),
+            margin_ms=quota.margin_ms,
+            probe_ms=round(worker.probe_s * 1000),
+        ),
+        vendors=vendors,
+        kinds=kinds,
+        policy=policy(settings),
+        id_key=settings.producer.id_key_bytes(),
+        limit=lambda route, own: quota.per_minute.get(route, own),
+        redirect_url=_redirects(settings),
+        monotonic=time.monotonic,
+        luck=random.random,
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    """Give the rules their table."""
+    worker = settings.worker
+    return Policy(
+        max_attempts=worker.max_attempts,
+        max_generations=worker.max_generations,
+        backoff_base=round(worker.backoff_base_s * 1000),
+        backoff_cap=round(worker.backoff_cap_s * 1000),
+        poll_min=round(worker.poll_min_s * 1000),
+        poll_max=round(worker.poll_max_s * 1000),
+        lost_answer=worker.lost_answer,
+    )
+
+
+def _redirects(settings: Settings) -> Callable[[Row], str]:
+    """Make the return URL of a row: our token, so that the vendor's parameter needs no trust."""
+    hooks = settings.callbacks
+    tokens = ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s)
+
+    def url(row: Row) -> str:
+        return return_url(hooks.public_url, row.kind, tokens.sign(row.kind, row.id))
+
+    return url
+
+
+def _cashfree(settings: Settings) -> Vendor:
+    vendor = settings.vendor
+    account = Account(
+        name="main",
+        client_id=vendor.client_id,
+        client_secret=vendor.client_secret.reveal(),
+        public_key=vendor.public_key.reveal() if vendor.public_key else "",
+        api_version=vendor.api_version,
+    )
+    return connect(account, vendor)
+
+
+class PerProcess:
+    """Gives each process its own parts: connections must not cross a fork."""
+
+    def __init__(self, make: Callable[[], Parts]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: tuple[int, Parts] | None = None
+
+    def __call__(self) -> Parts:
+        """Give this process's parts, made at first use."""
+        with self._lock:
+            if self._made is None or self._made[0] != os.getpid():
+                self._made = (os.getpid(), self._make())
+            return self._made[1]

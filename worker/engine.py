@@ -1,0 +1,223 @@
+"""The engine carries out what decide() asks for: it claims, passes the gate, calls, commits.
+
+One run follows one verification as far as it can go now:
+
+    claim -> decide -> gate -> commit (SENT, durable) -> vendor -> decide -> ... -> commit, release
+
+Every vendor call stands behind a commit that Redis confirmed under our fence. Any Redis error ends
+the run: the lease runs out, and whoever claims the row next sees what was durable.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from satyapan.canonical import digest
+from satyapan.ids import generation_id
+from satyapan.kinds import Kind, Registry
+from satyapan.kinds.model import Mode
+from satyapan.records import TERMINAL, Row, State
+from worker.answer import Answer, Outcome
+from worker.decide import decide
+from worker.gate import At, Gate, Go, Stopped
+from worker.ledger import Claim, StaleFence, WorkLedger
+from worker.rules.model import (
+    Acquire,
+    Acquired,
+    Answered,
+    Cached,
+    Call,
+    Effect,
+    Emit,
+    Event,
+    Held,
+    HoldRoute,
+    Policy,
+    StopAccount,
+    Woken,
+)
+from worker.vendors import Vendor
+
+_TURNS: Final = 40
+"""More decisions than any journey has in one run; the row is released and woken again after."""
+_UNKNOWN_KIND_MS: Final = 60_000
+_PARK_CODES: Final = frozenset({Outcome.NOT_SENT, Outcome.STOPPED})
+
+log = logging.getLogger("satyapan.engine")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the engine works with."""
+
+    ledger: WorkLedger
+    gate: Gate
+    vendors: Mapping[str, Vendor]
+    kinds: Registry
+    policy: Policy
+    id_key: bytes
+    limit: Callable[[str, int], int]
+    """(route name, the kind's own limit) to calls per window."""
+    redirect_url: Callable[[Row], str]
+    monotonic: Callable[[], float]
+    luck: Callable[[], float]
+
+
+class Engine:
+    """Runs verifications, one claim at a time; safe to share between threads."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def run(self, verification_id: str, event: Event | None = None) -> Row | None:
+        """Take a verification as far as it goes now; None when it was not ours to take.
+
+        A row that may go on at once (a new generation) goes on in a claim of its own.
+
+        Raises:
+            redis.RedisError: nothing is lost; the lease ends and the sweeper wakes the row.
+        """
+        claim = self._tools.ledger.claim(verification_id)
+        if claim is None:
+            return None
+        run = _Run(self._tools, claim)
+        try:
+            row = run.go(event or Woken())
+        except StaleFence:
+            log.warning("claim was lost", extra={"id": verification_id, "fence": claim.row.fence})
+            return None
+        if row.generation > claim.row.generation and row.due:
+            return self.run(verification_id) or row
+        return row
+
+
+class _Run:
+    """One claim, from its first decision to its release."""
+
+    def __init__(self, tools: Tools, claim: Claim) -> None:
+        self._tools = tools
+        self._start = tools.monotonic()
+        self._claimed_at = claim.now
+        self.row = claim.row
+
+    def _now(self) -> int:
+        """Give Redis' time (ms): what it said at the claim, plus what has passed here since."""
+        return self._claimed_at + round((self._tools.monotonic() - self._start) * 1000)
+
+    def go(self, event: Event) -> Row:
+        """Decide and carry out until the row has to wait or is settled."""
+        try:
+            kind = self._tools.kinds[self.row.kind]
+        except KeyError:
+            return self._leave_alone("kind_not_known_here")
+        for _ in range(_TURNS):
+            after, effects = self._decide(event, kind)
+            order = next((e for e in effects if isinstance(e, Call | Acquire)), None)
+            if order is None:
+                return self._release(after, effects, kind)
+            event = self._carry_out(order, after, kind)
+        return self._leave_alone("too_many_turns")
+
+    def _decide(self, event: Event, kind: Kind) -> tuple[Row, tuple[Effect, ...]]:
+        tools = self._tools
+        return decide(self.row, event, self._now(), kind, tools.policy, tools.luck())
+
+    def _carry_out(self, order: Call | Acquire, after: Row, kind: Kind) -> Event:
+        if isinstance(order, Acquire):
+            return self._acquire()
+        return self._call(order, after, kind)
+
+    def _call(self, order: Call, after: Row, kind: Kind) -> Event:
+        """Pass the gate, make the row durable, call: in this order and no other (I4, I12)."""
+        operation = kind.operation(after.vendor)
+        route = operation.route(order.role)
+        limit = self._tools.limit(route.name, route.per_minute)
+        passed = self._tools.gate.enter(after.account, route.name, limit, self.row.slot)
+        if isinstance(passed, At):
+            return Held(passed.slot_ms, "quota", slot=passed.slot_ms)
+        if isinstance(passed, Stopped):
+            return Held(passed.until_ms, f"account/{passed.code}")
+        self._commit(after, (), keep=True)
+        answer = self._tools.vendors[after.vendor].call(
+            operation,
+            order.role,
+            generation_id(after.id, after.generation),
+            after.request,
+            self._tools.redirect_url(after) if operation.redirect_field else "",
+            order.item,
+        )
+        self._note(passed, answer, route.name)
+        return Answered(order.role, answer, order.item)
+
+    def _note(self, passed: Go, answer: Answer, route: str) -> None:
+        """Say what came back, and close the account's breaker when its probe got through."""
+        if passed.probe and answer.outcome not in _PARK_CODES:
+            self._tools.gate.resume(self.row.account)
+        log.info(
+            "vendor answered",
+            extra={
+                "id": self.row.id,
+                "kind": self.row.kind,
+                "route": route,
+                "status": answer.outcome,
+                "http": answer.http,
+                "code": answer.code,
+                "attempt": self.row.attempts,
+            },
+        )
+
+    def _acquire(self) -> Event:
+        """Take over a shared resource, wait for its creator, or use what its owner got."""
+        ledger, row = self._tools.ledger, self.row
+        owner = ledger.acquire(row.digest, "", row)
+        if owner == row.id:
+            return Acquired()
+        held = ledger.ledger.read(owner)
+        if held is not None and held.state is State.DONE:
+            return Cached(held.status, held.reference, held.link, held.result or {})
+        ended = held is None or held.state in TERMINAL
+        if ended and ledger.acquire(row.digest, owner, row) == row.id:
+            return Acquired()
+        return Held(self._now() + self._tools.policy.busy, "resource_busy")
+
+    def _release(self, after: Row, effects: tuple[Effect, ...], kind: Kind) -> Row:
+        """Carry out what concerns the account, then commit and give the claim back."""
+        gate, row = self._tools.gate, self.row
+        for effect in effects:
+            if isinstance(effect, StopAccount):
+                gate.stop(row.account, effect.code)
+            if isinstance(effect, HoldRoute):
+                route = kind.operation(row.vendor).route(effect.role)
+                gate.hold(row.account, route.name, effect.seconds)
+        self._commit(after, effects, keep=False, alias=self._alias(after, kind))
+        return self.row
+
+    def _commit(
+        self, after: Row, effects: tuple[Effect, ...], *, keep: bool, alias: str = ""
+    ) -> None:
+        changes = [effect.change for effect in effects if isinstance(effect, Emit)]
+        self.row = self._tools.ledger.commit(
+            self.row, after, changes, self._now(), keep=keep, alias=alias
+        )
+
+    def _alias(self, after: Row, kind: Kind) -> str:
+        """Name what the vendor will send instead of our id: a shared link, or a generation's id."""
+        if after.generation != self.row.generation:
+            return generation_id(after.id, after.generation)
+        mode = kind.operation(after.vendor).mode
+        if mode is Mode.RESOURCE and after.state is State.DONE and after.attempts:
+            return link_alias(self._tools.id_key, after.link)
+        return ""
+
+    def _leave_alone(self, reason: str) -> Row:
+        """Give the claim back unchanged, for a worker that knows better or a later run."""
+        log.error(reason, extra={"id": self.row.id, "kind": self.row.kind})
+        until = self._now() + _UNKNOWN_KIND_MS
+        self._commit(replace(self.row, due=until, reason=reason), (), keep=False)
+        return self.row
+
+
+def link_alias(id_key: bytes, link: str) -> str:
+    """Name a shared link by keyed digest: links are private, keys are not."""
+    return digest(id_key, b"link", link.encode())

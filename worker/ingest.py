@@ -1,0 +1,140 @@
+"""Work on a stored webhook: a hint for a journey, or news of a visitor to a shared link.
+
+A webhook never decides a journey: it asks for a status read, and notes what it claimed in case no
+read ever succeeds (DESIGN, 6: status read > signed webhook > redirect). Of a visitor to a shared
+link there is nothing else to read, so there the signed webhook is the evidence.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from config.inbox import Inbox, Letter, LetterState
+from satyapan.ids import child_id
+from satyapan.kinds import Kind, Registry
+from satyapan.kinds.model import Operation
+from satyapan.records import Row, State
+from worker.engine import Engine, link_alias
+from worker.ledger import WorkLedger
+from worker.rules.model import Told
+
+LEAST_LOOK_MS: Final = 1_000
+"""The shortest time between two status reads that hints can bring about."""
+
+log = logging.getLogger("satyapan.ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What a webhook says, as far as it could be read."""
+
+    kind: Kind
+    operation: Operation
+    event: str
+    vendor_id: str
+    reference: str
+    body: Mapping[str, Any]
+
+
+class Ingest:
+    """Takes stored webhooks to the rows they are about."""
+
+    def __init__(
+        self, inbox: Inbox, ledger: WorkLedger, engine: Engine, kinds: Registry, id_key: bytes
+    ) -> None:
+        self._inbox = inbox
+        self._ledger = ledger
+        self._engine = engine
+        self._kinds = kinds
+        self._id_key = id_key
+
+    def take(self, letter_id: str) -> Row | None:
+        """Work on one webhook; working on it twice changes nothing.
+
+        Raises:
+            redis.RedisError, Unavailable: it stays in the inbox and is taken up again.
+        """
+        letter = self._inbox.read(letter_id)
+        if letter is None:
+            self._inbox.drop(letter_id)
+            return None
+        if letter.state is not LetterState.NEW:
+            return None
+        news = self._understand(letter)
+        if news is None:
+            return self._unmatched(letter)
+        if news.event in news.operation.visitor_events:
+            return self._visitors(letter, news)
+        return self._journey(letter, news)
+
+    def _understand(self, letter: Letter) -> _News | None:
+        try:
+            data = json.loads(letter.body)["data"]
+            vendor_id = str(data["verification_id"])
+        except (ValueError, KeyError, TypeError):
+            return None
+        reference = str(data.get("reference_id") or "")
+        for kind in self._kinds:
+            operation = kind.operations.get(letter.vendor)
+            if operation and letter.event in {*operation.events, *operation.visitor_events}:
+                return _News(kind, operation, letter.event, vendor_id, reference, data)
+        return None
+
+    def _unmatched(self, letter: Letter) -> None:
+        log.warning("webhook matches nothing here", extra={"event": letter.event})
+        self._inbox.finish(letter.id, LetterState.UNMATCHED)
+
+    def _journey(self, letter: Letter, news: _News) -> Row | None:
+        row = self._row_of(news)
+        if row is None or row.kind != news.kind.name:
+            return self._unmatched(letter)
+        claimed = news.operation.events[news.event]
+        due = self._ledger.hint(row.id, LEAST_LOOK_MS, claimed)
+        self._inbox.finish(letter.id, LetterState.HANDLED, row.id)
+        return self._engine.run(row.id) if due else None
+
+    def _row_of(self, news: _News) -> Row | None:
+        """Find the row by the vendor-side id: ours, or that of a later generation."""
+        read = self._ledger.ledger.read
+        found = read(news.vendor_id, sealed=True)
+        return found or read(self._ledger.behind(news.vendor_id) or "-", sealed=True)
+
+    def _visitors(self, letter: Letter, news: _News) -> None:
+        """Tell every producer that asked for the link, each by a row and an event of its own."""
+        link = str(news.body.get("form_link", ""))
+        owner_id = self._ledger.behind(link_alias(self._id_key, link))
+        owner = self._ledger.ledger.read(owner_id, sealed=True) if owner_id else None
+        if owner is None:
+            return self._unmatched(letter)
+        told = [self._visit(owner, asker, news) for asker in self._ledger.askers(owner.digest)]
+        if all(told):
+            self._inbox.finish(letter.id, LetterState.HANDLED, owner.id)
+        return None
+
+    def _visit(self, owner: Row, asker: str, news: _News) -> bool:
+        """Write a visitor's row for one producer; False when it has to be tried again."""
+        visit = child_id(self._id_key, owner.id, news.vendor_id, asker)
+        child = Row(
+            id=visit,
+            kind=owner.kind,
+            vendor=owner.vendor,
+            account=owner.account,
+            state=State.PENDING,
+            parent=owner.id,
+            reply_to=asker,
+            reference=news.reference,
+            digest=news.vendor_id,
+        )
+        self._ledger.ledger.insert(child, news.operation.data_life_s * 1000)
+        self._ledger.hint(visit, 0)
+        state = news.operation.visitor_events[news.event]
+        status = str(news.body.get("form_status") or news.event)
+        event = Told(state, status, news.reference, news.body)
+        taken = self._engine.run(visit, event)
+        return taken is not None or self._settled(visit)
+
+    def _settled(self, visit: str) -> bool:
+        row = self._ledger.ledger.read(visit, sealed=True)
+        return row is not None and row.due == 0

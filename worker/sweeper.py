@@ -1,0 +1,120 @@
+"""The sweeper: wakes what is due. Every worker process has one; two at once are harmless.
+
+It covers everything that a message can't be trusted with: lost wake-ups, dead workers, back-off,
+quota slots, status polls, deadlines, and webhooks whose wake-up got lost.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from satyapan.names import INGEST, RUN, Keys
+from satyapan.records import TERMINAL
+
+PATIENCE_MS: Final = 15_000
+"""How long a wake-up may be under way before the sweeper sends another."""
+_TRIM_EVERY: Final = 300
+
+log = logging.getLogger("satyapan.sweeper")
+Wake = Callable[[str, Sequence[str]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was due, and how many ms from now the next one is (0: nothing waits)."""
+
+    ids: tuple[str, ...]
+    next_in: int
+
+
+class Sweep:
+    """One sweep over the two due-indexes."""
+
+    def __init__(self, redis: Redis, keys: Keys, wake: Wake, *, batch: int, keep_ms: int) -> None:
+        # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
+        self._redis: Any = redis
+        self._keys = keys
+        self._wake = wake
+        self._batch = batch
+        self._keep_ms = keep_ms
+        script = files("worker").joinpath("lua/take_due.lua").read_text(encoding="utf-8")
+        self._take = self._redis.register_script(script)
+
+    def once(self) -> float:
+        """Wake all that is due now; returns how many seconds until something else is.
+
+        Raises:
+            redis.RedisError: nothing was lost; sweep again later.
+        """
+        waits = [self._wake_due(self._keys.due, RUN), self._wake_due(self._keys.inbox_due, INGEST)]
+        return min(waits) / 1000
+
+    def _wake_due(self, index: str, task: str) -> int:
+        taken = self._take_due(index)
+        while taken.ids:
+            self._wake(task, taken.ids)
+            if len(taken.ids) < self._batch:
+                break
+            taken = self._take_due(index)
+        return taken.next_in
+
+    def _take_due(self, index: str) -> Taken:
+        now, following, *ids = self._take(keys=[index], args=[self._batch, PATIENCE_MS])
+        waits = max(0, int(following) - int(now)) if int(following) else PATIENCE_MS
+        return Taken(tuple(raw.decode() for raw in ids), waits)
+
+    def trim(self) -> None:
+        """Drop the ids of rows whose retention has ended from the indexes of final states."""
+        seconds, _ = self._redis.time()
+        for state in TERMINAL:
+            ended = int(seconds) * 1000 - self._keep_ms
+            self._redis.zremrangebyscore(self._keys.index(state), "-inf", ended)
+
+
+class Sweeper:
+    """Sweeps in a thread of its own until it is stopped.
+
+    `beat` is called after each sweep that went well: who watches it sees a stalled worker.
+    """
+
+    def __init__(
+        self, sweep: Callable[[], Sweep], interval_s: float, beat: Callable[[], None]
+    ) -> None:
+        self._sweep = sweep
+        self._interval_s = interval_s
+        self._beat = beat
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the sweep that is under way."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        rounds = 0
+        while not self._stopped.is_set():
+            wait = self._once(trim=rounds % _TRIM_EVERY == 0)
+            rounds += 1
+            self._stopped.wait(min(self._interval_s, max(wait, 0.02)))
+
+    def _once(self, *, trim: bool) -> float:
+        try:
+            if trim:
+                self._sweep().trim()
+            wait = self._sweep().once()
+        except RedisError as error:
+            log.warning("sweep failed; trying again", extra={"code": type(error).__name__})
+            return self._interval_s
+        self._beat()
+        return wait

@@ -1,0 +1,38 @@
+"""The doorways: a task takes ids, calls what does the work, and nothing else."""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from celery import Celery
+from redis.exceptions import RedisError
+
+from satyapan.errors import SatyapanError
+from satyapan.names import INGEST, LOOK, RUN
+from worker.build import Parts
+
+log = logging.getLogger("satyapan.tasks")
+
+
+def register(app: Celery, parts: Callable[[], Parts]) -> None:
+    """Give the app its three tasks; `parts` builds this process's tools at first use."""
+
+    @app.task(name=RUN)
+    def run(ids: list[str]) -> None:
+        _each(ids, parts().run)
+
+    @app.task(name=LOOK)
+    def look(ids: list[str]) -> None:
+        _each(ids, parts().look)
+
+    @app.task(name=INGEST)
+    def ingest(ids: list[str]) -> None:
+        _each(ids, parts().take)
+
+
+def _each(ids: Iterable[str], work: Callable[[str], None]) -> None:
+    """Work on each id; what fails here is due again, so no failure stops the others."""
+    for one in ids:
+        try:
+            work(one)
+        except (RedisError, SatyapanError) as error:
+            log.warning("left for later", extra={"id": one, "code": type(error).__name__})
