@@ -1,0 +1,102 @@
+"""The container files, checked without an engine: schema, names of settings, safe values."""
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from config.settings import SECTIONS
+from satyapan.environment import declared
+from tests.support.project import APPLICATION, PRODUCER, ROOT
+
+COMPOSE = ROOT / "docker-compose.yml"
+OURS = ["worker", "callbacks", "sandbox"]
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))[
+        "services"
+    ]
+    return found
+
+
+def seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def test_the_compose_file_follows_the_specification() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+
+    done = subprocess.run(
+        [*command, str(COMPOSE)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_setting_it_gives_exists(services: dict[str, dict[str, Any]]) -> None:
+    known = {
+        each.name for prefix, section in SECTIONS.values() for each in declared(section, prefix)
+    }
+    given = {name for service in services.values() for name in service.get("environment", {})}
+
+    assert given
+    assert {name.removesuffix("_FILE") for name in given} <= known
+
+
+def test_every_secret_is_given_as_a_file_and_exists(services: dict[str, dict[str, Any]]) -> None:
+    secrets = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["secrets"]
+    paths = {
+        value.removeprefix("/run/secrets/")
+        for name, value in services["worker"]["environment"].items()
+        if name.endswith("_FILE")
+    }
+
+    assert paths == set(secrets) == set(services["worker"]["secrets"])
+
+
+def test_the_server_is_safe_to_hold_the_ledger(services: dict[str, dict[str, Any]]) -> None:
+    command = " ".join(services["redis"]["command"])
+
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+    assert "redis:/data" in services["redis"]["volumes"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_of_ours_writes_to_its_image(
+    services: dict[str, dict[str, Any]], name: str
+) -> None:
+    assert services[name]["read_only"] is True
+    assert services[name]["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's
+
+
+@pytest.mark.parametrize("name", ["worker", "callbacks"])
+def test_they_wait_for_a_healthy_server(services: dict[str, dict[str, Any]], name: str) -> None:
+    assert "healthcheck" in services["redis"]
+    assert services[name]["depends_on"]["redis"]["condition"] == "service_healthy"
+
+
+def test_a_worker_may_finish_before_it_is_killed(services: dict[str, dict[str, Any]]) -> None:
+    worker, vendor = SECTIONS["worker"][1], SECTIONS["vendor"][1]
+    grace = seconds(services["worker"]["stop_grace_period"])
+
+    assert grace > worker.soft_shutdown_s
+    assert grace > vendor.total_timeout_s
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    instructions = ROOT.joinpath("Dockerfile").read_text(encoding="utf-8").splitlines()
+
+    assert "USER satyapan" in instructions
+    assert instructions.index("USER satyapan") < instructions.index('ENTRYPOINT ["satyapan"]')
+
+
+def test_the_image_is_made_of_the_packages_and_nothing_else() -> None:
+    allowed = ROOT.joinpath(".dockerignore").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^!(\w+)$", allowed, re.MULTILINE)) == {PRODUCER, *APPLICATION}

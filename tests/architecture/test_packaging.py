@@ -1,0 +1,143 @@
+"""The two wheels and the locks: what is in them, and that the small wheel stands alone."""
+
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.support.project import APPLICATION, PRODUCER, ROOT, files, pyproject
+
+LOCKS = ["requirements.lock", "requirements-run.lock"]
+PIN = re.compile(r"^([a-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ZipFile]:
+    """Build the project in a folder, once."""
+    built: dict[str, Path] = {}
+
+    def build(folder: str) -> ZipFile:
+        if folder not in built:
+            out = tmp_path_factory.mktemp("wheel")
+            command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+            subprocess.run(
+                [*command, str(out), str(ROOT / folder)],
+                check=True,
+                capture_output=True,
+                timeout=60,
+            )
+            (built[folder],) = out.iterdir()
+        return ZipFile(built[folder])
+
+    return build
+
+
+def shipped(wheel: ZipFile) -> set[str]:
+    """Return the files of a wheel without those that describe it."""
+    return {name for name in wheel.namelist() if ".dist-info/" not in name}
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return name and version of everything a lock holds."""
+    return dict(PIN.findall(ROOT.joinpath(lock).read_text(encoding="utf-8")))
+
+
+def test_the_producer_wheel_takes_one_name_and_holds_everything_under_it(
+    wheel: Callable[[str], ZipFile],
+) -> None:
+    contents = shipped(wheel("satyapan"))
+
+    assert contents == files(PRODUCER) - {"satyapan/pyproject.toml", "satyapan/README.md"}
+    assert "satyapan/py.typed" in contents
+    assert any(name.endswith(".lua") for name in contents)
+
+
+def test_the_application_wheel_holds_its_packages_and_neither_contract_nor_tests(
+    wheel: Callable[[str], ZipFile],
+) -> None:
+    contents = shipped(wheel("."))
+
+    assert contents == set().union(*(files(package) for package in APPLICATION))
+
+
+def test_the_producer_wheel_works_in_an_environment_without_the_application(
+    wheel: Callable[[str], ZipFile], tmp_path: Path
+) -> None:
+    venv.create(tmp_path, symlinks=True)
+    (packages,) = tmp_path.glob("lib/python*/site-packages")
+    wheel("satyapan").extractall(packages)
+    # Its dependencies are those of this environment; the .pth files in there, which name this
+    # checkout, are read only in a site folder proper.
+    dependencies = sysconfig.get_path("purelib")
+    packages.joinpath("dependencies.pth").write_text(dependencies, encoding="utf-8")
+    program = """
+import importlib, importlib.util, sys
+import satyapan
+for name in satyapan.__all__:
+    getattr(satyapan, name)
+print(satyapan.__file__)
+print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])
+from satyapan.cli import main
+main(["--help"])
+"""
+
+    done = subprocess.run(
+        [str(tmp_path / "bin" / "python"), "-I", "-c", program, *APPLICATION],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    place, foreign, usage = done.stdout.split("\n", 2)
+    assert Path(place).is_relative_to(packages)
+    assert foreign == "[]"
+    assert "Usage" in usage
+
+
+def test_one_version_everywhere() -> None:
+    wanted = pyproject("satyapan")["project"]["version"]
+    changes = ROOT.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
+    heading = re.search(r"^## .*$", changes, re.MULTILINE)
+
+    assert version("satyapan") == version("satyapan-server") == wanted
+    assert f"satyapan=={wanted}" in pyproject()["project"]["dependencies"]
+    assert heading
+    assert wanted in heading[0]
+
+
+@pytest.mark.parametrize("folder", [".", "satyapan"])
+def test_the_lock_holds_what_the_projects_ask_for(folder: str) -> None:
+    locked = pins("requirements.lock")
+    groups = pyproject().get("dependency-groups", {}).values()
+    wanted = [
+        *pyproject(folder)["project"]["dependencies"],
+        *(entry for group in groups for entry in group if isinstance(entry, str)),
+    ]
+
+    for requirement in map(Requirement, wanted):
+        if requirement.name != PRODUCER:
+            assert requirement.specifier.contains(locked[requirement.name.lower()]), requirement
+
+
+def test_the_image_runs_the_versions_that_were_tested() -> None:
+    assert pins("requirements-run.lock").items() <= pins("requirements.lock").items()
+    assert "pytest" not in pins("requirements-run.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_host_and_no_place(lock: str) -> None:
+    text = ROOT.joinpath(lock).read_text(encoding="utf-8")
+
+    assert "://" not in text
+    assert not re.search(r"^(-|/)|file:", text, re.MULTILINE)
