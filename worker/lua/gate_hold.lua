@@ -1,0 +1,19 @@
+-- The vendor said "not before": hold every worker's calls of one account and route until then.
+--
+-- KEYS[1] hold   text: not before this time (ms)
+-- ARGV    1 wait (ms from now)  2 now (ms; tests only, empty = this server's clock)
+-- Returns the time (ms) that holds now. It only ever moves later.
+-- Touches its key only, which expires when the time has come.
+
+local now = tonumber(ARGV[2])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local known = tonumber(redis.call('GET', KEYS[1]) or 0)
+local asked = now + tonumber(ARGV[1])
+if asked > known then
+  redis.call('SET', KEYS[1], string.format('%.0f', asked), 'PX', string.format('%.0f', asked - now + 1000))
+  return asked
+end
+return known

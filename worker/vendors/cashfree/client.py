@@ -1,0 +1,105 @@
+"""The client: builds a call from an operation's data, sends it once, classifies what came."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from satyapan.kinds.model import Operation, Role, Route
+from worker.answer import Answer, Outcome
+from worker.vendors.cashfree.auth import Account, Credentials
+from worker.vendors.cashfree.replies import classify, parse
+from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
+
+_ITEM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+
+class Cashfree:
+    """One merchant account at the vendor; implements `worker.vendors.Vendor`."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        account: Account,
+        base_url: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._wire = wire
+        self._credentials = Credentials(account, clock)
+        self._base = base_url.rstrip("/")
+        self._clock = clock
+
+    def call(
+        self,
+        operation: Operation,
+        role: Role,
+        vendor_id: str,
+        request: Mapping[str, Any],
+        redirect_url: str = "",
+        item: str = "",
+    ) -> Answer:
+        """Make one call; see `Vendor.call`."""
+        route = operation.route(role)
+        if "{item}" in route.path and not _ITEM.fullmatch(item):
+            # The name came in a reply; dots or slashes in it would lead to another route.
+            return Answer(outcome=Outcome.REFUSED, code="item_value_invalid", refused_field="item")
+        body = _body(operation, vendor_id, request, redirect_url)
+        try:
+            raw = self._send(route, operation, vendor_id, body, item)
+        except NotSent as failure:
+            return Answer(outcome=Outcome.NOT_SENT, code=failure.code)
+        except Cut as failure:
+            return Answer(outcome=Outcome.UNKNOWN, code=failure.code)
+        return classify(operation, role, raw, parse(raw.body), vendor_id, self._clock())
+
+    def _send(
+        self,
+        route: Route,
+        operation: Operation,
+        vendor_id: str,
+        body: Mapping[str, Any],
+        item: str,
+    ) -> Raw:
+        url = self._base + route.path.format(item=quote(item, safe=""))
+        headers = {"Accept": "application/json", **self._credentials.headers()}
+        if route.method == "GET":
+            params = {operation.id_field: vendor_id} if operation.id_field else {}
+            return self._wire.send("GET", url, headers, params=params)
+        headers["Content-Type"] = "application/json"
+        return self._wire.send(route.method, url, headers, body=json.dumps(body).encode())
+
+
+def _body(
+    operation: Operation, vendor_id: str, request: Mapping[str, Any], redirect_url: str
+) -> dict[str, Any]:
+    """Build what the vendor is sent: its own fields, our id, our return address."""
+    body = {
+        name: value
+        for name, value in request.items()
+        if name not in operation.own_fields and value is not None
+    }
+    if operation.id_field:
+        body[operation.id_field] = vendor_id
+    if operation.redirect_field and redirect_url:
+        body[operation.redirect_field] = redirect_url
+    return body
+
+
+def connect(
+    account: Account,
+    base_url: str,
+    limits: Limits | None = None,
+    *,
+    proxy: str = "",
+    ca_file: str = "",
+    clock: Callable[[], float] = time.time,
+) -> Cashfree:
+    """Make a client with a wire of its own; once per process and account.
+
+    Raises:
+        ValueError: the account's public key can't be used.
+        OSError: the CA file can't be read.
+    """
+    return Cashfree(Wire(limits or Limits(), proxy, ca_file), account, base_url, clock)

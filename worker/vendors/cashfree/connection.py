@@ -1,0 +1,230 @@
+"""Connections that know two things: whether a byte has left, and when the call must be over.
+
+Plugged into requests through its adapter. Knows sockets; knows nothing of the vendor. The two
+facts can't be had from exceptions: a reset or a timeout looks the same before and after the first
+byte, and the library's read timeout starts anew with every byte that drips in.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, SupportsRead, WriteableBuffer
+
+
+class Stage(StrEnum):
+    """How far a call has come; it names the failure."""
+
+    POOL = "pool"
+    DNS = "dns"
+    CONNECT = "connect"
+    PROXY = "proxy"
+    TLS = "tls"
+    SEND = "send"
+    HEADERS = "headers"
+    BODY = "body"
+
+
+@dataclass
+class Call:
+    """One call on its way. Times are seconds; `ends` is on `clock`, which never jumps."""
+
+    connect_s: float
+    read_s: float
+    ends: float
+    clock: Callable[[], float]
+    stage: Stage = Stage.POOL
+    sent: bool = False
+    """True from just before the first byte of the request; never False again."""
+
+    def left(self, most: float) -> float:
+        """Give the time that the next wait may take; TimeoutError when the call's time is over."""
+        remaining = self.ends - self.clock()
+        if remaining <= 0:
+            raise TimeoutError("the call's total time is over")
+        return min(most, remaining)
+
+    @property
+    def over(self) -> bool:
+        """Tell whether the total deadline has passed."""
+        return self.clock() >= self.ends
+
+
+CURRENT: ContextVar[Call] = ContextVar("call")
+"""The call that this thread is making; requests has no place to hand it down."""
+
+
+class _TimedFile(io.RawIOBase):
+    """The socket's read end; each wait is cut to what is left of the call."""
+
+    def __init__(self, inner: io.RawIOBase, sock: socket.socket, call: Call) -> None:
+        self._inner = inner
+        self._sock = sock
+        self._call = call
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        self._sock.settimeout(self._call.left(self._call.read_s))
+        return cast("int | None", self._inner.readinto(buffer))
+
+    def close(self) -> None:
+        # The inner file counts as a user of the socket; closing it lets the socket go.
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """A response whose status line, headers and body are all read against the call's deadline."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        debuglevel: int = 0,
+        method: str | None = None,
+        url: str | None = None,
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        inner = self.fp.detach()
+        self.fp = io.BufferedReader(_TimedFile(inner, sock, CURRENT.get()))
+
+    def begin(self) -> None:
+        CURRENT.get().stage = Stage.HEADERS
+        super().begin()
+        # urllib3 logs what it couldn't parse of the headers; that may hold anything.
+        self.msg.defects.clear()
+        self.msg.set_payload("")
+
+
+class _Connection(HTTPConnection):
+    """A plain connection. `ready` means that what is sent next is the request itself."""
+
+    response_class = _Response
+    used_at = 0.0
+    ready = False
+
+    def _new_conn(self) -> socket.socket:
+        call = CURRENT.get()
+        call.stage = Stage.DNS
+        host = self.host.strip("[]")
+        found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+        call.stage = Stage.CONNECT
+        sock = _reach(found, call)
+        sock.settimeout(call.left(call.connect_s))
+        call.stage = Stage.TLS
+        return sock
+
+    def _tunnel(self) -> None:
+        call = CURRENT.get()
+        call.stage = Stage.PROXY
+        super()._tunnel()
+        call.stage = Stage.TLS
+
+    def connect(self) -> None:
+        self.ready = False
+        super().connect()
+        self.ready = True
+
+    def send(
+        self, data: "SupportsRead[bytes] | Iterable[ReadableBuffer] | ReadableBuffer | str"
+    ) -> None:
+        call = CURRENT.get()
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(call.left(call.read_s))
+        if self.ready:
+            call.stage = Stage.SEND
+            call.sent = True
+        super().send(data)
+        self.used_at = call.clock()
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+def _reach(found: Iterable[Any], call: Call) -> socket.socket:
+    """Connect to the first address that answers; the call's deadline holds over all of them."""
+    failure = OSError("the name has no address")
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(call.left(call.connect_s))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            return sock
+    raise failure
+
+
+class _Pool(HTTPConnectionPool):
+    """A pool that waits for a free connection only so long, and doesn't trust an old one.
+
+    A connection that something between us and the vendor has dropped in silence would swallow a
+    paid request; opening a new one costs milliseconds.
+    """
+
+    ConnectionCls = _Connection
+    idle_s = 20.0
+
+    def _get_conn(self, timeout: float | None = None) -> _Connection:
+        call = CURRENT.get()
+        wait = call.left(call.connect_s) if timeout is None else timeout
+        conn = cast("_Connection", super()._get_conn(timeout=wait))
+        if conn.sock is not None and call.clock() - conn.used_at > self.idle_s:
+            conn.close()
+        return conn
+
+
+class _TlsPool(_Pool, HTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = _TlsConnection
+
+
+_POOLS: Final = {"http": _Pool, "https": _TlsPool}
+
+
+class Adapter(HTTPAdapter):
+    """The adapter that uses these connections, with one TLS context for all of them."""
+
+    def __init__(self, context: ssl.SSLContext, pool_size: int) -> None:
+        super().__init__(pool_maxsize=pool_size, pool_block=True, max_retries=0)
+        self._context = context
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> ProxyManager:
+        """Make the pools behind a proxy; requests calls it."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def build_connection_pool_key_attributes(
+        self,
+        request: PreparedRequest,
+        verify: bool | str,  # noqa: FBT001  requests' own signature
+        cert: str | tuple[str, str] | None = None,
+    ) -> tuple[Any, Any]:
+        """Hand the shared context down; left alone, requests would load the CA file again."""
+        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {"ssl_context": self._context, "cert_reqs": "CERT_REQUIRED"}
+
+    def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
+        """Leave verification to the context, which requires it."""

@@ -1,0 +1,204 @@
+"""The reply table: (HTTP status, vendor's code) to an outcome. Pure, and total over any reply.
+
+Source: contract.md 2 (status and code catalogue, duplicates, limits) and the three vendor pages.
+Decided on the pair, never on the code alone: DigiLocker's 409 has the code of a 400. An
+operation's own signatures come first, then the table, then the status. What no page documents is
+UNKNOWN: it may have been executed. Message texts are never kept; they can hold personal data.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+from marshmallow import ValidationError
+
+from satyapan.kinds.model import Mode, Operation, Role, Signature
+from worker.answer import Answer, Outcome
+from worker.vendors.cashfree.scrub import KEPT, scrub
+from worker.vendors.cashfree.transport import Raw
+
+BY_SIGNATURE: Final[Mapping[Signature, Outcome]] = MappingProxyType(
+    {
+        (400, "x-client-id_missing"): Outcome.STOPPED,
+        (400, "x-client-secret_missing"): Outcome.STOPPED,
+        (400, "x-client-secret_value_invalid"): Outcome.STOPPED,
+        (422, "insufficient_balance"): Outcome.STOPPED,
+    }
+)
+BY_STATUS: Final[Mapping[int, Outcome]] = MappingProxyType(
+    {
+        202: Outcome.WAIT,
+        400: Outcome.REFUSED,
+        401: Outcome.STOPPED,
+        403: Outcome.STOPPED,
+        429: Outcome.THROTTLED,
+    }
+)
+"""What a status means whatever the code. All others are UNKNOWN. Among them 422 with another code
+than the balance's: elsewhere the vendor answers so after the work was done, and here it documents
+none; and 409 with a code that the operation doesn't know."""
+_GENERIC_CODES: Final[Mapping[tuple[Mode, str], str]] = MappingProxyType(
+    {(Mode.JOURNEY, "invalid_request"): "document_requested"}
+)
+"""Codes that name no field, where the page's examples are all about one."""
+_FIELD: Final = re.compile(
+    r"(?P<field>\w+?)_(?:missing|value_invalid|length_exceeded|length_short|not_found)", re.ASCII
+)
+_SAFE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
+_WAITS: Final = ("retry-after", "x-ratelimit-retry", "x-ratelimit-reset")
+_REDIRECTS: Final = range(300, 400)
+_WAIT_S: Final = 60.0
+_WAIT_MOST_S: Final = 3600.0
+
+
+def classify(
+    operation: Operation, role: Role, raw: Raw, body: object, vendor_id: str, now: float
+) -> Answer:
+    """Say what a complete reply means. `body` is what `parse` gave, `now` is Unix seconds."""
+    if raw.status == HTTPStatus.OK:
+        return _accepted(operation, role, body, vendor_id)
+    code = _code(raw.status, body)
+    outcome, code = _judge(operation, role, raw.status, code, body)
+    return Answer(
+        outcome=outcome,
+        http=raw.status,
+        code=code,
+        refused_field=_refused(operation, role, outcome, code),
+        reference=_reference(body),
+        not_before_s=_wait(raw.headers, now) if outcome is Outcome.THROTTLED else 0.0,
+    )
+
+
+def parse(body: bytes) -> object:
+    """Read JSON; None for whatever isn't. Numbers that JSON can't write again become null."""
+    try:
+        return json.loads(body, parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _accepted(operation: Operation, role: Role, body: object, vendor_id: str) -> Answer:
+    """Check a 200: an object, of the route's shape, about our id."""
+    kept = KEPT | {operation.link_field or ""}
+    garbled = Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
+    try:
+        clean = scrub(body, kept)
+        if not isinstance(clean, dict):
+            return garbled
+        loaded = operation.route(role).reply().load(clean)
+    except (ValidationError, RecursionError):
+        return garbled
+    if _foreign(operation, role, loaded, vendor_id):
+        return Answer(outcome=Outcome.UNKNOWN, http=200, code="foreign_id")
+    return Answer(outcome=Outcome.OK, http=200, reference=_reference(body), body=loaded)
+
+
+def _foreign(operation: Operation, role: Role, body: Mapping[str, Any], vendor_id: str) -> bool:
+    """Tell whether a reply is about another id; a document need not say."""
+    if operation.id_field is None:
+        return False
+    echoed = body.get(operation.id_field)
+    if echoed is None and role is Role.DOCUMENT:
+        return False
+    return echoed != vendor_id
+
+
+def _judge(
+    operation: Operation, role: Role, status: int, code: str, body: object
+) -> tuple[Outcome, str]:
+    """Look a reply up: the operation's own signatures, the table, the status."""
+    own = _own(operation, role, (status, code))
+    if own is not None:
+        return own, code
+    if status in _REDIRECTS:
+        return Outcome.UNKNOWN, "redirected"
+    if role is Role.CREATE and status == HTTPStatus.NOT_FOUND:
+        # No code: the product isn't enabled, or the address is wrong. Not the job's fault.
+        return (Outcome.MISSING, code) if code != "http_404" else (Outcome.STOPPED, "not_enabled")
+    if (status, code) == (502, "verification_failed") and _wants_test_data(body):
+        return Outcome.REFUSED, "test_data_only"
+    outcome = BY_SIGNATURE.get((status, code)) or BY_STATUS.get(status, Outcome.UNKNOWN)
+    return outcome, code
+
+
+def _own(operation: Operation, role: Role, signature: Signature) -> Outcome | None:
+    """Look among what the operation declares for itself."""
+    if role is Role.CREATE:
+        return Outcome.DUPLICATE if signature in operation.duplicates else None
+    if signature in operation.missing:
+        return Outcome.MISSING
+    status, code = signature
+    if role is Role.DOCUMENT and status == HTTPStatus.BAD_REQUEST and code in operation.gone:
+        return Outcome.GONE
+    return None
+
+
+def _wants_test_data(body: object) -> bool:
+    """Recognise the sandbox's answer to input that isn't one of its fixtures (contract.md 2.2)."""
+    return isinstance(body, dict) and "test data" in str(body.get("message")).lower()
+
+
+def _code(status: int, body: object) -> str:
+    """Take the vendor's code if it is safe to show, else name the status."""
+    code = body.get("code") if isinstance(body, dict) else None
+    return code if isinstance(code, str) and _SAFE.fullmatch(code) else f"http_{status}"
+
+
+def _refused(operation: Operation, role: Role, outcome: Outcome, code: str) -> str:
+    """Derive the field that the vendor names, from its code."""
+    if outcome not in {Outcome.REFUSED, Outcome.MISSING}:
+        return ""
+    if role is Role.CREATE and (operation.mode, code) in _GENERIC_CODES:
+        return _GENERIC_CODES[operation.mode, code]
+    match = _FIELD.fullmatch(code)
+    return match["field"] if match else ""
+
+
+def _reference(body: object) -> str:
+    """Find the vendor's own id: at the top, or in an error's details; as text."""
+    if not isinstance(body, dict):
+        return ""
+    for place in (body, body.get("error")):
+        for name in ("reference_id", "ref_id", "refId"):
+            found = place.get(name) if isinstance(place, dict) else None
+            if isinstance(found, str | int) and not isinstance(found, bool):
+                text = str(found) if isinstance(found, str) or abs(found) < 10**64 else ""
+                return text if _SAFE.fullmatch(text) else ""
+    return ""
+
+
+def _wait(headers: Mapping[str, str], now: float) -> float:
+    """Read how long the vendor wants us to wait; a minute unless it says (contract.md 2.4)."""
+    for name in _WAITS:
+        seconds = _seconds(headers.get(name, ""), now)
+        if seconds is not None:
+            return min(max(seconds, 1.0), _WAIT_MOST_S)
+    return _WAIT_S
+
+
+def _seconds(text: str, now: float) -> float | None:
+    """Read seconds or an HTTP date; None for anything else."""
+    try:
+        number = float(text)
+    except ValueError:
+        return _until(text, now)
+    return None if math.isnan(number) else number
+
+
+def _until(text: str, now: float) -> float | None:
+    try:
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,186 @@
+"""The wire: one request out, one reply in, or the truth about how far it came.
+
+Knows HTTP; knows nothing of operations, ids or credentials. There is no retry and no redirect
+here: what failed is classified, and the layers above obey.
+"""
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+
+import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
+
+from worker.vendors.cashfree.connection import CURRENT, Adapter, Call, Stage
+
+_CHUNK: Final = 64 * 1024
+
+
+class NotSent(Exception):
+    """No byte of the request has left: the call may be made again. `code` says what failed."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(f"not sent: {code}")
+
+
+class Cut(Exception):
+    """Something broke after the first byte: the call may have been executed. `code` says where."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(f"cut: {code}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The ends of every wait, in seconds, and the sizes that a reply and the pool may have.
+
+    `connect_s` holds per address and again for TLS; `total_s` holds over everything but the
+    system's name resolution, which has limits of its own.
+    """
+
+    connect_s: float = 5.0
+    read_s: float = 30.0
+    total_s: float = 45.0
+    reply_bytes: int = 8 * 1024 * 1024
+    pool_size: int = 16
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A complete reply. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class _Session(requests.Session):
+    """A session that doesn't look at redirects: reading their bodies would escape the size cap."""
+
+    def get_redirect_target(self, _resp: object) -> None:
+        return None
+
+
+class Wire:
+    """One per process; threads share it."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        proxy: str = "",
+        ca_file: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._session = _session(_context(ca_file), limits.pool_size)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Raw:
+        """Send one request and read its whole reply.
+
+        Raises:
+            NotSent: no byte has left.
+            Cut: anything after that, a reply that is too large or too slow included.
+        """
+        call = self._call()
+        token = CURRENT.set(call)
+        try:
+            parts = {"headers": headers, "data": body, "params": params}
+            return self._exchange(call, method, url, parts)
+        except (NotSent, Cut):
+            raise
+        except Exception as error:
+            # After the first byte nothing but Cut may come out, whatever broke.
+            if not call.sent and not isinstance(error, (OSError, HTTPError)):
+                raise
+            failure = _failure(call, error)
+        finally:
+            CURRENT.reset(token)
+        # Raised out here so that the library's error, which carries the request, isn't its context.
+        raise failure
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._session.close()
+
+    def _call(self) -> Call:
+        limits = self._limits
+        ends = self._clock() + limits.total_s
+        return Call(limits.connect_s, limits.read_s, ends, self._clock)
+
+    def _exchange(self, call: Call, method: str, url: str, parts: Mapping[str, Any]) -> Raw:
+        response = self._session.request(
+            method,
+            url,
+            **parts,
+            timeout=(call.connect_s, call.read_s),
+            proxies=dict(self._proxies),
+            allow_redirects=False,
+            stream=True,
+        )
+        with response:
+            call.stage = Stage.BODY
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Raw(response.status_code, headers, self._read(response.raw))
+
+    def _read(self, stream: BaseHTTPResponse) -> bytes:
+        """Read the body; decoded bytes count, so that a small compressed one can't grow huge."""
+        body = bytearray()
+        while chunk := stream.read(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > self._limits.reply_bytes:
+                raise Cut("too_large")
+        return bytes(body)
+
+
+def _failure(call: Call, error: Exception) -> NotSent | Cut:
+    """Name a failure by its stage."""
+    if call.over:
+        code = "deadline"
+    else:
+        code = f"{call.stage}_{'timeout' if _timed_out(error) else 'failed'}"
+    return Cut(code) if call.sent else NotSent(code)
+
+
+def _timed_out(error: BaseException | None) -> bool:
+    """Look for a time-out among the errors that led to this one."""
+    for _ in range(10):
+        if error is None or isinstance(error, TimeoutError):
+            break
+        error = error.__cause__ or error.__context__
+    return error is not None and isinstance(error, TimeoutError)
+
+
+def _context(ca_file: str) -> ssl.SSLContext:
+    """Make the one TLS context: loading the CA file costs tens of milliseconds."""
+    context = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _session(context: ssl.SSLContext, pool_size: int) -> requests.Session:
+    session = _Session()
+    session.trust_env = False
+    session.headers.clear()
+    # Replies are small; uncompressed ones can't be bombs.
+    session.headers.update({"User-Agent": "satyapan", "Accept-Encoding": "identity"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = Adapter(context, pool_size)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
