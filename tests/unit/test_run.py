@@ -1,0 +1,128 @@
+"""run.py without installing anything: what it would start, and how it reports."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import run
+
+
+@pytest.fixture
+def nothing_to_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "prepare", lambda: None)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty checkout with a lock to install."""
+    for name in ("requirements.lock", "pyproject.toml"):
+        tmp_path.joinpath(name).write_text(name)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(run, "INPUTS", tuple(tmp_path.glob("*.*")))
+    return tmp_path
+
+
+@pytest.fixture
+def installs(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Every installation made; True for one from nothing."""
+    made: list[bool] = []
+    monkeypatch.setattr(run, "install", lambda *, from_nothing: made.append(from_nothing))
+    return made
+
+
+def test_without_a_command_it_tells_how_to_use_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main([]) == 0
+
+    assert "run.py COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["tset"], ["exec"]])
+def test_a_wrong_command_is_an_error(arguments: list[str]) -> None:
+    assert run.main(arguments) == 2
+
+
+def test_what_is_prepared_is_not_prepared_again(place: Path, installs: list[bool]) -> None:
+    run.prepare()
+    run.prepare()
+
+    assert installs == [True]
+
+
+def test_a_changed_lock_is_installed_on_top(place: Path, installs: list[bool]) -> None:
+    run.prepare()
+    place.joinpath("requirements.lock").write_text("changed")
+    run.prepare()
+
+    assert installs == [True, False]
+
+
+def test_a_moved_checkout_starts_from_nothing(
+    place: Path, installs: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.prepare()
+    monkeypatch.setattr(run, "ROOT", place / ".." / place.name)
+    run.prepare()
+
+    assert installs == [True, True]
+
+
+def test_an_interrupted_installation_leaves_no_stamp(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> tuple[str, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "find_pip", interrupted)
+    run.STAMP.write_text(f"{run.home()}\nan older lock")
+
+    with pytest.raises(KeyboardInterrupt):
+        run.prepare()
+
+    assert not run.STAMP.exists()
+
+
+def test_every_check_runs_and_one_failure_fails_the_whole(
+    nothing_to_prepare: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "CHECKS", (("bad", (sys.executable, "-c", "raise SystemExit(3)")),))
+    tests = (sys.executable, "-c", "print('tests ran')")
+    monkeypatch.setattr(run, "pytest_command", lambda *_, **__: tests)
+
+    code = run.main(["test"])
+
+    shown = capfd.readouterr().out
+    assert code == 1
+    assert "tests ran" in shown
+    assert [line.split()[:2] for line in shown.splitlines()[-2:]] == [
+        ["bad", "FAILED"],
+        ["tests", "ok"],
+    ]
+
+
+def test_pytest_gets_the_further_arguments_and_leaves_slow_tests_out() -> None:
+    assert run.pytest_command(["-k", "x"], everything=False)[-4:] == ("-m", "not slow", "-k", "x")
+    assert "not slow" not in run.pytest_command([], everything=True)
+
+
+def test_a_debugger_gets_the_terminal_for_itself() -> None:
+    assert "-n" not in run.pytest_command(["--pdb"], everything=True)
+
+
+def test_the_environment_comes_first_on_the_path_and_pip_is_not_led_astray(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    monkeypatch.setenv("PIP_USER", "1")
+
+    environment = run.environment()
+
+    assert environment["PATH"].startswith(str(run.PYTHON.parent))
+    assert "PYTHONPATH" not in environment
+    assert environment["PIP_USER"] == "0"
+
+
+def test_a_missing_command_is_named() -> None:
+    with pytest.raises(run.Refused, match="can't run no-such-command"):
+        run.become(["no-such-command"])
