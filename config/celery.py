@@ -1,0 +1,89 @@
+"""Celery's settings for workers, on top of those that every user of the broker shares."""
+
+from typing import Any, Final
+
+from celery import Celery
+from kombu import Queue
+
+from config.settings import Settings
+from satyapan.broker import broker_settings, new_app
+from satyapan.names import QUEUES
+
+WORKER_FLAGS: Final = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+"""Command-line flags of every worker; Celery has no settings for them.
+
+Workers of ours need nothing of each other: what they share is the ledger.
+"""
+_TRANSPORT: Final = "config.transport:Transport"
+
+
+def worker_settings(settings: Settings) -> dict[str, Any]:
+    """Give the Celery settings of a worker process."""
+    return {
+        **broker_settings(settings.producer),
+        **_connection(),
+        **_acknowledgement(),
+        **_process(settings),
+        **_time_limits(settings),
+    }
+
+
+def build_app(settings: Settings) -> Celery:
+    """Build the workers' app. Tasks are registered by the worker package."""
+    return new_app(worker_settings(settings))
+
+
+def _connection() -> dict[str, Any]:
+    return {
+        "broker_transport": _TRANSPORT,
+        "broker_connection_retry": True,
+        "broker_connection_retry_on_startup": True,
+        # None: a worker waits for its broker for as long as it takes, not for 100 tries.
+        "broker_connection_max_retries": None,
+        # A Redis demoted to replica keeps the connection and refuses writes: reconnect then.
+        "broker_channel_error_retry": True,
+        # An interrupted paid call has an unknown outcome; lease and fence bear the redelivery.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+    }
+
+
+def _acknowledgement() -> dict[str, Any]:
+    return {
+        # Plain direct queues go through the anonymous exchange: no routing table to be lost.
+        "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
+        "task_create_missing_queues": False,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # The row knows what to do next; a message that failed once has nothing more to say.
+        "task_acks_on_failure": True,
+        "task_acks_on_timeout": True,
+        "worker_prefetch_multiplier": 1,
+        # Take a message only when a slot is free: what waits can be taken by another worker.
+        "worker_disable_prefetch": True,
+        # We send no ETA; should one arrive, memory stays bounded.
+        "worker_eta_task_limit": 1000,
+    }
+
+
+def _process(settings: Settings) -> dict[str, Any]:
+    return {
+        "worker_pool": settings.worker.pool,
+        "worker_concurrency": settings.worker.concurrency,
+        "worker_soft_shutdown_timeout": settings.worker.soft_shutdown_s,
+        # Otherwise an idle-looking worker with reserved messages leaves without giving them back.
+        "worker_enable_soft_shutdown_on_idle": True,
+        # Our logs go through one allow-list; Celery's own set-up would write beside it.
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_log_color": False,
+        "worker_enable_remote_control": False,
+        "worker_max_tasks_per_child": None,
+    }
+
+
+def _time_limits(settings: Settings) -> dict[str, Any]:
+    """Bound a task in prefork, the one pool that can; calls end by their own deadlines before."""
+    if settings.worker.pool != "prefork":
+        return {}
+    soft = settings.worker.lease_s
+    return {"task_soft_time_limit": soft, "task_time_limit": soft + 10}

@@ -1,0 +1,281 @@
+"""Logs by allow-list: a field that is not named here can't reach a log, whoever writes the line.
+
+Our own code logs an event and fields (`structlog.get_logger(__name__).info("claimed", id=...)`).
+Lines of libraries keep their wording, but the texts they would fill in are left out.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
+from traceback import extract_tb
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+import structlog
+from stdnum.in_ import aadhaar
+
+from satyapan.errors import SatyapanError
+
+FIELDS: Final = frozenset(
+    [
+        "account",
+        "attempt",
+        "attempts",
+        "check",
+        "code",
+        "count",
+        "counts",
+        "delay_ms",
+        "dropped",
+        "due",
+        "elapsed_ms",
+        "error",
+        "event",
+        "event_id",
+        "fence",
+        "frames",
+        "generation",
+        "hint",
+        "http",
+        "id",
+        "ids",
+        "inbox_id",
+        "kind",
+        "level",
+        "lag_ms",
+        "limit",
+        "logger",
+        "message",
+        "method",
+        "mode",
+        "outcome",
+        "parent",
+        "pid",
+        "policy",
+        "port",
+        "queue",
+        "reason",
+        "reply_to",
+        "route",
+        "runtime",
+        "signal",
+        "slot",
+        "state",
+        "status",
+        "task",
+        "thread",
+        "timestamp",
+        "vendor",
+        "version",
+        "worker",
+    ]
+)
+"""The fields that may be logged. None of them ever holds what a person or the vendor told us."""
+
+OURS: Final = frozenset({"satyapan", "config", "worker", "callbacks", "demo", "sandbox"})
+_FLOORS: Final = {
+    "celery": logging.INFO,  # below it prints messages
+    "kombu": logging.INFO,
+    "amqp": logging.WARNING,
+    "redis": logging.WARNING,
+    "urllib3": logging.WARNING,  # below it prints addresses with their queries
+    "werkzeug": logging.WARNING,  # below it prints paths, which hold return tokens
+    "gunicorn.error": logging.INFO,
+    "gunicorn.access": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+_CELERY_KEYS: Final = frozenset({"id", "name"})
+_LONGEST: Final = 300
+_MOST: Final = 50
+_AADHAAR: Final = re.compile(r"(?<!\d)[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}(?!\d)")
+
+Line = MutableMapping[str, Any]
+
+
+def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None = None) -> None:
+    """Send every logger of the process through the allow-list to `stream` (standard error).
+
+    Celery sets up its own logging unless something listens to its `setup_logging` signal: call
+    this from there.
+    """
+    out = sys.stderr if stream is None else stream
+    _configure_structlog()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_formatter(fmt, colors=out.isatty()))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name, floor in _FLOORS.items():
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(max(floor, logging.getLogger().level))
+    # A line that can't be written must not be printed in full instead.
+    logging.raiseExceptions = False
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _configure_structlog() -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _formatter(fmt: str, *, colors: bool) -> logging.Formatter:
+    console = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=24)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.ExtraAdder(),
+            _word_foreign,
+        ],
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _tell_exception,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            keep_allowed,
+            structlog.processors.JSONRenderer() if fmt == "json" else console,
+        ],
+        # Foreign lines come as template and arguments, so that the arguments can be judged.
+        use_get_message=False,
+        pass_foreign_args=True,
+    )
+
+
+def keep_allowed(_logger: object, _method: str, line: Line) -> Line:
+    """Drop all but the allowed fields, count what was dropped, mask what looks like an Aadhaar."""
+    kept = {key: _plain(value) for key, value in line.items() if key in FIELDS}
+    kept = {key: value for key, value in kept.items() if value is not None}
+    if dropped := len(line) - len(kept):
+        kept["dropped"] = dropped
+    return kept
+
+
+def mask(text: str) -> str:
+    """Hide all but the last four digits of every valid Aadhaar number in a text."""
+    return _AADHAAR.sub(_masked, text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    number = found.group()
+    return f"XXXX XXXX {number[-4:]}" if aadhaar.is_valid(number) else number
+
+
+def _plain(value: object) -> object:
+    """Give a value as a log may hold it; None for what no field should hold."""
+    if isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        text = mask(str(value))
+        return int(value) if text == str(value) else text
+    if isinstance(value, str):
+        return mask(value)[:_LONGEST]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in list(value)[:_MOST]]
+    if isinstance(value, Mapping):
+        counts = list(value.items())[:_MOST]
+        return {mask(str(key)): n for key, n in counts if isinstance(n, int | float)}
+    return None
+
+
+def _word_foreign(_logger: logging.Logger, _method: str, line: Line) -> Line:
+    """Word a line that came by the standard library's logging."""
+    record: logging.LogRecord = line["_record"]
+    args = line.pop("positional_args", None) or record.args or ()
+    trusted = record.name.partition(".")[0] in OURS
+    if isinstance(record.msg, BaseException):
+        line["event"] = type(record.msg).__name__
+    elif args:
+        line["event"] = _filled(str(record.msg), args if trusted else _guarded(args))
+    return line
+
+
+def _filled(template: str, args: object) -> str:
+    try:
+        return template % args
+    except (TypeError, ValueError, KeyError):
+        return template
+
+
+def _guarded(args: object) -> object:
+    if isinstance(args, Mapping):
+        return {key: value if key in _CELERY_KEYS else _guard(value) for key, value in args.items()}
+    return tuple(_guard(arg) for arg in args) if isinstance(args, tuple) else _guard(args)
+
+
+def _guard(value: object) -> object:
+    """Let numbers pass, name exceptions by their type, hide the rest."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return _Hidden(type(value).__name__ if isinstance(value, BaseException) else "*")
+
+
+class _Hidden:
+    """Shows as a given word, however it is formatted."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def __repr__(self) -> str:
+        return self._word
+
+
+def _tell_exception(_logger: object, _method: str, line: Line) -> Line:
+    """Replace an exception by its type and the places it passed; never its text or locals.
+
+    Only our own errors may speak: they are written to hold ids and codes.
+    """
+    info = line.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        line["error"] = " < ".join(_chain(error))
+        line["frames"] = _frames(error)
+        if isinstance(error, SatyapanError):
+            line["message"] = str(error)
+    return line
+
+
+def _chain(error: BaseException) -> Iterator[str]:
+    """Name an exception and those that it came from."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield type(each).__name__
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+
+
+def _frames(error: BaseException) -> list[str]:
+    frames = extract_tb(error.__traceback__)
+    return [f"{_place(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-_MOST:]]
+
+
+def _place(filename: str) -> str:
+    """Shorten a file's path to its last two parts: enough to find it, and no machine's layout."""
+    return "/".join(Path(filename).parts[-2:])
+
+
+def _uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("config").critical("uncaught", exc_info=(kind, error, traceback))
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        _uncaught(args.exc_type, args.exc_value, args.exc_traceback)

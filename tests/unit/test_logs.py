@@ -1,0 +1,234 @@
+"""What may reach a log, and in which form."""
+
+import io
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from config.logs import FIELDS, configure_logs, mask
+from satyapan.errors import NotFound
+from satyapan.kinds import KINDS
+
+CANARY = "PA1079341954215"
+AADHAAR = "234123412346"
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
+    handlers, level = root.handlers[:], root.level
+    loud = logging.raiseExceptions
+    yield
+    structlog.reset_defaults()
+    logging.basicConfig(level=level, handlers=handlers, force=True)
+    sys.excepthook, threading.excepthook = hooks
+    logging.raiseExceptions = loud
+
+
+@pytest.fixture
+def written() -> io.StringIO:
+    out = io.StringIO()
+    configure_logs("DEBUG", "json", out)
+    return out
+
+
+def fail() -> None:
+    raise KeyError(CANARY)
+
+
+def fail_for_another_reason() -> None:
+    try:
+        fail()
+    except KeyError as cause:
+        raise ValueError(CANARY) from cause
+
+
+def lines(out: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_an_event_of_ours_keeps_its_allowed_fields(written: io.StringIO) -> None:
+    structlog.get_logger("worker.engine").info("claimed", id="v-1", kind="passport", attempt=2)
+
+    (line,) = lines(written)
+    assert line["event"] == "claimed"
+    assert (line["id"], line["kind"], line["attempt"]) == ("v-1", "passport", 2)
+    assert (line["level"], line["logger"]) == ("info", "worker.engine")
+    assert "dropped" not in line
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_field_that_is_not_allowed_is_dropped_and_counted(written: io.StringIO) -> None:
+    structlog.get_logger("worker").info("sent", id="v-1", payload={"n": CANARY}, body=CANARY)
+
+    (line,) = lines(written)
+    assert line["dropped"] == 2
+    assert CANARY not in written.getvalue()
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", {"file_number": CANARY}])
+def test_an_allowed_field_takes_plain_values_only(written: io.StringIO, value: object) -> None:
+    structlog.get_logger("worker").info("sent", reason=value)
+
+    (line,) = lines(written)
+    assert not line.get("reason")
+    assert CANARY not in written.getvalue()
+
+
+def test_bound_context_reaches_lines_of_libraries_too(written: io.StringIO) -> None:
+    with structlog.contextvars.bound_contextvars(id="v-1", secret=CANARY):
+        logging.getLogger("celery.worker").warning("late")
+
+    (line,) = lines(written)
+    assert (line["id"], line["dropped"]) == ("v-1", 1)
+    assert CANARY not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("got %s after %d tries", CANARY, 3), "got * after 3 tries"),
+        (("got %r", CANARY), "got *"),
+        (("failed: %s", ValueError(CANARY)), "failed: ValueError"),
+        (("took %.2f s", 0.5), "took 0.50 s"),
+        (
+            ("Task %(name)s[%(id)s]: %(exc)s", {"name": "t", "id": "7", "exc": CANARY}),
+            "Task t[7]: *",
+        ),
+        (("%d %d", 1), "%d %d"),
+    ],
+)
+def test_a_library_keeps_its_wording_but_not_its_texts(
+    written: io.StringIO, args: tuple[Any, ...], told: str
+) -> None:
+    logging.getLogger("celery.app.trace").error(*args)
+
+    (line,) = lines(written)
+    assert line["event"] == told
+    assert CANARY not in written.getvalue()
+
+
+def test_our_own_standard_loggers_are_told_in_full(written: io.StringIO) -> None:
+    logging.getLogger("satyapan.broker").warning("no wake-up sent (%s)", "OperationalError")
+
+    (line,) = lines(written)
+    assert line["event"] == "no wake-up sent (OperationalError)"
+
+
+def test_a_foreign_exception_is_told_by_type_and_place(written: io.StringIO) -> None:
+    try:
+        fail_for_another_reason()
+    except ValueError:
+        structlog.get_logger("worker").exception("broke", id="v-1")
+        logging.getLogger("celery").exception("broke")
+
+    for line in lines(written):
+        assert line["error"] == "ValueError < KeyError"
+        assert line["frames"][0].startswith("unit/test_logs.py:")
+        assert "message" not in line
+    assert len(lines(written)) == 2
+    assert CANARY not in written.getvalue()
+
+
+def test_an_exception_logged_as_the_message_is_told_by_type(written: io.StringIO) -> None:
+    logging.getLogger("kombu").error(ValueError(CANARY))
+
+    assert lines(written)[0]["event"] == "ValueError"
+
+
+def test_an_error_of_ours_may_speak(written: io.StringIO) -> None:
+    structlog.get_logger("worker").error("missing", exc_info=NotFound("v-1"))
+
+    assert lines(written)[0]["message"].startswith("no verification v-1")
+
+
+def test_uncaught_exceptions_go_the_same_way(written: io.StringIO) -> None:
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join(5)
+    sys.excepthook(ValueError, ValueError(CANARY), None)
+
+    assert [line["error"] for line in lines(written)] == ["KeyError", "ValueError"]
+    assert CANARY not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("urllib3.connectionpool", logging.DEBUG),
+        ("urllib3.connectionpool", logging.INFO),
+        ("werkzeug", logging.INFO),
+        ("gunicorn.access", logging.INFO),
+        ("redis", logging.DEBUG),
+        ("celery", logging.DEBUG),
+        ("kombu", logging.DEBUG),
+    ],
+)
+def test_lines_that_hold_addresses_are_never_written(
+    written: io.StringIO, name: str, level: int
+) -> None:
+    logging.getLogger(name).log(level, "GET /return/%s", CANARY)
+
+    assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize("logger", ["celery", "gunicorn.error", "worker", "redis"])
+def test_every_logger_writes_once_through_the_same_form(written: io.StringIO, logger: str) -> None:
+    logging.getLogger(logger).addHandler(logging.StreamHandler(written))
+    configure_logs("INFO", "json", written)
+
+    logging.getLogger(logger).warning("here")
+
+    told = [line for line in written.getvalue().splitlines() if line.startswith("{")]
+    assert len(told) == 1
+    assert json.loads(told[0])["logger"] == logger
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (AADHAAR, "XXXX XXXX 2346"),
+        ("2341 2341 2346", "XXXX XXXX 2346"),
+        ("2341-2341-2346!", "XXXX XXXX 2346!"),
+        (f"a{AADHAAR}b", "aXXXX XXXX 2346b"),
+        ("234123412347", "234123412347"),  # wrong check digit
+        (f"1{AADHAAR}", f"1{AADHAAR}"),  # a longer number
+        ("1794300000000", "1794300000000"),  # a time in milliseconds
+    ],
+)
+def test_aadhaar_numbers_are_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+def test_aadhaar_numbers_are_masked_in_every_kind_of_value(written: io.StringIO) -> None:
+    structlog.get_logger("worker").info(
+        f"for {AADHAAR}", id=AADHAAR, code=int(AADHAAR), ids=[AADHAAR], counts={AADHAAR: 1}
+    )
+
+    (line,) = lines(written)
+    assert AADHAAR not in written.getvalue()
+    assert line["code"] == line["id"] == line["ids"][0] == "XXXX XXXX 2346"
+
+
+def test_the_console_form_is_one_readable_line() -> None:
+    out = io.StringIO()
+    configure_logs("INFO", "console", out)
+
+    structlog.get_logger("worker").info("claimed", id="v-1", body=CANARY)
+
+    assert out.getvalue().count("\n") == 1
+    assert "claimed" in out.getvalue()
+    assert "id=v-1" in out.getvalue()
+    assert CANARY not in out.getvalue()
+
+
+def test_no_allowed_field_is_a_private_one() -> None:
+    private = {field for kind in KINDS for field in kind.private}
+
+    assert not FIELDS & private
