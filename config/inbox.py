@@ -54,9 +54,15 @@ class Inbox:
     def store(self, letter_id: str, vendor: str, event: str, body: bytes) -> bool:
         """Store a webhook under the digest of its signed content; False when it was there."""
         sealed = self._ring.seal(f"inbox/{letter_id}", body)
-        fields = ["vendor", vendor, "event", event, "state", LetterState.NEW, "body", sealed]
+        fields: dict[str, str | bytes] = {
+            "vendor": vendor,
+            "event": event,
+            "state": LetterState.NEW,
+            "body": sealed,
+        }
         keys = [self._keys.inbox(letter_id), self._keys.inbox_due]
-        return bool(self._store(keys=keys, args=[letter_id, self._life_ms, GRACE_MS, *fields]))
+        pairs = [part for name in fields for part in (name, fields[name])]
+        return bool(self._store(keys=keys, args=[letter_id, self._life_ms, GRACE_MS, *pairs]))
 
     def read(self, letter_id: str) -> Letter | None:
         """Read a webhook, or None when there is none (any more).

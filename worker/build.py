@@ -25,6 +25,7 @@ from worker.sweeper import Sweep, Wake
 from worker.vendors import Vendor
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import connect
+from worker.vendors.cashfree.transport import Limits
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,16 @@ def _cashfree(settings: Settings) -> Vendor:
         public_key=vendor.public_key.reveal() if vendor.public_key else "",
         api_version=vendor.api_version,
     )
-    return connect(account, vendor)
+    limits = Limits(
+        connect_s=vendor.connect_timeout_s,
+        read_s=vendor.read_timeout_s,
+        total_s=vendor.total_timeout_s,
+        reply_bytes=vendor.max_reply_bytes,
+        pool_size=settings.worker.concurrency,
+    )
+    return connect(
+        account, vendor.base_url, limits, proxy=vendor.proxy, ca_file=vendor.ca_file
+    )
 
 
 class PerProcess:

@@ -50,7 +50,7 @@ class Ingest:
         self._kinds = kinds
         self._id_key = id_key
 
-    def take(self, letter_id: str) -> Row | None:
+    def take(self, letter_id: str) -> None:
         """Work on one webhook; working on it twice changes nothing.
 
         Raises:
@@ -59,15 +59,16 @@ class Ingest:
         letter = self._inbox.read(letter_id)
         if letter is None:
             self._inbox.drop(letter_id)
-            return None
+            return
         if letter.state is not LetterState.NEW:
-            return None
+            return
         news = self._understand(letter)
         if news is None:
-            return self._unmatched(letter)
-        if news.event in news.operation.visitor_events:
-            return self._visitors(letter, news)
-        return self._journey(letter, news)
+            self._unmatched(letter)
+        elif news.event in news.operation.visitor_events:
+            self._visitors(letter, news)
+        else:
+            self._journey(letter, news)
 
     def _understand(self, letter: Letter) -> _News | None:
         try:
@@ -86,14 +87,16 @@ class Ingest:
         log.warning("webhook matches nothing here", extra={"event": letter.event})
         self._inbox.finish(letter.id, LetterState.UNMATCHED)
 
-    def _journey(self, letter: Letter, news: _News) -> Row | None:
+    def _journey(self, letter: Letter, news: _News) -> None:
         row = self._row_of(news)
         if row is None or row.kind != news.kind.name:
-            return self._unmatched(letter)
+            self._unmatched(letter)
+            return
         claimed = news.operation.events[news.event]
         due = self._ledger.hint(row.id, LEAST_LOOK_MS, claimed)
         self._inbox.finish(letter.id, LetterState.HANDLED, row.id)
-        return self._engine.run(row.id) if due else None
+        if due:
+            self._engine.run(row.id)
 
     def _row_of(self, news: _News) -> Row | None:
         """Find the row by the vendor-side id: ours, or that of a later generation."""
@@ -107,11 +110,11 @@ class Ingest:
         owner_id = self._ledger.behind(link_alias(self._id_key, link))
         owner = self._ledger.ledger.read(owner_id, sealed=True) if owner_id else None
         if owner is None:
-            return self._unmatched(letter)
+            self._unmatched(letter)
+            return
         told = [self._visit(owner, asker, news) for asker in self._ledger.askers(owner.digest)]
         if all(told):
             self._inbox.finish(letter.id, LetterState.HANDLED, owner.id)
-        return None
 
     def _visit(self, owner: Row, asker: str, news: _News) -> bool:
         """Write a visitor's row for one producer; False when it has to be tried again."""

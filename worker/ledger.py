@@ -95,7 +95,9 @@ class WorkLedger:
         channel = self.keys.channel(after.reply_to)
         life = 0 if alias else self._life(after)
         head = [after.id, before.fence, lease, due, life, self.lives.events, channel]
-        pairs = [part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED]
+        pairs = [
+            part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED
+        ]
         return [*head, 1 if alias else 0, len(events), *events, *pairs]
 
     def _life(self, row: Row) -> int:

@@ -79,7 +79,11 @@ class _TimedFile(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
         self._sock.settimeout(self._call.left(self._call.read_s))
-        return cast("int | None", self._inner.readinto(buffer))
+        count = cast("int | None", self._inner.readinto(buffer))
+        if count == 0 and self._call.stage is Stage.HEADERS:
+            # The standard library takes the end of the stream for the end of the headers.
+            raise ConnectionError("the reply ended in its headers")
+        return count
 
     def close(self) -> None:
         # The inner file counts as a user of the socket; closing it lets the socket go.
@@ -103,8 +107,10 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_TimedFile(inner, sock, CURRENT.get()))
 
     def begin(self) -> None:
-        CURRENT.get().stage = Stage.HEADERS
+        call = CURRENT.get()
+        call.stage = Stage.HEADERS
         super().begin()
+        call.stage = Stage.BODY
         # urllib3 logs what it couldn't parse of the headers; that may hold anything.
         self.msg.defects.clear()
         self.msg.set_payload("")

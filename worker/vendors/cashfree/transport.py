@@ -16,7 +16,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
-from worker.vendors.cashfree.connection import CURRENT, Adapter, Call, Stage
+from worker.vendors.cashfree.connection import CURRENT, Adapter, Call
 
 _CHUNK: Final = 64 * 1024
 
@@ -134,7 +134,6 @@ class Wire:
             stream=True,
         )
         with response:
-            call.stage = Stage.BODY
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Raw(response.status_code, headers, self._read(response.raw))
 
