@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -12,12 +12,13 @@ from werkzeug.exceptions import HTTPException
 from sandbox import checks, digilocker, people
 from sandbox.errors import STOPS, BadControl
 from sandbox.examples import find_example
-from sandbox.faults import ANY_ROUTE, parse_fault
+from sandbox.faults import ANY_ROUTE, parse_plan
 from sandbox.journey_pages import redirect_target
 from sandbox.journeys import Script
 from sandbox.state import DEFAULT_STEPS
 from sandbox.vendor import Vendor
-from sandbox.webhooks import Behaviour
+from sandbox.wanted import NONE, NUMBER, TEXT, check
+from sandbox.webhooks import BEHAVIOUR_FIELDS
 
 LISTENER = "sandbox_listener"
 FLUSH_TIMEOUT_S = 5.0
@@ -78,17 +79,21 @@ def _get(vendor: Vendor, look: Callable[[Vendor], Body]) -> Callable[[], Respons
 
 def _add_fault(vendor: Vendor, body: Body) -> Body:
     if body.get("cut") == "refuse":
-        return _refuse(float(body.get("seconds", 1)))
-    plan = {key: body[key] for key in ("times", "probability", "seed") if key in body}
-    rest = {key: value for key, value in body.items() if key not in (*plan, "route")}
+        return _refuse(body)
     route = body.get("route", ANY_ROUTE)
-    if route not in (*vendor.config.quotas, ANY_ROUTE):
-        raise BadControl(f"unknown route; known are {', '.join(vendor.config.quotas)} and *")
-    fault = parse_fault(rest)
+    if route != ANY_ROUTE:
+        _known_route(vendor, route)
+    fault, plan = parse_plan({name: body[name] for name in body if name != "route"})
     if fault.example is not None:
         _known_example(fault.example)
     vendor.faults.add(route, fault, **plan)
     return {"waiting": vendor.faults.waiting()}
+
+
+def _known_route(vendor: Vendor, route: object) -> str:
+    if route not in vendor.config.quotas:
+        raise BadControl(f"unknown route; known are {', '.join(vendor.config.quotas)}")
+    return str(route)
 
 
 def _known_example(name: str) -> None:
@@ -98,7 +103,8 @@ def _known_example(name: str) -> None:
         raise BadControl("unknown example; write <operation>/<name of the vendor's page>") from None
 
 
-def _refuse(seconds: float) -> Body:
+def _refuse(body: Body) -> Body:
+    seconds = check(body, {"cut": (str,), "seconds": NUMBER}).get("seconds", 1)
     listener: Refuser | None = current_app.extensions.get(LISTENER)
     if listener is None:
         raise BadControl("only a sandbox on a socket can refuse connections")
@@ -107,7 +113,7 @@ def _refuse(seconds: float) -> Body:
 
 
 def _advance(vendor: Vendor, body: Body) -> Body:
-    vendor.clock.advance(float(body.get("advance_s", 0)))
+    vendor.clock.advance(check(body, {"advance_s": NUMBER}).get("advance_s", 0))
     vendor.expire()
     return _show_clock(vendor)
 
@@ -117,11 +123,7 @@ def _show_clock(vendor: Vendor) -> Body:
 
 
 def _set_webhooks(vendor: Vendor, body: Body) -> Body:
-    known = [each.name for each in fields(Behaviour)]
-    unknown = sorted(set(body) - set(known))
-    if unknown:
-        raise BadControl(f"unknown field {unknown[0]}; known are {', '.join(known)}")
-    for name, value in body.items():
+    for name, value in check(body, BEHAVIOUR_FIELDS).items():
         setattr(vendor.webhooks.behaviour, name, value)
     return asdict(vendor.webhooks.behaviour)
 
@@ -131,24 +133,26 @@ def _flush(vendor: Vendor, _: Body) -> Body:
 
 
 def _add_template(vendor: Vendor, body: Body) -> Body:
+    check(body, {"name": (str,), "steps": (list,)})
     name, steps = body.get("name"), body.get("steps", list(DEFAULT_STEPS))
-    if not checks.is_legal_id(name) or not isinstance(steps, list):
-        raise BadControl("a template needs a name, and steps as a list if any")
+    if not checks.is_legal_id(name):
+        raise BadControl("a template needs a name of letters, digits, dot, hyphen, underscore")
     with vendor.state.lock:
         vendor.state.templates[str(name)] = tuple(steps)
     return {"templates": sorted(vendor.state.templates)}
 
 
 def _set_quota(vendor: Vendor, body: Body) -> Body:
-    route, limit = str(body.get("route")), body.get("per_minute")
-    if route not in vendor.config.quotas or not isinstance(limit, int):
-        raise BadControl(f"give route ({', '.join(vendor.config.quotas)}) and per_minute")
-    vendor.quota.set_limit(route, limit)
-    return {"route": route, "per_minute": limit}
+    check(body, {"route": (str,), "per_minute": (int,)})
+    route = _known_route(vendor, body.get("route"))
+    if "per_minute" not in body:
+        raise BadControl("give per_minute")
+    vendor.quota.set_limit(route, body["per_minute"])
+    return {"route": route, "per_minute": body["per_minute"]}
 
 
 def _set_stop(vendor: Vendor, body: Body) -> Body:
-    code = body.get("code")
+    code = check(body, {"code": TEXT}).get("code")
     if code is not None and code not in STOPS:
         raise BadControl(f"code must be null or one of {', '.join(STOPS)}")
     vendor.state.stop = STOPS[code] if code else None
@@ -177,22 +181,28 @@ def _journey(vendor: Vendor, verification_id: str, body: Body) -> Body:
 
 
 def _script(body: Body) -> Script:
-    unknown = sorted(set(body) - {each.name for each in fields(Script)})
-    if unknown:
-        raise BadControl(f"unknown field {unknown[0]}")
+    check(body, _SCRIPT_FIELDS)
     if body.get("decision") not in (None, "allow", "deny", "fail"):
         raise BadControl("decision must be allow, deny or fail")
-    strange = sorted(set(body.get("person", {})) - set(people.DEFAULT))
+    who = body.get("person", {})
+    strange = sorted(set(who) - set(people.DEFAULT))
     if strange:
         raise BadControl(f"person has no {strange[0]}; known are {', '.join(people.DEFAULT)}")
     documents = body.get("documents")
     return Script(
         decision=body.get("decision"),
         documents=None if documents is None else tuple(documents),
-        person=body.get("person", {}),
+        person=who,
         document_202=body.get("document_202"),
     )
 
+
+_SCRIPT_FIELDS: Mapping[str, tuple[type, ...]] = {
+    "decision": TEXT,
+    "documents": (list, NONE),
+    "person": (dict,),
+    "document_202": (int, NONE),
+}
 
 _CHANGES: Mapping[str, Callable[[Vendor, Body], Body]] = {
     "/faults": _add_fault,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sandbox.errors import BadControl
+from sandbox.wanted import NONE, NUMBER, TEXT, check
 
 CUTS = ("before_status", "in_headers", "in_body")
 ANY_ROUTE = "*"
@@ -120,38 +121,39 @@ class Faults:
             self._plans.clear()
 
 
-def parse_fault(body: Mapping[str, Any]) -> Fault:
-    """Return the fault that a control request describes, or raise BadControl naming the field."""
-    known = {each.name for each in fields(Fault)}
-    unknown = sorted(set(body) - known)
-    if unknown:
-        raise BadControl(f"unknown field {unknown[0]}; known are {', '.join(sorted(known))}")
-    fault = Fault(**body)
-    for name, kind in _KINDS.items():
-        value = getattr(fault, name)
-        if not isinstance(value, kind):
-            raise BadControl(f"{name} has the wrong type")
+def parse_plan(body: Mapping[str, Any]) -> tuple[Fault, Mapping[str, Any]]:
+    """Return the fault that a control request describes and when it hits, or raise BadControl."""
+    check(body, FAULT_FIELDS | PLAN_FIELDS)
+    plan = {name: body[name] for name in PLAN_FIELDS if name in body}
+    fault = Fault(**{name: body[name] for name in FAULT_FIELDS if name in body})
     if fault.cut is not None and fault.cut not in CUTS:
-        raise BadControl(f"cut must be one of {', '.join(CUTS)}")
+        raise BadControl(f"cut must be refuse or one of {', '.join(CUTS)}")
     if not fault.executes and not (fault.replaces_answer or fault.cut):
         raise BadControl("executed false needs a status, an example, a redirect or a cut")
-    return fault
+    times, probability = plan.get("times"), plan.get("probability", 1)
+    if (times is not None and times < 1) or not 0 <= probability <= 1:
+        raise BadControl("times must be 1 or more (null: for ever), probability from 0 to 1")
+    return fault, plan
 
 
-_TEXT = (str, type(None))
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "status": (int, type(None)),
-    "code": _TEXT,
-    "type": _TEXT,
-    "message": _TEXT,
-    "example": _TEXT,
+PLAN_FIELDS: dict[str, tuple[type, ...]] = {
+    "times": (int, NONE),
+    "probability": NUMBER,
+    "seed": (int, NONE),
+}
+FAULT_FIELDS: dict[str, tuple[type, ...]] = {
+    "status": (int, NONE),
+    "code": TEXT,
+    "type": TEXT,
+    "message": TEXT,
+    "example": TEXT,
     "headers": (dict,),
     "latency_ms": (int,),
-    "cut": _TEXT,
+    "cut": TEXT,
     "garbled": (bool,),
     "foreign_id": (bool,),
     "oversized": (int,),
-    "wrong_content_type": _TEXT,
-    "redirect": _TEXT,
-    "executed": (bool, type(None)),
+    "wrong_content_type": TEXT,
+    "redirect": TEXT,
+    "executed": (bool, NONE),
 }

@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from sandbox.wanted import NUMBER, TEXT
+
 VERSION = "v1"
 TIMEOUT_S = 3.0
 LONGEST_BACKOFF_S = 5.0
@@ -65,6 +67,16 @@ class Behaviour:
     delay_s: float = 0.0
     off: bool = False
     renew_timestamp: bool = True
+
+
+BEHAVIOUR_FIELDS: Mapping[str, tuple[type, ...]] = {
+    "url": TEXT,
+    "duplicate": (int,),
+    "reorder": (bool,),
+    "delay_s": NUMBER,
+    "off": (bool,),
+    "renew_timestamp": (bool,),
+}
 
 
 def sign(secret: str, timestamp: str, raw: bytes) -> str:
