@@ -48,14 +48,15 @@ def sealed_name(row_id: str, name: str) -> str:
 
 def _encode(row: Row, name: str, ring: KeyRing) -> bytes:
     value = getattr(row, name)
-    if value == getattr(_EMPTY, name):
+    # A default that says something (ACCEPTED, generation 1) is written: scripts look for it.
+    if not value and value == getattr(_EMPTY, name):
         return b""
     if name in SEALED:
         return ring.seal_json(sealed_name(row.id, name), value)
     return (",".join(value) if isinstance(value, tuple) else str(value)).encode()
 
 
-def _decode(record: str, name: str, raw: bytes, ring: KeyRing | None) -> Any:
+def _decode(record: str, name: str, raw: bytes, ring: KeyRing | None) -> object:
     if name in SEALED and ring is not None:
         return ring.open_json(sealed_name(record, name), raw)
     default = getattr(_EMPTY, name)
