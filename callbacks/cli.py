@@ -1,0 +1,23 @@
+"""The command that listens to the outside."""
+
+import click
+
+from callbacks.server import address, serve
+from config.logs import configure_logs
+from config.settings import SettingsError, read_settings
+
+
+@click.command()
+@click.option("--bind", metavar="HOST:PORT", help="Address to listen on; port 0 takes a free one.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes."
+)
+def callbacks(bind: str | None, workers: int) -> None:
+    """Take returning browsers and the vendor's webhooks."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    configure_logs(settings.log.level, settings.log.format)
+    hooks = settings.callbacks
+    serve(settings, bind or address(hooks.host, hooks.port), workers)

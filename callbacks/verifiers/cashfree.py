@@ -1,0 +1,68 @@
+"""Cashfree's webhook signature (contract.md 5.4, variant A).
+
+`x-webhook-signature` is the base64 of HMAC-SHA256 over `x-webhook-timestamp` and the raw body,
+nothing between them. The key is the client secret of the account's oldest active key pair; while
+keys rotate that may be any of several, so all are tried.
+"""
+
+import base64
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from callbacks.verifiers import BadSignature
+
+SIGNATURE: Final = "x-webhook-signature"
+TIMESTAMP: Final = "x-webhook-timestamp"
+_DIGITS: Final = 16
+"""Most digits of a timestamp; the vendor's are milliseconds and have 13."""
+
+
+class CashfreeVerifier:
+    """Checks signatures against several secrets.
+
+    `tolerance_s` refuses older and younger timestamps; 0 takes any, because the vendor may repeat
+    a delivery under its first time. `clock` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self, secrets: Sequence[str], tolerance_s: float, clock: Callable[[], float]
+    ) -> None:
+        # Anybody can sign with an empty key.
+        self._keys = [secret.encode() for secret in secrets if secret]
+        self._tolerance_ms = tolerance_s * 1000
+        self._clock = clock
+
+    def verify(self, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
+        """Return if one of the secrets signed this body; else raise BadSignature."""
+        pairs = [(name.lower(), value) for name, value in headers]
+        signature = _only(pairs, SIGNATURE, "signature")
+        timestamp = _only(pairs, TIMESTAMP, "timestamp")
+        if not timestamp.isdigit() or len(timestamp) > _DIGITS:
+            raise BadSignature("timestamp_malformed")
+        signed = timestamp + body
+        # Every key is tried, so that the time it takes tells nothing of which one fits.
+        fits = [hmac.compare_digest(_sign(key, signed), signature) for key in self._keys]
+        if not any(fits):
+            raise BadSignature("signature_mismatch")
+        self._check_age(int(timestamp))
+
+    def _check_age(self, timestamp_ms: int) -> None:
+        age = self._clock() * 1000 - timestamp_ms
+        if self._tolerance_ms and abs(age) > self._tolerance_ms:
+            raise BadSignature("timestamp_stale" if age > 0 else "timestamp_future")
+
+
+def _only(pairs: list[tuple[str, str]], name: str, what: str) -> bytes:
+    """Give the one value of a header in ASCII."""
+    values = [value for each, value in pairs if each == name]
+    if len(values) != 1:
+        raise BadSignature(f"{what}_repeated" if values else f"{what}_missing")
+    if not values[0].isascii():
+        raise BadSignature(f"{what}_malformed")
+    return values[0].encode("ascii")
+
+
+def _sign(key: bytes, signed: bytes) -> bytes:
+    """Compute the header's text; comparing texts needs no decoding of what a stranger sent."""
+    return base64.b64encode(hmac.digest(key, signed, "sha256"))
