@@ -81,6 +81,11 @@ def test_they_wait_for_a_healthy_server(services: dict[str, dict[str, Any]], nam
     assert services[name]["depends_on"]["redis"]["condition"] == "service_healthy"
 
 
+@pytest.mark.parametrize("name", ["redis", "worker", "callbacks"])
+def test_what_must_stay_up_tells_its_health(services: dict[str, dict[str, Any]], name: str) -> None:
+    assert services[name]["healthcheck"]["test"]
+
+
 def test_a_worker_may_finish_before_it_is_killed(services: dict[str, dict[str, Any]]) -> None:
     worker, vendor = SECTIONS["worker"][1], SECTIONS["vendor"][1]
     grace = seconds(services["worker"]["stop_grace_period"])
