@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from demo.server import EmbeddedServer, ServerMissing, find_server
 from demo.supervisor import Supervisor
+from tests.support.workbench import Workbench
 
 IN_CI = os.environ.get("CI") == "true"
 SOCKETLESS = {"architecture", "model", "unit"}
@@ -94,3 +95,9 @@ def sandbox(processes: Supervisor) -> Sandbox:
     )
     assert child.ready
     return Sandbox(child.ready["url"], child.log)
+
+
+@pytest.fixture
+def bench(redis_url: str, sandbox: Sandbox) -> Workbench:
+    """A producer, a worker's parts and the sandbox, run step by step."""
+    return Workbench(redis_url, sandbox.root)

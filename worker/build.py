@@ -36,6 +36,7 @@ class Parts:
     ingest: Ingest
     ledger: WorkLedger
     sweep: Sweep
+    kinds: Registry
 
     def run(self, verification_id: str) -> None:
         """Take a verification as far as it goes now."""
@@ -65,7 +66,7 @@ def build(settings: Settings, wake: Wake) -> Parts:
     ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
     batch = settings.worker.sweep_batch
     sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=lives.terminal)
-    return Parts(engine, ingest, ledger, sweep)
+    return Parts(engine, ingest, ledger, sweep, kinds)
 
 
 def _tools(

@@ -1,0 +1,123 @@
+"""Every example on the vendor's pages, sent by the sandbox, and the state it brings a row to.
+
+The sandbox's own table is compared with the pages in tests/contract; so nothing that the pages
+show can be missing here.
+"""
+
+from typing import Final, NamedTuple
+
+import pytest
+
+from sandbox.examples import EXAMPLES, Example
+from satyapan import State
+from tests.support.workbench import Workbench
+
+
+class Means(NamedTuple):
+    """What one run makes of an example."""
+
+    state: State
+    reason: str = ""
+    refused_field: str = ""
+
+
+DONE: Final = Means(State.DONE)
+QUARANTINED: Final = Means(State.PARKED, "foreign_duplicate")
+IN_DOUBT: Final = State.UNKNOWN
+WAITS: Final = State.ACCEPTED
+"""Nothing was executed: the account is stopped or the route held, the row waits unspent."""
+
+
+def refused(code: str, field: str) -> Means:
+    return Means(State.REFUSED, code, field)
+
+
+_EVERYWHERE: Final = {
+    "Client ID/Client Secret in Missing": Means(WAITS, "x-client-id_missing"),
+    "Using-Test-Credentials-in-Prod": Means(WAITS, "x-client-secret_value_invalid"),
+    "Invalid client ID and client secret combination": Means(WAITS, "authentication_failed"),
+    "IP not whitelisted": Means(WAITS, "ip_validation_failed"),
+    "x-cf-signature header missing": Means(WAITS, "authentication_failed"),
+    "Insufficient balance": Means(WAITS, "insufficient_balance"),
+    "Rate limit error per operation": Means(WAITS, "too_many_requests_per_operation"),
+    "Rate limit error per IP": Means(WAITS, "too_many_requests_per_ip"),
+}
+_ID: Final = {
+    "Verification ID Missing": refused("verification_id_missing", "verification_id"),
+    "Verification ID With Special Chars": refused(
+        "verification_id_value_invalid", "verification_id"
+    ),
+}
+_DOCUMENTS: Final = refused("invalid_request", "document_requested")
+_REDIRECT: Final = refused("redirect_url_value_invalid", "redirect_url")
+
+TABLE: Final = {
+    "passport": {
+        **_EVERYWHERE,
+        **_ID,
+        "Valid Passport": DONE,
+        "Invalid Passport": DONE,
+        "fileNumber Missing": refused("file_number_missing", "file_number"),
+        "DOB Missing": refused("dob_missing", "dob"),
+        "Invalid DOB": refused("dob_value_invalid", "dob"),
+        "Conflict Error": QUARANTINED,
+        "Internal Server Error": Means(IN_DOUBT, "verification_failed"),
+        "Bad Gateway": Means(IN_DOUBT, "verification_failed"),
+    },
+    "digilocker": {
+        **_EVERYWHERE,
+        **_ID,
+        "SUCCESS": Means(State.PENDING),
+        "Document Requested Missing": refused("document_requested_missing", "document_requested"),
+        "Document Requested Empty": _DOCUMENTS,
+        "Invalid Document Requested": _DOCUMENTS,
+        "Duplicate Document Requested": _DOCUMENTS,
+        "Invalid Redirection Url without https prefix": _REDIRECT,
+        "Invalid Redirection Url with https prefix": _REDIRECT,
+        "Request with same verification id": QUARANTINED,
+        "Internal Server Error": Means(IN_DOUBT, "verification_failed"),
+    },
+    "static_link": {
+        **_EVERYWHERE,
+        "Success": DONE,
+        "Template Name Missing": refused("template_name_missing", "template_name"),
+        "Template Name Invalid": refused("template_name_value_invalid", "template_name"),
+        "Template Name not Found": refused("template_name_not_found", "template_name"),
+        "Internal Server Error": Means(State.PARKED, "unknown_outcome/request_failed"),
+    },
+}
+KINDS: Final = {
+    "passport": "passport",
+    "digilocker": "digilocker",
+    "static_link": "static_kyc_link",
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.operation}/{e.name}")
+def test_an_example_of_the_pages_brings_its_state(bench: Workbench, example: Example) -> None:
+    row_id = bench.submit(KINDS[example.operation])
+    if example.status != 200:
+        name = f"{example.operation}/{example.name}"
+        bench.vendor.post("faults", route=example.operation, example=name)
+
+    found = bench.once(row_id)
+
+    means = TABLE[example.operation][example.name]
+    assert (found.state, found.reason, found.refused_field) == means
+    assert bench.vendor.get("faults")["waiting"] == 0
+
+
+@pytest.mark.parametrize("code", ["insufficient_balance", "ip_validation_failed"])
+def test_a_stopped_account_holds_all_and_resumes_by_itself(bench: Workbench, code: str) -> None:
+    bench.vendor.post("stop", code=code)
+    first, second = bench.submit("passport", "a"), bench.submit("passport", "b")
+    held = [bench.once(first), bench.once(second)]
+    calls = len(bench.vendor.get("calls")["calls"])
+
+    bench.vendor.post("stop", code=None)
+    ended = [bench.settle(first), bench.settle(second)]
+
+    assert calls == 1, "the second row must not even try"
+    assert [row.attempts for row in held] == [0, 0]
+    assert [(row.state, row.attempts) for row in ended] == [(State.DONE, 1)] * 2
+    assert len(bench.vendor.charges()) == 2

@@ -1,0 +1,114 @@
+"""A workbench: the worker's own parts on a real server and the real sandbox, run step by step.
+
+Nothing is replaced by a stand-in; only Celery is left out, so that a test decides when a
+verification is looked at. The tests that want Celery too use `demo.stage`.
+"""
+
+import base64
+import json
+import time
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from config.settings import Settings, read_settings
+from satyapan import Verification, Verifications
+from satyapan.sealing import new_key
+from worker.build import Parts, build
+
+ID_KEY = base64.b64encode(bytes(range(32))).decode()
+SEAL_KEY = new_key()
+
+
+def environment(redis_url: str, vendor_url: str, **more: str) -> dict[str, str]:
+    """Give the settings of a test installation."""
+    return {
+        "SATYAPAN_REDIS_URL": redis_url,
+        "SATYAPAN_SEAL_KEYS": SEAL_KEY,
+        "SATYAPAN_ID_KEY": ID_KEY,
+        "SATYAPAN_CASHFREE_BASE_URL": vendor_url,
+        "SATYAPAN_CASHFREE_CLIENT_ID": "sandbox-client",
+        "SATYAPAN_CASHFREE_CLIENT_SECRET": "sandbox-secret",
+        "SATYAPAN_CALLBACKS_PUBLIC_URL": "https://kyc.example.in",
+        "SATYAPAN_CALLBACKS_TOKEN_KEYS": "k" * 40,
+        "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.02",
+        "SATYAPAN_WORKER_BACKOFF_CAP_S": "0.05",
+        "SATYAPAN_WORKER_POLL_MIN_S": "0.02",
+        "SATYAPAN_WORKER_POLL_MAX_S": "0.05",
+        "SATYAPAN_WORKER_PROBE_S": "0.2",
+        **more,
+    }
+
+
+class Control:
+    """The sandbox's control routes."""
+
+    def __init__(self, root: str) -> None:
+        self._base = f"{root}/_control"
+
+    def post(self, path: str, **body: Any) -> Any:
+        """Change something."""
+        data = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        return self._open(urllib.request.Request(f"{self._base}/{path}", data, headers))
+
+    def get(self, path: str) -> Any:
+        """Look something up."""
+        return self._open(urllib.request.Request(f"{self._base}/{path}"))
+
+    def charges(self, *kinds: str) -> list[Mapping[str, Any]]:
+        """List the chargeable executions, of some kinds or of all."""
+        audit: list[Mapping[str, Any]] = self.get("audit")["audit"]
+        return [entry for entry in audit if not kinds or entry["charge"] in kinds]
+
+    def _open(self, request: urllib.request.Request) -> Any:
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            return json.load(reply)
+
+
+class Workbench:
+    """A producer, a worker's parts, and the sandbox's control."""
+
+    def __init__(self, redis_url: str, vendor_root: str, **more: str) -> None:
+        vendor_url = f"{vendor_root}/verification"
+        self.env = environment(redis_url, vendor_url, **more)
+        self.settings: Settings = read_settings(self.env)
+        self.woken: list[tuple[str, tuple[str, ...]]] = []
+        self.parts: Parts = build(self.settings, self._wake)
+        self.verifications = Verifications(self.settings.producer)
+        self.vendor = Control(vendor_root)
+
+    def _wake(self, task: str, ids: Any) -> bool:
+        self.woken.append((task, tuple(ids)))
+        return True
+
+    def submit(self, kind: str, key: str = "k", **request: Any) -> str:
+        """Submit a verification, by default the kind's example; returns its id."""
+        return self.verifications.submit(kind, request or self.example(kind), key=key).id
+
+    def example(self, kind: str) -> Mapping[str, Any]:
+        """Give a request that the vendor's test data answers."""
+        return next(k.example for k in self.parts.kinds if k.name == kind)
+
+    def look(self, verification_id: str) -> Verification:
+        """Read a verification that must exist."""
+        found = self.verifications.get(verification_id)
+        assert found is not None
+        return found
+
+    def once(self, verification_id: str) -> Verification:
+        """Run a verification once, as a wake-up would."""
+        self.parts.run(verification_id)
+        return self.look(verification_id)
+
+    def settle(self, verification_id: str, within_s: float = 10.0) -> Verification:
+        """Run a verification, as often as it is due, until it is settled."""
+        end = time.monotonic() + within_s
+        while not (found := self.once(verification_id)).settled:
+            assert time.monotonic() < end, f"{found} is not settled"
+            time.sleep(0.01)
+        return found
+
+    def changes(self, group: str = "test") -> list[str]:
+        """List the names of the events so far, each seen once per group."""
+        return [event.name for event in self.verifications.events(group, block=0.01)]
