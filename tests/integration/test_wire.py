@@ -1,0 +1,467 @@
+"""The wire against real sockets that misbehave: whether a byte had left is never guessed wrong."""
+
+import contextlib
+import datetime as dt
+import gzip
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Self
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
+
+Script = Callable[[socket.socket], None]
+QUICK = Limits(connect_s=1, read_s=0.4, total_s=0.8, reply_bytes=1000, pool_size=1)
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+SECRET = "do-not-show"
+
+
+class Server:
+    """Listens on loopback; each accepted connection is handed to the next script."""
+
+    def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
+        self._scripts = scripts
+        self._context = context
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self.accepted = 0
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        scheme = "https" if self._context else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/passport"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Closing alone doesn't wake accept().
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        for script in self._scripts:
+            with contextlib.suppress(OSError):
+                plain, _ = self._socket.accept()
+                self.accepted += 1
+                with self._wrapped(plain) as conn:
+                    conn.settimeout(5)
+                    script(conn)
+
+    def _wrapped(self, plain: socket.socket) -> socket.socket:
+        return self._context.wrap_socket(plain, server_side=True) if self._context else plain
+
+
+def ask(conn: socket.socket) -> bytes:
+    """Read one request: its head, and the body that our tests send."""
+    got = b""
+    while b"\r\n\r\n" not in got or (got.startswith(b"POST") and not got.endswith(b"{}")):
+        got += conn.recv(4096)
+    return got
+
+
+def answer(*parts: bytes, pause: float = 0.0) -> Script:
+    def script(conn: socket.socket) -> None:
+        ask(conn)
+        for part in parts:
+            conn.sendall(part)
+            time.sleep(pause)
+
+    return script
+
+
+def drip(head: bytes, piece: bytes) -> Script:
+    """Send a little, often enough that no single wait runs out."""
+    return answer(head, *[piece] * 60, pause=0.05)
+
+
+def post(wire: Wire, url: str) -> Raw:
+    headers = {"x-client-secret": SECRET}
+    return wire.send("POST", url, headers, body=b"{}", params={"person": SECRET})
+
+
+def cut(script: Script, limits: Limits = QUICK) -> str:
+    with Server(script) as server, pytest.raises(Cut) as caught:
+        post(Wire(limits), server.url)
+    return caught.value.code
+
+
+def test_a_whole_reply_comes_back() -> None:
+    seen: list[bytes] = []
+
+    def script(conn: socket.socket) -> None:
+        seen.append(ask(conn))
+        conn.sendall(b"HTTP/1.1 200 OK\r\nX-RateLimit-Reset: 7\r\nContent-Length: 2\r\n\r\n{}")
+
+    with Server(script) as server:
+        raw = post(Wire(QUICK), server.url)
+
+    assert (raw.status, raw.headers["x-ratelimit-reset"], raw.body) == (200, "7", b"{}")
+    assert seen[0].startswith(b"POST /passport?person=")
+    assert b"Accept-Encoding: identity" in seen[0]
+
+
+def test_a_chunked_reply_comes_back() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    with Server(answer(head, b"1\r\n{\r\n", b"1\r\n}\r\n0\r\n\r\n")) as server:
+        assert post(Wire(QUICK), server.url).body == b"{}"
+
+
+def test_connections_are_kept_and_reused() -> None:
+    def script(conn: socket.socket) -> None:
+        for _ in range(3):
+            ask(conn)
+            conn.sendall(GOOD)
+
+    with Server(script) as server:
+        wire = Wire(QUICK)
+        bodies = [post(wire, server.url).body for _ in range(3)]
+
+    assert (bodies, server.accepted) == ([b"{}"] * 3, 1)
+
+
+def test_a_refused_connection_is_not_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    with pytest.raises(NotSent) as caught:
+        post(Wire(QUICK), f"http://127.0.0.1:{port}/")
+
+    assert caught.value.code == "connect_failed"
+
+
+def test_an_unknown_name_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    with pytest.raises(NotSent) as caught:
+        post(Wire(QUICK), "http://vendor.invalid/")
+
+    assert caught.value.code == "dns_failed"
+
+
+def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        dead = closed.getsockname()[1]
+    with Server(answer(GOOD)) as server:
+        kinds = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+        found = [(*kinds, ("127.0.0.1", port)) for port in (dead, server.port)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+        assert post(Wire(QUICK), "http://vendor.invalid/").status == 200
+
+
+def test_a_full_backlog_is_not_sent_within_the_connect_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            extra = stack.enter_context(socket.socket())
+            extra.setblocking(False)
+            extra.connect_ex(full.getsockname())
+        limits = Limits(connect_s=0.3, read_s=5, total_s=5)
+
+        with pytest.raises(NotSent) as caught:
+            post(Wire(limits), f"http://127.0.0.1:{full.getsockname()[1]}/")
+
+    assert caught.value.code == "connect_timeout"
+
+
+def test_no_free_connection_is_not_sent() -> None:
+    busy = threading.Event()
+    done = threading.Event()
+
+    def script(conn: socket.socket) -> None:
+        ask(conn)
+        busy.set()
+        done.wait(5)
+        conn.sendall(GOOD)
+
+    limits = Limits(connect_s=0.2, read_s=5, total_s=5, pool_size=1)
+    with Server(script) as server:
+        wire = Wire(limits)
+        first = threading.Thread(target=post, args=(wire, server.url))
+        first.start()
+        assert busy.wait(5)
+
+        with pytest.raises(NotSent) as caught:
+            post(wire, server.url)
+
+        done.set()
+        first.join(5)
+    assert caught.value.code == "pool_failed"
+
+
+def test_a_failed_call_gives_its_connection_back() -> None:
+    def gone(conn: socket.socket) -> None:
+        ask(conn)
+
+    with Server(gone, gone, answer(GOOD)) as server:
+        wire = Wire(QUICK)
+        for _ in range(2):
+            with pytest.raises(Cut):
+                post(wire, server.url)
+
+        assert post(wire, server.url).status == 200
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        pytest.param(lambda conn: conn.recv(1), "headers_failed", id="reset while it reads"),
+        pytest.param(answer(), "headers_failed", id="closed before the status"),
+        pytest.param(answer(b"HTTP/1.1 20"), "headers_failed", id="closed in the status"),
+        pytest.param(answer(b"HTTP/1.1 200 OK\r\nConte"), "headers_failed", id="closed in headers"),
+        pytest.param(answer(b"SSH-2.0-OpenSSH\r\n\r\n"), "headers_failed", id="another protocol"),
+        pytest.param(answer(GOOD[:-1]), "body_failed", id="closed in the body"),
+        pytest.param(
+            answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+            "body_failed",
+            id="closed in a chunk",
+        ),
+        pytest.param(
+            answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            "body_failed",
+            id="no chunk length",
+        ),
+        pytest.param(
+            answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
+            "body_failed",
+            id="not what its encoding says",
+        ),
+        pytest.param(answer(b"", pause=1.0), "headers_timeout", id="silence"),
+        pytest.param(answer(GOOD[:-1], pause=1.0), "body_timeout", id="silence in the body"),
+        pytest.param(
+            answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", b"x" * 1001),
+            "too_large",
+            id="too large",
+        ),
+        pytest.param(
+            answer(
+                b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1001\r\n\r\n", b"x" * 1001
+            ),
+            "too_large",
+            id="a large redirect",
+        ),
+    ],
+)
+def test_what_breaks_after_the_first_byte_is_cut(script: Script, code: str) -> None:
+    assert cut(script) == code
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        pytest.param(b"HTTP/1.1 200 O", b"K", id="in the status"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", b"X-Slow: x\r\n", id="in headers"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"x", id="in the body"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", id="in chunks"
+        ),
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="in interim replies"),
+    ],
+)
+def test_the_total_deadline_holds_against_a_drip(head: bytes, piece: bytes) -> None:
+    start = time.monotonic()
+
+    assert cut(drip(head, piece)) == "deadline"
+
+    # The drip would last 3 s; no wait starts after 0.8 s.
+    assert time.monotonic() - start < 2.5
+
+
+def test_a_bomb_is_stopped_at_the_size_cap() -> None:
+    bomb = gzip.compress(b"x" * 1_000_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+
+    assert cut(answer(head, bomb)) == "too_large"
+
+
+def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n"
+
+    with Server(answer(head), answer(GOOD)) as server:
+        raw = post(Wire(QUICK), server.url)
+
+        assert (raw.status, server.accepted) == (307, 1)
+        post(Wire(QUICK), server.url)
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used() -> None:
+    with Server(answer(GOOD), answer(GOOD)) as server:
+        wire = Wire(QUICK)
+        post(wire, server.url)
+        time.sleep(0.1)
+
+        assert post(wire, server.url).status == 200
+        assert server.accepted == 2
+
+
+def test_a_connection_that_dies_under_the_request_is_cut_and_not_tried_again() -> None:
+    def script(conn: socket.socket) -> None:
+        ask(conn)
+        conn.sendall(GOOD)
+        ask(conn)
+
+    with Server(script, answer(GOOD)) as server:
+        wire = Wire(QUICK)
+        post(wire, server.url)
+
+        with pytest.raises(Cut) as caught:
+            post(wire, server.url)
+
+        assert (caught.value.code, server.accepted) == ("headers_failed", 1)
+        post(wire, server.url)
+
+
+def test_a_connection_that_was_idle_for_long_is_replaced() -> None:
+    now = [100.0]
+    with Server(answer(GOOD, b"", pause=0.1), answer(GOOD)) as server:
+        wire = Wire(QUICK, clock=lambda: now[0])
+        post(wire, server.url)
+        now[0] += 21
+
+        assert post(wire, server.url).status == 200
+        assert server.accepted == 2
+
+
+def test_cookies_are_not_kept() -> None:
+    seen: list[bytes] = []
+
+    def script(conn: socket.socket) -> None:
+        for _ in range(2):
+            seen.append(ask(conn))
+            conn.sendall(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
+
+    with Server(script) as server:
+        wire = Wire(QUICK)
+        post(wire, server.url)
+        post(wire, server.url)
+
+    assert b"cookie" not in seen[1].lower()
+
+
+def test_an_error_shows_a_code_and_nothing_of_the_call() -> None:
+    with Server(answer()) as server, pytest.raises(Cut) as caught:
+        post(Wire(QUICK), server.url)
+
+    assert f"{caught.value} {caught.value!r}" == "cut: headers_failed Cut('cut: headers_failed')"
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+def test_headers_that_cannot_be_read_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    broken = b"HTTP/1.1 200 OK\r\nbroken %s\r\nX-More: x\r\n\r\n{}" % SECRET.encode()
+
+    with Server(answer(broken)) as server:
+        assert post(Wire(QUICK), server.url).body == b"{}"
+
+    assert caplog.text == ""
+
+
+def test_a_proxy_that_refuses_the_tunnel_is_not_sent() -> None:
+    def refuse(conn: socket.socket) -> None:
+        while b"\r\n\r\n" not in conn.recv(4096):
+            pass
+        conn.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+
+    with Server(refuse) as proxy, pytest.raises(NotSent) as caught:
+        post(Wire(QUICK, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
+
+    assert caught.value.code == "proxy_failed"
+
+
+def test_a_proxy_that_drips_its_consent_is_not_sent() -> None:
+    def slow(conn: socket.socket) -> None:
+        conn.recv(4096)
+        for _ in range(40):
+            conn.sendall(b"H")
+            time.sleep(0.05)
+
+    with Server(slow) as proxy, pytest.raises(NotSent) as caught:
+        post(Wire(QUICK, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
+
+    assert caught.value.code == "deadline"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A self-signed certificate for this machine, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    address = x509.IPAddress(ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_a_certificate_of_the_given_authority_is_trusted(certificate: Path) -> None:
+    with Server(answer(GOOD), context=tls(certificate)) as server:
+        assert post(Wire(QUICK, ca_file=str(certificate)), server.url).status == 200
+
+
+def test_an_unknown_certificate_is_not_sent(certificate: Path) -> None:
+    with Server(answer(GOOD), context=tls(certificate)) as server, pytest.raises(NotSent) as caught:
+        post(Wire(QUICK), server.url)
+
+    assert caught.value.code == "tls_failed"
+
+
+def test_a_handshake_without_end_is_not_sent() -> None:
+    limits = Limits(connect_s=0.3, read_s=5, total_s=5)
+
+    def silent(conn: socket.socket) -> None:
+        while conn.recv(4096):
+            pass
+
+    with Server(silent) as server, pytest.raises(NotSent) as caught:
+        post(Wire(limits), server.url.replace("http:", "https:"))
+
+    assert caught.value.code == "tls_timeout"
+
+
+def test_the_total_deadline_holds_inside_tls(certificate: Path) -> None:
+    script = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"x")
+    with Server(script, context=tls(certificate)) as server, pytest.raises(Cut) as caught:
+        post(Wire(QUICK, ca_file=str(certificate)), server.url)
+
+    assert caught.value.code == "deadline"
