@@ -1,0 +1,60 @@
+"""The command `satyapan check`."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final, NoReturn
+
+import click
+
+from config.checks import Finding, run_checks, unknown_variables
+from config.settings import Settings, SettingsError, read_settings
+from config.stores import ledger_client
+
+_WARNED: Final = 1
+_FAILED: Final = 2
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@click.option("--strict", is_flag=True, help="Fail on warnings too, with exit code 1.")
+def check(as_json: bool, strict: bool) -> None:
+    """Check the settings and the servers that they name.
+
+    Exit code 0: safe to start. 1: warnings, with --strict. 2: errors.
+    """
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        faults = [Finding("E000", "error", f"{name}: {text}", "") for name, text in error.faults]
+        _report(faults, as_json=as_json)
+        raise SystemExit(_FAILED) from None
+    findings = [*unknown_variables(os.environ), *_checked(settings)]
+    _report(findings, as_json=as_json)
+    _leave(findings, strict=strict)
+
+
+def _checked(settings: Settings) -> list[Finding]:
+    with ledger_client(settings, "check") as client:
+        return run_checks(settings, client)
+
+
+def _report(findings: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in findings], indent=2))
+        return
+    for each in findings:
+        colour = "red" if each.level == "error" else "yellow"
+        click.echo(f"{click.style(each.id, fg=colour)}  {each.message}")
+        if each.hint:
+            click.echo(f"      {each.hint}")
+    errors = sum(each.level == "error" for each in findings)
+    click.echo(f"{errors} errors, {len(findings) - errors} warnings")
+
+
+def _leave(findings: Sequence[Finding], *, strict: bool) -> NoReturn:
+    levels = {each.level for each in findings}
+    if "error" in levels:
+        raise SystemExit(_FAILED)
+    raise SystemExit(_WARNED if strict and levels else 0)

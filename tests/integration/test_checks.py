@@ -1,0 +1,266 @@
+"""Start-up checks on a real server with good and bad settings."""
+
+import base64
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from click.testing import CliRunner, Result
+
+from config.checks import Finding, UnsafeStart, refuse_if_unsafe, run_checks, unknown_variables
+from config.cli import check
+from config.settings import read_settings
+from config.stores import ledger_client
+from demo.server import EmbeddedServer, free_port
+from satyapan.sealing import new_key
+
+CANARY = "CANARY7f3a"
+SEAL_KEY = new_key("k1")
+SAFE = {
+    "maxmemory-policy": "noeviction",
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "maxmemory": "0",
+}
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "CASHFREE_BASE_URL": "https://api.cashfree.com/verification",
+    "CALLBACKS_PUBLIC_URL": "https://kyc.example",
+    "CALLBACKS_TOKEN_KEYS": "t" * 32,
+}
+
+
+def variables(redis_url: str, **more: str) -> dict[str, str]:
+    env = {
+        "REDIS_URL": redis_url,
+        "SEAL_KEYS": SEAL_KEY,
+        "ID_KEY": base64.b64encode(b"i" * 32).decode(),
+        "CASHFREE_CLIENT_ID": "client",
+        "CASHFREE_CLIENT_SECRET": CANARY,
+        "CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000",
+        "CALLBACKS_TOKEN_KEYS": "t" * 32,
+    }
+    return {f"SATYAPAN_{name}": text for name, text in {**env, **more}.items()}
+
+
+def checked(redis_url: str, **more: str) -> list[Finding]:
+    return checked_at(0, variables(redis_url, **more))
+
+
+def checked_at(away: float, env: dict[str, str]) -> list[Finding]:
+    settings = read_settings(env)
+    with ledger_client(settings) as client:
+        return run_checks(settings, client, lambda: time.time() + away)
+
+
+def ids(findings: list[Finding]) -> list[str]:
+    return [each.id for each in findings]
+
+
+@pytest.fixture
+def server(redis_server: EmbeddedServer, redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+        client.replicaof("NO", "ONE")
+        client.acl_deluser("limited")
+        for name, text in SAFE.items():
+            client.config_set(name, text)
+
+
+def limited(server: redis.Redis, redis_url: str, forbidden: str) -> str:
+    """Make a user who may not run one command; give the address to log in by."""
+    server.acl_setuser(
+        "limited",
+        enabled=True,
+        passwords=[f"+{CANARY}"],
+        keys=["*"],
+        categories=["+@all"],
+        commands=[forbidden],
+    )
+    return redis_url.replace("redis://", f"redis://limited:{CANARY}@")
+
+
+def test_a_safe_server_and_full_settings_give_no_finding(redis_url: str) -> None:
+    assert checked(redis_url) == []
+
+
+def test_production_on_a_safe_server_only_recalls_the_allow_list(redis_url: str) -> None:
+    findings = checked(redis_url, **PRODUCTION)
+
+    assert ids(findings) == ["W018"]
+    refuse_if_unsafe(findings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad", "development", "production"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "E002", "E002"),
+        ("maxmemory-policy", "volatile-ttl", "E002", "E002"),
+        ("appendonly", "no", "W003", "E003"),
+        ("appendfsync", "no", "W003", "E003"),
+    ],
+)
+def test_an_unsafe_server_is_told_and_refused(
+    server: redis.Redis, redis_url: str, setting: str, bad: str, development: str, production: str
+) -> None:
+    server.config_set(setting, bad)
+
+    assert ids(checked(redis_url)) == [development]
+    findings = checked(redis_url, **PRODUCTION)
+
+    assert ids(findings) == ["W018", production]
+    with pytest.raises(
+        UnsafeStart, match=setting if setting != "appendonly" else "append-only"
+    ) as caught:
+        refuse_if_unsafe(findings)
+    assert ids(list(caught.value.findings)) == [production]
+
+
+def test_a_replica_is_refused(server: redis.Redis, redis_url: str) -> None:
+    server.replicaof("127.0.0.1", free_port())
+
+    assert ids(checked(redis_url)) == ["E005"]
+
+
+def test_memory_that_runs_out_is_told_beforehand(server: redis.Redis, redis_url: str) -> None:
+    used = server.info("memory")["used_memory"]
+    server.config_set("maxmemory", int(used * 1.1))
+
+    assert ids(checked(redis_url)) == ["W007"]
+
+
+def test_managed_servers_that_forbid_config_can_be_used(
+    server: redis.Redis, redis_url: str
+) -> None:
+    server.execute_command(
+        "ACL", "SETUSER", "limited", "on", f">{CANARY}", "~*", "+@all", "-config"
+    )
+
+    url = redis_url.replace("redis://", f"redis://limited:{CANARY}@")
+
+    assert checked(url) == []
+
+
+def test_a_server_that_tells_nothing_is_a_warning(server: redis.Redis, redis_url: str) -> None:
+    url = limited(server, redis_url, "-info")
+
+    assert ids(checked(url)) == ["W009"]
+
+
+def test_a_refused_login_is_told_without_the_password(redis_url: str) -> None:
+    (finding,) = checked(redis_url.replace("redis://", f"redis://nobody:{CANARY}@"))
+
+    assert finding.id == "E001"
+    assert "login" in finding.message
+    assert CANARY not in str(finding)
+
+
+def test_an_absent_server_is_told_within_the_timeouts() -> None:
+    (finding,) = checked(f"redis://:{CANARY}@127.0.0.1:{free_port()}/0")
+
+    assert finding.id == "E001"
+    assert CANARY not in str(finding)
+
+
+def test_an_absent_broker_is_told(redis_url: str) -> None:
+    (finding,) = checked(redis_url, BROKER_URL=f"redis://:{CANARY}@127.0.0.1:{free_port()}/0")
+
+    assert finding.id == "E017"
+    assert "BROKER_URL" in finding.hint
+    assert CANARY not in str(finding)
+
+
+@pytest.mark.parametrize("away", [-100, 100])
+def test_clocks_that_differ_are_told(redis_url: str, away: int) -> None:
+    assert ids(checked_at(away, variables(redis_url))) == ["W016"]
+
+
+def test_keys_are_known_again(redis_url: str) -> None:
+    assert checked(redis_url) == []
+    assert checked(redis_url, SEAL_KEYS=f"{new_key('k2')},{SEAL_KEY}") == []
+    assert ids(checked(redis_url, SEAL_KEYS=new_key("k3"))) == ["E011"]
+    assert ids(checked(redis_url, SEAL_KEYS=SEAL_KEY)) == ["E011"]  # k2 seals by now
+
+
+def test_another_id_key_is_refused(redis_url: str) -> None:
+    assert checked(redis_url) == []
+
+    (finding,) = checked(redis_url, ID_KEY=base64.b64encode(b"j" * 32).decode())
+
+    assert finding.id == "E011"
+    assert "ID_KEY" in finding.hint
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"CASHFREE_CLIENT_ID": ""}, ["E013"]),
+        ({"CASHFREE_CLIENT_SECRET": ""}, ["E013"]),
+        ({"CALLBACKS_PUBLIC_URL": "", "CALLBACKS_TOKEN_KEYS": ""}, ["W012"]),
+        ({"CASHFREE_BASE_URL": "https://api.cashfree.com/verification"}, ["W014"]),
+        ({"QUOTA_PER_MINUTE": "passport=101,digilocker=100"}, ["W015"]),
+        (
+            {**PRODUCTION, "CASHFREE_BASE_URL": "https://sandbox.cashfree.com/verification"},
+            ["E014", "W018"],
+        ),
+        ({**PRODUCTION, "CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000"}, ["W018", "E012"]),
+    ],
+)
+def test_settings_that_are_doubtful_here(
+    redis_url: str, more: dict[str, str], expected: list[str]
+) -> None:
+    assert ids(checked(redis_url, **more)) == expected
+
+
+def test_a_misspelt_variable_is_told() -> None:
+    env = {
+        "SATYAPAN_WORKER_LEASES_S": "9",
+        "SATYAPAN_ID_KEY_FILE": "",
+        "SATYAPAN_OWN_THING": "",
+        "X": "",
+    }
+
+    (finding,) = unknown_variables(env)
+
+    assert finding.id == "W019"
+    assert "SATYAPAN_WORKER_LEASE_S" in finding.hint
+
+
+class TestCommand:
+    def run(self, env: dict[str, str], *args: str) -> Result:
+        result = CliRunner().invoke(check, args, env=env)
+        assert CANARY not in result.output
+        return result
+
+    def test_a_safe_start_exits_with_0(self, redis_url: str) -> None:
+        result = self.run(variables(redis_url), "--strict")
+
+        assert result.exit_code == 0
+        assert "0 errors, 0 warnings" in result.output
+
+    def test_warnings_count_when_asked_to(self, redis_url: str) -> None:
+        env = variables(redis_url, QUOTA_PER_MINUTE="passport=101")
+
+        assert self.run(env).exit_code == 0
+        assert self.run(env, "--strict").exit_code == 1
+
+    def test_errors_exit_with_2_and_can_be_read_by_programs(self) -> None:
+        result = self.run(variables(f"redis://:{CANARY}@127.0.0.1:{free_port()}/0"), "--json")
+
+        assert result.exit_code == 2
+        (finding,) = json.loads(result.output)
+        assert (finding["id"], finding["level"]) == ("E001", "error")
+
+    def test_every_settings_fault_is_printed(self, redis_url: str) -> None:
+        env = variables(redis_url, SEAL_KEYS=CANARY, LOG_LEVEL=CANARY)
+
+        result = self.run(env)
+
+        assert result.exit_code == 2
+        assert set(re.findall(r"E000  (\w+):", result.output)) == {
+            "SATYAPAN_SEAL_KEYS",
+            "SATYAPAN_LOG_LEVEL",
+        }
