@@ -11,7 +11,6 @@ from marshmallow import INCLUDE, Schema, fields
 
 from satyapan.kinds.fields import loose, missing, refuse, text, wording
 from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
-
 from satyapan.records import State
 
 DOCUMENTS = ("AADHAAR", "PAN", "DRIVING_LICENSE")
@@ -34,19 +33,25 @@ def _flow(value: str) -> None:
 def _return_url(value: str) -> None:
     if not value.startswith("https://"):
         raise refuse("return_url_value_invalid", "return_url should start with https.")
-    try:
-        host = urlsplit(value).hostname
-    except ValueError:
-        host = None
-    if not host or any(sign.isspace() for sign in value):
+    if any(sign.isspace() or sign < " " or sign == "\\" for sign in value) or not _plain(value):
+        # Browsers read a backslash as a slash: what we took for a user name would be the host.
         raise refuse("return_url_value_invalid", "return_url should be valid url.")
+
+
+def _plain(url: str) -> bool:
+    """Tell whether an address names a host, with a port that exists and without a user."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return False
 
 
 class DigilockerRequest(Schema):
     """What a producer sends. `return_url`: where the person is sent on after our return page."""
 
     document_requested = fields.List(
-        fields.Raw(),
+        fields.Raw(allow_none=True),  # null among them is refused as any other wrong type
         required=True,
         validate=_documents,
         error_messages={
@@ -133,6 +138,7 @@ DIGILOCKER = Kind(
                 "DIGILOCKER_VERIFICATION_FAILURE": "FAILED",
                 "DIGILOCKER_VERIFICATION_CONSENT_EXPIRED": "",
             },
+            told_only=frozenset({"FAILED"}),
             link_life_s=600,
             data_life_s=3600,
         )
@@ -146,4 +152,3 @@ DIGILOCKER = Kind(
     },
     example={"document_requested": ["AADHAAR", "PAN"]},
 )
-

@@ -11,6 +11,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
+from satyapan.canonical import canonical
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.records import State
 
@@ -100,6 +101,8 @@ class Operation:
     """Codes (HTTP 400) that end one document's fetch for good."""
     events: Mapping[str, str] = field(default_factory=dict)
     """Webhook event to the status word it claims; "" claims none and only asks for a look."""
+    told_only: frozenset[str] = frozenset()
+    """Status words that only a webhook says: the status route goes on saying "pending"."""
     visitor_events: Mapping[str, State] = field(default_factory=dict)
     """Webhook events of people who came by a shared link, under ids that we never issued."""
     link_life_s: int = 0
@@ -138,15 +141,19 @@ class Kind:
     def check(self, request: Mapping[str, Any], more: list[Fault] | None = None) -> dict[str, Any]:
         """Validate a request by the vendor's rules and return what will be stored.
 
+        An optional field that is null is dropped: the vendor is sent the same as without it.
+
         Raises:
             InvalidRequest: with every fault at once, `more` first.
         """
         faults = list(more or [])
         checked: dict[str, Any] = {}
         try:
-            checked = dict(self.request().load(request))
+            loaded = self.request().load(request)
+            checked = {name: value for name, value in loaded.items() if value is not None}
         except ValidationError as error:
             faults += _faults(error.messages)
+        faults += [_unwritable(name) for name, value in checked.items() if not _is_json(value)]
         if faults:
             raise InvalidRequest(faults)
         return checked
@@ -156,9 +163,9 @@ class Kind:
         return self.operations[vendor]
 
 
-def _faults(messages: Any, name: str = "") -> list[Fault]:
+def _faults(messages: object, name: str = "") -> list[Fault]:
     """Flatten marshmallow's messages; ours are {"code", "message"}, its own are plain text."""
-    if isinstance(messages, dict) and "code" in messages:
+    if isinstance(messages, dict) and isinstance(messages.get("code"), str):
         return [Fault(name, messages["code"], messages["message"])]
     if isinstance(messages, dict):
         return [f for key, part in messages.items() for f in _faults(part, _joined(name, key))]
@@ -167,7 +174,20 @@ def _faults(messages: Any, name: str = "") -> list[Fault]:
     return [Fault(name, f"{name}_value_invalid", str(messages))]
 
 
-def _joined(name: str, key: Any) -> str:
+def _is_json(value: object) -> bool:
+    """Tell whether a value can be stored; half of a surrogate pair, for example, can't."""
+    try:
+        canonical(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _unwritable(name: str) -> Fault:
+    return Fault(name, f"{name}_value_invalid", f"{name} can't be written as JSON in UTF-8.")
+
+
+def _joined(name: str, key: object) -> str:
     """Name a nested field; marshmallow files faults of the whole request under `_schema`."""
     if key == "_schema":
         return name or "request"

@@ -13,6 +13,7 @@ from typing import Any
 
 from config.settings import Settings, read_settings
 from satyapan import Verification, Verifications
+from satyapan.records import Row
 from satyapan.sealing import new_key
 from worker.build import Parts, build
 
@@ -93,6 +94,12 @@ class Workbench:
     def look(self, verification_id: str) -> Verification:
         """Read a verification that must exist."""
         found = self.verifications.get(verification_id)
+        assert found is not None
+        return found
+
+    def row(self, verification_id: str) -> Row:
+        """Read the row behind a verification."""
+        found = self.parts.ledger.ledger.read(verification_id)
         assert found is not None
         return found
 

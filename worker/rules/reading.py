@@ -40,7 +40,9 @@ def _known(row: Row, answer: Answer, turn: Turn) -> Decision:
 
 
 def _still_open(row: Row, turn: Turn) -> Decision:
-    """Poll on until the vendor's own deadlines are over."""
+    """Poll on until the vendor's own deadlines are over, or a webhook said what no read can."""
+    if row.evidence in turn.operation.told_only:
+        return _by_evidence(row, turn)
     if turn.now >= row.deadline:
         return settle(row, State.EXPIRED, "vendor_deadline")
     row = replace(row, tries=row.tries + 1)
@@ -103,6 +105,11 @@ def too_late(row: Row, turn: Turn) -> Decision:
         gone = {item: {"status": "UNAVAILABLE", "reason": "deadline"} for item in row.todo}
         draft["documents"] = {**draft.get("documents", {}), **gone}
         return finish(replace(row, draft=draft, todo=()))
+    return _by_evidence(row, turn)
+
+
+def _by_evidence(row: Row, turn: Turn) -> Decision:
+    """Believe a signed webhook that ended the journey; a claimed success has no data to show."""
     claimed = turn.operation.words.get(row.evidence)
     if claimed in {State.EXPIRED, State.DENIED, State.FAILED}:
         return settle(row, claimed, f"webhook/{row.evidence.lower()}")

@@ -1,0 +1,220 @@
+"""What becomes of a paid call whose answer is lost, late, cut or not ours (DESIGN, 5)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from satyapan import State
+from tests.support.eventually import eventually
+from tests.support.workbench import Workbench
+
+LOSSES: list[dict[str, Any]] = [
+    {"cut": "before_status"},
+    {"cut": "in_headers"},
+    {"cut": "in_body"},
+    {"garbled": True},
+    {"foreign_id": True},
+    {"wrong_content_type": "text/html", "garbled": True},
+    {"status": 500, "executed": True},
+    {"status": 502, "executed": True},
+    {"redirect": "/elsewhere", "executed": True},
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_a_lost_passport_answer_is_parked_and_paid_once(
+    bench: Workbench, loss: dict[str, Any]
+) -> None:
+    bench.vendor.post("faults", route="passport", **loss)
+
+    ended = bench.settle(bench.submit("passport"))
+
+    assert (ended.state, ended.reason) == (State.PARKED, "lost_answer")
+    assert ended.generation == 1
+    assert len(bench.vendor.charges("passport")) == 1
+    assert bench.changes() == ["parked"]
+
+
+@pytest.mark.parametrize("loss", [{"cut": "before_status", "executed": False}, {"status": 500}])
+def test_a_passport_call_that_was_not_executed_is_repeated_and_paid_once(
+    bench: Workbench, loss: dict[str, Any]
+) -> None:
+    bench.vendor.post("faults", route="passport", **loss)
+
+    ended = bench.settle(bench.submit("passport"))
+
+    assert (ended.state, ended.status, ended.attempts) == (State.DONE, "VALID", 2)
+    assert len(bench.vendor.charges("passport")) == 1
+
+
+def test_a_refused_connection_spends_nothing(bench: Workbench) -> None:
+    row_id = bench.submit("passport")
+    bench.vendor.post("faults", cut="refuse", seconds=0.3)
+
+    first = bench.once(row_id)
+    ended = bench.settle(row_id)
+
+    assert (first.state, first.attempts) == (State.ACCEPTED, 0)
+    assert (ended.state, ended.attempts) == (State.DONE, 1)
+
+
+def test_a_lost_answer_is_bought_again_only_when_the_setting_says_so(
+    redis_url: str, sandbox: Any
+) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_LOST_ANSWER="passport=reissue")
+    bench.vendor.post("faults", route="passport", cut="in_body")
+
+    ended = bench.settle(bench.submit("passport"))
+
+    assert (ended.state, ended.generation) == (State.DONE, 2)
+    assert ended.result is not None
+    assert ended.result["verification_id"] == f"{ended.id}.g2"
+    assert len(bench.vendor.charges("passport")) == 2
+    assert bench.changes() == ["reissued", "done"]
+
+
+def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(bench: Workbench) -> None:
+    row_id = bench.submit("digilocker")
+    bench.vendor.post("faults", route="digilocker", cut="in_body")
+
+    found = bench.once(row_id)
+    while found.state is not State.PENDING:
+        found = bench.once(row_id)
+    bench.vendor.post(f"journeys/{row_id}.g2", decision="allow")
+    ended = bench.settle(row_id)
+
+    assert found.link
+    assert (ended.state, ended.generation) == (State.DONE, 2)
+    assert bench.changes() == ["reissued", "link_ready", "done"]
+
+
+def test_a_digilocker_create_that_never_arrived_is_sent_again_with_the_same_id(
+    bench: Workbench,
+) -> None:
+    row_id = bench.submit("digilocker")
+    bench.vendor.post("faults", route="digilocker", cut="before_status", executed=False)
+
+    found = bench.once(row_id)
+    while found.state is not State.PENDING:
+        found = bench.once(row_id)
+
+    assert (found.generation, found.attempts) == (1, 2)
+    assert len(bench.vendor.charges("digilocker")) == 1
+
+
+@pytest.mark.parametrize("loss", LOSSES[:4], ids=str)
+def test_a_lost_static_link_is_parked_and_others_wait(
+    bench: Workbench, loss: dict[str, Any]
+) -> None:
+    bench.vendor.post("faults", route="static_link", **loss)
+    first, second = bench.submit("static_kyc_link", "a"), bench.submit("static_kyc_link", "b")
+
+    lost, waits = bench.once(first), bench.once(second)
+
+    assert lost.state is State.PARKED
+    assert (waits.state, waits.reason) == (State.ACCEPTED, "resource_busy")
+    assert len(bench.vendor.charges("static_link")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "reason"),
+    [
+        ("passport", State.DONE, ""),
+        ("digilocker", State.PENDING, ""),
+        ("static_kyc_link", State.PARKED, "unknown_outcome/worker_lost"),
+    ],
+)
+def test_a_worker_that_died_before_its_first_byte(
+    redis_url: str, sandbox: Any, kind: str, state: State, reason: str
+) -> None:
+    bench = Workbench(redis_url, sandbox.root)
+    row_id = bench.submit(kind)
+    _die_after_sent(bench, row_id)
+
+    found = bench.once(row_id)
+    while found.state is State.UNKNOWN:
+        found = bench.once(row_id)
+
+    assert (found.state, found.reason) == (state, reason)
+
+
+def _die_after_sent(bench: Workbench, row_id: str) -> None:
+    """Leave the row as a worker does that is killed between SENT and the call."""
+    ledger = bench.parts.ledger
+    claim = ledger.claim(row_id)
+    assert claim is not None
+    sent = replace(claim.row, state=State.SENT, attempts=1)
+    if claim.row.kind == "static_kyc_link":
+        ledger.acquire(claim.row.digest, "", claim.row)
+    ledger.commit(claim.row, sent, (), claim.now, keep=True, alias="")
+    row_key = ledger.keys.row(row_id)
+    ledger.ledger.redis.hset(row_key, "lease", 1)
+
+
+def test_documents_that_are_not_ready_are_asked_for_again(bench: Workbench) -> None:
+    row_id = bench.submit("digilocker")
+    bench.once(row_id)
+    bench.vendor.post(f"journeys/{row_id}", decision="allow", document_202=2)
+
+    ended = bench.settle(row_id)
+
+    assert ended.state is State.DONE
+    assert ended.result is not None
+    assert set(ended.result["documents"]) == {"AADHAAR", "PAN"}
+
+
+@pytest.mark.parametrize(
+    ("person", "state", "documents"),
+    [
+        ({"decision": "allow", "documents": ["PAN"]}, State.DONE, {"PAN"}),
+        ({"decision": "allow", "documents": []}, State.DONE, set()),
+        ({"decision": "deny"}, State.DENIED, set()),
+    ],
+)
+def test_what_the_person_decides(
+    bench: Workbench, person: dict[str, Any], state: State, documents: set[str]
+) -> None:
+    row_id = bench.submit("digilocker")
+    bench.once(row_id)
+    bench.vendor.post(f"journeys/{row_id}", **person)
+
+    ended = bench.settle(row_id)
+
+    assert ended.state is state
+    assert set((ended.result or {}).get("documents", {})) == documents
+    assert bench.changes()[-1] == state.lower()
+    assert len(bench.changes("again")) == 2
+
+
+def test_a_journey_that_failed_is_known_from_its_webhook_alone(bench: Workbench) -> None:
+    row_id = bench.submit("digilocker")
+    bench.once(row_id)
+    bench.vendor.post(f"journeys/{row_id}", decision="fail")
+    bench.parts.ledger.hint(row_id, 0, "FAILED")
+
+    ended = bench.settle(row_id)
+
+    assert (ended.state, ended.reason) == (State.FAILED, "webhook/failed")
+
+
+def test_a_person_who_does_nothing_lets_the_link_expire(bench: Workbench) -> None:
+    row_id = bench.submit("digilocker")
+    bench.once(row_id)
+    bench.vendor.post("clock", advance_s=601)
+
+    assert bench.settle(row_id).state is State.EXPIRED
+
+
+def test_a_consent_that_ran_out_before_the_fetch_fails_with_the_vendors_code(
+    bench: Workbench,
+) -> None:
+    row_id = bench.submit("digilocker")
+    bench.once(row_id)
+    bench.vendor.post(f"journeys/{row_id}", decision="allow", documents=["PAN"], document_202=1)
+    eventually(lambda: bench.parts.run(row_id) or bench.row(row_id).todo)
+    bench.vendor.post("clock", advance_s=3601)
+
+    ended = bench.settle(row_id)
+
+    assert (ended.state, ended.reason) == (State.FAILED, "session_expired")
