@@ -26,7 +26,14 @@ Ready = str | Callable[[], bool] | None
 
 
 class ChildFailed(Exception):
-    """A child ended by itself or didn't get ready; the text has its name and last words."""
+    """A child ended by itself or didn't get ready; the text has its name and last words.
+
+    `killed` tells that a signal ended it: the same may well work when it is started again.
+    """
+
+    def __init__(self, text: str, *, killed: bool = False) -> None:
+        self.killed = killed
+        super().__init__(text)
 
 
 @dataclass(frozen=True)
@@ -110,9 +117,8 @@ class Supervisor:
         for child in self._children.values():
             code = child.process.poll()
             if code is not None:
-                raise ChildFailed(
-                    f"{child.name} ended with code {code}; it said:\n{tail(child.log)}"
-                )
+                text = f"{child.name} ended with code {code}; it said:\n{tail(child.log)}"
+                raise ChildFailed(text, killed=code < 0)
 
     def watch(self) -> None:
         """Wait until a signal ends the program; ChildFailed as soon as a child ends."""
@@ -183,12 +189,18 @@ def _guard() -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def _signals_as_exit() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into SystemExit; only a main thread may and needs to."""
+    """Make SIGTERM and SIGHUP raise SystemExit, SIGINT KeyboardInterrupt; main threads only.
+
+    SIGINT too is set: a shell starts background jobs with it ignored. SIGHUP that is ignored stays
+    so: that is what nohup is for.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, _exit) for number in numbers}
+    handlers = {signal.SIGTERM: _exit, signal.SIGINT: signal.default_int_handler}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handlers[signal.SIGHUP] = _exit
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

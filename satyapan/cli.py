@@ -1,0 +1,112 @@
+"""`satyapan`: the command line. Producers' commands, and those that other distributions add.
+
+Owns how commands are found and how errors end: one line (or, with --json, one object) and an exit
+code that means something. What the commands do stands in `satyapan.cli_commands`.
+"""
+
+import ast
+from contextlib import suppress
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import click
+
+from satyapan.cli_errors import ERRORS, INTERRUPTED, show_error
+
+PLUGINS: Final = "satyapan.commands"
+"""The group of entry points, each a click command, that distributions add commands by."""
+_OWN: Final = {
+    name: f"satyapan.cli_commands:{attribute}"
+    for name, attribute in {
+        "submit": "submit",
+        "show": "show",
+        "watch": "watch",
+        "list": "list_",
+        "kinds": "kinds",
+    }.items()
+}
+
+
+class Commands(click.Group):
+    """Commands by entry point, each imported when it is run; a broken one is named, not fatal."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """List producers' commands first, then what is installed beside."""
+        return [*_OWN, *sorted(set(_entries()) - set(_OWN))]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; a broken one becomes a command that says so."""
+        entry = _entries().get(cmd_name)
+        if entry is None:
+            return None
+        try:
+            command = entry.load()
+        except Exception as error:  # a plug-in may fail in any way
+            return _broken(entry, error)
+        return command if isinstance(command, click.Command) else _broken(entry, TypeError())
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the first lines of their docstrings, importing none of them."""
+        entries = _entries()
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, _summary(entries[name])) for name in self.list_commands(ctx)]
+            )
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an error that is expected ends it with its line and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except ERRORS as error:
+            ctx.exit(show_error(error, as_json=bool(ctx.meta.get("satyapan.json"))))
+
+
+def _entries() -> dict[str, EntryPoint]:
+    own = {name: EntryPoint(name, place, PLUGINS) for name, place in _OWN.items()}
+    return {entry.name: entry for entry in entry_points(group=PLUGINS)} | own
+
+
+def _broken(entry: EntryPoint, error: Exception) -> click.Command:
+    """Stand in for a command that can't be imported."""
+    why = f"{entry.name} ({entry.value}) can't be loaded: {type(error).__name__}"
+
+    def fail() -> None:
+        raise click.UsageError(f"{why}; install it again, or remove what provides it")
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(entry.name, callback=fail, help=why, context_settings=settings)
+
+
+def _summary(entry: EntryPoint) -> str:
+    """Read the first line of a command's docstring from its source, for a fast --help."""
+    try:
+        spec = find_spec(entry.module)
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        return f"(can't be loaded: no module {entry.module})"
+    with suppress(OSError, SyntaxError):
+        tree = ast.parse(Path(spec.origin).read_bytes())
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+                return (ast.get_docstring(node) or "").partition("\n")[0]
+    return f"(see {entry.name} --help)"
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 fine, 1 ended otherwise or parked, 2 wrong usage, request or settings, "
+    "3 conflict, 4 unavailable, 5 not found, 6 still open. Settings: SATYAPAN_* variables.",
+)
+@click.version_option(package_name="satyapan", message="satyapan %(version)s")
+def main() -> None:
+    """Submit Indian KYC verifications, follow them, and run what works on them."""
+
+
+if __name__ == "__main__":
+    main(prog_name="satyapan")

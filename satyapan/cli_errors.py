@@ -1,0 +1,69 @@
+"""How the command line ends: exit codes, and errors as one line or one JSON object."""
+
+import json
+from typing import Any, Final
+
+import click
+
+from satyapan.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    SatyapanError,
+    StillOpen,
+    Unavailable,
+)
+
+FINE: Final = 0
+OTHERWISE: Final = 1
+"""The verification ended in another way than DONE, or is parked."""
+WRONG: Final = 2
+"""Wrong usage, an invalid request, or wrong settings."""
+CONFLICT: Final = 3
+UNAVAILABLE: Final = 4
+NOT_FOUND: Final = 5
+STILL_OPEN: Final = 6
+INTERRUPTED: Final = 130
+
+ERRORS: Final = (SatyapanError, click.UsageError)
+_CODES: Final[dict[type[Exception], int]] = {
+    Conflict: CONFLICT,
+    Unavailable: UNAVAILABLE,
+    NotFound: NOT_FOUND,
+    StillOpen: STILL_OPEN,
+}
+
+
+def show_error(error: SatyapanError | click.UsageError, *, as_json: bool) -> int:
+    """Print an error, one line on stderr or one object on stdout, and return the exit code."""
+    code = _CODES.get(type(error), WRONG)
+    if as_json:
+        click.echo(json.dumps({"error": _described(error, code)}, ensure_ascii=False))
+    else:
+        click.echo(f"{_command(error)}: {_line(error)}", err=True)
+    return code
+
+
+def _described(error: SatyapanError | click.UsageError, code: int) -> dict[str, Any]:
+    described: dict[str, Any] = {"type": type(error).__name__, "message": _line(error)}
+    described["exit_code"] = code
+    if isinstance(error, InvalidRequest):
+        described["faults"] = [
+            {"field": fault.field, "code": fault.code, "message": fault.message}
+            for fault in error.faults
+        ]
+    if isinstance(error, Conflict | NotFound | Unavailable):
+        described["verification_id"] = error.verification_id
+    return described
+
+
+def _line(error: SatyapanError | click.UsageError) -> str:
+    if isinstance(error, click.UsageError):
+        return error.format_message().replace("\n", " ")
+    first, *more = [line.strip() for line in str(error).splitlines()]
+    return f"{first} {'; '.join(more)}".rstrip()
+
+
+def _command(error: SatyapanError | click.UsageError) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return context.command_path if context else "satyapan"
