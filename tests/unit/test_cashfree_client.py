@@ -1,0 +1,136 @@
+"""What the client sends for an operation's data, and what it makes of the wire's failures."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Operation, Role
+from worker.answer import Outcome
+from worker.vendors import Vendor
+from worker.vendors.cashfree.auth import Account
+from worker.vendors.cashfree.client import Cashfree
+from worker.vendors.cashfree.transport import Cut, NotSent, Raw, Wire
+
+REPLY = Raw(429, {"retry-after": "9"}, b"")
+
+
+@dataclass
+class Recorder(Wire):
+    """Stands in for the wire: notes what is sent, gives or raises what it is told."""
+
+    outcome: Raw | Exception = REPLY
+    sent: list[tuple[str, str, Mapping[str, str], object, object]] = field(default_factory=list)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Raw:
+        self.sent.append((method, url, headers, json.loads(body) if body else None, params))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+def operation(kind: str) -> Operation:
+    return Registry()[kind].operation("cashfree")
+
+
+def client(wire: Recorder) -> Vendor:
+    account = Account("main", "CF-id", "made-up-secret")
+    return Cashfree(wire, account, "https://vendor.invalid/verification/", lambda: 0)
+
+
+def test_a_create_posts_the_request_under_our_id() -> None:
+    wire = Recorder()
+    request = {"file_number": "PA1", "dob": "2007-03-01", "name": None}
+
+    client(wire).call(operation("passport"), Role.CREATE, "v-1", request)
+
+    method, url, headers, body, params = wire.sent[0]
+    assert (method, url, params) == ("POST", "https://vendor.invalid/verification/passport", None)
+    assert body == {"verification_id": "v-1", "file_number": "PA1", "dob": "2007-03-01"}
+    assert headers["x-client-secret"] == "made-up-secret"
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_a_journey_is_sent_our_return_address_and_not_the_producers() -> None:
+    wire = Recorder()
+    request = {"document_requested": ["PAN"], "return_url": "https://shop.example/"}
+
+    client(wire).call(operation("digilocker"), Role.CREATE, "v-1", request, "https://us.example/r")
+
+    assert wire.sent[0][3] == {
+        "document_requested": ["PAN"],
+        "verification_id": "v-1",
+        "redirect_url": "https://us.example/r",
+    }
+
+
+def test_a_request_cannot_carry_another_id() -> None:
+    wire = Recorder()
+
+    client(wire).call(operation("passport"), Role.CREATE, "v-1", {"verification_id": "v-2"})
+
+    assert wire.sent[0][3] == {"verification_id": "v-1"}
+
+
+def test_an_operation_without_an_id_sends_none() -> None:
+    wire = Recorder()
+
+    client(wire).call(operation("static_kyc_link"), Role.CREATE, "v-1", {"template_name": "t"})
+
+    assert wire.sent[0][3] == {"template_name": "t"}
+
+
+def test_a_status_read_asks_by_our_id() -> None:
+    wire = Recorder()
+
+    client(wire).call(operation("digilocker"), Role.STATUS, "v-1", {"document_requested": ["PAN"]})
+
+    method, url, _, body, params = wire.sent[0]
+    assert (method, url, body) == ("GET", "https://vendor.invalid/verification/digilocker", None)
+    assert params == {"verification_id": "v-1"}
+
+
+def test_a_document_is_named_in_the_path() -> None:
+    wire = Recorder()
+
+    client(wire).call(operation("digilocker"), Role.DOCUMENT, "v-1", {}, item="DRIVING_LICENSE")
+
+    assert wire.sent[0][1].endswith("/verification/digilocker/document/DRIVING_LICENSE")
+
+
+@pytest.mark.parametrize("item", ["", ".", "..", "../x", "A/B", "A?b=c", "A%2F", "A B", "a" * 65])
+def test_a_document_name_cannot_lead_elsewhere(item: str) -> None:
+    wire = Recorder()
+
+    answer = client(wire).call(operation("digilocker"), Role.DOCUMENT, "v-1", {}, item=item)
+
+    assert (answer.outcome, answer.code) == (Outcome.REFUSED, "item_value_invalid")
+    assert wire.sent == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [
+        (NotSent("dns_failed"), Outcome.NOT_SENT),
+        (Cut("body_timeout"), Outcome.UNKNOWN),
+    ],
+)
+def test_failures_of_the_wire_are_answers(failure: NotSent | Cut, outcome: Outcome) -> None:
+    answer = client(Recorder(failure)).call(operation("passport"), Role.CREATE, "v-1", {})
+
+    assert (answer.outcome, answer.code, answer.http) == (outcome, failure.code, 0)
+
+
+def test_a_reply_is_classified_at_the_clients_time() -> None:
+    answer = client(Recorder()).call(operation("passport"), Role.CREATE, "v-1", {})
+
+    assert (answer.outcome, answer.http, answer.not_before_s) == (Outcome.THROTTLED, 429, 9)
