@@ -1,0 +1,33 @@
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from callbacks.app import create_app
+from config.inbox import Inbox
+from config.settings import Settings, read_settings
+from config.tokens import ReturnTokens
+from satyapan.names import Keys
+from satyapan.sealing import KeyRing
+from tests.web.outside import SEAL_KEYS, TOKEN_KEY, environment
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return read_settings(environment(redis_url))
+
+
+@pytest.fixture
+def client(settings: Settings) -> FlaskClient:
+    return create_app(settings).test_client()
+
+
+@pytest.fixture
+def inbox(redis_url: str) -> Inbox:
+    return Inbox(redis.Redis.from_url(redis_url), Keys(), KeyRing.parse(SEAL_KEYS), 60_000)
+
+
+@pytest.fixture
+def path() -> str:
+    """The address under which the person of `dl-1` comes back."""
+    token = ReturnTokens([TOKEN_KEY], 3600).sign("digilocker", "dl-1")
+    return f"/return/digilocker/{token}"

@@ -1,0 +1,100 @@
+"""What is outside of the callbacks app: settings, the vendor that signs, what the broker was told.
+
+The signature is HMAC-SHA256 as RFC 2104 writes it, so that it shares nothing with ours.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+
+from satyapan.ledger import Ledger
+from satyapan.names import Keys
+from satyapan.records import Row, State
+from satyapan.sealing import KeyRing, new_key
+from satyapan.settings import ProducerSettings
+
+SECRET = "the-client-secret"
+TOKEN_KEY = "a-token-key-of-at-least-32-characters"
+SEAL_KEYS = new_key()
+EVENT = {
+    "event_type": "DIGILOCKER_VERIFICATION_SUCCESS",
+    "event_time": "2026-01-05T10:11:12Z",
+    "version": "v1",
+    "data": {
+        "user_details": {"name": "Canary Person", "mobile": "9000000000"},
+        "status": "AUTHENTICATED",
+        "verification_id": "dl-1",
+        "reference_id": 77,
+    },
+}
+
+
+def environment(redis_url: str, **more: str) -> dict[str, str]:
+    """Give the variables that the app is started with; `more` go without the common prefix."""
+    variables = {
+        "REDIS_URL": redis_url,
+        "SEAL_KEYS": SEAL_KEYS,
+        "ID_KEY": base64.b64encode(bytes(32)).decode(),
+        "CASHFREE_CLIENT_SECRET": SECRET,
+        "CALLBACKS_PUBLIC_URL": "https://callbacks.example",
+        "CALLBACKS_TOKEN_KEYS": TOKEN_KEY,
+        "CALLBACKS_RETURN_HOSTS": "shop.example",
+        "CALLBACKS_MAX_WEBHOOK_BYTES": "65536",
+        **more,
+    }
+    return {f"SATYAPAN_{name}": value for name, value in variables.items()}
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """Sign as the vendor does: base64 of HMAC-SHA256 over timestamp and body."""
+    key = secret.encode().ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + timestamp.encode() + body)
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner.digest())
+    return base64.b64encode(outer.digest()).decode()
+
+
+def signed(
+    body: bytes, *, secret: str = SECRET, timestamp: str = "1767607872000"
+) -> dict[str, str]:
+    """Give the headers of a delivery."""
+    return {
+        "content-type": "application/json",
+        "x-webhook-attempt": "1",
+        "x-webhook-signature": sign(secret, timestamp, body),
+        "x-webhook-timestamp": timestamp,
+    }
+
+
+def written(event: Mapping[str, Any]) -> bytes:
+    """Write an event as the vendor sends it."""
+    return json.dumps(event).encode()
+
+
+def wakeups(redis_url: str) -> list[tuple[str, list[str]]]:
+    """Read what waits in the broker for the workers: task and ids, the oldest first."""
+    with redis.Redis.from_url(redis_url) as client:
+        raw: Any = client.lrange("satyapan:broker:satyapan.follow", 0, -1)
+    messages = [json.loads(each) for each in reversed(raw)]
+    return [(m["headers"]["task"], json.loads(base64.b64decode(m["body"]))[0][0]) for m in messages]
+
+
+def insert(redis_url: str, state: State = State.PENDING, **request: str) -> Row:
+    """Put a DigiLocker verification into the ledger."""
+    row = Row(id="dl-1", kind="digilocker", state=state, digest="d", request=request)
+    with redis.Redis.from_url(redis_url) as client:
+        Ledger(client, Keys(), KeyRing.parse(SEAL_KEYS)).insert(row, life_ms=60_000)
+    return row
+
+
+def everything(redis_url: str, settings: ProducerSettings) -> dict[bytes, bytes]:
+    """Copy the whole server, but for the broker's keys and the marks of looks."""
+    passing = (f"{settings.prefix}:broker:".encode(), f"{settings.prefix}:looked:".encode())
+    with redis.Redis.from_url(redis_url) as client:
+        names: Any = client.keys("*")
+        kept = [name for name in names if not name.startswith(passing) and b"_kombu" not in name]
+        dumped: Any = {name: client.dump(name) for name in kept}
+    return dict(dumped)
