@@ -20,6 +20,10 @@ def main(parent: int, command: list[str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the kernel knew
             sys.exit(1)
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(
+            number, signal.SIG_DFL
+        )  # a shell's background jobs, and all below, ignore them
     try:
         os.execvp(command[0], command)
     except OSError as problem:

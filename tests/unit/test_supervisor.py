@@ -171,6 +171,25 @@ def test_a_signal_to_the_supervisor_stops_the_children_gracefully(
     assert "left at" in (tmp_path / "inner" / "child.log").read_text()
 
 
+def test_ctrl_c_is_heard_also_where_a_shell_had_it_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt), Supervisor(tmp_path):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_hang_up_is_ignored_where_nohup_said_so(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Supervisor(tmp_path):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_signal_kills_at_once(processes: Supervisor, tmp_path: Path) -> None:
     supervising, group = supervise(processes, tmp_path, STUBBORN_FAMILY)
     begun = time.monotonic()
