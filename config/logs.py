@@ -215,8 +215,10 @@ def _guarded(args: object) -> object:
 
 
 def _guard(value: object) -> object:
-    """Let numbers pass, name exceptions by their type, hide the rest."""
+    """Let numbers and Celery's node names pass, name exceptions by their type, hide the rest."""
     if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, str) and value.startswith("celery@"):
         return value
     return _Hidden(type(value).__name__ if isinstance(value, BaseException) else "*")
 

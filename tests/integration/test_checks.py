@@ -135,11 +135,7 @@ def test_memory_that_runs_out_is_told_beforehand(server: redis.Redis, redis_url:
 def test_managed_servers_that_forbid_config_can_be_used(
     server: redis.Redis, redis_url: str
 ) -> None:
-    server.execute_command(
-        "ACL", "SETUSER", "limited", "on", f">{CANARY}", "~*", "+@all", "-config"
-    )
-
-    url = redis_url.replace("redis://", f"redis://limited:{CANARY}@")
+    url = limited(server, redis_url, "-config")
 
     assert checked(url) == []
 

@@ -1,0 +1,179 @@
+"""Wake-ups on a real broker, on none, on one that never answers; and a worker on our settings."""
+
+import json
+import os
+import socket
+import sys
+from base64 import b64decode
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from config.settings import Settings, read_settings
+from config.stores import ledger_client, subscriber_client
+from demo.server import EmbeddedServer, free_port
+from demo.supervisor import Child, Supervisor
+from satyapan.broker import Waker, broker_settings, wake_app
+from satyapan.names import FOLLOW_QUEUE, LOOK, RUN, RUN_QUEUE
+from satyapan.sealing import new_key
+from tests.support.eventually import eventually
+from tests.support.waking import create_app
+
+ELSEWHERE = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "CELERY_RESULT_BACKEND": "redis://x/0"}
+
+
+def variables(redis_url: str) -> dict[str, str]:
+    return {
+        "SATYAPAN_REDIS_URL": redis_url,
+        "SATYAPAN_SEAL_KEYS": new_key(),
+        "SATYAPAN_ID_KEY": new_key().partition(":")[2],
+        "SATYAPAN_REDIS_CONNECT_TIMEOUT_S": "0.5",
+        "SATYAPAN_REDIS_READ_TIMEOUT_S": "0.5",
+    }
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return read_settings(variables(redis_url))
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[redis.Redis]:
+    with ledger_client(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def waker(settings: Settings) -> Iterator[Waker]:
+    with wake_app(settings.producer) as app:
+        yield Waker(app)
+
+
+@pytest.fixture
+def black_hole() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(50)
+        yield f"redis://127.0.0.1:{listening.getsockname()[1]}/0"
+
+
+def start_worker(processes: Supervisor, redis_url: str, **more: str) -> Child:
+    env = {"PATH": os.environ["PATH"], **variables(redis_url), **ELSEWHERE, **more}
+    command = [sys.executable, "-m", "tests.support.waking"]
+    return processes.start("worker", command, env=env, ready="ready")
+
+
+@pytest.mark.parametrize(("task", "queue"), [(RUN, RUN_QUEUE), (LOOK, FOLLOW_QUEUE)])
+def test_a_wake_up_carries_ids_and_nothing_else(
+    waker: Waker, store: redis.Redis, task: str, queue: str
+) -> None:
+    assert waker.wake(task, ["v-1", "v-2"])
+
+    (raw,) = store.lrange(f"satyapan:broker:{queue}", 0, -1)
+    message = json.loads(raw)
+    args, kwargs, _ = json.loads(b64decode(message["body"]))
+    assert (args, kwargs) == ([["v-1", "v-2"]], {})
+    assert message["headers"]["task"] == task
+    assert message["properties"]["delivery_info"] == {"exchange": "", "routing_key": queue}
+
+
+def test_every_key_of_the_broker_has_our_prefix(waker: Waker, store: redis.Redis) -> None:
+    waker.wake(RUN, ["v-1"])
+
+    assert store.dbsize() == len(list(store.scan_iter("satyapan:broker:*"))) > 0
+
+
+def test_the_environment_of_another_celery_application_changes_nothing(
+    settings: Settings, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in ELSEWHERE.items():
+        monkeypatch.setenv(name, text)
+
+    with wake_app(settings.producer) as app:
+        assert Waker(app).wake(RUN, ["v-1"])
+        assert type(app.backend).__name__ == "DisabledBackend"
+    assert store.llen("satyapan:broker:satyapan.run") == 1
+
+
+def test_a_producers_current_app_stays_its_own(settings: Settings) -> None:
+    from celery import current_app  # noqa: PLC0415 - looked up after ours was built
+
+    with wake_app(settings.producer) as app:
+        assert current_app.main != app.main
+
+
+@pytest.mark.timeout(20)
+def test_a_lost_wake_up_is_told_and_never_raised(
+    black_hole: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = f"redis://127.0.0.1:{free_port()}/0"
+
+    for url in (closed, black_hole):
+        with wake_app(read_settings(variables(url)).producer) as app:
+            assert not Waker(app).wake(RUN, [f"v-{n}" for n in range(100)])
+
+    assert len(caplog.records) == 2
+    assert "for 100: v-0, v-1" in caplog.text
+    assert "v-50" not in caplog.text
+
+
+def test_a_wake_up_goes_through_again_once_the_broker_is_back(redis_server: EmbeddedServer) -> None:
+    settings = read_settings(variables(redis_server.url))
+    with wake_app(settings.producer) as app:
+        waker = Waker(app)
+        assert waker.wake(RUN, ["v-1"])
+
+        redis_server.kill()
+        assert not waker.wake(RUN, ["v-2"])
+        redis_server.restart()
+
+        eventually(lambda: waker.wake(RUN, ["v-3"]))
+
+
+def test_producers_and_workers_agree_on_the_broker(settings: Settings) -> None:
+    with create_app(settings) as app:
+        for name, value in broker_settings(settings.producer).items():
+            assert app.conf[name] == value
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_worker_runs_both_queues_and_logs_ids_only(
+    processes: Supervisor, redis_url: str, waker: Waker, store: redis.Redis, pool: str
+) -> None:
+    worker = start_worker(processes, redis_url, SATYAPAN_WORKER_POOL=pool)
+
+    for task, name in ((RUN, "v-1"), (LOOK, "v-2"), (RUN, "fail-3")):
+        assert waker.wake(task, [name])
+    eventually(lambda: store.scard("ran") == 3)
+    eventually(lambda: "ValueError" in worker.log.read_text())
+
+    told = worker.log.read_text()
+    assert "secret of" not in told
+    assert "result of" not in told
+    assert '"dropped": 1' in told
+    lines = [line for line in told.splitlines() if not line.startswith("{")]
+    assert not [line for line in lines if "v-" in line or "fail-" in line]
+    assert worker.process.poll() is None
+    assert processes.end("worker") == 0
+
+
+def test_a_write_is_never_sent_twice(black_hole: str) -> None:
+    with ledger_client(read_settings(variables(black_hole))) as client:
+        retry = client.get_connection_kwargs()["retry"]
+
+        with pytest.raises(redis.TimeoutError):
+            client.set("a", "b")
+
+    assert retry.get_retries() == 0
+
+
+def test_a_blocking_read_outlasts_the_read_timeout(settings: Settings) -> None:
+    with subscriber_client(settings, block_s=1) as client:
+        assert client.blpop(["nothing"], timeout=1) is None
+
+
+def test_clients_say_who_they_are(settings: Settings) -> None:
+    with ledger_client(settings) as client:
+        assert client.client_info()["name"] == "satyapan-ledger"

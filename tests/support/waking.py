@@ -1,0 +1,45 @@
+"""A worker process on our own settings and logs, whose one task fails on request."""
+
+import sys
+
+import redis
+import structlog
+from celery import Celery
+from celery.signals import setup_logging
+
+from config.celery import WORKER_FLAGS, build_app
+from config.logs import configure_logs
+from config.settings import Settings, read_settings
+from satyapan.names import LOOK, RUN
+
+
+def create_app(settings: Settings) -> Celery:
+    """Return the workers' app with a task that notes its ids, and fails for those named fail-."""
+    app = build_app(settings)
+
+    def work(ids: list[str]) -> str:
+        with redis.Redis.from_url(settings.producer.redis_url) as client:
+            client.sadd("ran", *ids)
+        structlog.get_logger("worker").info("ran", ids=ids, payload=ids)
+        if ids[0].startswith("fail-"):
+            raise ValueError(f"secret of {ids[0]}")
+        return f"result of {ids[0]}"
+
+    for name in (RUN, LOOK):
+        app.task(name=name)(work)
+    return app
+
+
+def main() -> None:
+    """Run the worker until it is told to stop."""
+    settings = read_settings()
+
+    def take_logs(**_options: object) -> None:
+        configure_logs(settings.log.level, settings.log.format, sys.stdout)
+
+    setup_logging.connect(take_logs, weak=False)
+    create_app(settings).worker_main(["worker", *WORKER_FLAGS])
+
+
+if __name__ == "__main__":
+    main()
