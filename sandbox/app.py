@@ -10,7 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from sandbox import digilocker, forms, passport
 from sandbox.clock import Clock
-from sandbox.config import SandboxConfig
+from sandbox.config import QUOTAS, SandboxConfig
 from sandbox.control import control
 from sandbox.desk import Route, serve
 from sandbox.errors import invalid
@@ -65,7 +65,7 @@ def _vendor(config: SandboxConfig, clock: Clock, ids: Ids) -> Vendor:
         clock=clock,
         ids=ids,
         state=State(),
-        quota=Quota(config.quotas, config.quota_window_s, clock.steady),
+        quota=Quota({**QUOTAS, **config.quotas}, config.quota_window_s, clock.steady),
         faults=Faults(),
         records=Records(config.audit_file),
         webhooks=Webhooks(

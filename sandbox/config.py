@@ -23,7 +23,8 @@ class SandboxConfig:
     """Settings of one sandbox. Durations are seconds unless the name says otherwise.
 
     ``accounts`` maps client id to client secret. ``test_secret`` is answered as a test secret on
-    production. ``signature_key`` is a private key (PEM) that opens ``x-cf-signature``.
+    production. ``signature_key`` is a private key (PEM) that opens ``x-cf-signature``. ``quotas``
+    changes some of ``QUOTAS``.
     ``loopback_redirects`` is the one deliberate deviation from the vendor's rules: it also accepts
     plain http for redirects to this machine. ``failed_consumes_id`` and ``repeat_link_is_new``
     decide what the vendor does not document.
@@ -36,7 +37,7 @@ class SandboxConfig:
     webhook_url: str | None = None
     webhook_attempts: int = 5
     webhook_backoff_s: float = 0.2
-    quotas: Mapping[str, int] = field(default_factory=lambda: dict(QUOTAS))
+    quotas: Mapping[str, int] = field(default_factory=dict)
     quota_window_s: float = 60.0
     loopback_redirects: bool = False
     public_base: str | None = None

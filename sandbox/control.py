@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from sandbox import checks, digilocker, people
+from sandbox.config import QUOTAS
 from sandbox.errors import STOPS, BadControl
 from sandbox.examples import find_example
 from sandbox.faults import ANY_ROUTE, parse_plan
@@ -82,7 +83,7 @@ def _add_fault(vendor: Vendor, body: Body) -> Body:
         return _refuse(body)
     route = body.get("route", ANY_ROUTE)
     if route != ANY_ROUTE:
-        _known_route(vendor, route)
+        _known_route(route)
     fault, plan = parse_plan({name: body[name] for name in body if name != "route"})
     if fault.example is not None:
         _known_example(fault.example)
@@ -90,9 +91,9 @@ def _add_fault(vendor: Vendor, body: Body) -> Body:
     return {"waiting": vendor.faults.waiting()}
 
 
-def _known_route(vendor: Vendor, route: object) -> str:
-    if route not in vendor.config.quotas:
-        raise BadControl(f"unknown route; known are {', '.join(vendor.config.quotas)}")
+def _known_route(route: object) -> str:
+    if route not in QUOTAS:
+        raise BadControl(f"unknown route; known are {', '.join(QUOTAS)}")
     return str(route)
 
 
@@ -144,7 +145,7 @@ def _add_template(vendor: Vendor, body: Body) -> Body:
 
 def _set_quota(vendor: Vendor, body: Body) -> Body:
     check(body, {"route": (str,), "per_minute": (int,)})
-    route = _known_route(vendor, body.get("route"))
+    route = _known_route(body.get("route"))
     if "per_minute" not in body:
         raise BadControl("give per_minute")
     vendor.quota.set_limit(route, body["per_minute"])

@@ -11,7 +11,7 @@ from sandbox.app import EXTENSION
 from sandbox.control import LISTENER
 from sandbox.vendor import Vendor
 
-POLL_S = 0.1
+POLL_S = 0.05
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -30,7 +30,7 @@ def test_the_default_tiers_are_the_vendors() -> None:
 
 
 def test_the_window_slides(start: Callable[..., Vendor]) -> None:
-    vendor = start(quotas={**QUOTAS, ROUTE: 2})
+    vendor = start(quotas={ROUTE: 2})
 
     seen = [standing(call(vendor))]
     vendor.clock.at += 20
@@ -55,7 +55,7 @@ def test_errors_carry_the_headers_too(vendor: Vendor) -> None:
 
 def test_accounts_and_routes_do_not_share(start: Callable[..., Vendor]) -> None:
     pairs = {"sandbox-client": "sandbox-secret", "other": "o"}
-    vendor = start(accounts=pairs, quotas={**QUOTAS, ROUTE: 1})
+    vendor = start(accounts=pairs, quotas={ROUTE: 1})
     call(vendor)
     assert call(vendor).status_code == 429
 
@@ -97,7 +97,7 @@ def test_moving_the_time_of_expiry_moves_no_window(vendor: Vendor) -> None:
 
 
 def test_a_crowd_gets_exactly_the_limit(start: Callable[..., Vendor]) -> None:
-    vendor = start(quotas={**QUOTAS, ROUTE: 7})
+    vendor = start(quotas={ROUTE: 7})
 
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda _: call(vendor).status_code, range(24)))
