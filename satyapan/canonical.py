@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: object) -> bytes:
     """Write JSON with sorted keys and no spaces, as UTF-8.
 
     Raises:

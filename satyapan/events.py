@@ -40,9 +40,15 @@ class Event:
         """Read an event from the stream.
 
         Raises:
-            ValueError, KeyError: not an event of ours.
+            ValueError: not an event of ours, or one that only a newer version knows.
         """
-        envelope = json.loads(raw)
+        try:
+            return cls._read(json.loads(raw))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not an event: {type(error).__name__}") from error
+
+    @classmethod
+    def _read(cls, envelope: Mapping[str, Any]) -> "Event":
         data: Mapping[str, Any] = envelope["data"]
         return cls(
             id=envelope["id"],

@@ -1,4 +1,4 @@
-"""Identifiers: the vendor's rule for them, ids derived from a producer's key, ids of generations."""
+"""Identifiers: the vendor's rule for them, ids derived from a key, ids of generations."""
 
 import base64
 import hashlib
@@ -39,7 +39,9 @@ def derive_id(id_key: bytes, kind: str, key: str) -> str:
     It can't be turned back into the key, so the key may be anything the producer has
     (a customer number), and it stays the same even if Redis lost everything.
     """
-    return f"v-{_short(bytes.fromhex(digest(id_key, b'id', kind.encode(), key.encode())))}"
+    # Half of a surrogate pair, as JSON can carry it, is a key like any other.
+    raw = key.encode("utf-8", "surrogatepass")
+    return f"v-{_short(bytes.fromhex(digest(id_key, b'id', kind.encode(), raw)))}"
 
 
 def child_id(id_key: bytes, parent: str, vendor_id: str, reply_to: str) -> str:

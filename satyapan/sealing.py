@@ -9,7 +9,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +19,8 @@ from satyapan.errors import Unreadable
 
 _VERSION: Final = 1
 _NONCE: Final = 12
+_KEY: Final = 32
+_KEY_ID: Final = 64
 
 
 class KeyRing:
@@ -37,7 +39,13 @@ class KeyRing:
         Raises:
             ValueError: a part is malformed; the text names the part's number, never its content.
         """
-        return cls(dict(_part(n, part) for n, part in enumerate(text.split(","), start=1)))
+        keys: dict[str, bytes] = {}
+        for number, part in enumerate(text.split(","), start=1):
+            key_id, key = _part(number, part)
+            if key_id in keys:
+                raise ValueError(f"key {number}: its id is that of an earlier key")
+            keys[key_id] = key
+        return cls(keys)
 
     def seal(self, record: str, body: bytes) -> bytes:
         """Seal bytes for one record."""
@@ -53,7 +61,7 @@ class KeyRing:
             Unreadable: the key isn't in the ring, or the envelope is damaged or another record's.
         """
         start = 2 + envelope[1] if len(envelope) > 1 else 2
-        key_id = envelope[2:start].decode("ascii", "replace")
+        key_id = envelope[2:start].decode("ascii", "backslashreplace")
         key = self._keys.get(key_id)
         if key is None or envelope[0] != _VERSION:
             raise Unreadable(record, key_id)
@@ -63,11 +71,11 @@ class KeyRing:
         except (InvalidTag, ValueError) as error:
             raise Unreadable(record, key_id) from error
 
-    def seal_json(self, record: str, value: Any) -> bytes:
+    def seal_json(self, record: str, value: object) -> bytes:
         """Seal a value as canonical JSON."""
         return self.seal(record, canonical(value))
 
-    def open_json(self, record: str, envelope: bytes) -> Any:
+    def open_json(self, record: str, envelope: bytes) -> object:
         """Open a value sealed as JSON; raises Unreadable as `open` does."""
         return json.loads(self.open(record, envelope))
 
@@ -83,6 +91,6 @@ def _part(number: int, part: str) -> tuple[str, bytes]:
         key = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if not key_id.isascii() or not 0 < len(key_id) < 64 or len(key) != 32:
-        raise ValueError(f"key {number}: should be id:base64 of 32 bytes")
+    if not key_id.isascii() or not 0 < len(key_id) < _KEY_ID or len(key) != _KEY:
+        raise ValueError(f"key {number}: should be id:base64 of {_KEY} bytes")
     return key_id, key

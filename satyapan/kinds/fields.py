@@ -44,14 +44,26 @@ def present(name: str) -> Check:
     return check
 
 
+def _unless_blank(check: Check) -> Check:
+    """Leave an empty text to `present`: it is missing, and nothing else is wrong with it."""
+
+    def checked(value: str) -> None:
+        if value.strip():
+            check(value)
+
+    return checked
+
+
 def text(name: str, *checks: Check, required: bool = True, length: int = 200) -> fields.String:
     """Build a text field of a request."""
     kind = wording(f"{name}_value_invalid", f"{name} should be text.")
-    first = (present(name),) if required else ()
+    rules = [at_most(name, length), *checks]
+    if required:
+        rules = [present(name), *map(_unless_blank, rules)]
     return fields.String(
         required=required,
         allow_none=not required,
-        validate=[*first, at_most(name, length), *checks],
+        validate=rules,
         error_messages={
             "required": missing(name),
             "null": missing(name),
@@ -64,7 +76,7 @@ def text(name: str, *checks: Check, required: bool = True, length: int = 200) ->
 class Loose(fields.Field[str | None]):
     """A reply's text that the vendor sometimes sends as a number; kept as text."""
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str | None:
+    def _deserialize(self, value: object, *_: object, **__: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, str | int | float | None):
             raise ValidationError("should be text or a number")
         return None if value is None else str(value)
