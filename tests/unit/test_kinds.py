@@ -1,0 +1,311 @@
+"""Requests: every rule of the vendor's pages, in the vendor's words, all faults at once."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, replace
+from datetime import date
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import Schema, fields
+
+from satyapan.canonical import canonical
+from satyapan.errors import Fault, InvalidRequest
+from satyapan.ids import id_faults
+from satyapan.kinds import KINDS, Kind, Registry
+from satyapan.kinds.digilocker import DIGILOCKER
+from satyapan.kinds.passport import PASSPORT
+from satyapan.kinds.static_kyc_link import STATIC_KYC_LINK
+from tests.contract import vendor_pages
+
+PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+PAPERS = {"document_requested": ["AADHAAR"]}
+LONG = "x" * 201
+OF_PAGE = {"passport": PASSPORT, "digilocker": DIGILOCKER, "static_link": STATIC_KYC_LINK}
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud800"),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+FIELDS = ["file_number", "dob", "name", "document_requested", "user_flow", "template_name"]
+NAMES = st.sampled_from(
+    [*FIELDS, "return_url", "verification_id", "code", "message", "_schema", ""]
+)
+
+
+def faults(kind: Kind, request: object) -> list[Fault]:
+    """Return what is wrong with a request; it may be anything that JSON can hold."""
+    given_request: Any = request
+    try:
+        kind.check(given_request)
+    except InvalidRequest as refused:
+        return list(refused.faults)
+    return []
+
+
+def without(request: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in request.items() if key != name}
+
+
+# ---- what the vendor's pages document ----
+
+PROVOKED: dict[tuple[str, str], Mapping[str, Any]] = {
+    ("passport", "fileNumber Missing"): without(PERSON, "file_number"),
+    ("passport", "DOB Missing"): without(PERSON, "dob"),
+    ("passport", "Invalid DOB"): {**PERSON, "dob": "01-03-2007"},
+    ("digilocker", "Document Requested Missing"): {},
+    ("digilocker", "Document Requested Empty"): {"document_requested": []},
+    ("digilocker", "Invalid Document Requested"): {"document_requested": ["VOTER_ID"]},
+    ("digilocker", "Duplicate Document Requested"): {"document_requested": ["PAN", "PAN"]},
+    ("digilocker", "Invalid Redirection Url without https prefix"): {
+        **PAPERS,
+        "return_url": "http://shop.example",
+    },
+    ("digilocker", "Invalid Redirection Url with https prefix"): {
+        **PAPERS,
+        "return_url": "https://",
+    },
+    ("static_link", "Template Name Missing"): {},
+    ("static_link", "Template Name Invalid"): {"template_name": "my template!"},
+}
+IDS: dict[str, object] = {
+    "Verification ID Missing": None,
+    "Verification ID With Special Chars": "ABC 00123",
+}
+OF_THE_ACCOUNT = {"Client ID/Client Secret in Missing", "Using-Test-Credentials-in-Prod"}
+REFUSALS = [
+    example
+    for example in vendor_pages.examples()
+    if example.status == 400 and example.name not in OF_THE_ACCOUNT
+]
+
+
+def test_the_table_covers_every_refusal_on_the_pages() -> None:
+    documented = {(each.operation, each.name) for each in REFUSALS if each.name not in IDS}
+
+    assert set(PROVOKED) == documented
+    assert len(REFUSALS) == len(PROVOKED) + 2 * len(IDS)
+
+
+@pytest.mark.parametrize("page", REFUSALS, ids=lambda page: f"{page.operation}/{page.name}")
+def test_a_documented_refusal_comes_at_submit_in_the_vendors_words(
+    page: vendor_pages.Documented,
+) -> None:
+    if page.name in IDS:
+        found = id_faults(IDS[page.name])
+    else:
+        found = faults(OF_PAGE[page.operation], PROVOKED[page.operation, page.name])
+
+    # The return page stands between vendor and producer: our field is return_url.
+    code, message = (
+        str(page.body[part]).replace("redirect_url", "return_url") for part in ("code", "message")
+    )
+    assert [(fault.code, fault.message) for fault in found] == [(code, message)]
+
+
+# ---- every rule, one by one ----
+
+ACCEPTED: list[tuple[Kind, Mapping[str, Any]]] = [
+    *((kind, kind.example) for kind in KINDS),
+    (PASSPORT, {**PERSON, "name": "जॉन डो"}),
+    (PASSPORT, {**PERSON, "name": ""}),
+    (PASSPORT, {**PERSON, "name": None}),
+    (PASSPORT, {**PERSON, "dob": "2024-02-29"}),
+    (PASSPORT, {**PERSON, "file_number": "x" * 200}),
+    (DIGILOCKER, {"document_requested": ["DRIVING_LICENSE", "PAN", "AADHAAR"]}),
+    (DIGILOCKER, {**PAPERS, "user_flow": "signin"}),
+    (DIGILOCKER, {**PAPERS, "user_flow": None, "return_url": None}),
+    (DIGILOCKER, {**PAPERS, "return_url": "https://shop.example:8443/kyc/done?order=7#top"}),
+    (STATIC_KYC_LINK, {"template_name": "A.b_c-9"}),
+]
+REFUSED: list[tuple[Kind, Mapping[str, Any], str, str]] = [
+    (PASSPORT, {**PERSON, "file_number": None}, "file_number", "file_number_missing"),
+    (PASSPORT, {**PERSON, "file_number": ""}, "file_number", "file_number_missing"),
+    (PASSPORT, {**PERSON, "file_number": " \t"}, "file_number", "file_number_missing"),
+    (PASSPORT, {**PERSON, "file_number": 7}, "file_number", "file_number_value_invalid"),
+    (PASSPORT, {**PERSON, "file_number": ["x"]}, "file_number", "file_number_value_invalid"),
+    (PASSPORT, {**PERSON, "file_number": LONG}, "file_number", "file_number_length_exceeded"),
+    (PASSPORT, {**PERSON, "file_number": "\ud800"}, "file_number", "file_number_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": None}, "dob", "dob_missing"),
+    (PASSPORT, {**PERSON, "dob": ""}, "dob", "dob_missing"),
+    (PASSPORT, {**PERSON, "dob": 20070301}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": "20070301"}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": "2007-W09-4"}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": "2007-3-1"}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": "2023-02-29"}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": "2007-03-01\n"}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": "2007-03-01T00:00"}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "dob": "२००७-०३-०१"}, "dob", "dob_value_invalid"),
+    (PASSPORT, {**PERSON, "name": 7}, "name", "name_value_invalid"),
+    (PASSPORT, {**PERSON, "name": LONG}, "name", "name_length_exceeded"),
+    (PASSPORT, {**PERSON, "verification_id": "a"}, "verification_id", ""),
+    (PASSPORT, {**PERSON, "code": "a"}, "code", ""),
+    (PASSPORT, {**PERSON, "message": "a"}, "message", ""),
+    (DIGILOCKER, {"document_requested": None}, "", "document_requested_missing"),
+    (DIGILOCKER, {"document_requested": "AADHAAR"}, "", "invalid_request"),
+    (DIGILOCKER, {"document_requested": {"AADHAAR": 1}}, "", "invalid_request"),
+    (DIGILOCKER, {"document_requested": ["aadhaar"]}, "", "invalid_request"),
+    (DIGILOCKER, {"document_requested": [None]}, "", "invalid_request"),
+    (DIGILOCKER, {"document_requested": [["PAN"]]}, "", "invalid_request"),
+    (DIGILOCKER, {"document_requested": [{}]}, "", "invalid_request"),
+    (DIGILOCKER, {**PAPERS, "user_flow": "login"}, "user_flow", "user_flow_value_invalid"),
+    (DIGILOCKER, {**PAPERS, "user_flow": ""}, "user_flow", "user_flow_value_invalid"),
+    (DIGILOCKER, {**PAPERS, "redirect_url": "https://shop.example"}, "redirect_url", ""),
+    (STATIC_KYC_LINK, {"template_name": None}, "template_name", "template_name_missing"),
+    (STATIC_KYC_LINK, {"template_name": ""}, "template_name", "template_name_missing"),
+    (STATIC_KYC_LINK, {"template_name": "a\n"}, "template_name", "template_name_value_invalid"),
+    (STATIC_KYC_LINK, {"template_name": "नाम"}, "template_name", "template_name_value_invalid"),
+    (STATIC_KYC_LINK, {"template_name": LONG}, "template_name", "template_name_length_exceeded"),
+    *(
+        (DIGILOCKER, {**PAPERS, "return_url": url}, "return_url", "return_url_value_invalid")
+        for url in (
+            "",
+            "shop.example",
+            "HTTPS//shop.example",
+            "ftp://shop.example",
+            "javascript:alert(1)",
+            "https:///path",
+            "https://[",
+            "https://shop.example:99999/",
+            "https://shop.example/a b",
+            "https://shop.example/\r\nSet-Cookie: a",
+            "https://shop.example/\x00",
+            "https://shop.example@evil.example/",
+            "https://evil.example\\@shop.example/",
+        )
+    ),
+    (
+        DIGILOCKER,
+        {**PAPERS, "return_url": f"https://shop.example/{'x' * 2000}"},
+        "return_url",
+        "return_url_length_exceeded",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "request_"), ACCEPTED, ids=str)
+def test_a_good_request_is_stored_as_it_is(kind: Kind, request_: Mapping[str, Any]) -> None:
+    assert kind.check(request_) == {k: v for k, v in request_.items() if v is not None}
+
+
+@pytest.mark.parametrize(("kind", "request_", "name", "code"), REFUSED, ids=str)
+def test_a_bad_request_has_one_fault(
+    kind: Kind, request_: Mapping[str, Any], name: str, code: str
+) -> None:
+    (fault,) = faults(kind, request_)
+
+    name = name or "document_requested"
+    assert (fault.field, fault.code) == (name, code or f"{name}_value_invalid")
+    assert fault.message
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+@pytest.mark.parametrize("request_", [None, [], "text", 7, True])
+def test_what_is_no_object_is_refused(kind: Kind, request_: object) -> None:
+    (fault,) = faults(kind, request_)
+
+    assert fault.field == "request"
+
+
+def test_all_faults_come_at_once_the_ids_first() -> None:
+    bad = {"dob": "yesterday", "name": LONG, "colour": "blue"}
+
+    with pytest.raises(InvalidRequest) as caught:
+        PASSPORT.check(bad, id_faults("a b"))
+
+    first, *others = [fault.field for fault in caught.value.faults]
+    assert first == "verification_id"
+    assert sorted(others) == ["colour", "dob", "file_number", "name"]
+    assert all(fault.message in str(caught.value) for fault in caught.value.faults)
+
+
+def test_one_field_may_break_two_rules() -> None:
+    found = faults(STATIC_KYC_LINK, {"template_name": "!" * 201})
+
+    assert [fault.code for fault in found] == [
+        "template_name_length_exceeded",
+        "template_name_value_invalid",
+    ]
+
+
+def test_a_faults_text_holds_no_value() -> None:
+    bad = {"file_number": ["canary"], "dob": "canary", "name": "canary" * 99, "code": "canary"}
+
+    with pytest.raises(InvalidRequest) as caught:
+        PASSPORT.check(bad)
+
+    assert "canary" not in str(caught.value)
+
+
+@given(JSON | st.dictionaries(NAMES, JSON) | st.dictionaries(NAMES, st.text()))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+def test_any_json_is_accepted_or_refused_never_a_crash(kind: Kind, request_: object) -> None:
+    found = faults(kind, request_)
+
+    assert all(isinstance(text, str) for fault in found for text in astuple(fault))
+    assert found or canonical(kind.check(cast("dict[str, Any]", request_)))
+
+
+# ---- kinds as data ----
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+def test_a_kind_describes_itself(kind: Kind) -> None:
+    operation = kind.operation("cashfree")
+
+    assert kind.title
+    assert kind.private
+    assert set(operation.words) <= {*kind.labels, "PENDING"}
+    assert operation.create.paid
+    assert kind.lost_answer == "park"
+
+
+def test_the_registry_gives_kinds_by_name() -> None:
+    registry = Registry()
+
+    assert [kind.name for kind in registry] == ["passport", "digilocker", "static_kyc_link"]
+    assert registry["passport"] is registry.ask("passport") is PASSPORT
+    with pytest.raises(KeyError):
+        registry["pan"]
+
+
+def test_a_kind_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(InvalidRequest, match="digilocker, passport, static_kyc_link"):
+        Registry().ask("pan")
+
+
+class WithDate(Schema):
+    """A request of a kind that was made elsewhere."""
+
+    day = fields.Date()
+
+
+ELSEWHERE = replace(PASSPORT, name="elsewhere", request=WithDate)
+
+
+def test_a_kind_of_elsewhere_is_loaded_by_its_place() -> None:
+    registry = Registry.with_plugins([f"{__name__}:ELSEWHERE"])
+
+    assert [kind.name for kind in registry][-1] == "elsewhere"
+    assert registry.ask("elsewhere") is not None
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("satyapan.nowhere:A", ImportError),
+        ("satyapan.ids:NOTHING", AttributeError),
+        ("satyapan.ids:MAX_LENGTH", TypeError),
+    ],
+)
+def test_a_place_without_a_kind_is_refused(place: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Registry.with_plugins([place])
+
+
+def test_a_value_that_json_cannot_hold_is_a_fault_of_its_field() -> None:
+    (fault,) = faults(ELSEWHERE, {"day": date(2026, 1, 1).isoformat()})
+
+    assert (fault.field, fault.code) == ("day", "day_value_invalid")
