@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
+from celery.signals import setup_logging
 from stdnum.in_ import aadhaar
 
 from satyapan.errors import SatyapanError
@@ -98,11 +99,12 @@ Line = MutableMapping[str, Any]
 def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None = None) -> None:
     """Send every logger of the process through the allow-list to `stream` (standard error).
 
-    Celery sets up its own logging unless something listens to its `setup_logging` signal: call
-    this from there.
+    Call it before a worker is started: from then on Celery leaves logging alone.
     """
     out = sys.stderr if stream is None else stream
     _configure_structlog()
+    # Celery sets up its own logging unless something listens here.
+    setup_logging.connect(_leave_logging_alone, weak=False, dispatch_uid=__name__)
     handler = logging.StreamHandler(out)
     handler.setFormatter(_formatter(fmt, colors=out.isatty()))
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -115,6 +117,10 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
     logging.raiseExceptions = False
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def _leave_logging_alone(**_options: object) -> None:
+    """Do nothing, by which Celery knows that somebody else took care."""
 
 
 def _configure_structlog() -> None:

@@ -153,6 +153,7 @@ def test_a_worker_runs_both_queues_and_logs_ids_only(
     assert "secret of" not in told
     assert "result of" not in told
     assert '"dropped": 1' in told
+    assert '"told *"' in told
     lines = [line for line in told.splitlines() if not line.startswith("{")]
     assert not [line for line in lines if "v-" in line or "fail-" in line]
     assert worker.process.poll() is None

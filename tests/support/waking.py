@@ -5,7 +5,7 @@ import sys
 import redis
 import structlog
 from celery import Celery
-from celery.signals import setup_logging
+from celery.utils.log import get_task_logger
 
 from config.celery import WORKER_FLAGS, build_app
 from config.logs import configure_logs
@@ -21,6 +21,7 @@ def create_app(settings: Settings) -> Celery:
         with redis.Redis.from_url(settings.producer.redis_url) as client:
             client.sadd("ran", *ids)
         structlog.get_logger("worker").info("ran", ids=ids, payload=ids)
+        get_task_logger("elsewhere").warning("told %s", f"secret of {ids[0]}")
         if ids[0].startswith("fail-"):
             raise ValueError(f"secret of {ids[0]}")
         return f"result of {ids[0]}"
@@ -33,11 +34,7 @@ def create_app(settings: Settings) -> Celery:
 def main() -> None:
     """Run the worker until it is told to stop."""
     settings = read_settings()
-
-    def take_logs(**_options: object) -> None:
-        configure_logs(settings.log.level, settings.log.format, sys.stdout)
-
-    setup_logging.connect(take_logs, weak=False)
+    configure_logs(settings.log.level, settings.log.format, sys.stdout)
     create_app(settings).worker_main(["worker", *WORKER_FLAGS])
 
 
