@@ -57,7 +57,7 @@ def _register(app: Flask, settings: Settings, pages: Pages) -> None:
     ledger, looks = Ledger(redis, keys, ring), Looks(redis, keys, waker)
     verifiers = {"cashfree": _cashfree(settings.vendor)}
     app.register_blueprint(returns(tokens, ledger, looks, pages, hooks.return_hosts))
-    app.register_blueprint(webhooks(verifiers, inbox, waker))
+    app.register_blueprint(webhooks(verifiers, inbox, waker, hooks.max_webhook_bytes))
     app.register_blueprint(health(redis))
 
 

@@ -20,7 +20,9 @@ from satyapan.names import INGEST
 log: Final = logging.getLogger(__name__)
 
 
-def webhooks(verifiers: Mapping[str, Verifier], inbox: Inbox, waker: Waker) -> Blueprint:
+def webhooks(
+    verifiers: Mapping[str, Verifier], inbox: Inbox, waker: Waker, most_bytes: int
+) -> Blueprint:
     """Make the routes; `verifiers` go by the vendor's name, which is the last part of the path."""
     blueprint = Blueprint("webhooks", __name__)
 
@@ -30,7 +32,7 @@ def webhooks(verifiers: Mapping[str, Verifier], inbox: Inbox, waker: Waker) -> B
             abort(404)
         if request.mimetype != "application/json":
             return problem(415, "send application/json")
-        body = request.get_data(cache=False)
+        body = _body(most_bytes)
         try:
             verifiers[vendor].verify(body, request.headers.items())
         except BadSignature as bad:
@@ -51,3 +53,12 @@ def webhooks(verifiers: Mapping[str, Verifier], inbox: Inbox, waker: Waker) -> B
         return jsonify(status="stored")
 
     return blueprint
+
+
+def _body(most_bytes: int) -> bytes:
+    """Read the body; werkzeug cuts a chunked one at its limit, so its limit is one byte more."""
+    request.max_content_length = most_bytes + 1
+    body = request.get_data(cache=False)
+    if len(body) > most_bytes:
+        abort(413)
+    return body

@@ -218,14 +218,21 @@ def test_a_broker_that_is_down_does_not_matter(redis_url: str) -> None:
     assert len(stored(redis_url)) == 1
 
 
-def test_a_body_beyond_the_cap_is_refused_unread(client: FlaskClient, redis_url: str) -> None:
-    body = b" " * 65_537
+@pytest.mark.parametrize("beyond", [1, 2, 100_000])
+def test_a_body_beyond_the_cap_is_refused(client: FlaskClient, redis_url: str, beyond: int) -> None:
+    body = BODY.ljust(65_536 + beyond)
 
     answer = client.post(URL, data=body, headers=signed(body))
 
     assert answer.status_code == 413
     assert answer.content_type == "application/problem+json"
     assert stored(redis_url) == []
+
+
+def test_a_body_as_large_as_the_cap_is_taken(client: FlaskClient, redis_url: str) -> None:
+    body = BODY.ljust(65_536)
+
+    assert client.post(URL, data=body, headers=signed(body)).status_code == 200
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])

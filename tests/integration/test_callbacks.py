@@ -1,0 +1,171 @@
+"""The callbacks command as it is deployed: gunicorn's processes, a real server, real sockets."""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_connection
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+import requests
+
+from config.inbox import Inbox
+from config.tokens import ReturnTokens
+from demo.supervisor import Child, ChildFailed, Supervisor
+from satyapan.names import INGEST, LOOK, Keys
+from satyapan.sealing import KeyRing
+from tests.support.eventually import eventually
+from tests.support.groups import members
+from tests.web.outside import (
+    EVENT,
+    SEAL_KEYS,
+    SECRET,
+    TOKEN_KEY,
+    environment,
+    insert,
+    signed,
+    wakeups,
+    written,
+)
+
+BODY = written(EVENT)
+COMMAND = [sys.executable, "-m", "callbacks", "--bind", "127.0.0.1:0"]
+READY = r"callbacks listening on (?P<url>http://127\.0\.0\.1:(?!0\b)\d+)\n"
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """The running command."""
+
+    child: Child
+    url: str
+    session: requests.Session
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        url = f"{self.url}/webhooks/cashfree"
+        return self.session.post(url, data=body, headers=headers, timeout=10).status_code
+
+
+@pytest.fixture
+def callbacks(processes: Supervisor, redis_url: str) -> Iterator[Callbacks]:
+    env = {"PATH": os.environ["PATH"], **environment(redis_url)}
+    child = processes.start("callbacks", COMMAND, env=env, ready=READY)
+    assert child.ready
+    with requests.Session() as session:
+        session.trust_env = False
+        yield Callbacks(child, child.ready["url"], session)
+
+
+def test_a_webhook_comes_in_and_a_worker_can_take_it(callbacks: Callbacks, redis_url: str) -> None:
+    status = callbacks.post(BODY, signed(BODY))
+
+    assert status == 200
+    ((task, (letter_id,)),) = wakeups(redis_url)
+    assert task == INGEST
+    with redis.Redis.from_url(redis_url) as client:
+        letter = Inbox(client, Keys(), KeyRing.parse(SEAL_KEYS), 60_000).read(letter_id)
+    assert letter
+    assert letter.body == BODY
+
+
+def test_a_person_comes_back_and_the_log_does_not_tell_who(
+    callbacks: Callbacks, redis_url: str
+) -> None:
+    insert(redis_url)
+    token = ReturnTokens([TOKEN_KEY], 3600).sign("digilocker", "dl-1")
+
+    answer = callbacks.session.get(f"{callbacks.url}/return/digilocker/{token}", timeout=10)
+    forged = callbacks.post(BODY, signed(BODY, secret="x"))
+    send_raw(callbacks.url, f"GET /{token} nonsense\r\n\r\n".encode())
+
+    assert (answer.status_code, forged) == (200, 401)
+    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    log = callbacks.child.log.read_text(encoding="utf-8")
+    assert "signature_mismatch" in log
+    for secret in (token, "Canary", SECRET, TOKEN_KEY, SEAL_KEYS, redis_url):
+        assert secret not in log
+
+
+def test_a_header_sent_twice_and_a_body_in_chunks_are_judged_as_they_came(
+    callbacks: Callbacks,
+) -> None:
+    headers = signed(BODY)
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    doubled = [*lines, f"x-webhook-timestamp: {headers['x-webhook-timestamp']}"]
+
+    assert send_raw(callbacks.url, post(doubled, b"%d" % len(BODY), BODY)).startswith(
+        b"HTTP/1.1 401"
+    )
+    assert send_raw(callbacks.url, post(lines, None, BODY)).startswith(b"HTTP/1.1 200")
+    assert send_raw(callbacks.url, post(lines, None, b" " * 70_000)).startswith(b"HTTP/1.1 413")
+
+
+def post(lines: list[str], length: bytes | None, body: bytes) -> bytes:
+    """Write a request; without a length in one chunk."""
+    head = "\r\n".join(["POST /webhooks/cashfree HTTP/1.1", "Host: x", "Connection: close", *lines])
+    if length is not None:
+        return head.encode() + b"\r\nContent-Length: " + length + b"\r\n\r\n" + body
+    chunk = b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    return head.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk
+
+
+def send_raw(url: str, raw: bytes) -> bytes:
+    """Send bytes as they are and return the beginning of the answer."""
+    parts = urlsplit(url)
+    with closing(create_connection((parts.hostname, parts.port), timeout=10)) as connection:
+        connection.sendall(raw)
+        return connection.recv(4096)
+
+
+def test_a_secret_stands_in_no_process_title(callbacks: Callbacks) -> None:
+    eventually(lambda: len(members(callbacks.child.pid)) >= 3)
+
+    pids = members(callbacks.child.pid)
+    titles = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
+
+    for secret in (SECRET, TOKEN_KEY, SEAL_KEYS):
+        assert not [title for title in titles if secret.encode() in title]
+
+
+def test_a_killed_web_process_is_replaced(callbacks: Callbacks) -> None:
+    eventually(lambda: len(members(callbacks.child.pid)) >= 3)
+    before = members(callbacks.child.pid)
+    victim = max(before - {callbacks.child.pid})
+
+    os.kill(victim, signal.SIGKILL)
+
+    eventually(lambda: members(callbacks.child.pid) - before)
+    assert callbacks.post(BODY, signed(BODY)) == 200
+
+
+def test_sigterm_ends_it_cleanly_and_leaves_nothing(
+    callbacks: Callbacks, processes: Supervisor
+) -> None:
+    assert callbacks.post(BODY, signed(BODY)) == 200
+    begin = time.monotonic()
+
+    code = processes.end("callbacks")
+
+    assert code == 0
+    assert time.monotonic() - begin < 5, "it was killed after the grace period"
+    assert not members(callbacks.child.pid)
+    with pytest.raises(ConnectionRefusedError):
+        send_raw(callbacks.url, b"")
+
+
+def test_wrong_settings_are_told_all_at_once_without_their_values(processes: Supervisor) -> None:
+    env = environment("http://canary.example", CALLBACKS_TOKEN_KEYS="canary", SEAL_KEYS="canary")
+
+    with pytest.raises(ChildFailed) as failed:
+        processes.start("callbacks", COMMAND, env=env, ready=READY)
+
+    for name in ("REDIS_URL", "CALLBACKS_TOKEN_KEYS", "SEAL_KEYS"):
+        assert f"SATYAPAN_{name}" in str(failed.value)
+    assert not re.search("canary|Traceback", str(failed.value))

@@ -1,0 +1,117 @@
+"""Words, states and onward addresses of the return page; nothing here needs a server."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callbacks import pages
+from callbacks.onward import onward_url
+from callbacks.pages import LANGUAGES, PAGE_OF
+from satyapan.records import State
+
+FOLDER = Path(pages.__file__).parent
+HOSTS = {"shop.example", "shop.example:8443"}
+
+
+def catalogue(lang: str) -> dict[str, object]:
+    words: dict[str, object] = json.loads(
+        FOLDER.joinpath("languages", f"{lang}.json").read_text(encoding="utf-8")
+    )
+    return words
+
+
+def shape(words: object) -> object:
+    """The keys at every level; each text must hold something."""
+    if isinstance(words, dict):
+        return {key: shape(value) for key, value in words.items()}
+    assert isinstance(words, str)
+    assert words.strip() == words
+    return bool(words)
+
+
+def test_every_file_of_words_is_a_language_that_is_offered() -> None:
+    found = {path.stem for path in FOLDER.joinpath("languages").iterdir()}
+
+    assert found == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_languages_have_the_same_keys(lang: str) -> None:
+    assert shape(catalogue(lang)) == shape(catalogue("en"))
+
+
+def test_no_text_was_left_in_english() -> None:
+    english = json.dumps(catalogue("en"))
+    hindi = json.dumps(catalogue("hi"), ensure_ascii=False)
+
+    words = set(re.findall(r"[A-Za-z]{3,}", english.replace('"English"', "")))
+    values = re.findall(r': "([^"]*)"', hindi)
+    assert values
+    assert not [value for value in values if words & set(re.findall(r"[A-Za-z]{3,}", value))]
+
+
+def test_every_state_has_a_page_that_exists() -> None:
+    assert set(PAGE_OF) == set(State)
+    assert set(PAGE_OF.values()) <= set(catalogue("en"))
+
+
+@pytest.mark.parametrize(
+    ("return_url", "expected"),
+    [
+        ("https://shop.example", "https://shop.example?verification_id=v-1"),
+        ("https://shop.example/back", "https://shop.example/back?verification_id=v-1"),
+        ("https://SHOP.example/b?a=1", "https://SHOP.example/b?a=1&verification_id=v-1"),
+        (
+            "https://shop.example/b?a=%20+&a=",
+            "https://shop.example/b?a=%20+&a=&verification_id=v-1",
+        ),
+        ("https://shop.example/b?#part", "https://shop.example/b?verification_id=v-1#part"),
+        (
+            "https://shop.example/b?verification_id=x&a=1&verification_id=y",
+            "https://shop.example/b?a=1&verification_id=v-1",
+        ),
+        ("https://shop.example:8443/", "https://shop.example:8443/?verification_id=v-1"),
+    ],
+)
+def test_an_allowed_address_gets_our_id(return_url: str, expected: str) -> None:
+    assert onward_url(return_url, "v-1", HOSTS) == expected
+
+
+@pytest.mark.parametrize(
+    "return_url",
+    [
+        "",
+        "/back",
+        "//shop.example/",
+        "http://shop.example/",
+        "javascript://shop.example/%0aalert(1)",
+        "https://evil.example/",
+        "https://shop.example.evil.example/",
+        "https://evilshop.example/",
+        "https://shop.example:444/",
+        "https://user@shop.example/",
+        "https://shop.example@evil.example/",
+        "https://shop.example:8443@evil.example/",
+        "https://evil.example\\@shop.example/",
+        "https:\\\\evil.example/https://shop.example",
+        "https://shop.example\t.evil.example/",
+        "https://shop.example/\r\nSet-Cookie: a=b",
+        " https://shop.example/",
+        "https://[shop.example/",
+        "https://shop.example./",
+        "https://ｓhop.example/",
+    ],
+)
+def test_nobody_is_sent_anywhere_else(return_url: str) -> None:
+    assert onward_url(return_url, "v-1", HOSTS) is None
+
+
+@given(st.lists(st.sampled_from(["shop.example", "evil", ":8443", *"/\\@?#.&= \t\n[]%:"])))
+def test_no_text_leads_elsewhere_or_fails(parts: list[str]) -> None:
+    url = onward_url(f"https://{''.join(parts)}", "v-1", HOSTS)
+
+    assert url is None or re.match(r"https://shop\.example(:8443)?[/?]", url)
