@@ -4,7 +4,7 @@ import click
 
 from callbacks.server import address, serve
 from config.logs import configure_logs
-from config.settings import SettingsError, read_settings
+from config.settings import read_settings
 
 
 @click.command()
@@ -14,10 +14,7 @@ from config.settings import SettingsError, read_settings
 )
 def callbacks(bind: str | None, workers: int) -> None:
     """Take returning browsers and the vendor's webhooks."""
-    try:
-        settings = read_settings()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
+    settings = read_settings()
     configure_logs(settings.log.level, settings.log.format)
     hooks = settings.callbacks
     serve(settings, bind or address(hooks.host, hooks.port), workers)

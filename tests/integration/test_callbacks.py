@@ -36,7 +36,7 @@ from tests.web.outside import (
 )
 
 BODY = written(EVENT)
-COMMAND = [sys.executable, "-m", "callbacks", "--bind", "127.0.0.1:0"]
+COMMAND = [sys.executable, "-m", "satyapan.cli", "callbacks", "--bind", "127.0.0.1:0"]
 READY = r"callbacks listening on (?P<url>http://127\.0\.0\.1:(?!0\b)\d+)\n"
 
 
