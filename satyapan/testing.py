@@ -1,0 +1,276 @@
+"""A fake for producers' own tests: the real client over memory, with you as the vendor.
+
+    fake = FakeVerifications()
+    fake.answer("passport", status="VALID", result={"name": "JOHN DOE"})
+
+    passport = fake.submit("passport", {"file_number": "PA1079341954215", "dob": "2007-03-01"},
+                           key="customer-17")
+
+    assert fake.wait(passport.id).status == "VALID"
+
+Requests are checked, ids derived, conflicts found and events read by the code that production
+runs; only Redis and the workers are missing. Nothing sleeps, and time moves by 1 ms at each write.
+"""
+
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from satyapan.broker import Waker
+from satyapan.client import Verifications
+from satyapan.environment import Secret
+from satyapan.errors import NotFound, Unavailable
+from satyapan.events import Event, write_event
+from satyapan.ids import child_id
+from satyapan.ledger import Inserted, Ledger
+from satyapan.names import RUN
+from satyapan.records import SETTLED, TERMINAL, Row, State, Verification, view
+from satyapan.results import Results
+from satyapan.rows import decode, encode
+from satyapan.sealing import KeyRing
+from satyapan.settings import ProducerSettings
+
+_START_MS: Final = 1_767_225_600_000  # 2026-01-01
+_KEY: Final = base64.b64encode(bytes(32)).decode()
+_Reach = Callable[[str, str], None]
+_Move = Callable[[Row], tuple[Row, str]]
+"""A row to what becomes of it, and the name of that change."""
+
+
+class FakeVerifications(Verifications):
+    """`Verifications` without Redis and workers; use one for each test.
+
+    Set `unavailable` to True, and every call raises Unavailable as if Redis were gone.
+    """
+
+    def __init__(self, *, reply_to: str = "default", kinds: Sequence[str] = ()) -> None:
+        settings = ProducerSettings(
+            seal_keys=Secret(f"fake:{_KEY}"),
+            id_key=Secret(_KEY),
+            reply_to=reply_to,
+            kinds=tuple(kinds),
+        )
+        super().__init__(settings)
+        self.unavailable = False
+        self._standing: dict[str, _Move] = {}
+        self._rows = self._ledger = _MemoryLedger(settings.ring(), self._reach)
+        self._streams = self._results = _MemoryResults(self._reach)
+        self._waker = _MemoryWaker(self._taken_up)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "FakeVerifications":
+        """Build a fake; of `env` it takes the producer's name only, of the environment nothing."""
+        return cls(reply_to=(env or {}).get("SATYAPAN_REPLY_TO", "default"))
+
+    def answer(
+        self,
+        id_or_kind: str,
+        *,
+        state: State = State.DONE,
+        status: str = "",
+        result: Mapping[str, Any] | None = None,
+        reason: str = "",
+        refused_field: str = "",
+    ) -> None:
+        """End one verification, or every open and later one of a kind.
+
+        Raises:
+            NotFound: there is no such verification, nor such a kind.
+            ValueError: it has ended before, the state isn't an end, or the kind has no such status.
+        """
+        if state not in TERMINAL:
+            raise ValueError(f"{state} is no end: choose one of {', '.join(sorted(TERMINAL))}")
+
+        def move(row: Row) -> tuple[Row, str]:
+            self._refuse_unknown(row, status)
+            told = replace(row, status=status, reason=reason, refused_field=refused_field)
+            return replace(told, state=state, result=result), state.lower()
+
+        self._play(id_or_kind, move)
+
+    def link(self, id_or_kind: str, url: str) -> None:
+        """Give a journey its link; the journey is then PENDING. Raises as `answer` does."""
+        self._play(
+            id_or_kind,
+            lambda row: (
+                replace(row, state=State.PENDING, status="PENDING", link=url),
+                "link_ready",
+            ),
+        )
+
+    def park(self, id_or_kind: str, reason: str = "lost_answer") -> None:
+        """Set verifications aside for a person; `answer` may end them later."""
+        self._play(
+            id_or_kind, lambda row: (replace(row, state=State.PARKED, reason=reason), "parked")
+        )
+
+    def visit(
+        self,
+        link_id: str,
+        visitor: str,
+        *,
+        state: State = State.DONE,
+        status: str = "SUCCESS",
+        result: Mapping[str, Any] | None = None,
+    ) -> Verification:
+        """Let a person come by a shared link: a verification of its own, whose parent is the link.
+
+        `visitor` is the vendor's id for the person; with state PENDING they are still at it.
+
+        Raises:
+            NotFound: there is no such link.
+        """
+        parent = self._row(link_id)
+        child = child_id(self._id_key, link_id, visitor, parent.reply_to)
+        row = Row(id=child, kind=parent.kind, parent=link_id, reply_to=parent.reply_to)
+        self._rows.insert(replace(row, state=State.PENDING))
+        change = "progress" if state is State.PENDING else state.lower()
+        self._apply(
+            child, lambda row: (replace(row, state=state, status=status, result=result), change)
+        )
+        return view(self._row(child))
+
+    def _play(self, id_or_kind: str, move: _Move) -> None:
+        row = self._rows.peek(id_or_kind)
+        if row is not None:
+            self._apply(row.id, move)
+            return
+        if id_or_kind not in {kind.name for kind in self._kinds}:
+            raise NotFound(id_or_kind)
+        self._standing[id_or_kind] = move
+        for each in self._rows.all():
+            if each.kind == id_or_kind and each.state not in SETTLED and not each.parent:
+                self._apply(each.id, move)
+
+    def _taken_up(self, row_id: str) -> None:
+        """Do what a worker would: follow what the test decided for the kind."""
+        move = self._standing.get(self._row(row_id).kind)
+        if move is not None:
+            self._apply(row_id, move)
+
+    def _apply(self, row_id: str, move: _Move) -> None:
+        row = self._row(row_id)
+        if row.state in TERMINAL:
+            raise ValueError(f"{row_id} is {row.state} already, and that is final")
+        after, change = move(row)
+        after = replace(after, seq=row.seq + 1, attempts=row.attempts or 1)
+        now = self._rows.write(after)
+        self._streams.add(row.reply_to, write_event(after, change, now))
+
+    def _row(self, row_id: str) -> Row:
+        row = self._rows.peek(row_id)
+        if row is None:
+            raise NotFound(row_id)
+        return row
+
+    def _refuse_unknown(self, row: Row, status: str) -> None:
+        operations = self._kinds[row.kind].operations.values()
+        words = {word for operation in operations for word in operation.words}
+        if status and status not in words and not row.parent:
+            known = ", ".join(sorted(words))
+            raise ValueError(f"the vendor has no such status for {row.kind}: choose one of {known}")
+
+    def _reach(self, what: str, verification_id: str) -> None:
+        if self.unavailable:
+            raise Unavailable(f"{what} (the fake is unavailable)", verification_id)
+
+
+class _MemoryLedger(Ledger):
+    """Rows in memory, encoded and sealed as in Redis, so that each read gives a fresh copy."""
+
+    def __init__(self, ring: KeyRing, reach: _Reach) -> None:
+        self.ring = ring
+        self._reach = reach
+        self._stored: dict[str, dict[bytes, bytes]] = {}
+        self._now = _START_MS
+
+    def insert(self, row: Row, *_: object, **__: object) -> Inserted:
+        self._reach("the ledger did not confirm", row.id)
+        found = self.peek(row.id)
+        if found is None:
+            self.write(replace(row, created=self._now + 1))
+        there = found or row
+        return Inserted(found is None, there.digest, there.state)
+
+    def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
+        self._reach("the ledger can't be read", verification_id)
+        stored = self._stored.get(verification_id)
+        return decode(stored, None if sealed else self.ring) if stored else None
+
+    def newest(self, state: State, limit: int) -> Iterator[Row]:
+        self._reach("the ledger can't be read", "")
+        found = [row for row in self.all() if row.state is state]
+        latest = sorted(found, key=lambda row: row.updated, reverse=True)[:limit]
+        return (decode(self._stored[row.id], None) for row in latest)
+
+    def counts(self) -> dict[State, int]:
+        self._reach("the ledger can't be read", "")
+        return {state: sum(row.state is state for row in self.all()) for state in State}
+
+    def all(self) -> list[Row]:
+        return [decode(stored, self.ring) for stored in self._stored.values()]
+
+    def peek(self, verification_id: str) -> Row | None:
+        stored = self._stored.get(verification_id)
+        return decode(stored, self.ring) if stored else None
+
+    def write(self, row: Row) -> int:
+        self._now += 1
+        written = encode(replace(row, updated=self._now), self.ring)
+        self._stored[row.id] = {name.encode(): raw for name, raw in written.items()}
+        return self._now
+
+
+class _MemoryResults(Results):
+    """Streams in memory. What another reader took and did not confirm stays with it for ever."""
+
+    def __init__(self, reach: _Reach) -> None:
+        self._reach = reach
+        self._streams: dict[str, list[bytes]] = {}
+        self._groups: dict[tuple[str, str], dict[int, str]] = {}
+
+    def add(self, reply_to: str, event: bytes) -> None:
+        self._streams.setdefault(reply_to, []).append(event)
+
+    def changes(
+        self, reply_to: str, verification_id: str, *_: object, **__: object
+    ) -> Iterator[None]:
+        """Yield once: nothing changes while the test's own thread waits."""
+        self._reach(f"can't listen for {reply_to}", verification_id)
+        yield
+
+    def read_group(
+        self, reply_to: str, group: str, reader: str, *_: object, **__: object
+    ) -> Iterator[Event]:
+        takers = self._groups.setdefault((reply_to, group), {})
+        for place, event in self._open(reply_to, takers, reader):
+            takers[place] = reader
+            yield Event.parse(event)
+            self._reach("can't read events", "")
+            takers[place] = _CONFIRMED
+        self._reach("can't read events", "")
+
+    def _open(
+        self, reply_to: str, takers: dict[int, str], reader: str
+    ) -> Iterator[tuple[int, bytes]]:
+        self._reach("can't read events", "")
+        stream = self._streams.setdefault(reply_to, [])
+        for place, event in enumerate(stream):  # a list may grow while it is walked
+            if takers.get(place, reader) == reader:
+                yield place, event
+
+
+_CONFIRMED: Final = ""
+
+
+class _MemoryWaker(Waker):
+    """Hands ids to the test's decisions instead of a queue."""
+
+    def __init__(self, take_up: Callable[[str], None]) -> None:
+        self._take_up = take_up
+
+    def wake(self, task_name: str, ids: Sequence[str]) -> bool:
+        for each in ids if task_name == RUN else ():
+            self._take_up(each)
+        return True
