@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from satyapan.cli_errors import ERRORS, INTERRUPTED, show_error
+from satyapan.cli_errors import ERRORS, INTERRUPTED, JSON_FLAG, show_error
 
 PLUGINS: Final = "satyapan.commands"
 """The group of entry points, each a click command, that distributions add commands by."""
@@ -62,7 +62,7 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except ERRORS as error:
-            ctx.exit(show_error(error, as_json=bool(ctx.meta.get("satyapan.json"))))
+            ctx.exit(show_error(error, as_json=bool(ctx.meta.get(JSON_FLAG))))
 
 
 def _entries() -> dict[str, EntryPoint]:

@@ -25,6 +25,8 @@ NOT_FOUND: Final = 5
 STILL_OPEN: Final = 6
 INTERRUPTED: Final = 130
 
+JSON_FLAG: Final = "satyapan.json"
+"""Where a command's --json is noted, in click's meta."""
 ERRORS: Final = (SatyapanError, click.UsageError)
 _CODES: Final[dict[type[Exception], int]] = {
     Conflict: CONFLICT,

@@ -16,6 +16,7 @@ from satyapan.ids import derive_id, id_faults
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
 from satyapan.names import RUN, Keys
+from satyapan.points import INSERTED, reach
 from satyapan.records import Row, State, Verification, view
 from satyapan.results import Results, reader_name
 from satyapan.settings import ProducerSettings, read_producer_settings
@@ -90,6 +91,7 @@ class Verifications:
         if found.digest != row.digest:
             raise Conflict(row_id)
         if found.created:
+            reach(INSERTED)
             self._waker.wake(RUN, [row_id])
             return view(row)
         return self.get(row_id) or view(row)

@@ -1,0 +1,235 @@
+"""The commands of a producer: submit, show, watch, list, kinds."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final, NoReturn, TextIO, TypeVar
+
+import click
+
+from satyapan.cli_errors import FINE, JSON_FLAG, OTHERWISE
+from satyapan.cli_input import read_request
+from satyapan.cli_output import (
+    Shown,
+    counted,
+    data_of,
+    event_line,
+    kind_data,
+    kind_lines,
+    lines_of,
+    moment,
+    say_json,
+    table,
+)
+from satyapan.client import Verifications
+from satyapan.environment import SettingFault, SettingsError, read_values
+from satyapan.errors import NotFound
+from satyapan.kinds import KINDS, Registry
+from satyapan.records import State, Verification
+from satyapan.settings import ProducerSettings
+
+GROUP: Final = "satyapan-watch"
+_BLOCK_S: Final = 1.0
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001
+    ctx.meta[JSON_FLAG] = value
+    return value
+
+
+def _json_option(command: _Command) -> _Command:
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        is_eager=True,
+        callback=_remember_json,
+        help="Print for programs; errors too.",
+    )(command)
+
+
+def _known_kinds(
+    _: click.Context, __: click.Parameter, incomplete: str
+) -> list[str]:  # for the shell's completion
+    return [kind.name for kind in KINDS if kind.name.startswith(incomplete)]
+
+
+def _registry() -> Registry:
+    """Load the kinds that the settings name; keys and servers need not be set for that.
+
+    Raises:
+        SettingsError: a further kind can't be loaded.
+    """
+    values = read_values(ProducerSettings, os.environ, [])
+    try:
+        return Registry.with_plugins(values.get("kinds", ()))
+    except (ImportError, AttributeError, TypeError) as error:
+        text = "a place can't be imported or doesn't hold a Kind."
+        raise SettingsError([SettingFault("SATYAPAN_KINDS", text)]) from error
+
+
+def _leave(verification: Verification) -> NoReturn:
+    click.get_current_context().exit(FINE if verification.state is State.DONE else OTHERWISE)
+
+
+@click.command()
+@click.argument("kind", shell_complete=_known_kinds)
+@click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
+@click.option("--data", metavar="JSON", help="The request as a JSON object.")
+@click.option(
+    "--data-file",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="The request as a JSON object in a file; - for standard input.",
+)
+@click.option("--id", "verification_id", metavar="ID", help="The verification_id to use.")
+@click.option("--key", help="Or anything of yours that names this verification once.")
+@click.option(
+    "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait for the end, so long."
+)
+@_json_option
+def submit(  # one parameter for each option
+    *,
+    kind: str,
+    fields: tuple[str, ...],
+    data: str | None,
+    data_file: TextIO | None,
+    verification_id: str | None,
+    key: str | None,
+    wait: float | None,
+    as_json: bool,
+) -> None:
+    """Submit a verification.
+
+    `satyapan kinds` lists the KINDs, `satyapan kinds KIND` shows the fields of one. Give the
+    request as FIELD=VALUE (commas split the values of a list), --data or --data-file. What stands
+    in arguments is seen by everybody who lists this machine's processes: give people's data by
+    --data-file.
+
+    Submitting the same again with the same --id or --key is free and shows the same verification.
+    """
+    if (verification_id is None) == (key is None):
+        raise click.UsageError("give either --id or --key")
+    request = read_request(_registry().ask(kind), fields, data, data_file)
+    verifications = Verifications.from_env()
+    found = verifications.submit(kind, request, verification_id=verification_id, key=key)
+    if wait is not None:
+        found = verifications.wait(found.id, wait)
+    _print(found, Shown(private=False, as_json=as_json))
+    if wait is not None:
+        _leave(found)
+
+
+@click.command()
+@click.argument("verification_id", metavar="ID")
+@click.option("--private", is_flag=True, help="Also print the result and the link themselves.")
+@_json_option
+def show(*, verification_id: str, private: bool, as_json: bool) -> None:
+    """Show one verification; of its result, only the names of the fields."""
+    found = Verifications.from_env().get(verification_id)
+    if found is None:
+        raise NotFound(verification_id)
+    _print(found, Shown(private=private, as_json=as_json))
+
+
+def _print(verification: Verification, shown: Shown) -> None:
+    if shown.as_json:
+        say_json(data_of(verification, private=shown.private))
+    else:
+        click.echo("\n".join(lines_of(verification, _registry(), private=shown.private)))
+
+
+@click.command()
+@click.argument("verification_id", metavar="[ID]", required=False)
+@click.option(
+    "--group", default=GROUP, show_default=True, help="Without ID: whose place in the stream."
+)
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this.")
+@_json_option
+def watch(*, verification_id: str | None, group: str, timeout: float | None, as_json: bool) -> None:
+    """Follow one verification, or all events.
+
+    With ID: until that verification is settled; exit code 0 if it is DONE. Without: print the
+    events of this producer as they come, one on a line. Each group gets every event once, also
+    those from before it was first named; so a group goes on where it left off.
+    """
+    verifications = Verifications.from_env()
+    seconds = float("inf") if timeout is None else timeout
+    if verification_id is None:
+        _watch_events(verifications, group, seconds, as_json=as_json)
+    else:
+        _leave(_watch_one(verifications, verification_id, seconds, as_json=as_json))
+
+
+def _watch_events(
+    verifications: Verifications, group: str, seconds: float, *, as_json: bool
+) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        for event in verifications.events(group, block=min(_BLOCK_S, left)):
+            if as_json:
+                say_json({**asdict(event), "name": event.name})
+            else:
+                click.echo(event_line(event))
+
+
+def _watch_one(
+    verifications: Verifications, verification_id: str, seconds: float, *, as_json: bool
+) -> Verification:
+    before: Mapping[str, Any] = {}
+
+    def seen(now: Verification) -> bool:
+        nonlocal before
+        data = data_of(now, private=False)
+        if data != before and as_json:
+            say_json(data)
+        elif data != before:
+            stands = f"{now.state:8}  {now.status}  {now.reason}".rstrip()
+            click.echo(f"{moment(now.updated)}  {now.id}  {stands}")
+        before = data
+        return now.settled
+
+    return verifications.wait(verification_id, seconds, until=seen)
+
+
+@click.command("list")
+@click.option("--state", type=click.Choice(State, case_sensitive=False), help="Only of this state.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Most of each state."
+)
+@_json_option
+def list_(*, state: State | None, limit: int, as_json: bool) -> None:
+    """List the newest verifications of each state, and count them."""
+    verifications = Verifications.from_env()
+    counts = verifications.counts()
+    states = [state] if state else list(State)
+    found = [each for one in states for each in verifications.newest(one, limit)]
+    if as_json:
+        rows = [data_of(each, private=False) for each in found]
+        say_json({"counts": counts, "verifications": rows})
+        return
+    click.echo(counted({one: counts[one] for one in states}))
+    if found:
+        head = ("ID", "KIND", "STATE", "STATUS", "REASON", "UPDATED")
+        rows_of = [(v.id, v.kind, v.state, v.status, v.reason, moment(v.updated)) for v in found]
+        click.echo("\n".join(["", *table([head, *rows_of])]))
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=_known_kinds)
+@_json_option
+def kinds(*, name: str | None, as_json: bool) -> None:
+    """List the kinds of verification, or describe one."""
+    registry = _registry()
+    if name is not None:
+        kind = registry.ask(name)
+        if as_json:
+            say_json(kind_data(kind))
+        else:
+            click.echo("\n".join(kind_lines(kind)))
+    elif as_json:
+        say_json([kind_data(kind) for kind in registry])
+    else:
+        click.echo("\n".join(table([(kind.name, kind.title) for kind in registry])))

@@ -1,0 +1,165 @@
+"""What the command line prints: tables for people, JSON for programs, nothing private unasked."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from marshmallow import fields as schema_fields
+
+from satyapan.events import Event
+from satyapan.kinds import Kind, Registry
+from satyapan.records import State, Verification
+
+_LONG: Final = 120
+_PRIVATE: Final = ("result", "link")
+_TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
+    schema_fields.List: "list",
+    schema_fields.Boolean: "true or false",
+    schema_fields.Number: "number",
+    schema_fields.String: "text",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How much is shown, and for whom."""
+
+    private: bool
+    as_json: bool
+
+
+def say_json(value: object) -> None:
+    """Print one JSON value on one line."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def moment(ms: int) -> str:
+    """Write a time on Redis' clock for people and programs alike."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")[:-6] + "Z"
+
+
+def data_of(verification: Verification, *, private: bool) -> dict[str, Any]:
+    """Describe a verification; its result by the names of its fields, unless `private`."""
+    everything = asdict(verification)
+    data = {name: value for name, value in everything.items() if name not in _PRIVATE}
+    data |= {"created": moment(verification.created), "updated": moment(verification.updated)}
+    data["settled"] = verification.settled
+    data["result_fields"] = sorted(verification.result or {})
+    data["has_link"] = bool(verification.link)
+    if private:
+        data |= {name: everything[name] for name in _PRIVATE}
+    return data
+
+
+def lines_of(verification: Verification, kinds: Registry, *, private: bool) -> Iterator[str]:
+    """Show a verification as a table of two columns, without what is empty."""
+    rows = [(name, text) for name, text in _rows(verification, kinds, private=private) if text]
+    return table(rows)
+
+
+def _rows(
+    verification: Verification, kinds: Registry, *, private: bool
+) -> Iterator[tuple[str, str]]:
+    known = {kind.name: kind for kind in kinds}.get(verification.kind)
+    label = known.labels.get(verification.status, "") if known else ""
+    yield "id", verification.id
+    yield "kind", verification.kind
+    yield "state", verification.state
+    yield "status", f"{verification.status} ({label})" if label else verification.status
+    yield "reason", verification.reason
+    yield "field", verification.refused_field
+    yield "reference", verification.reference
+    yield "generation", str(verification.generation) if verification.generation > 1 else ""
+    yield "attempts", str(verification.attempts)
+    yield "parent", verification.parent
+    yield "created", moment(verification.created) if verification.created else ""
+    yield "updated", moment(verification.updated) if verification.updated else ""
+    yield from _private(verification) if private else _masked(verification)
+
+
+def _private(verification: Verification) -> Iterator[tuple[str, str]]:
+    yield "link", verification.link
+    for name, value in (verification.result or {}).items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        short = f"{text[:_LONG]}... ({len(text)} characters; --json prints all)"
+        yield f"result.{name}", text if len(text) <= _LONG else short
+
+
+def _masked(verification: Verification) -> Iterator[tuple[str, str]]:
+    yield "link", "there is one: show --private" if verification.link else ""
+    names = ", ".join(sorted(verification.result or {}))
+    yield "result", f"{names}: show --private" if names else ""
+
+
+def event_line(event: Event) -> str:
+    """Write one event on one line."""
+    parts = (event.status, event.reason, f"of {event.parent}" if event.parent else "")
+    rest = "  ".join(part for part in parts if part)
+    return (
+        f"{event.time[:19]}Z  {event.verification_id}  {event.kind}  {event.name}  {rest}".rstrip()
+    )
+
+
+def counted(counts: Mapping[State, int]) -> str:
+    """Write how many there are of each state."""
+    return ", ".join(f"{state} {n}" for state, n in counts.items() if n) or "none"
+
+
+def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Write rows with aligned columns."""
+    listed = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
+    for row in listed:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def kind_data(kind: Kind) -> dict[str, Any]:
+    """Describe a kind."""
+    return {
+        "name": kind.name,
+        "title": kind.title,
+        "request": [_field(kind, name, field) for name, field in kind.request().fields.items()],
+        "private": sorted(kind.private),
+        "labels": dict(kind.labels),
+        "example": dict(kind.example),
+        "vendors": {vendor: str(each.mode) for vendor, each in kind.operations.items()},
+    }
+
+
+def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, Any]:
+    types = (word for type_, word in _TYPES.items() if isinstance(field, type_))
+    return {
+        "name": name,
+        "type": next(types, "any"),
+        "required": field.required,
+        "private": name in kind.private,
+    }
+
+
+def kind_lines(kind: Kind) -> Iterator[str]:
+    """Describe a kind for people, with a command that submits its example."""
+    described = kind_data(kind)
+    yield f"{kind.name}: {kind.title}"
+    yield from _part("Vendors", described["vendors"].items())
+    yield from _part("Request", [_field_row(field) for field in described["request"]])
+    yield from _part("Private", [(name,) for name in described["private"]])
+    yield from _part("Status", described["labels"].items())
+    yield from ("", "Example", f"  {_example(kind)}")
+
+
+def _field_row(field: Mapping[str, Any]) -> tuple[str, ...]:
+    needed = "required" if field["required"] else "optional"
+    return field["name"], field["type"], needed, "private" if field["private"] else ""
+
+
+def _part(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    lines = [f"  {line}" for line in table(rows)]
+    return iter(["", title, *lines] if lines else [])
+
+
+def _example(kind: Kind) -> str:
+    data = json.dumps(dict(kind.example), ensure_ascii=False)
+    return f"satyapan submit {kind.name} --key YOURS --data '{data}'"
