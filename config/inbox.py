@@ -5,12 +5,12 @@ The callbacks app stores, workers read and finish; that is why it stands below b
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.resources import files
 from typing import Any, Final
 
 from redis import Redis
 
 from satyapan.names import Keys
+from satyapan.scripts import load
 from satyapan.sealing import KeyRing
 
 GRACE_MS: Final = 3_000
@@ -48,8 +48,7 @@ class Inbox:
         self._keys = keys
         self._ring = ring
         self._life_ms = life_ms
-        script = files("config").joinpath("lua/store.lua").read_text(encoding="utf-8")
-        self._store = self._redis.register_script(script)
+        self._store = load(redis, "config", "store")
 
     def store(self, letter_id: str, vendor: str, event: str, body: bytes) -> bool:
         """Store a webhook under the digest of its signed content; False when it was there."""

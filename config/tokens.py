@@ -30,8 +30,10 @@ class ReturnTokens:
             found = self._serializer.loads(token, max_age=self._life_s)
         except BadData:
             return None
-        good = isinstance(found, list) and len(found) == 2 and found[0] == kind
-        return str(found[1]) if good else None
+        match found:
+            case [str(signed_kind), str(verification_id)] if signed_kind == kind:
+                return verification_id
+        return None
 
 
 def return_url(public_url: str, kind: str, token: str) -> str:

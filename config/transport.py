@@ -1,13 +1,13 @@
 """Kombu's Redis transport, mended so that a worker outlives a restart of its broker.
 
-Celery 5.7.0 with Kombu 5.7.0: a worker that holds any unacknowledged message (a running late-
-acknowledged task, or one with an ETA) when the broker connection breaks exits with AttributeError:
-'NoneType' object has no attribute 'hostname'. The consumer first collects the connection, which
+Celery 5.7.0 with Kombu 5.7.0: a worker that holds any unacknowledged message (a running task that
+acknowledges late, or one with an ETA) when the broker connection breaks exits with AttributeError
+("'NoneType' object has no attribute 'hostname'"). The consumer first collects the connection, which
 fails half way and takes the connection's details away, then closes it, which puts unacknowledged
 messages back through that connection. The worker is ready for connection errors there, not for an
 AttributeError; so say the former.
 
-Knows nothing of Satyapan. tests/integration/test_transport.py fails on the day this is no longer
+Knows nothing of verifications. tests/integration/test_transport.py fails on the day this is no longer
 needed.
 """
 
@@ -15,6 +15,8 @@ from typing import Any
 
 import redis
 from kombu.transport import redis as upstream
+
+from satyapan.points import POPPED, reach
 
 
 class Channel(upstream.Channel):
@@ -32,3 +34,7 @@ class Transport(upstream.Transport):
     """Name this in Celery's `broker_transport`; the broker URL stays `redis://` or `rediss://`."""
 
     Channel = Channel
+
+    def _deliver(self, message: dict[str, Any] | None, queue: str | None) -> None:
+        reach(POPPED)
+        super()._deliver(message, queue)

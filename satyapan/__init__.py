@@ -1,12 +1,12 @@
 """What producers import: submit verifications, wait for them, read and watch their results.
 
-    from satyapan import Verifications
+from satyapan import Verifications
 
-    verifications = Verifications.from_env()
-    passport = verifications.submit(
-        "passport", {"file_number": "PA1079341954215", "dob": "2007-03-01"}, key="customer-17"
-    )
-    print(verifications.wait(passport.id, timeout=60).status)
+verifications = Verifications.from_env()
+passport = verifications.submit(
+    "passport", {"file_number": "PA1079341954215", "dob": "2007-03-01"}, key="customer-17"
+)
+print(verifications.wait(passport.id, timeout=60).status)
 """
 
 from satyapan.client import Verifications, linked, settled

@@ -3,10 +3,10 @@
     SatyapanError
     ├── InvalidRequest   the request is wrong: correct the named fields, submit again
     ├── Conflict         this id already stands for other data: use another id, or the same data
-    ├── Unavailable      nothing certain was stored: submit again, unchanged, with the same id or key
+    ├── Unavailable      it may not be stored: submit again, unchanged, with the same id or key
     ├── NotFound         no such verification here (never submitted, or its retention has ended)
     ├── StillOpen        the wait ended first: wait again later; the verification goes on
-    └── Unreadable       sealed under a key that is not in the ring: add the old key to the ring
+    └── Unreadable       sealed under a key that isn't in the ring: add the old key to the ring
 
 Texts and attributes carry ids, field names and codes; never a value that a producer sent.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a request: the field, the vendor's code, the vendor's wording."""
+    """One thing that is wrong with a request: the field, and the vendor's code and wording."""
 
     field: str
     code: str
@@ -34,7 +34,7 @@ class SatyapanError(Exception):
 
 
 class InvalidRequest(SatyapanError):
-    """The request breaks the vendor's rules; `faults` has all of them at once. Nothing was stored."""
+    """The request breaks the vendor's rules, in all of `faults`. Nothing was stored."""
 
     def __init__(self, faults: "Sequence[Fault]") -> None:
         self.faults = tuple(faults)

@@ -5,7 +5,6 @@ What changes a row later is the worker's alone, under a claim (worker/ledger.py)
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 from redis import Redis
@@ -15,6 +14,7 @@ from satyapan.errors import Unavailable
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.rows import decode, encode
+from satyapan.scripts import load
 from satyapan.sealing import KeyRing
 
 GRACE_MS: Final = 3_000
@@ -38,8 +38,7 @@ class Ledger:
         self.redis: Any = redis
         self.keys = keys
         self.ring = ring
-        script = files("satyapan").joinpath("lua/insert.lua").read_text(encoding="utf-8")
-        self._insert = redis.register_script(script)
+        self._insert = load(redis, "satyapan", "insert")
 
     def insert(self, row: Row, life_ms: int, grace_ms: int = GRACE_MS) -> Inserted:
         """Insert a row if its id is free: in one step, durable before anything is published.
@@ -53,7 +52,8 @@ class Ledger:
         try:
             created, digest, state = self._insert(keys=keys, args=arguments)
         except RedisError as error:
-            raise Unavailable(f"the ledger did not confirm ({type(error).__name__})", row.id) from error
+            what = f"the ledger did not confirm ({type(error).__name__})"
+            raise Unavailable(what, row.id) from error
         return Inserted(bool(created), digest.decode(), State(state.decode()))
 
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from redis import Redis
+from redis.client import PubSub
 from redis.exceptions import RedisError, ResponseError
 
 from satyapan.errors import Unavailable
@@ -49,9 +50,7 @@ class Results:
         except RedisError as error:
             raise Unavailable(f"can't listen ({type(error).__name__})", verification_id) from error
 
-    def read_group(
-        self, reply_to: str, group: str, reader: str, block_s: float
-    ) -> Iterator[Event]:
+    def read_group(self, reply_to: str, group: str, reader: str, block_s: float) -> Iterator[Event]:
         """Read events as a member of a group, each at least once, until none comes for `block_s`.
 
         An event is confirmed when the next one is asked for: a reader that dies before that
@@ -116,7 +115,7 @@ def reader_name() -> str:
     return socket.gethostname()
 
 
-def _hear(listening: Any, verification_id: bytes, timeout_s: float) -> None:
+def _hear(listening: PubSub, verification_id: bytes, timeout_s: float) -> None:
     """Wait for this id's wake-up; other ids' wake-ups are not ours."""
     message = listening.get_message(timeout=timeout_s)
     while message is not None and message["data"] != verification_id:

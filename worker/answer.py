@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"
     """No byte of the request left: name, connection or TLS failed."""
     UNKNOWN = "unknown"
-    """It may have been executed: no answer, a cut one, a 5xx, one that can't be read or isn't ours."""
+    """Maybe executed: no answer, a cut one, a 5xx, one that can't be read or isn't ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

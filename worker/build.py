@@ -86,7 +86,7 @@ def _tools(
         kinds=kinds,
         policy=policy(settings),
         id_key=settings.producer.id_key_bytes(),
-        limit=lambda route, own: quota.per_minute.get(route, own),
+        limit=quota.per_minute.get,
         redirect_url=_redirects(settings),
         monotonic=time.monotonic,
         luck=random.random,
@@ -134,9 +134,7 @@ def _cashfree(settings: Settings) -> Vendor:
         reply_bytes=vendor.max_reply_bytes,
         pool_size=settings.worker.concurrency,
     )
-    return connect(
-        account, vendor.base_url, limits, proxy=vendor.proxy, ca_file=vendor.ca_file
-    )
+    return connect(account, vendor.base_url, limits, proxy=vendor.proxy, ca_file=vendor.ca_file)
 
 
 class PerProcess:

@@ -1,5 +1,6 @@
 """`satyapan worker`: run a worker."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from config.checks import UnsafeStart, refuse_if_unsafe, run_checks
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings
 from config.stores import ledger_client
+from satyapan.points import arm
 from worker.app import run_worker
 
 
@@ -25,6 +27,7 @@ def worker(heartbeat: Path | None) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     configure_logs(settings.log.level, settings.log.format)
+    arm(os.environ)
     _refuse_unsafe(settings)
     sys.exit(run_worker(settings, heartbeat, lambda: click.echo("worker ready")))
 

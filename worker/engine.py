@@ -17,6 +17,7 @@ from satyapan.canonical import digest
 from satyapan.ids import generation_id
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode
+from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, PASSED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
 from worker.answer import Answer, Outcome
 from worker.decide import decide
@@ -78,9 +79,11 @@ class Engine:
         Raises:
             redis.RedisError: nothing is lost; the lease ends and the sweeper wakes the row.
         """
+        reach(DELIVERED)
         claim = self._tools.ledger.claim(verification_id)
         if claim is None:
             return None
+        reach(CLAIMED)
         run = _Run(self._tools, claim)
         try:
             row = run.go(event or Woken())
@@ -138,7 +141,9 @@ class _Run:
             return Held(passed.slot_ms, "quota", slot=passed.slot_ms)
         if isinstance(passed, Stopped):
             return Held(passed.until_ms, f"account/{passed.code}")
+        reach(PASSED)
         self._commit(after, (), keep=True)
+        reach(SENT)
         answer = self._tools.vendors[after.vendor].call(
             operation,
             order.role,
@@ -147,6 +152,7 @@ class _Run:
             self._tools.redirect_url(after) if operation.redirect_field else "",
             order.item,
         )
+        reach(ANSWERED)
         self._note(passed, answer, route.name)
         return Answered(order.role, answer, order.item)
 
@@ -191,6 +197,7 @@ class _Run:
                 route = kind.operation(row.vendor).route(effect.role)
                 gate.hold(row.account, route.name, effect.seconds)
         self._commit(after, effects, keep=False, alias=self._alias(after, kind))
+        reach(COMMITTED)
         return self.row
 
     def _commit(

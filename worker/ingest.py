@@ -15,6 +15,7 @@ from config.inbox import Inbox, Letter, LetterState
 from satyapan.ids import child_id
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
+from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
 from worker.engine import Engine, link_alias
 from worker.ledger import WorkLedger
@@ -62,6 +63,7 @@ class Ingest:
             return
         if letter.state is not LetterState.NEW:
             return
+        reach(OPENED)
         news = self._understand(letter)
         if news is None:
             self._unmatched(letter)
@@ -94,6 +96,7 @@ class Ingest:
             return
         claimed = news.operation.events[news.event]
         due = self._ledger.hint(row.id, LEAST_LOOK_MS, claimed)
+        reach(HINTED)
         self._inbox.finish(letter.id, LetterState.HANDLED, row.id)
         if due:
             self._engine.run(row.id)

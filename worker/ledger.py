@@ -6,13 +6,13 @@ confirmed is repeated by whoever claims the row next.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import Any
 
 from satyapan.events import write_event
 from satyapan.ledger import Ledger
 from satyapan.records import SETTLED, TERMINAL, Row, State
 from satyapan.rows import decode, encode
+from satyapan.scripts import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,16 @@ class WorkLedger:
         self.keys = ledger.keys
         self.lease_ms = lease_ms
         self.lives = lives
-        self._scripts = {name: self._load(name) for name in ("claim", "commit", "hint", "acquire")}
-
-    def _load(self, name: str) -> Any:
-        text = files("worker").joinpath(f"lua/{name}.lua").read_text(encoding="utf-8")
-        return self.ledger.redis.register_script(text)
+        names = ("claim", "commit", "hint", "acquire")
+        self._claim, self._commit, self._hint, self._acquire = (
+            load(ledger.redis, "worker", name) for name in names
+        )
 
     def claim(self, verification_id: str) -> Claim | None:
         """Claim a row that is due; None when it isn't, or is claimed, settled or gone."""
         keys = [self.keys.row(verification_id), self.keys.due]
         keys += [self.keys.index(State.ACCEPTED), self.keys.index(State.CLAIMED)]
-        told = self._scripts["claim"](keys=keys, args=[verification_id, self.lease_ms])
+        told = self._claim(keys=keys, args=[verification_id, self.lease_ms])
         if told[0] != b"claimed":
             return None
         stored = dict(zip(told[2::2], told[3::2], strict=True))
@@ -76,7 +75,7 @@ class WorkLedger:
             after = replace(after, seq=after.seq + 1)
             events.append(write_event(after, change, now))
         arguments = self._arguments(before, after, events, keep=keep, alias=alias)
-        written, _ = self._scripts["commit"](keys=self._keys(before, after, alias), args=arguments)
+        written, _ = self._commit(keys=self._keys(before, after, alias), args=arguments)
         if not written:
             raise StaleFence(before.id)
         return after
@@ -107,7 +106,7 @@ class WorkLedger:
     def hint(self, verification_id: str, least_ms: int, claimed: str = "") -> int:
         """Bring the next look forward; 0 when there is nothing to look at, else its time (ms)."""
         keys = [self.keys.row(verification_id), self.keys.due]
-        return int(self._scripts["hint"](keys=keys, args=[verification_id, least_ms, claimed]))
+        return int(self._hint(keys=keys, args=[verification_id, least_ms, claimed]))
 
     def acquire(self, resource: str, expected: str, row: Row) -> str:
         """Take a shared resource over from `expected` ("" for nobody); returns who owns it now.
@@ -115,7 +114,7 @@ class WorkLedger:
         Whoever gets it, this row's producer is noted as one that asked.
         """
         keys = [self.keys.resource(resource), self.keys.askers(resource)]
-        owner: bytes = self._scripts["acquire"](keys=keys, args=[expected, row.id, row.reply_to])
+        owner: bytes = self._acquire(keys=keys, args=[expected, row.id, row.reply_to])
         return owner.decode()
 
     def askers(self, resource: str) -> list[str]:

@@ -8,14 +8,15 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from satyapan.names import INGEST, RUN, Keys
+from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
+from satyapan.scripts import load
 
 PATIENCE_MS: Final = 15_000
 """How long a wake-up may be under way before the sweeper sends another."""
@@ -43,8 +44,7 @@ class Sweep:
         self._wake = wake
         self._batch = batch
         self._keep_ms = keep_ms
-        script = files("worker").joinpath("lua/take_due.lua").read_text(encoding="utf-8")
-        self._take = self._redis.register_script(script)
+        self._take = load(redis, "worker", "take_due")
 
     def once(self) -> float:
         """Wake all that is due now; returns how many seconds until something else is.
@@ -58,6 +58,7 @@ class Sweep:
     def _wake_due(self, index: str, task: str) -> int:
         taken = self._take_due(index)
         while taken.ids:
+            reach(SWEPT)
             self._wake(task, taken.ids)
             if len(taken.ids) < self._batch:
                 break

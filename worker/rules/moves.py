@@ -28,7 +28,7 @@ def park(row: Row, reason: str) -> Decision:
 
 
 def rest(row: Row, until: int, reason: str, *, slot: int = 0) -> Row:
-    """Let a row wait in the state that says what is known: nothing sent, doubtful, or on its way."""
+    """Let a row wait in the state that says what is known: not sent, doubtful, or on its way."""
     state = row.state
     if state in {State.CLAIMED, State.SENT}:
         state = State.UNKNOWN if row.doubts else State.ACCEPTED

@@ -1,0 +1,25 @@
+"""Lua scripts, each in a file of its own whose header names KEYS, ARGV and what it returns."""
+
+from importlib.resources import files
+from typing import Any, Protocol
+
+from redis import Redis
+
+
+class Script(Protocol):
+    """One atomic step on the server; a server that doesn't know it yet is given its source."""
+
+    def __call__(self, *, keys: list[str], args: list[Any]) -> Any:  # noqa: ANN401  Lua's reply
+        """Run it.
+
+        Raises:
+            redis.RedisError: the server is away or refused; whether it ran is then unknown.
+        """
+        ...
+
+
+def load(redis: Redis, package: str, name: str) -> Script:
+    """Read `<package>/lua/<name>.lua`; nothing is sent before it is called."""
+    source = files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    script: Script = redis.register_script(source)
+    return script
