@@ -64,6 +64,8 @@ class Row:
     http: int = 0
     fence: int = 0
     lease: int = 0
+    crashes: int = 0
+    """Workers in a row that vanished while they held this row."""
     slot: int = 0
     due: int = 0
     deadline: int = 0

@@ -74,6 +74,8 @@ def _held(row: Row, event: Held, turn: Turn) -> Decision:
 
 
 def _woken(row: Row, turn: Turn) -> Decision:
+    if row.crashes >= turn.policy.max_crashes:
+        return park(row, "workers_lost")
     if row.parent:
         return visitor_woken(row, turn)
     if row.state is State.SENT:

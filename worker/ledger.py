@@ -128,5 +128,5 @@ class WorkLedger:
         return raw.decode()
 
 
-_SCRIPTED = frozenset({"fence", "lease", "due", "updated", "created"})
+_SCRIPTED = frozenset({"fence", "lease", "crashes", "due", "updated", "created"})
 """Fields that only the scripts write, from Redis' clock."""

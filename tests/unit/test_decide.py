@@ -174,6 +174,11 @@ class TestPassport:
         assert (after.state, after.doubts, after.reason) == (State.UNKNOWN, 1, "worker_lost")
         assert effects == ()
 
+    def test_a_row_that_killed_one_worker_after_another_is_parked(self) -> None:
+        after, _ = turn(row("passport", crashes=5), Woken())
+
+        assert (after.state, after.reason) == (State.PARKED, "workers_lost")
+
     def test_a_row_never_sent_by_its_deadline_fails(self) -> None:
         after, effects = turn(row("passport"), Woken(), now=NOW + DAY)
 

@@ -29,6 +29,10 @@ if due > now then
   return {'early', now}
 end
 
+-- A lease that is still there was never given back: its holder vanished.
+if lease > 0 then
+  redis.call('HINCRBY', KEYS[1], 'crashes', 1)
+end
 local ends = now + ARGV[2]
 redis.call('HINCRBY', KEYS[1], 'fence', 1)
 redis.call('HSET', KEYS[1], 'lease', ends)

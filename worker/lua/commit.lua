@@ -35,7 +35,7 @@ if tonumber(ARGV[3]) > 0 then
   redis.call('HSET', KEYS[1], 'lease', ends)
   redis.call('ZADD', KEYS[2], ends, id)
 else
-  redis.call('HDEL', KEYS[1], 'lease')
+  redis.call('HDEL', KEYS[1], 'lease', 'crashes')
   -- A hint that came while the row was claimed brings the next look forward.
   if redis.call('HDEL', KEYS[1], 'hinted') == 1 and due > now then
     due = math.min(due, now + 1000)

@@ -107,6 +107,8 @@ class Policy:
     max_attempts: int = 5
     """Create calls of one generation; the last unknown one is parked."""
     max_generations: int = 3
+    max_crashes: int = 5
+    """Workers that may vanish over one row before it is parked as a danger to the others."""
     backoff_base: int = 1_000
     backoff_cap: int = 60_000
     poll_min: int = 5_000
