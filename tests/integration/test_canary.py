@@ -35,11 +35,17 @@ RETURN_URL: Final = "https://kanari-return.example.in/private-path-7171"
 VISITOR: Final = {"name": "Kanarivisitor", "phone": "9123471717", "email": "kanari@7171.example"}
 CANARIES: Final = (*PERSON.values(), *PASSPORT.values(), RETURN_URL, *VISITOR.values())
 
+Played = tuple[Stage, Mapping[str, Any]]
+"""The stage, and what came back from it."""
+
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Mapping[str, Any]]]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     folder = tmp_path_factory.mktemp("canary")
-    env = {"SATYAPAN_LOG_LEVEL": "DEBUG", "SATYAPAN_CALLBACKS_RETURN_HOSTS": "kanari-return.example.in"}
+    env = {
+        "SATYAPAN_LOG_LEVEL": "DEBUG",
+        "SATYAPAN_CALLBACKS_RETURN_HOSTS": "kanari-return.example.in",
+    }
     with Stage(folder, env=env) as stage:
         yield stage, play(stage)
 
@@ -64,7 +70,7 @@ def play(stage: Stage) -> Mapping[str, Any]:
     return {"link": link, "states": [end.state for end in ends], "results": str(results)}
 
 
-def test_the_canaries_really_travelled(played: tuple[Stage, Mapping[str, Any]]) -> None:
+def test_the_canaries_really_travelled(played: Played) -> None:
     _, story = played
 
     assert State.DONE in story["states"]
@@ -73,7 +79,7 @@ def test_the_canaries_really_travelled(played: tuple[Stage, Mapping[str, Any]]) 
         assert canary in story["results"]
 
 
-def test_the_visitor_came_through_the_inbox(played: tuple[Stage, Mapping[str, Any]]) -> None:
+def test_the_visitor_came_through_the_inbox(played: Played) -> None:
     stage, _ = played
 
     events: list[str] = []
@@ -86,7 +92,7 @@ def test_the_visitor_came_through_the_inbox(played: tuple[Stage, Mapping[str, An
 
 
 @pytest.mark.parametrize("where", ["redis", "aof", "logs", "processes"])
-def test_no_canary_is_in_clear(played: tuple[Stage, Mapping[str, Any]], where: str) -> None:
+def test_no_canary_is_in_clear(played: Played, where: str) -> None:
     stage, story = played
     sinks = {"redis": redis_bytes, "aof": aof_bytes, "logs": log_bytes, "processes": titles}
 
@@ -97,7 +103,7 @@ def test_no_canary_is_in_clear(played: tuple[Stage, Mapping[str, Any]], where: s
         assert canary.encode() not in seen
 
 
-def test_the_search_would_find_a_canary(played: tuple[Stage, Mapping[str, Any]]) -> None:
+def test_the_search_would_find_a_canary(played: Played) -> None:
     stage, _ = played
     client = redis.Redis.from_url(stage.server.url)
     client.xadd("planted", {"x": CANARIES[0]})
@@ -119,8 +125,9 @@ def redis_bytes(stage: Stage) -> Iterator[bytes]:
         b"stream": client.xrange,
     }
     for key in client.scan_iter():
+        kind: Any = client.type(key)
         yield key
-        yield repr(readers[client.type(key)](key)).encode()
+        yield repr(readers[kind](key)).encode()
 
 
 def aof_bytes(stage: Stage) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""One row, one vendor call, one answer: with many submitting at once, and workers killed at work."""
+"""One row, one vendor call, one answer: with many submitting at once, and workers killed."""
 
 import random
 import time
@@ -51,9 +51,7 @@ def test_fifty_submits_at_once_are_one_verification(stage: Stage) -> None:
 def test_workers_killed_at_any_moment_lose_nothing_and_pay_once(stage: Stage) -> None:
     dice = random.Random(SEED)
     verifications = stage.verifications()
-    ids = [
-        verifications.submit("passport", REQUEST, key=f"kill-{SEED}-{n}").id for n in range(60)
-    ]
+    ids = [verifications.submit("passport", REQUEST, key=f"kill-{SEED}-{n}").id for n in range(60)]
     journey = verifications.submit("digilocker", {"document_requested": ["PAN"]}, key="journey")
 
     for name in ("worker-1", "worker-2", "worker-1", "worker-2"):

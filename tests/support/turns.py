@@ -1,0 +1,55 @@
+"""Short ways to write a row, an answer and a decision, for tests of the rules."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Role
+from satyapan.records import Row, State
+from worker.answer import Answer, Outcome
+from worker.decide import decide
+from worker.rules.model import Answered, Decision, Event, Policy
+
+NOW: Final = 1_800_000_000_000
+DAY: Final = 86_400_000
+KINDS: Final = Registry()
+POLICY: Final = Policy(max_attempts=3, max_generations=2)
+
+
+def row(kind: str, **changes: Any) -> Row:
+    """Give a claimed row of a kind."""
+    return Row(id="v1", kind=kind, deadline=NOW + DAY, state=State.CLAIMED, **changes)
+
+
+def sent(kind: str, **changes: Any) -> Row:
+    """Give a row whose first call is on its way."""
+    return replace(row(kind), state=State.SENT, attempts=1, **changes)
+
+
+def journey(**changes: Any) -> Row:
+    """Give a DigiLocker row whose person has the link."""
+    base = row("digilocker", link="https://vendor/dgl/1", status="PENDING")
+    return replace(base, state=State.PENDING, deadline=NOW + 4_200_000, **changes)
+
+
+def turn(of: Row, event: Event, now: int = NOW, policy: Policy = POLICY) -> Decision:
+    """Decide, without luck."""
+    return decide(of, event, now, KINDS[of.kind], policy, luck=1.0)
+
+
+def answered(outcome: Outcome, role: Role = Role.CREATE, **parts: Any) -> Answered:
+    """Give what the vendor answered."""
+    item = parts.pop("item", "")
+    return Answered(role, Answer(outcome=outcome, **parts), item)
+
+
+def passport_answer(status: str) -> Answered:
+    """Give a readable answer about a passport."""
+    body = {"verification_id": "v1", "reference_id": "7", "status": status}
+    return answered(Outcome.OK, http=200, reference="7", body=body)
+
+
+def status(word: str, **more: Any) -> Answered:
+    """Give a readable status of a journey."""
+    body = {"verification_id": "v1", "status": word, "user_details": {"name": "A"}, **more}
+    return answered(Outcome.OK, Role.STATUS, http=200, body=body)

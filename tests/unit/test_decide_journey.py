@@ -1,0 +1,146 @@
+"""The rules of a journey, one story a test."""
+
+from dataclasses import replace
+
+import pytest
+
+from satyapan.kinds.model import Role
+from satyapan.records import State
+from tests.support.turns import NOW, POLICY, answered, journey, row, sent, status, turn
+from worker.answer import Outcome
+from worker.rules.model import Call, Emit, Woken
+
+
+class TestDigilocker:
+    def test_a_created_journey_waits_for_its_person(self) -> None:
+        body = {"verification_id": "v1", "status": "PENDING", "url": "https://vendor/dgl/1"}
+
+        after, effects = turn(sent("digilocker"), answered(Outcome.OK, body=body))
+
+        assert (after.state, after.link) == (State.PENDING, "https://vendor/dgl/1")
+        assert after.deadline == NOW + (600 + 3600) * 1000
+        assert NOW < after.due < NOW + 60_000
+        assert effects == (Emit("link_ready"),)
+
+    def test_a_pending_status_is_read_again_later_and_later(self) -> None:
+        first, _ = turn(journey(), status("PENDING"))
+        second, _ = turn(first, status("PENDING"))
+
+        assert (first.state, second.state) == (State.PENDING, State.PENDING)
+        assert second.due > first.due > NOW
+
+    def test_consented_documents_are_fetched_one_by_one_then_done(self) -> None:
+        consented, first = turn(
+            journey(), status("AUTHENTICATED", document_consent=["AADHAAR", "PAN"])
+        )
+        one, second = turn(
+            consented, answered(Outcome.OK, Role.DOCUMENT, item="AADHAAR", body={"uid": "x"})
+        )
+        done, last = turn(one, answered(Outcome.OK, Role.DOCUMENT, item="PAN", body={"pan": "y"}))
+
+        assert first == (Call(Role.DOCUMENT, "AADHAAR"),)
+        assert second == (Call(Role.DOCUMENT, "PAN"),)
+        assert (done.state, done.status, last) == (State.DONE, "AUTHENTICATED", (Emit("done"),))
+        assert done.result is not None
+        assert set(done.result["documents"]) == {"AADHAAR", "PAN"}
+
+    @pytest.mark.parametrize("consent", [None, []])
+    def test_a_null_or_empty_consent_is_done_without_documents(self, consent: object) -> None:
+        after, _ = turn(journey(), status("AUTHENTICATED", document_consent=consent))
+
+        assert after.state is State.DONE
+        assert after.result is not None
+        assert after.result["documents"] == {}
+
+    @pytest.mark.parametrize(
+        ("word", "state"),
+        [("EXPIRED", State.EXPIRED), ("CONSENT_DENIED", State.DENIED), ("FAILED", State.FAILED)],
+    )
+    def test_the_vendor_ends_a_journey(self, word: str, state: State) -> None:
+        after, effects = turn(journey(), status(word))
+
+        assert after.state is state
+        assert effects == (Emit(state.lower()),)
+
+    def test_a_document_that_is_not_ready_is_asked_for_again(self) -> None:
+        waiting = journey(todo=("PAN",), draft={"documents": {}})
+
+        after, effects = turn(waiting, answered(Outcome.WAIT, Role.DOCUMENT, item="PAN", http=202))
+
+        assert (after.state, after.todo, effects) == (State.PENDING, ("PAN",), ())
+        assert after.due > NOW
+
+    def test_a_document_that_is_gone_is_noted_and_the_rest_kept(self) -> None:
+        got = {"status": "AUTHENTICATED", "documents": {"AADHAAR": {"uid": "x"}}}
+        half = journey(todo=("PAN",), draft=got)
+
+        after, _ = turn(
+            half, answered(Outcome.GONE, Role.DOCUMENT, item="PAN", code="session_expired")
+        )
+
+        assert (after.state, after.reason) == (State.DONE, "partial")
+        assert after.result is not None
+        assert after.result["documents"]["PAN"]["reason"] == "session_expired"
+
+    def test_a_journey_whose_every_document_is_gone_failed(self) -> None:
+        none = journey(todo=("PAN",), draft={"documents": {}})
+
+        after, _ = turn(
+            none, answered(Outcome.GONE, Role.DOCUMENT, item="PAN", code="session_expired")
+        )
+
+        assert (after.state, after.reason) == (State.FAILED, "session_expired")
+
+    def test_a_lost_create_is_read_before_anything_else(self) -> None:
+        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+
+        _, effects = turn(doubtful, Woken())
+
+        assert effects == (Call(Role.STATUS),)
+
+    def test_a_found_journey_without_its_link_goes_on_under_a_new_generation(self) -> None:
+        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+
+        after, effects = turn(doubtful, status("PENDING"))
+
+        assert (after.state, after.generation, after.doubts) == (State.ACCEPTED, 2, 0)
+        assert effects == (Emit("reissued"),)
+        assert "lost_link" in after.generations[0]
+
+    def test_a_create_that_never_arrived_is_repeated_after_two_reads(self) -> None:
+        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+        missing = answered(Outcome.MISSING, Role.STATUS, http=404)
+
+        once, nothing = turn(doubtful, missing)
+        twice, call = turn(once, missing)
+
+        assert (once.state, nothing) == (State.UNKNOWN, ())
+        assert (twice.state, twice.generation, call) == (State.SENT, 1, (Call(Role.CREATE),))
+
+    def test_a_duplicate_after_a_doubt_is_read(self) -> None:
+        _, effects = turn(sent("digilocker", doubts=1), answered(Outcome.DUPLICATE, http=409))
+
+        assert effects == (Call(Role.STATUS),)
+
+    def test_a_pending_journey_expires_at_the_vendors_deadline(self) -> None:
+        after, _ = turn(journey(), status("PENDING"), now=NOW + 4_200_000)
+
+        assert (after.state, after.reason) == (State.EXPIRED, "vendor_deadline")
+
+    def test_a_journey_that_can_not_be_read_is_decided_by_signed_evidence(self) -> None:
+        late = NOW + 4_200_000 + POLICY.stuck
+
+        denied, _ = turn(journey(evidence="CONSENT_DENIED"), Woken(), now=late)
+        parked, _ = turn(journey(), Woken(), now=late)
+        unknown, _ = turn(journey(evidence="AUTHENTICATED"), Woken(), now=late)
+
+        assert denied.state is State.DENIED
+        assert (parked.state, parked.reason) == (State.PARKED, "status_unreadable")
+        assert unknown.state is State.PARKED
+
+    def test_documents_never_fetched_by_the_deadline_fail_the_journey(self) -> None:
+        after, _ = turn(
+            journey(todo=("PAN",), draft={"documents": {}}), Woken(), now=NOW + 4_200_000
+        )
+
+        assert (after.state, after.reason) == (State.FAILED, "deadline")

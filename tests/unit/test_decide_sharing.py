@@ -1,0 +1,48 @@
+"""The rules of a shared resource, one story a test."""
+
+from dataclasses import replace
+
+import pytest
+
+from satyapan.kinds.model import Role
+from satyapan.records import State
+from tests.support.turns import answered, journey, row, sent, turn
+from worker.answer import Outcome
+from worker.rules.model import Acquire, Acquired, Cached, Call, Emit, Told, Woken
+
+
+class TestStaticLink:
+    def test_a_link_is_created_only_by_whoever_acquired_the_template(self) -> None:
+        asked, first = turn(row("static_kyc_link"), Woken())
+        acquired, second = turn(asked, Acquired())
+
+        assert first == (Acquire(),)
+        assert (acquired.state, second) == (State.SENT, (Call(Role.CREATE),))
+
+    def test_a_cached_link_costs_no_call(self) -> None:
+        result = {"static_link": "https://x", "status": "ACTIVE"}
+        cached = Cached("ACTIVE", "", "https://x", result)
+
+        after, effects = turn(row("static_kyc_link"), cached)
+
+        assert (after.state, after.attempts, after.result) == (State.DONE, 0, result)
+        assert effects == (Emit("done"),)
+
+    @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN])
+    def test_a_lost_create_is_parked_never_repeated(self, outcome: Outcome) -> None:
+        after, _ = turn(sent("static_kyc_link"), answered(outcome, code="cut"))
+        vanished, _ = turn(sent("static_kyc_link"), Woken())
+
+        assert (after.state, after.reason) == (State.PARKED, "unknown_outcome/cut")
+        assert vanished.state is State.PARKED
+
+    def test_a_visitor_is_told_of_step_by_step(self) -> None:
+        visit = replace(journey(parent="v0"), kind="static_kyc_link", state=State.PENDING)
+        step = Told(State.PENDING, "RECEIVED", "9", {"form_status": "RECEIVED"})
+        end = Told(State.DONE, "SUCCESS", "9", {"form_status": "SUCCESS"})
+
+        one, first = turn(visit, step)
+        two, second = turn(one, end)
+
+        assert (one.state, one.due, first) == (State.PENDING, visit.deadline, (Emit("progress"),))
+        assert (two.state, second) == (State.DONE, (Emit("done"),))
