@@ -1,0 +1,348 @@
+"""The client on a real server, without a worker; and what it shares with its fake."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+import redis
+
+from satyapan import (
+    Conflict,
+    Event,
+    InvalidRequest,
+    NotFound,
+    State,
+    StillOpen,
+    Unreadable,
+    Verifications,
+    results,
+)
+from satyapan.events import write_event
+from satyapan.ledger import Ledger
+from satyapan.names import Keys
+from satyapan.records import Row
+from satyapan.sealing import KeyRing, new_key
+from satyapan.testing import FakeVerifications
+from tests.support.eventually import eventually
+from worker.ledger import Lives, WorkLedger
+
+PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01", "name": "Canary Person"}
+OTHER = {**PERSON, "dob": "2007-03-02"}
+SEAL_KEYS = new_key("k1")
+KEYS = Keys()
+
+
+def environment(url: str, **more: str) -> dict[str, str]:
+    return {
+        "SATYAPAN_REDIS_URL": url,
+        "SATYAPAN_SEAL_KEYS": SEAL_KEYS,
+        "SATYAPAN_ID_KEY": base64.b64encode(bytes(32)).decode(),
+        "SATYAPAN_REDIS_CONNECT_TIMEOUT_S": "1",
+        "SATYAPAN_REDIS_READ_TIMEOUT_S": "1",
+        **more,
+    }
+
+
+def connect(url: str) -> Verifications:
+    return Verifications.from_env(environment(url))
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def real(redis_url: str) -> Verifications:
+    return connect(redis_url)
+
+
+# ---- what the real client and the fake have in common ----
+
+
+@dataclass(frozen=True)
+class Both:
+    """A client, and how to make an event for it."""
+
+    client: Verifications
+    tell: Callable[[str], object]
+
+
+@pytest.fixture(params=["real", "fake"])
+def both(request: pytest.FixtureRequest, redis_url: str) -> Both:
+    if request.param == "fake":
+        fake = FakeVerifications()
+        return Both(fake, fake.park)
+
+    def tell(row_id: str) -> None:
+        row = Row(id=row_id, kind="passport", state=State.PARKED, reason="lost_answer", seq=1)
+        with redis.Redis.from_url(redis_url) as store:
+            store.xadd(KEYS.events("default"), {"event": write_event(row, "parked", 1)})
+
+    return Both(connect(redis_url), tell)
+
+
+def ids(events: Iterator[Event]) -> list[str]:
+    return [event.verification_id for event in events]
+
+
+def test_submitting_again_gives_the_same_verification(both: Both) -> None:
+    first = both.client.submit("passport", PERSON, verification_id="order-17")
+
+    again = both.client.submit("passport", dict(reversed(PERSON.items())), verification_id=first.id)
+
+    assert first.id == again.id == "order-17"
+    assert again == both.client.get("order-17")
+    assert both.client.counts()[State.ACCEPTED] == 1
+
+
+def test_a_key_gives_the_same_id_for_ever(both: Both) -> None:
+    ids_ = {both.client.submit("passport", PERSON, key="customer-17").id for _ in range(3)}
+
+    assert len(ids_) == 1
+    assert both.client.submit("passport", PERSON, key="customer-18").id not in ids_
+
+
+def test_other_data_or_another_kind_under_the_same_id_is_a_conflict(both: Both) -> None:
+    both.client.submit("passport", PERSON, verification_id="order-17")
+    before = both.client.get("order-17")
+
+    for kind, data in (("passport", OTHER), ("static_kyc_link", {"template_name": "a"})):
+        with pytest.raises(Conflict) as caught:
+            both.client.submit(kind, data, verification_id="order-17")
+        assert caught.value.verification_id == "order-17"
+        assert "Canary" not in str(caught.value)
+
+    assert both.client.get("order-17") == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "identity", "fields"),
+    [
+        ("passport", {}, {"verification_id": "a b"}, ["verification_id", "file_number", "dob"]),
+        ("passport", PERSON, {"verification_id": "order.g2"}, ["verification_id"]),
+        ("passport", PERSON, {}, ["verification_id"]),
+        ("passport", PERSON, {"verification_id": "a", "key": "a"}, ["verification_id"]),
+        ("passport", PERSON, {"key": ""}, ["key"]),
+        ("passports", PERSON, {"key": "a"}, ["kind"]),
+    ],
+)
+def test_what_is_wrong_is_refused_and_nothing_is_stored(
+    both: Both, kind: str, data: Mapping[str, Any], identity: dict[str, str], fields: list[str]
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        both.client.submit(kind, data, **identity)
+
+    assert [fault.field for fault in caught.value.faults] == fields
+    assert "Canary" not in str(caught.value)
+    assert sum(both.client.counts().values()) == 0
+
+
+def test_an_id_that_nobody_submitted_is_none_and_not_found(both: Both) -> None:
+    assert both.client.get("order-17") is None
+    with pytest.raises(NotFound, match="order-17"):
+        both.client.wait("order-17", timeout=60)
+
+
+def test_waiting_for_what_goes_on_ends_with_what_is_known(both: Both) -> None:
+    one = both.client.submit("passport", PERSON, key="a")
+
+    with pytest.raises(StillOpen) as caught:
+        both.client.wait(one.id, timeout=0.2)
+
+    assert caught.value.verification == both.client.get(one.id)
+    assert both.client.wait(one.id, until=lambda now: now.state is State.ACCEPTED).id == one.id
+
+
+def test_the_newest_come_first_with_their_private_parts_shut(both: Both) -> None:
+    made = [both.client.submit("passport", PERSON, key=str(n)).id for n in range(3)]
+
+    newest = both.client.newest(State.ACCEPTED, limit=2)
+
+    assert len(newest) == 2
+    assert {one.id for one in newest} <= set(made)
+    assert newest == sorted(newest, key=lambda one: one.created, reverse=True)
+    assert both.client.newest(State.DONE) == []
+
+
+def test_every_group_gets_every_event_once(both: Both) -> None:
+    made = [both.client.submit("passport", PERSON, key=str(n)).id for n in range(3)]
+    for one in made:
+        both.tell(one)
+
+    assert ids(both.client.events("billing")) == made
+    assert ids(both.client.events("billing")) == []
+    assert ids(both.client.events("letters", reader="other")) == made
+
+
+def test_an_event_whose_reader_broke_off_comes_to_that_reader_again(both: Both) -> None:
+    made = [both.client.submit("passport", PERSON, key=str(n)).id for n in range(2)]
+    for one in made:
+        both.tell(one)
+
+    broken = next(both.client.events("billing", reader="one"))
+
+    assert broken.verification_id == made[0]
+    assert ids(both.client.events("billing", reader="one")) == made
+    assert ids(both.client.events("billing", reader="two")) == []
+
+
+# ---- what is stored ----
+
+
+def everything(store: "redis.Redis") -> dict[bytes, str]:
+    """Return every key of the server with its whole content."""
+    read: dict[bytes, Callable[[Any], Any]] = {
+        b"string": store.get,
+        b"hash": store.hgetall,
+        b"list": lambda key: store.lrange(key, 0, -1),
+        b"set": store.smembers,
+        b"zset": lambda key: store.zrange(key, 0, -1, withscores=True),
+        b"stream": store.xrange,
+    }
+    return {key: repr(read[store.type(key)](key)) for key in store.scan_iter()}  # type: ignore[index] # no coroutine here
+
+
+def wake_ups(store: "redis.Redis") -> list[dict[str, Any]]:
+    """Return the messages that wait for workers."""
+    found: Any = store.lrange("satyapan:broker:satyapan.run", 0, -1)
+    return [json.loads(message) for message in found]
+
+
+def test_nothing_private_reaches_the_server(store: "redis.Redis", real: Verifications) -> None:
+    real.submit("passport", PERSON, key="Canary Key")
+    real.submit(
+        "digilocker", {"document_requested": ["PAN"], "return_url": "https://canary"}, key="b"
+    )
+    real.submit("passport", {**PERSON, "file_number": "canary"}, key="c")
+
+    held = everything(store)
+
+    assert b"satyapan:due" in held
+    assert all(key.startswith(b"satyapan:") for key in held)
+    for secret in (*PERSON.values(), "canary"):
+        for text in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")):
+            assert text.lower() not in repr(held).lower()
+
+
+def test_a_submission_is_a_due_row_and_one_wake_up(
+    store: "redis.Redis", real: Verifications
+) -> None:
+    one = real.submit("passport", PERSON, verification_id="order-17")
+
+    row: Any = store.hgetall(KEYS.row(one.id))
+    assert row[b"state"] == b"ACCEPTED"
+    assert store.zscore(KEYS.due, one.id) == int(row[b"created"]) + 3_000  # if the wake-up is lost
+    assert store.zscore(KEYS.index("ACCEPTED"), one.id) == int(row[b"created"])
+    (message,) = wake_ups(store)
+    assert json.loads(base64.b64decode(message["body"]))[:2] == [[["order-17"]], {}]
+    assert message["headers"]["task"] == "satyapan.run"
+
+
+def test_a_repeat_makes_no_second_row_and_no_second_wake_up(
+    store: "redis.Redis", real: Verifications
+) -> None:
+    real.submit("passport", PERSON, verification_id="order-17")
+    before = everything(store)
+
+    real.submit("passport", PERSON, verification_id="order-17")
+    with pytest.raises(Conflict):
+        real.submit("passport", OTHER, verification_id="order-17")
+
+    assert everything(store) == before
+
+
+def submit_ten_at_once(env: Mapping[str, str]) -> set[str]:
+    """Submit the same from ten threads; runs in a process of its own."""
+    verifications = Verifications.from_env(env)
+    gate = threading.Barrier(10, timeout=30)
+
+    def submit(_: int) -> str:
+        gate.wait()
+        return verifications.submit("passport", PERSON, key="same").id
+
+    with ThreadPoolExecutor(10) as pool:
+        return set(pool.map(submit, range(10)))
+
+
+def test_fifty_at_once_from_five_processes_make_one_row_and_one_wake_up(
+    store: "redis.Redis", redis_url: str
+) -> None:
+    with ProcessPoolExecutor(5, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(submit_ten_at_once, [environment(redis_url)] * 5, timeout=60))
+
+    (one,) = set().union(*found)
+    assert list(store.scan_iter(f"{KEYS.row('*')}")) == [KEYS.row(one).encode()]
+    assert store.zcard(KEYS.due) == 1
+    assert len(wake_ups(store)) == 1
+
+
+def test_a_key_taken_out_of_the_ring_is_told_by_its_id(redis_url: str) -> None:
+    one = connect(redis_url).submit("passport", PERSON, key="a")
+    env = environment(redis_url, SATYAPAN_SEAL_KEYS=new_key("k2"))
+    rotated = Verifications.from_env(env)
+
+    with pytest.raises(Unreadable) as caught:
+        rotated.get(one.id)
+
+    assert (caught.value.record, caught.value.key_id) == (f"{one.id}/request", "k1")
+    assert rotated.newest(State.ACCEPTED)[0].id == one.id
+    mended = Verifications.from_env(env | {"SATYAPAN_SEAL_KEYS": f"{new_key('k2')},{SEAL_KEYS}"})
+    assert mended.get(one.id)
+
+
+# ---- waiting ----
+
+
+def settle(redis_url: str, row_id: str) -> None:
+    """End a verification as a worker does."""
+    with redis.Redis.from_url(redis_url) as store:
+        shared = Ledger(store, KEYS, KeyRing.parse(SEAL_KEYS))
+        ledger = WorkLedger(shared, 60_000, Lives(60_000, 60_000))
+        claim = ledger.claim(row_id)
+        assert claim is not None
+        after = replace(claim.row, state=State.DONE, status="VALID", due=0, result={"name": "J D"})
+        ledger.commit(claim.row, after, ["done"], claim.now, keep=False, alias="")
+
+
+def listened(store: "redis.Redis") -> bool:
+    found: Any = store.pubsub_numsub(KEYS.channel("default"))
+    return bool(found[0][1])
+
+
+def test_a_waiter_is_woken_by_the_change(
+    store: "redis.Redis", redis_url: str, real: Verifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "LOOK_AGAIN_S", 60.0)
+    one = real.submit("passport", PERSON, key="a")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(real.wait, one.id, 30)
+        eventually(lambda: listened(store))
+        settle(redis_url, one.id)
+        answer = waiting.result(timeout=20)
+
+    assert (answer.state, answer.status, answer.result) == (State.DONE, "VALID", {"name": "J D"})
+    assert real.wait(one.id, timeout=0) == answer == real.get(one.id)
+    assert [event.name for event in real.events("billing")] == ["done"]
+
+
+def test_a_waiter_sees_the_change_also_when_its_wake_up_is_lost(
+    store: "redis.Redis", real: Verifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "LOOK_AGAIN_S", 0.1)
+    one = real.submit("passport", PERSON, key="a")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(real.wait, one.id, 30)
+        eventually(lambda: listened(store))
+        store.hset(KEYS.row(one.id), "state", "PARKED")
+
+        assert waiting.result(timeout=20).state is State.PARKED
