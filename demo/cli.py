@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import requests
 
 from demo.server import ServerFailed, ServerMissing
 from demo.stage import Stage
@@ -21,7 +22,14 @@ from demo.supervisor import ChildFailed
 from demo.telling import Teller, has_symbols
 from satyapan import SatyapanError
 
-_FAILURES: Final = (ChildFailed, ServerFailed, ServerMissing, Stuck, SatyapanError, OSError)
+_FAILURES: Final = (
+    ChildFailed,
+    ServerFailed,
+    ServerMissing,
+    Stuck,
+    SatyapanError,
+    requests.RequestException,
+)
 _INTERRUPTED: Final = 130
 _ENV: Final = {
     # A paid answer that is lost with a killed worker ends here, with no person to decide.
@@ -56,7 +64,7 @@ def demo(*, journey: str, stay: bool, as_json: bool, keep_files: bool) -> None:
     try:
         code = _run(teller, journey, stay=stay, as_json=as_json, keep_files=keep_files)
     except KeyboardInterrupt:
-        click.echo("\nStopped. Nothing is left running.", err=True)
+        click.echo("Stopped as you asked; nothing is left running.", err=True)
         code = _INTERRUPTED
     sys.exit(code)
 
@@ -103,12 +111,15 @@ def _folder(*, keep: bool) -> Iterator[_Keeper]:
 def _stage(folder: Path, teller: Teller) -> Iterator[Stage]:
     teller.line("Satyapan, the whole of it on this machine, with a sandbox for a vendor.")
     teller.chapter("Starting")
-    with Stage(folder, env=_ENV, revive=True) as stage:
-        teller.good(f"server     {stage.server.url}")
-        teller.good(f"callbacks  {stage.callbacks_url}")
-        teller.good(f"sandbox    {stage.sandbox_url}")
-        teller.good(f"worker     pid {stage.pid()}")
-        yield stage
+
+    def started(name: str, what: str) -> None:
+        teller.good(f"{name:10} {what}")
+
+    with Stage(folder, env=_ENV, revive=True, started=started) as stage:
+        try:
+            yield stage
+        finally:
+            teller.chapter("Stopping")
 
 
 def _tell(teller: Teller, outcomes: Sequence[Outcome], took: float) -> None:

@@ -3,6 +3,7 @@
 import base64
 import secrets
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -63,8 +64,10 @@ def fresh_settings(redis_url: str) -> dict[str, str]:
 
 
 def write_env_file(path: Path, env: Mapping[str, str]) -> Path:
-    """Write settings for a shell to source, readable by their owner only."""
+    """Write settings for a shell to source, and where `satyapan` is; for its owner's eyes only."""
     path.touch(mode=0o600)
-    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items()))
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items())]
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    lines.append(f'export PATH={programs}:"$PATH"\n')
     path.write_text("".join(lines), encoding="utf-8")
     return path

@@ -51,7 +51,7 @@ class Stage:
         sandbox_args: further options of the sandbox, such as `["--latency-ms", "200"]`.
         callbacks: whether to start the callbacks app.
         revive: whether `tend` starts workers and callbacks again that have ended.
-        grace: seconds that each child gets to end by itself.
+        started: told the name and the address (or process id) of each child that is up.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Stage:
         sandbox_args: Sequence[str] = (),
         callbacks: bool = True,
         revive: bool = False,
-        grace: float = 15.0,
+        started: Callable[[str, str], None] = lambda _name, _what: None,
     ) -> None:
         self.folder = folder
         self.logs = folder / "logs"
@@ -79,7 +79,8 @@ class Stage:
         self._sandbox_args = sandbox_args
         self._with_callbacks = callbacks
         self._revive = revive
-        self._supervisor = Supervisor(self.logs, grace=grace)
+        self._started = started
+        self._supervisor = Supervisor(self.logs)
         self._children: dict[str, Child] = {}
         self._restarts: dict[str, Callable[[], object]] = {}
         self._open = ExitStack()
@@ -92,7 +93,7 @@ class Stage:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             opening.enter_context(self._supervisor)
-            opening.enter_context(self.server)
+            opening.callback(self.server.stop)
             opening.callback(self._supervisor.stop)  # before the server
             self._raise()
             self._open = opening.pop_all()
@@ -154,11 +155,14 @@ class Stage:
         return ended
 
     def _raise(self) -> None:
-        keys = fresh_settings(self.server.url) | self._more_env
-        self.env = keys
+        self.server.start()
+        self._started("server", self.server.url)
+        self.env = keys = fresh_settings(self.server.url) | self._more_env
         address = self._start_callbacks(0) if self._with_callbacks else _nowhere()
         self.callbacks_url = f"http://{address}"
+        self._started("callbacks", self.callbacks_url)
         self.sandbox_url = self._start_sandbox()
+        self._started("sandbox", self.sandbox_url)
         self.env = {
             **keys,
             "SATYAPAN_CALLBACKS_PUBLIC_URL": self.callbacks_url,
@@ -166,6 +170,7 @@ class Stage:
         }
         for name in self._workers:
             self._start_worker(name)
+            self._started(name, f"process {self.pid(name)}")
 
     def _start_callbacks(self, port: int, ready: Ready = _LISTENING) -> str:
         """Start the callbacks app; returns host and port."""

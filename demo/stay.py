@@ -35,8 +35,7 @@ def _explain(stage: Stage, teller: Teller, link: str, verification_id: str) -> N
     env = write_env_file(stage.folder / "satyapan.env", stage.env)
     teller.chapter("Be the person: open this in a browser, then allow or deny")
     teller.line(f"  {link}")
-    teller.chapter("Be a producer: in another terminal (before each `satyapan`, if it is not")
-    teller.line("installed there: python3 run.py exec)")
+    teller.chapter("Be a producer, in another terminal")
     teller.line(f"  . {env}")
     teller.line(f"  satyapan show {verification_id} --private")
     teller.line("  satyapan list")
@@ -44,7 +43,7 @@ def _explain(stage: Stage, teller: Teller, link: str, verification_id: str) -> N
     teller.chapter("Be the vendor")
     teller.line(f"  {stage.sandbox_url}/_control/audit       what was charged")
     teller.line(f"  {stage.sandbox_url}/_control/webhooks    what was told to us")
-    teller.line(f"  {stage.callbacks_url}/readyz             the callbacks app's health")
+    teller.line(f"  {stage.callbacks_url}/readyz              the callbacks app's health")
 
 
 def _tell(verifications: Verifications, event: Event, teller: Teller) -> None:
