@@ -16,6 +16,8 @@ from worker.rules.model import (
     Event,
     Held,
     Policy,
+    Redriven,
+    Reissued,
     Told,
     Turn,
     Woken,
@@ -29,6 +31,7 @@ from worker.rules.moves import (
     rest,
     settle,
 )
+from worker.rules.person import by_hand
 from worker.rules.reading import document_read, status_read, too_late
 from worker.rules.sharing import cached, told, visitor_woken
 
@@ -39,9 +42,14 @@ def decide(
     """Say what a row becomes after an event, and which effects to carry out, in order.
 
     `now` is Redis' clock in ms; `luck` is one uniform draw from 0..1, for jitter. A settled row
-    is returned unchanged, with no effects, whatever happens (I6).
+    is returned unchanged, with no effects, whatever happens (I6); a parked one moves by hand only.
+
+    Raises:
+        Refused: a person asked for what would break a promise.
     """
     turn = Turn(now, kind, kind.operation(row.vendor), policy, luck)
+    if isinstance(event, Redriven | Reissued):
+        return by_hand(row, event, turn)
     if row.state in SETTLED:
         return row, ()
     match event:

@@ -76,7 +76,7 @@ class Ingest:
         try:
             data = json.loads(letter.body)["data"]
             vendor_id = str(data["verification_id"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
         reference = str(data.get("reference_id") or "")
         for kind in self._kinds:
@@ -86,7 +86,7 @@ class Ingest:
         return None
 
     def _unmatched(self, letter: Letter) -> None:
-        log.warning("webhook matches nothing here", extra={"event": letter.event})
+        log.warning("webhook matches nothing here", extra={"code": letter.event})
         self._inbox.finish(letter.id, LetterState.UNMATCHED)
 
     def _journey(self, letter: Letter, news: _News) -> None:

@@ -48,11 +48,14 @@ class WorkLedger:
             load(ledger.redis, "worker", name) for name in names
         )
 
-    def claim(self, verification_id: str) -> Claim | None:
-        """Claim a row that is due; None when it isn't, or is claimed, settled or gone."""
+    def claim(self, verification_id: str, *, parked: bool = False) -> Claim | None:
+        """Claim a row that is due; None when it isn't, or is claimed, settled or gone.
+
+        With `parked` a parked row can be claimed too: only a person may ask for that.
+        """
         keys = [self.keys.row(verification_id), self.keys.due]
         keys += [self.keys.index(State.ACCEPTED), self.keys.index(State.CLAIMED)]
-        told = self._claim(keys=keys, args=[verification_id, self.lease_ms])
+        told = self._claim(keys=keys, args=[verification_id, self.lease_ms, int(parked)])
         if told[0] != b"claimed":
             return None
         stored = dict(zip(told[2::2], told[3::2], strict=True))

@@ -254,6 +254,17 @@ class TestInbox:
         assert self.state(bench, letter) is LetterState.UNMATCHED
         assert bench.parts.ledger.ledger.redis.zcard(bench.parts.ledger.keys.inbox_due) == 0
 
+    @pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\xfe", b"null", b'{"data":[]}'])
+    def test_a_signed_body_that_makes_no_sense_is_kept_not_tried_for_ever(
+        self, bench: Workbench, body: bytes
+    ) -> None:
+        letter_id = hashlib.sha256(body).hexdigest()
+        self.inbox(bench).store(letter_id, "cashfree", "KYC_LINK_SUCCESS", body)
+
+        bench.parts.take(letter_id)
+
+        assert self.state(bench, letter_id) is LetterState.UNMATCHED
+
     def test_a_visitor_becomes_a_row_and_events_of_everyone_who_asked(
         self, bench: Workbench, redis_url: str
     ) -> None:

@@ -212,7 +212,7 @@ def test_a_consent_that_ran_out_before_the_fetch_fails_with_the_vendors_code(
     row_id = bench.submit("digilocker")
     bench.once(row_id)
     bench.vendor.post(f"journeys/{row_id}", decision="allow", documents=["PAN"], document_202=1)
-    eventually(lambda: bench.once(row_id) and bench.row(row_id).todo)
+    eventually(lambda: bench.once(row_id).settled or bench.row(row_id).todo)
     bench.vendor.post("clock", advance_s=3601)
 
     ended = bench.settle(row_id)

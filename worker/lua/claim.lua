@@ -1,7 +1,7 @@
 -- Claim a verification: the right to act on it, proved by a fence, for as long as the lease.
 --
 -- KEYS[1] row hash   KEYS[2] due-index   KEYS[3] index of ACCEPTED   KEYS[4] index of CLAIMED
--- ARGV[1] id         ARGV[2] lease, ms
+-- ARGV[1] id         ARGV[2] lease, ms   ARGV[3] '1' to claim a parked row, for a person
 --
 -- Returns {"claimed", now, field, value, ...} or {"gone" | "settled" | "leased" | "early", now}.
 -- A row that is settled or gone leaves the due-index; one that is early is put back at its time,
@@ -15,7 +15,7 @@ if not row[1] then
   return {'gone', now}
 end
 local due = tonumber(row[2] or '0')
-if due == 0 then
+if due == 0 and not (ARGV[3] == '1' and row[1] == 'PARKED') then
   redis.call('ZREM', KEYS[2], ARGV[1])
   return {'settled', now}
 end

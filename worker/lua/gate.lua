@@ -1,7 +1,8 @@
 -- May this account call this route now, at a reserved time, or not at all? One atomic decision.
 --
 -- KEYS[1] slots  sorted set of reserved times (ms) of one account and route. Members:
---                "h:<slot>" given out and still to be used, "u:<slot>:<n>" used
+--                "h:<slot>" a ticket, given out and still to be used; "u:<slot>:<n>" used;
+--                "limit" with the negated limit of the last call as its score
 -- KEYS[2] hold   text: not before this time (ms); written by gate_hold.lua
 -- KEYS[3] stop   hash until, step, code, since: the account's breaker; written by gate_stop.lua
 -- ARGV    1 limit (>= 1)  2 held slot (ms, 0 = none)  3 window (ms)  4 margin (ms)
@@ -17,10 +18,11 @@
 --  2. A call starts at its slot or up to margin later (a later holder is given a new slot).
 --  3. So of any limit + 1 calls, last start >= last slot >= first slot + span
 --     >= first start - margin + span = first start + window.
--- A slot is used once: the ticket "h:<slot>" is gone with the call, and future slots differ by at
--- least 1 ms so that each has its own ticket. After a limit was lowered, tickets of the denser past
--- are judged again when they are used (ZCOUNT below); after it was raised, nothing is missing,
--- since slots are dropped by age, never by count. A clock that steps back only delays: see 1.
+-- A slot is used once: its ticket is gone with the call, and future slots differ by at least 1 ms
+-- so that each has its own. When the limit is lowered all tickets are void, since they may be too
+-- dense now, also together with calls made out of turn; their holders are given new slots behind
+-- those already used. When it is raised nothing is missing: slots are dropped by age, never by
+-- count. A clock that steps back only delays: see 1.
 -- What is left of the margin, after the caller's lateness, covers the way to the vendor.
 
 local GO, AT, STOPPED = 0, 1, 2
@@ -63,13 +65,19 @@ local function go()
   return {GO, 1, ''}
 end
 
-redis.call('ZREMRANGEBYSCORE', slots, '-inf', text(now - span))
+redis.call('ZREMRANGEBYSCORE', slots, 0, text(now - span))
+local known = -tonumber(redis.call('ZSCORE', slots, 'limit') or -limit)
+if known > limit then
+  for _, member in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
+    if string.sub(member, 1, 2) == 'h:' then redis.call('ZREM', slots, member) end
+  end
+end
+redis.call('ZADD', slots, -limit, 'limit')
 local not_before = tonumber(redis.call('GET', hold) or 0)
 
 local ticket = 'h:' .. text(held)
 if held > 0 and redis.call('ZSCORE', slots, ticket) then
-  local around = redis.call('ZCOUNT', slots, '(' .. text(held - span), text(held))
-  if around <= limit and math.max(now, held) >= not_before and now <= held + margin then
+  if math.max(now, held) >= not_before and now <= held + margin then
     if now < held then return {AT, held, ''} end
     redis.call('ZREM', slots, ticket)
     use(held)

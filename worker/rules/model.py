@@ -58,7 +58,19 @@ class Told:
     body: Mapping[str, Any] = field(repr=False)
 
 
-Event = Woken | Held | Answered | Acquired | Cached | Told
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """A person sets a parked row going again, with the same vendor-side id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reissued:
+    """A person buys again under a new vendor-side id; `by` goes into the row's record."""
+
+    by: str
+
+
+Event = Woken | Held | Answered | Acquired | Cached | Told | Redriven | Reissued
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,8 @@ class Policy:
     """How long to wait while another row creates the same resource."""
     stuck: int = 3_600_000
     """How long past its deadline a journey that can't be read is tried before it is parked."""
+    second_life: int = 3_600_000
+    """The least time that a row gets when a person sets it going again."""
     lost_answer: Mapping[str, str] = field(default_factory=dict)
     """Kind to park | fail | reissue; a kind that isn't here follows its own default."""
 
