@@ -1,0 +1,53 @@
+"""What a person may do with a parked row, and why not (DESIGN, 1 and 5)."""
+
+from dataclasses import replace
+
+from satyapan.kinds.model import Recovery
+from satyapan.records import Row, State
+from worker.rules.model import Decision, Emit, Redriven, Reissued, Turn
+from worker.rules.moves import renew
+
+
+class Refused(Exception):
+    """What was asked for would break a promise; the text says which, and what to do instead."""
+
+
+def by_hand(row: Row, event: Redriven | Reissued, turn: Turn) -> Decision:
+    """Decide about a person's wish.
+
+    Raises:
+        Refused: the row is not parked, or the wish would break a promise.
+    """
+    if row.state is not State.PARKED:
+        raise Refused(f"{row.id} is {row.state}, not PARKED: only parked verifications move by hand")
+    if isinstance(event, Redriven):
+        return _redrive(row, turn)
+    return _reissue(row, event.by, turn)
+
+
+def _redrive(row: Row, turn: Turn) -> Decision:
+    """Let it go on from where it was parked, under the same vendor-side id."""
+    if row.doubts and turn.operation.recovery is Recovery.NONE:
+        raise Refused(
+            f"{row.id} may have been executed, and nothing at the vendor stops a second charge: "
+            "make sure on the vendor's dashboard, then reissue"
+        )
+    if row.reason.startswith(("lost_answer", "foreign_duplicate")):
+        raise Refused(
+            f"the vendor answered that it had {row.id} before and never gives that answer again: "
+            "the same id can only be refused; reissue it if it is worth a second charge"
+        )
+    state = State.UNKNOWN if row.doubts else State.PENDING if row.link else State.ACCEPTED
+    deadline = max(row.deadline, turn.now + turn.policy.second_life)
+    row = replace(row, state=state, reason="redriven", due=turn.now, deadline=deadline)
+    return replace(row, attempts=0, tries=0, misses=0), (Emit("redriven"),)
+
+
+def _reissue(row: Row, by: str, turn: Turn) -> Decision:
+    """Buy again under a new vendor-side id: counted, capped, and recorded with who asked."""
+    if row.generation >= turn.policy.max_generations:
+        raise Refused(
+            f"{row.id} has had {row.generation} generations, the most that the settings allow"
+        )
+    deadline = max(row.deadline, turn.now + turn.policy.second_life)
+    return renew(replace(row, deadline=deadline, draft=None, todo=()), f"by_{by}", turn)
