@@ -1,0 +1,52 @@
+"""A kind of verification that this project does not ship: docs/adding-a-kind.md explains it."""
+
+import re
+
+from marshmallow import Schema
+
+from satyapan.kinds.fields import loose, refuse, text
+from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
+from satyapan.records import State
+
+_PAN = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]", re.ASCII)
+
+
+def _pan(value: str) -> None:
+    if not _PAN.fullmatch(value):
+        raise refuse("pan_value_invalid", "pan should be five letters, four digits, one letter.")
+
+
+class Request(Schema):
+    """What a producer sends; our verification_id is added by the worker."""
+
+    pan = text("pan", _pan)
+    name = text("name", required=False)
+
+
+class Answer(Reply):
+    """What the vendor answers: what is required must be there, what isn't named is dropped."""
+
+    verification_id = loose(required=True)
+    reference_id = loose()
+    status = loose(required=True)
+    registered_name = loose()
+
+
+TOY = Kind(
+    name="pan_toy",
+    title="A toy: PAN by number",
+    request=Request,
+    operations={
+        "cashfree": Operation(
+            mode=Mode.SYNC,
+            recovery=Recovery.REPEAT,
+            create=Route("pan-toy", "POST", "/toy/pan", Answer, paid=True, per_minute=50),
+            words={"VALID": State.DONE, "INVALID": State.DONE},
+            duplicates=frozenset({(400, "pan_toy_repeated")}),
+        )
+    },
+    private=frozenset({"pan", "name", "registered_name"}),
+    labels={"VALID": "the PAN exists", "INVALID": "no such PAN"},
+    example={"pan": "ABCPV1234D"},
+    lost_answer="fail",
+)
