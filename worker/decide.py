@@ -52,6 +52,12 @@ def decide(
         return by_hand(row, event, turn)
     if row.state in SETTLED:
         return row, ()
+    if isinstance(event, Answered):
+        return _answered(row, event, turn)
+    return _happened(row, event, turn)
+
+
+def _happened(row: Row, event: Woken | Held | Acquired | Cached | Told, turn: Turn) -> Decision:
     match event:
         case Woken():
             return _woken(row, turn)
@@ -63,8 +69,6 @@ def decide(
             return cached(row, event)
         case Told():
             return told(row, event)
-        case Answered():
-            return _answered(row, event, turn)
 
 
 def _answered(row: Row, event: Answered, turn: Turn) -> Decision:

@@ -19,7 +19,7 @@ def by_hand(row: Row, event: Redriven | Reissued, turn: Turn) -> Decision:
         Refused: the row is not parked, or the wish would break a promise.
     """
     if row.state is not State.PARKED:
-        raise Refused(f"{row.id} is {row.state}, not PARKED: only parked verifications move by hand")
+        raise Refused(f"{row.id} is {row.state}: only PARKED verifications move by hand")
     if isinstance(event, Redriven):
         return _redrive(row, turn)
     return _reissue(row, event.by, turn)
