@@ -1,0 +1,235 @@
+"""The producer's commands against real servers: what they print, and what their exit codes say."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from demo.server import free_port
+from demo.stage import Stage
+from satyapan import Verifications, linked
+from satyapan.cli import main
+from satyapan.sealing import new_key
+from tests.support.eventually import eventually
+
+FILE_NUMBER = "PA1079341954215"
+PASSPORT = ["submit", "passport", f"file_number={FILE_NUMBER}", "dob=2007-03-01"]
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Stage(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def verifications(stage: Stage) -> Verifications:
+    return stage.verifications()
+
+
+@pytest.fixture
+def cli(stage: Stage) -> Cli:
+    """Run a command line; `env` changes settings."""
+
+    def run(*arguments: str, text: str = "", env: dict[str, str] | None = None) -> Result:
+        return CliRunner().invoke(main, arguments, input=text, env={**stage.env, **(env or {})})
+
+    return run
+
+
+def told(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def test_submit_and_wait_shows_the_end_and_no_private_value(cli: Cli) -> None:
+    done = cli(*PASSPORT, "--id", "shown-1", "--wait", "30")
+
+    assert done.exit_code == 0, done.output
+    assert "VALID (the passport exists)" in done.stdout
+    assert "file_number" in done.stdout
+    assert FILE_NUMBER not in done.output
+
+
+def test_submitting_again_is_the_same_and_for_other_data_a_conflict(cli: Cli) -> None:
+    first = told(cli(*PASSPORT, "--key", "customer-1", "--wait", "30", "--json"))
+
+    again = cli(*PASSPORT, "--key", "customer-1", "--json")
+    other = cli("submit", "passport", "file_number=OTHER", "dob=2007-03-01", "--key", "customer-1")
+
+    assert told(again) == first
+    assert (other.exit_code, other.stdout) == (3, "")
+    assert first["id"] in other.stderr
+    assert other.stderr.count("\n") == 1
+    assert "OTHER" not in other.stderr
+
+
+def test_a_request_from_a_file_or_standard_input_needs_no_private_argument(
+    cli: Cli, tmp_path: Path
+) -> None:
+    text = json.dumps({"file_number": FILE_NUMBER, "dob": "2007-03-01"})
+    file = tmp_path / "request.json"
+    file.write_text(text, encoding="utf-8")
+
+    by_file = cli("submit", "passport", "--key", "filed", "--data-file", str(file), "--json")
+    by_input = cli("submit", "passport", "--key", "filed", "--data-file", "-", "--json", text=text)
+
+    assert by_file.exit_code == by_input.exit_code == 0
+    assert told(by_file)["id"] == told(by_input)["id"]
+
+
+def test_a_refused_verification_ends_with_another_code(cli: Cli) -> None:
+    refused = cli(*PASSPORT, "--id", "magic-400-some_code-1", "--wait", "30", "--json")
+
+    assert refused.exit_code == 1
+    assert (told(refused)["state"], told(refused)["reason"]) == ("REFUSED", "some_code")
+
+
+def test_an_invalid_request_is_told_with_all_faults_and_no_value(cli: Cli) -> None:
+    wrong = ["submit", "passport", "dob=1/3/2007", "--id", "not an id"]
+
+    line, data = cli(*wrong), cli(*wrong, "--json")
+
+    assert line.exit_code == data.exit_code == 2
+    assert line.stderr.count("\n") == 1
+    assert "1/3/2007" not in line.output + data.output
+    assert [each["field"] for each in told(data)["error"]["faults"]] == [
+        "verification_id",
+        "file_number",
+        "dob",
+    ]
+
+
+def test_without_a_server_nothing_is_certain(cli: Cli) -> None:
+    gone = cli(
+        *PASSPORT, "--key", "1", env={"SATYAPAN_REDIS_URL": f"redis://127.0.0.1:{free_port()}"}
+    )
+
+    assert gone.exit_code == 4
+    assert "try again with the same id" in gone.stderr
+
+
+def test_show_knows_nothing_of_a_strange_id(cli: Cli) -> None:
+    missing = cli("show", "nobody", "--json")
+
+    assert missing.exit_code == 5
+    assert told(missing)["error"]["verification_id"] == "nobody"
+
+
+def test_the_wait_ends_before_a_person_acts(cli: Cli) -> None:
+    journey = ["submit", "digilocker", "document_requested=AADHAAR,PAN", "--key", "open"]
+
+    open_still = cli(*journey, "--wait", "0.3")
+
+    assert open_still.exit_code == 6
+    assert "wait again" in open_still.stderr
+
+
+def test_result_and_link_are_shown_on_request_only(cli: Cli, verifications: Verifications) -> None:
+    link = verifications.submit(
+        "static_kyc_link", {"template_name": "Aadhaar_verification"}, key="shown"
+    )
+    link = verifications.wait(link.id, 30)
+
+    masked, private = cli("show", link.id), cli("show", link.id, "--private")
+    data = told(cli("show", link.id, "--private", "--json"))
+
+    assert link.link
+    assert link.link not in masked.output
+    assert "there is one" in masked.output
+    assert link.link in private.output
+    assert "--json prints all" in private.output  # the picture is long
+    assert data["result"] == link.result
+
+
+def test_a_result_can_only_be_shown_with_the_key_that_seals_it(
+    cli: Cli, verifications: Verifications
+) -> None:
+    request = {"file_number": FILE_NUMBER, "dob": "2007-03-01"}
+    sealed = verifications.submit("passport", request, key="sealed")
+
+    shut = cli("show", sealed.id, "--private", env={"SATYAPAN_SEAL_KEYS": new_key("other")})
+
+    assert shut.exit_code == 2
+    assert "sealed under key 'demo'" in shut.stderr
+    assert FILE_NUMBER not in shut.output
+
+
+def test_watch_follows_a_journey_to_its_end(
+    cli: Cli, stage: Stage, verifications: Verifications
+) -> None:
+    journey = verifications.submit("digilocker", {"document_requested": ["PAN"]}, key="watched")
+    verifications.wait(journey.id, 30, until=linked)
+    stage.control("webhooks", {"delay_s": 1})
+    stage.control(f"journeys/{journey.id}", {"decision": "deny"})
+
+    denied = cli("watch", journey.id, "--timeout", "30", "--json")
+    stage.control("webhooks", {"delay_s": 0})
+
+    lines = [json.loads(line) for line in denied.stdout.splitlines()]
+    assert denied.exit_code == 1
+    assert lines[-1]["state"] == "DENIED"
+    assert {line["id"] for line in lines} == {journey.id}
+    assert all("link" not in line for line in lines)
+
+
+def test_watch_gives_each_group_every_event_once(cli: Cli, verifications: Verifications) -> None:
+    request = {"file_number": FILE_NUMBER, "dob": "2007-03-01"}
+    passport = verifications.submit("passport", request, key="event")
+    verifications.wait(passport.id, 30)
+    watch = ["watch", "--timeout", "0.5", "--group"]
+
+    first, again, other = cli(*watch, "a"), cli(*watch, "a"), cli(*watch, "b", "--json")
+
+    assert f"{passport.id}  passport  done  VALID" in first.stdout
+    assert (again.exit_code, again.stdout) == (0, "")
+    events = [json.loads(line) for line in other.stdout.splitlines()]
+    assert [e["name"] for e in events if e["verification_id"] == passport.id] == ["done"]
+
+
+def test_list_counts_and_shows_the_newest_first(cli: Cli, verifications: Verifications) -> None:
+    request = {"file_number": FILE_NUMBER, "dob": "2007-03-01"}
+    for name in ("list-1", "list-2"):
+        verifications.submit("passport", request, verification_id=name)
+        verifications.wait(name, 30)
+
+    data = told(cli("list", "--state", "done", "--limit", "2", "--json"))
+    lines = cli("list").stdout
+
+    assert [each["id"] for each in data["verifications"]] == ["list-2", "list-1"]
+    assert data["counts"]["DONE"] >= 2
+    assert f"DONE {data['counts']['DONE']}" in lines
+    assert "list-1" in lines
+
+
+def test_the_installed_program_does_the_same(stage: Stage) -> None:
+    program = str(Path(sys.executable).with_name("satyapan"))
+    command = [program, *PASSPORT, "--key", "installed", "--wait", "30", "--json"]
+
+    done = subprocess.run(
+        command, env=stage.env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["status"] == "VALID"
+
+
+def test_a_worker_that_died_is_told_and_can_be_replaced(stage: Stage) -> None:
+    before = stage.pid()
+    verifications = stage.verifications()
+
+    stage.kill_worker()
+    passport = verifications.submit(
+        "passport", {"file_number": FILE_NUMBER, "dob": "2007-03-01"}, key="orphan"
+    )
+    assert stage.tend() == []
+    stage.restart_worker()
+
+    assert stage.pid() != before
+    assert verifications.wait(passport.id, 60).status == "VALID"
+    eventually(lambda: stage.tend() == [])

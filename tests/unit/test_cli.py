@@ -1,0 +1,156 @@
+"""The command line's frame: how commands are found, how errors end. No server is there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from satyapan import cli as frame
+from satyapan.cli import main
+from satyapan.kinds import KINDS, Kind
+
+SECRET = "PA0000000000001"
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
+    for name in [name for name in os.environ if name.startswith("SATYAPAN_")]:
+        monkeypatch.delenv(name)
+    return lambda *arguments, **more: CliRunner().invoke(main, arguments, **more)
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install entry points in place of those of this environment."""
+
+    def install(**places: str) -> None:
+        found = [EntryPoint(name, place, frame.PLUGINS) for name, place in places.items()]
+        monkeypatch.setattr(frame, "entry_points", lambda **_: found)
+
+    return install
+
+
+def test_help_lists_every_command_without_importing_one() -> None:
+    program = """
+import sys
+from satyapan.cli import main
+main(["--help"], standalone_mode=False)
+print(sorted({"flask", "requests", "gunicorn", "worker.cli", "demo.cli", "config.settings"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+
+    for name in ("submit", "show", "watch", "list", "kinds", "demo", "sandbox", "worker"):
+        assert f"\n  {name} " in done.stdout
+    assert "Watch three verifications run here" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+def test_every_installed_command_can_be_loaded(cli: Cli) -> None:
+    for name in main.list_commands(click.Context(main)):
+        assert cli(name, "--help").exit_code == 0, name
+
+
+@pytest.mark.parametrize(
+    "place", ["no.such:command", "satyapan.errors:Absent", "satyapan:Conflict"]
+)
+def test_a_broken_command_is_named_and_the_others_work(
+    cli: Cli, plugins: Callable[..., None], place: str
+) -> None:
+    plugins(odd=place)
+
+    usage, run, other = cli("--help"), cli("odd", "--any", "thing"), cli("kinds")
+
+    assert "odd" in usage.stdout
+    assert (run.exit_code, usage.exit_code, other.exit_code) == (2, 0, 0)
+    assert f"odd ({place}) can't be loaded" in run.stderr
+
+
+def test_a_plug_in_never_replaces_a_command_of_ours(cli: Cli, plugins: Callable[..., None]) -> None:
+    plugins(kinds="no.such:command")
+
+    assert "passport" in cli("kinds").stdout
+
+
+def test_missing_settings_are_all_named_in_one_line(cli: Cli) -> None:
+    line, data = cli("list"), cli("list", "--json")
+
+    assert (line.exit_code, data.exit_code) == (2, 2)
+    assert line.stderr.count("\n") == 1
+    for name in ("SATYAPAN_SEAL_KEYS", "SATYAPAN_ID_KEY"):
+        assert name in line.stderr
+        assert name in json.loads(data.stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--key", "1"],
+        ["a=b", "--key", "1", "--id", "2"],
+        [SECRET, "--key", "1"],
+        ["=" + SECRET, "--key", "1"],
+        [f"a={SECRET}", f"a={SECRET}", "--key", "1"],
+        [f"a={SECRET}", "--data", "{}", "--key", "1"],
+        ["--data", SECRET, "--key", "1"],
+        ["--data", f'["{SECRET}"]', "--key", "1"],
+        ["--data", f'{{"a": "{SECRET}"', "--key", "1"],
+        ["--data-file", "-", "--key", "1"],
+        [f"--file_number={SECRET}", "--key", "1"],
+    ],
+)
+def test_wrong_usage_is_one_line_that_repeats_no_value(cli: Cli, arguments: list[str]) -> None:
+    wrong = cli("submit", "passport", *arguments, input=SECRET)
+
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert wrong.stderr.count("\n") == 1
+    assert SECRET not in wrong.stderr
+
+
+def test_wrong_usage_is_an_object_for_programs(cli: Cli) -> None:
+    wrong = cli("submit", "passport", "a=b", "--json")
+
+    assert json.loads(wrong.stdout)["error"] == {
+        "type": "UsageError",
+        "message": "give either --id or --key",
+        "exit_code": 2,
+    }
+
+
+def test_a_strange_kind_is_told_with_those_that_are(cli: Cli) -> None:
+    strange = cli("submit", "licence", "a=b", "--key", "1")
+
+    assert strange.exit_code == 2
+    assert "digilocker, passport, static_kyc_link" in strange.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_kind_is_described_from_its_data(cli: Cli, kind: Kind) -> None:
+    text, data = (
+        cli("kinds", kind.name).stdout,
+        json.loads(cli("kinds", kind.name, "--json").stdout),
+    )
+
+    assert data["example"].keys() <= {field["name"] for field in data["request"]}
+    for field in data["request"]:
+        assert field["name"] in text
+        assert field["type"] != "any"
+    for label in data["labels"].values():
+        assert label in text
+
+
+def test_kinds_of_others_are_known_too(cli: Cli) -> None:
+    bad = cli("kinds", env={"SATYAPAN_KINDS": "no.such:KIND"})
+    good = cli("kinds", env={"SATYAPAN_KINDS": "satyapan.kinds.passport:PASSPORT"})
+
+    assert bad.exit_code == 2
+    assert "SATYAPAN_KINDS" in bad.stderr
+    assert good.exit_code == 0
