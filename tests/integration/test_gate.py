@@ -330,13 +330,6 @@ def test_many_workers_at_once_share_one_limit(redis_url: str) -> None:
     assert all(b - a >= 60_000 for a, b in zip(slots, slots[20:], strict=False))
 
 
-@dataclass
-class Caller:
-    """One row: the slot that it holds."""
-
-    slot: int = 0
-
-
 @dataclass(frozen=True)
 class Step:
     """Who comes when; `amount` is how much the clock moves, or how early or late they come."""
@@ -361,13 +354,14 @@ def moment(step: Step, slot: int, now: int) -> int:
     }[step.when]
 
 
-def play(desk: Desk, callers: list[Caller], step: Step) -> Pass:
+def play(desk: Desk, held: list[int], step: Step) -> Pass:
     """Let one caller come; those whose slots are next come most often."""
-    caller = sorted(callers, key=lambda each: each.slot)[step.who]
-    desk.now = max(desk.now, moment(step, caller.slot, desk.now))
+    held.sort()
+    slot = held[step.who]
+    desk.now = max(desk.now, moment(step, slot, desk.now))
     desk.limit = step.limit or desk.limit
-    answer = desk.ask(caller.slot)
-    caller.slot = answer.slot_ms if isinstance(answer, At) else 0
+    answer = desk.ask(slot)
+    held[step.who] = answer.slot_ms if isinstance(answer, At) else 0
     return answer
 
 
@@ -389,13 +383,13 @@ def test_no_sliding_window_ever_sees_more_than_the_limit(
 ) -> None:
     client.flushall()
     desk = Desk(client, limit=limit)
-    callers = [Caller() for _ in range(6)]
+    held = [0] * 6
     held_until = 0
     for step in steps:
         if step.throttled:
             held_until = desk.gate.hold("main", "passport", step.throttled)
 
-        answer = play(desk, callers, step)
+        answer = play(desk, held, step)
 
         if isinstance(answer, At):
             assert answer.slot_ms > desk.now

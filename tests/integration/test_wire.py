@@ -1,97 +1,19 @@
 """The wire against real sockets that misbehave: whether a byte had left is never guessed wrong."""
 
 import contextlib
-import datetime as dt
 import gzip
 import logging
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable
-from ipaddress import ip_address
-from pathlib import Path
-from typing import Self
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.rude_server import GOOD, Script, Server, answer, ask, drip
 from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
 
-Script = Callable[[socket.socket], None]
 QUICK = Limits(connect_s=1, read_s=0.4, total_s=0.8, reply_bytes=1000, pool_size=1)
-GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 SECRET = "do-not-show"
-
-
-class Server:
-    """Listens on loopback; each accepted connection is handed to the next script."""
-
-    def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
-        self._scripts = scripts
-        self._context = context
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self.accepted = 0
-
-    @property
-    def port(self) -> int:
-        return int(self._socket.getsockname()[1])
-
-    @property
-    def url(self) -> str:
-        scheme = "https" if self._context else "http"
-        return f"{scheme}://127.0.0.1:{self.port}/passport"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # Closing alone doesn't wake accept().
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
-        assert not self._thread.is_alive()
-
-    def _serve(self) -> None:
-        for script in self._scripts:
-            with contextlib.suppress(OSError):
-                plain, _ = self._socket.accept()
-                self.accepted += 1
-                with self._wrapped(plain) as conn:
-                    conn.settimeout(5)
-                    script(conn)
-
-    def _wrapped(self, plain: socket.socket) -> socket.socket:
-        return self._context.wrap_socket(plain, server_side=True) if self._context else plain
-
-
-def ask(conn: socket.socket) -> bytes:
-    """Read one request: its head, and the body that our tests send."""
-    got = b""
-    while b"\r\n\r\n" not in got or (got.startswith(b"POST") and not got.endswith(b"{}")):
-        got += conn.recv(4096)
-    return got
-
-
-def answer(*parts: bytes, pause: float = 0.0) -> Script:
-    def script(conn: socket.socket) -> None:
-        ask(conn)
-        for part in parts:
-            conn.sendall(part)
-            time.sleep(pause)
-
-    return script
-
-
-def drip(head: bytes, piece: bytes) -> Script:
-    """Send a little, often enough that no single wait runs out."""
-    return answer(head, *[piece] * 60, pause=0.05)
 
 
 def post(wire: Wire, url: str) -> Raw:
@@ -377,91 +299,3 @@ def test_headers_that_cannot_be_read_are_not_logged(caplog: pytest.LogCaptureFix
         assert post(Wire(QUICK), server.url).body == b"{}"
 
     assert caplog.text == ""
-
-
-def test_a_proxy_that_refuses_the_tunnel_is_not_sent() -> None:
-    def refuse(conn: socket.socket) -> None:
-        while b"\r\n\r\n" not in conn.recv(4096):
-            pass
-        conn.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
-
-    with Server(refuse) as proxy, pytest.raises(NotSent) as caught:
-        post(Wire(QUICK, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
-
-    assert caught.value.code == "proxy_failed"
-
-
-def test_a_proxy_that_drips_its_consent_is_not_sent() -> None:
-    def slow(conn: socket.socket) -> None:
-        conn.recv(4096)
-        for _ in range(40):
-            conn.sendall(b"H")
-            time.sleep(0.05)
-
-    with Server(slow) as proxy, pytest.raises(NotSent) as caught:
-        post(Wire(QUICK, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
-
-    assert caught.value.code == "deadline"
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate for this machine, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = tmp_path / "certificate.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
-    return path
-
-
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
-    return context
-
-
-def test_a_certificate_of_the_given_authority_is_trusted(certificate: Path) -> None:
-    with Server(answer(GOOD), context=tls(certificate)) as server:
-        assert post(Wire(QUICK, ca_file=str(certificate)), server.url).status == 200
-
-
-def test_an_unknown_certificate_is_not_sent(certificate: Path) -> None:
-    with Server(answer(GOOD), context=tls(certificate)) as server, pytest.raises(NotSent) as caught:
-        post(Wire(QUICK), server.url)
-
-    assert caught.value.code == "tls_failed"
-
-
-def test_a_handshake_without_end_is_not_sent() -> None:
-    limits = Limits(connect_s=0.3, read_s=5, total_s=5)
-
-    def silent(conn: socket.socket) -> None:
-        while conn.recv(4096):
-            pass
-
-    with Server(silent) as server, pytest.raises(NotSent) as caught:
-        post(Wire(limits), server.url.replace("http:", "https:"))
-
-    assert caught.value.code == "tls_timeout"
-
-
-def test_the_total_deadline_holds_inside_tls(certificate: Path) -> None:
-    script = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"x")
-    with Server(script, context=tls(certificate)) as server, pytest.raises(Cut) as caught:
-        post(Wire(QUICK, ca_file=str(certificate)), server.url)
-
-    assert caught.value.code == "deadline"

@@ -1,0 +1,79 @@
+"""A server for one test whose connections do what their scripts say, however rude."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+Script = Callable[[socket.socket], None]
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Server:
+    """Listens on loopback; each accepted connection is handed to the next script."""
+
+    def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
+        self._scripts = scripts
+        self._context = context
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self.accepted = 0
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        scheme = "https" if self._context else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/passport"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Closing alone doesn't wake accept().
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        for script in self._scripts:
+            with contextlib.suppress(OSError):
+                plain, _ = self._socket.accept()
+                self.accepted += 1
+                with self._wrapped(plain) as conn:
+                    conn.settimeout(5)
+                    script(conn)
+
+    def _wrapped(self, plain: socket.socket) -> socket.socket:
+        return self._context.wrap_socket(plain, server_side=True) if self._context else plain
+
+
+def ask(conn: socket.socket) -> bytes:
+    """Read one request: its head, and the body that our tests send."""
+    got = b""
+    while b"\r\n\r\n" not in got or (got.startswith(b"POST") and not got.endswith(b"{}")):
+        got += conn.recv(4096)
+    return got
+
+
+def answer(*parts: bytes, pause: float = 0.0) -> Script:
+    def script(conn: socket.socket) -> None:
+        ask(conn)
+        for part in parts:
+            conn.sendall(part)
+            time.sleep(pause)
+
+    return script
+
+
+def drip(head: bytes, piece: bytes) -> Script:
+    """Send a little, often enough that no single wait runs out."""
+    return answer(head, *[piece] * 60, pause=0.05)
