@@ -33,6 +33,7 @@ CHANGES = [
     "link_ready",
     "progress",
     "reissued",
+    "redriven",
     "done",
     "refused",
     "expired",

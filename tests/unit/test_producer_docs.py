@@ -1,0 +1,81 @@
+"""The pages for producers and makers of kinds say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import satyapan
+from satyapan import State
+from satyapan.records import SETTLED
+from satyapan.testing import FakeVerifications
+from tests.support.project import ROOT
+
+PRODUCERS = ROOT.joinpath("docs/producers.md").read_text(encoding="utf-8")
+KINDS = ROOT.joinpath("docs/adding-a-kind.md").read_text(encoding="utf-8")
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def rows(page: str, heading: str) -> list[str]:
+    """Return the first cells of the table below a heading."""
+    table = page.partition(f"\n{heading}\n")[2].partition("\n|---|")[2].partition("\n\n")[0]
+    return re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+
+
+class Prepared(FakeVerifications):
+    """A fake whose vendor has answered before anybody asks."""
+
+    def __init__(self, *, reply_to: str = "default") -> None:
+        super().__init__(reply_to=reply_to)
+        self.answer("passport", status="VALID", result={"name": "JOHN DOE"})
+        self.link("digilocker", "https://vendor.example/journey")
+
+
+def test_the_producers_page_runs_from_top_to_bottom(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(satyapan, "Verifications", Prepared)
+    found: dict[str, object] = {}
+
+    for block in blocks(PRODUCERS):
+        exec(block, found)  # noqa: S102 - the page's own code
+
+    assert len(blocks(PRODUCERS)) == 5
+    assert found["link"] == "https://vendor.example/journey"
+    assert "DONE VALID {'name': 'JOHN DOE'}" in capsys.readouterr().out
+
+
+def test_every_state_is_explained() -> None:
+    explained = re.findall(r"`([A-Z]+)`", " ".join(rows(PRODUCERS, "## 4. What the states say")))
+
+    assert sorted(explained) == sorted(State)
+
+
+def test_every_error_is_explained() -> None:
+    explained = {cell.strip("`") for cell in rows(PRODUCERS, "## 5. Errors")}
+    errors = {
+        name
+        for name in satyapan.__all__
+        if isinstance(thing := getattr(satyapan, name), type) and issubclass(thing, Exception)
+    }
+
+    assert explained == errors - {"SatyapanError"}
+
+
+def test_every_event_that_workers_write_is_explained() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(ROOT / "worker").rglob("*.py")]
+    written = set(re.findall(r'Emit\("(\w+)"\)', "\n".join(sources)))
+
+    explained = {cell.strip("`") for cell in rows(PRODUCERS, "## 6. Events")}
+
+    assert len(written) >= 3
+    assert explained == written | {state.lower() for state in SETTLED}
+
+
+def test_the_kind_on_the_page_is_the_one_that_is_tested() -> None:
+    tested = ROOT.joinpath("tests/integration/toy_kind.py").read_text(encoding="utf-8")
+
+    assert blocks(KINDS) == [tested]
