@@ -1,0 +1,187 @@
+"""The faulty wire itself: each fault does what it says, and a good wire changes nothing."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from demo.server import free_port
+from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
+
+
+class Echo:
+    """Answers every request with the same bytes, and remembers what it executed."""
+
+    def __init__(self) -> None:
+        self.executed: list[bytes] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
+
+    def _talk(self, peer: socket.socket) -> None:
+        with peer:
+            try:
+                while data := peer.recv(65536):
+                    self.executed.append(data)
+                    peer.sendall(data)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    with closing(Echo()) as server:
+        yield server
+
+
+@pytest.fixture
+def wire(echo: Echo) -> Iterator[Proxy]:
+    with Proxy("127.0.0.1", echo.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def caller(wire: Proxy) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as connection:
+        yield connection
+
+
+def ask(caller: socket.socket, data: bytes) -> bytes:
+    """Send a request and read as many bytes back."""
+    caller.sendall(data)
+    got = b""
+    while len(got) < len(data):
+        more = caller.recv(65536)
+        if not more:
+            break
+        got += more
+    return got
+
+
+def test_a_good_wire_carries_everything_and_counts_it(wire: Proxy, caller: socket.socket) -> None:
+    data = bytes(range(256)) * 1000
+
+    assert ask(caller, data) == data
+    assert wire.up.carried == wire.down.carried == len(data)
+    assert wire.counters.accepted == wire.open == 1
+
+
+def test_latency_is_per_direction(wire: Proxy, caller: socket.socket, echo: Echo) -> None:
+    wire.down.latency_s = 0.3
+    begun = time.monotonic()
+
+    caller.sendall(b"x")
+    eventually(lambda: echo.executed, within=5)
+    executed = time.monotonic() - begun
+    assert caller.recv(1) == b"x"
+
+    assert executed < time.monotonic() - begun
+    assert time.monotonic() - begun >= 0.3
+
+
+def test_a_reply_is_dropped_after_the_server_executed(
+    wire: Proxy, caller: socket.socket, echo: Echo
+) -> None:
+    wire.drop_replies(1)
+
+    with pytest.raises(ConnectionResetError):
+        ask(caller, b"pay")
+
+    assert echo.executed == [b"pay"]
+    assert (wire.counters.dropped, wire.down.carried) == (1, 0)
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as again:
+        assert ask(again, b"pay") == b"pay"
+
+
+def test_only_replies_to_what_was_named_are_dropped(wire: Proxy, caller: socket.socket) -> None:
+    wire.drop_replies(1, after=b"EVALSHA")
+
+    assert ask(caller, b"PING") == b"PING"
+    with pytest.raises(ConnectionResetError):
+        ask(caller, b"EVALSHA abc")
+
+    assert wire.counters.dropped == 1
+
+
+def test_a_blackhole_swallows_and_keeps_the_connection(
+    wire: Proxy, caller: socket.socket, echo: Echo
+) -> None:
+    wire.up.blackhole = True
+    caller.settimeout(0.3)
+
+    with pytest.raises(TimeoutError):
+        ask(caller, b"hello")
+
+    assert echo.executed == []
+    assert (wire.up.swallowed, wire.open) == (5, 1)
+    wire.heal()
+    caller.settimeout(5)
+    with pytest.raises(ConnectionResetError):
+        caller.recv(1)
+
+
+def test_a_reset_reaches_both_sides(wire: Proxy, caller: socket.socket) -> None:
+    assert ask(caller, b"x") == b"x"
+
+    wire.reset()
+
+    with pytest.raises(ConnectionResetError):
+        caller.recv(1)
+    assert (wire.open, wire.counters.resets) == (0, 1)
+
+
+def test_a_refused_port_comes_back_as_the_same_port(wire: Proxy, caller: socket.socket) -> None:
+    port = wire.port
+
+    wire.refuse()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+    wire.accept()
+
+    assert wire.port == port
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as again:
+        assert ask(again, b"x") == b"x"
+
+
+def test_slices_and_bandwidth_change_the_pace_and_not_the_bytes(
+    wire: Proxy, caller: socket.socket
+) -> None:
+    wire.down.slice_bytes = 7
+    wire.down.bytes_per_s = 2000
+    begun = time.monotonic()
+
+    assert ask(caller, bytes(range(250)) * 2) == bytes(range(250)) * 2
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_a_caller_that_leaves_frees_the_server(wire: Proxy, caller: socket.socket) -> None:
+    assert ask(caller, b"x") == b"x"
+
+    caller.close()
+
+    eventually(lambda: wire.open == 0, within=5)
+
+
+def test_nobody_behind_the_wire_is_a_reset_and_a_count() -> None:
+    with Proxy("127.0.0.1", free_port()) as wire:
+        caller = socket.create_connection(("127.0.0.1", wire.port), timeout=5)
+        with caller, pytest.raises(ConnectionResetError):
+            caller.recv(1)
+
+        assert wire.counters.unreachable == 1

@@ -1,0 +1,242 @@
+"""A faulty wire: a TCP proxy that stands before Redis or before the vendor, run in a thread.
+
+    with Proxy("127.0.0.1", 6379) as wire:
+        connect_to(wire.port)
+        wire.down.latency_s = 2.0      # from now on, whatever comes back is late
+        wire.drop_replies(1)           # the server executes, the caller never hears of it
+
+Knows bytes only; "up" is towards the server, "down" towards the caller. Everything may be switched
+while connections are open.
+"""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+HOST: Final = "127.0.0.1"
+_CHUNK: Final = 64 * 1024
+_REMEMBERED: Final = 4096
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST, not FIN
+
+
+@dataclass
+class Flow:
+    """How bytes of one direction are treated from now on.
+
+    Attributes:
+        latency_s: each chunk waits so long.
+        blackhole: bytes vanish, the connection stays open: a peer that is gone without a word.
+        slice_bytes: chunks are sent in pieces of this size; 0 as they come.
+        bytes_per_s: the most that goes through; 0 for no limit.
+        carried, swallowed: bytes so far.
+    """
+
+    latency_s: float = 0.0
+    blackhole: bool = False
+    slice_bytes: int = 0
+    bytes_per_s: float = 0.0
+    carried: int = 0
+    swallowed: int = 0
+
+
+@dataclass
+class Counters:
+    """What has happened on the wire."""
+
+    accepted: int = 0
+    unreachable: int = 0
+    resets: int = 0
+    dropped: int = 0
+
+
+@dataclass(eq=False)
+class _Link:
+    """One caller's connection and the one made for it; `asked` is the end of what it sent."""
+
+    caller: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    asked: bytes = b""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Proxy:
+    """Context manager; inside the block it listens on `port` and forwards to the target."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = 0
+        self.up = Flow()
+        self.down = Flow()
+        self.counters = Counters()
+        self._target = (host, port)
+        self._drops = 0
+        self._drop_after = b""
+        self._links: set[_Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._wait(self._listen())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._wait(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def open(self) -> int:
+        """Count the connections that are open."""
+        return len(self._links)
+
+    def drop_replies(self, times: int, after: bytes = b"") -> None:
+        """Swallow the next replies, after the server has executed, and cut each connection.
+
+        With `after`, only replies to requests that contain these bytes; 0 times calls it off.
+        """
+        self._drop_after = after
+        self._drops = times
+
+    def reset(self) -> None:
+        """Cut every open connection at once, on both sides, with RST."""
+        self._wait(self._cut_all())
+
+    def refuse(self) -> None:
+        """Close the port: connections are refused from now on; open ones are cut."""
+        self._wait(self._shut())
+        self.reset()
+
+    def accept(self) -> None:
+        """Open the port again, the same one."""
+        self._wait(self._listen())
+
+    def heal(self) -> None:
+        """Be a good wire again. What was swallowed is gone: connections of a blackhole are cut."""
+        holes = self.up.blackhole or self.down.blackhole
+        for flow in (self.up, self.down):
+            flow.latency_s, flow.blackhole, flow.slice_bytes, flow.bytes_per_s = 0.0, False, 0, 0.0
+        self.drop_replies(0)
+        if holes:
+            self.reset()
+
+    def _wait(self, work: Coroutine[Any, Any, None]) -> None:
+        done: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        done.result(10)
+
+    async def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = await asyncio.start_server(self._accept, HOST, self.port)
+            self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _shut(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    async def _close(self) -> None:
+        await self._shut()
+        await self._cut_all()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _cut_all(self) -> None:
+        for link in list(self._links):
+            self._cut(link)
+
+    def _cut(self, link: _Link) -> None:
+        if link in self._links:
+            self._links.discard(link)
+            self.counters.resets += 1
+        for writer in (link.caller, link.server):
+            _abort(writer)
+        link.over.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, caller: asyncio.StreamWriter) -> None:
+        self.counters.accepted += 1
+        try:
+            answers, server = await asyncio.open_connection(*self._target)
+        except OSError:
+            self.counters.unreachable += 1
+            _abort(caller)
+            return
+        link = _Link(caller, server)
+        self._links.add(link)
+        pumps = [self._pump(link, reader, server, up=True)]
+        pumps.append(self._pump(link, answers, caller, up=False))
+        tasks = [asyncio.ensure_future(pump) for pump in pumps]
+        self._tasks.update(tasks)
+        for task in tasks:
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(
+        self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
+    ) -> None:
+        flow = self.up if up else self.down
+        with suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                if up:
+                    link.asked = (link.asked + data)[-_REMEMBERED:]
+                elif self._dropped(link):
+                    self._cut(link)
+                    return
+                await self._carry(flow, writer, data)
+                if not up:
+                    link.asked = b""
+        await self._ended(link)
+
+    async def _carry(self, flow: Flow, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if flow.latency_s:
+            await asyncio.sleep(flow.latency_s)
+        if flow.blackhole:
+            flow.swallowed += len(data)
+            return
+        size = flow.slice_bytes or len(data)
+        for begin in range(0, len(data), size):
+            piece = data[begin : begin + size]
+            writer.write(piece)
+            await writer.drain()
+            flow.carried += len(piece)
+            if flow.bytes_per_s:
+                await asyncio.sleep(len(piece) / flow.bytes_per_s)
+
+    def _dropped(self, link: _Link) -> bool:
+        """Tell whether this reply is to be swallowed, and count it."""
+        if not self._drops or self._drop_after not in link.asked:
+            return False
+        self._drops -= 1
+        self.counters.dropped += 1
+        return True
+
+    async def _ended(self, link: _Link) -> None:
+        """One side closed: so does the other, unless a blackhole keeps that from it."""
+        while (self.up.blackhole or self.down.blackhole) and not link.over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(link.over.wait(), 0.05)
+        self._links.discard(link)
+        for writer in (link.caller, link.server):
+            writer.close()
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    """Close with RST."""
+    raw: socket.socket | None = writer.get_extra_info("socket")
+    with suppress(OSError):
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    writer.transport.abort()
