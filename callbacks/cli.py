@@ -1,10 +1,13 @@
 """The command that listens to the outside."""
 
+import os
+
 import click
 
 from callbacks.server import address, serve
 from config.logs import configure_logs
 from config.settings import read_settings
+from satyapan.points import arm
 
 
 @click.command()
@@ -16,5 +19,6 @@ def callbacks(bind: str | None, workers: int) -> None:
     """Take returning browsers and the vendor's webhooks."""
     settings = read_settings()
     configure_logs(settings.log.level, settings.log.format)
+    arm(os.environ)
     hooks = settings.callbacks
     serve(settings, bind or address(hooks.host, hooks.port), workers)

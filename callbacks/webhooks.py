@@ -16,6 +16,7 @@ from callbacks.verifiers import BadSignature, Verifier
 from config.inbox import Inbox
 from satyapan.broker import Waker
 from satyapan.names import INGEST
+from satyapan.points import STORED, reach
 
 log: Final = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def webhooks(
         except RedisError as error:
             log.warning("webhook not stored", extra={"code": type(error).__name__})
             return problem(503, "not stored: send it again")
+        reach(STORED)
         # The first wake-up may have got lost; a second one changes nothing.
         waker.wake(INGEST, [letter_id])
         log.info("webhook stored" if new else "webhook seen before", extra={"vendor": vendor})

@@ -3,6 +3,7 @@
 The callbacks app stores, workers read and finish; that is why it stands below both.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -72,6 +73,12 @@ class Inbox:
         raw: dict[bytes, bytes] = self._redis.hgetall(self._keys.inbox(letter_id))
         if not raw:
             return None
+        body = self._ring.open(f"inbox/{letter_id}", raw[b"body"])
+        return self._letter(letter_id, raw, body)
+
+    def _letter(self, letter_id: str, raw: dict[bytes, bytes], body: bytes) -> Letter | None:
+        if b"state" not in raw:  # it ended while it was read
+            return None
         return Letter(
             id=letter_id,
             vendor=raw[b"vendor"].decode(),
@@ -79,7 +86,7 @@ class Inbox:
             state=LetterState(raw[b"state"].decode()),
             received=int(raw[b"received"]),
             verification_id=raw.get(b"verification_id", b"").decode(),
-            body=self._ring.open(f"inbox/{letter_id}", raw[b"body"]),
+            body=body,
         )
 
     def finish(self, letter_id: str, state: LetterState, verification_id: str = "") -> None:
@@ -87,6 +94,28 @@ class Inbox:
         with self._redis.pipeline(transaction=True) as pipe:
             fields = {"state": state, "verification_id": verification_id}
             pipe.hset(self._keys.inbox(letter_id), mapping=fields)
+            pipe.zrem(self._keys.inbox_due, letter_id)
+            pipe.execute()
+
+    def all(self) -> Iterator[Letter]:
+        """Walk through all webhooks that are kept, in no order, private bodies shut."""
+        for key in self._redis.scan_iter(self._keys.inbox("*"), count=500):
+            letter_id = key.decode().removeprefix(self._keys.inbox(""))
+            letter = self._letter(letter_id, self._redis.hgetall(key), b"")
+            if letter is not None:
+                yield letter
+
+    def reopen(self, letter_id: str) -> None:
+        """Put a webhook back on the list of work."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(self._keys.inbox(letter_id), "state", LetterState.NEW)
+            pipe.zadd(self._keys.inbox_due, {letter_id: 0})
+            pipe.execute()
+
+    def shred(self, letter_id: str) -> None:
+        """Remove a webhook for good."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(self._keys.inbox(letter_id))
             pipe.zrem(self._keys.inbox_due, letter_id)
             pipe.execute()
 

@@ -7,8 +7,8 @@ fails half way and takes the connection's details away, then closes it, which pu
 messages back through that connection. The worker is ready for connection errors there, not for an
 AttributeError; so say the former.
 
-Knows nothing of verifications. tests/integration/test_transport.py fails on the day this is no longer
-needed.
+Knows nothing of verifications. tests/integration/test_transport.py fails on the day this is no
+longer needed.
 """
 
 from typing import Any

@@ -68,6 +68,11 @@ class Keys:
         """Name the sorted set of webhooks that still have to be worked on."""
         return f"{self.prefix}:inbox-due"
 
+    @property
+    def acts(self) -> str:
+        """Name the stream of what people did by hand."""
+        return f"{self.prefix}:acts"
+
     def slots(self, account: str, route: str) -> str:
         """Name the list of reserved call times of one account and route."""
         return f"{self.prefix}:slots:{account}:{route}"

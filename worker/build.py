@@ -37,6 +37,7 @@ class Parts:
     ledger: WorkLedger
     sweep: Sweep
     kinds: Registry
+    policy: Policy
 
     def run(self, verification_id: str) -> None:
         """Take a verification as far as it goes now."""
@@ -59,14 +60,19 @@ def build(settings: Settings, wake: Wake) -> Parts:
     keys = Keys(shared.prefix)
     ring = KeyRing.parse(shared.seal_keys.reveal())
     kinds = Registry.with_plugins(shared.kinds)
-    lives = Lives(settings.retention.terminal_s * 1000, settings.retention.events_s * 1000)
-    ledger = WorkLedger(Ledger(redis, keys, ring), round(settings.worker.lease_s * 1000), lives)
+    ledger = work_ledger(settings, Ledger(redis, keys, ring))
     engine = Engine(_tools(settings, ledger, kinds, {"cashfree": _cashfree(settings)}))
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
     ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
     batch = settings.worker.sweep_batch
-    sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=lives.terminal)
-    return Parts(engine, ingest, ledger, sweep, kinds)
+    sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=ledger.lives.terminal)
+    return Parts(engine, ingest, ledger, sweep, kinds, policy(settings))
+
+
+def work_ledger(settings: Settings, ledger: Ledger) -> WorkLedger:
+    """Build what may change rows."""
+    lives = Lives(settings.retention.terminal_s * 1000, settings.retention.events_s * 1000)
+    return WorkLedger(ledger, round(settings.worker.lease_s * 1000), lives)
 
 
 def _tools(

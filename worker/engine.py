@@ -209,9 +209,7 @@ class _Run:
         )
 
     def _alias(self, after: Row, kind: Kind) -> str:
-        """Name what the vendor will send instead of our id: a shared link, or a generation's id."""
-        if after.generation != self.row.generation:
-            return generation_id(after.id, after.generation)
+        """Name what the vendor will send instead of our id: the link that many share."""
         mode = kind.operation(after.vendor).mode
         if mode is Mode.RESOURCE and after.state is State.DONE and after.attempts:
             return link_alias(self._tools.id_key, after.link)

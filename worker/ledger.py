@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from satyapan.events import write_event
+from satyapan.ids import generation_id
 from satyapan.ledger import Ledger
 from satyapan.records import SETTLED, TERMINAL, Row, State
 from satyapan.rows import decode, encode
@@ -67,12 +68,15 @@ class WorkLedger:
         """Write what was decided, with its events, in one step; `keep` holds on to the claim.
 
         An alias (a shared resource's link) is kept for ever, and so is the row it points to:
-        without it the next request would buy the resource again.
+        without it the next request would buy the resource again. A new generation's vendor-side id
+        always gets one, because webhooks will come under it.
 
         Raises:
             StaleFence: the claim was lost; the caller stops, somebody else is at it.
         """
         after = replace(after, seq=before.seq)
+        if after.generation != before.generation:
+            alias = generation_id(after.id, after.generation)
         events = []
         for change in changes:
             after = replace(after, seq=after.seq + 1)

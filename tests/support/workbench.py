@@ -75,11 +75,12 @@ class Workbench:
         self.env = environment(redis_url, vendor_url, **more)
         self.settings: Settings = read_settings(self.env)
         self.woken: list[tuple[str, tuple[str, ...]]] = []
-        self.parts: Parts = build(self.settings, self._wake)
+        self.parts: Parts = build(self.settings, self.wake)
         self.verifications = Verifications(self.settings.producer)
         self.vendor = Control(vendor_root)
 
-    def _wake(self, task: str, ids: Any) -> bool:
+    def wake(self, task: str, ids: Any) -> bool:
+        """Note a wake-up instead of sending it."""
         self.woken.append((task, tuple(ids)))
         return True
 

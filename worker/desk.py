@@ -1,0 +1,143 @@
+"""The desk: what a person on call may do, each act refused with a reason or recorded for ever.
+
+A dry run decides exactly as the act would and writes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from config.inbox import Inbox
+from satyapan.canonical import canonical
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Mode
+from satyapan.names import INGEST, RUN
+from satyapan.records import TERMINAL, Row, State
+from satyapan.rows import SEALED
+from worker.decide import decide
+from worker.ledger import Claim, WorkLedger
+from worker.rules.model import Emit, Policy, Redriven, Reissued
+from worker.rules.person import Refused
+from worker.sweeper import Wake
+
+_KEEP: Final = 100_000
+"""How many acts the record keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What was done, or would be: for the person, and for the record."""
+
+    verb: str
+    id: str
+    by: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Acts on parked rows, stored webhooks and finished verifications."""
+
+    ledger: WorkLedger
+    inbox: Inbox
+    kinds: Registry
+    policy: Policy
+    wake: Wake
+    by: str
+    """Who asks; goes into the record."""
+    dry: bool = False
+
+    def redrive(self, verification_id: str) -> Act:
+        """Set a parked verification going again, with the same vendor-side id.
+
+        Raises:
+            Refused: it would break a promise; the text says which, and what to do instead.
+        """
+        return self._move("redrive", verification_id, Redriven())
+
+    def reissue(self, verification_id: str) -> Act:
+        """Buy a parked verification again under a new vendor-side id.
+
+        Raises:
+            Refused: it is not parked, or has had all its generations.
+        """
+        return self._move("reissue", verification_id, Reissued(self.by))
+
+    def replay(self, letter_id: str) -> Act:
+        """Work on a stored webhook again.
+
+        Raises:
+            Refused: no such webhook is kept.
+        """
+        letter = self.inbox.read(letter_id)
+        if letter is None:
+            raise Refused(f"no webhook {letter_id} is kept")
+        if not self.dry:
+            self.inbox.reopen(letter_id)
+            self.wake(INGEST, [letter_id])
+        return self._record("replay", letter_id, letter.event)
+
+    def forget(self, verification_id: str) -> Act:
+        """Shred the private parts of a finished verification, and the webhooks about it.
+
+        What stays is that it was there: id, state and codes, so that the id can't be used anew.
+
+        Raises:
+            Refused: it is not finished, or others still need it (a shared link's owner).
+        """
+        row = self._read(verification_id)
+        if row.state not in TERMINAL and row.state is not State.PARKED:
+            raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
+        mode = self.kinds[row.kind].operation(row.vendor).mode
+        if mode is Mode.RESOURCE and row.attempts and not row.parent:
+            raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
+        letters = list(self._letters(row.id))
+        if not self.dry:
+            self.ledger.ledger.redis.hdel(self.ledger.keys.row(row.id), *SEALED)
+            for letter_id in letters:
+                self.inbox.shred(letter_id)
+        return self._record("forget", row.id, f"{len(letters)} webhooks")
+
+    def acts(self, limit: int) -> Iterator[bytes]:
+        """Read the latest acts, newest first, as JSON."""
+        redis: Any = self.ledger.ledger.redis
+        for _, entry in redis.xrevrange(self.ledger.keys.acts, count=limit):
+            yield entry[b"act"]
+
+    def _move(self, verb: str, verification_id: str, event: Redriven | Reissued) -> Act:
+        row = self._read(verification_id)
+        kind = self.kinds[row.kind]
+        now = int(self.ledger.ledger.redis.time()[0]) * 1000
+        after, effects = decide(row, event, now, kind, self.policy)
+        if not self.dry:
+            claim = self._claim(row)
+            changes = [effect.change for effect in effects if isinstance(effect, Emit)]
+            after, _ = decide(claim.row, event, claim.now, kind, self.policy)
+            self.ledger.commit(claim.row, after, changes, claim.now, keep=False, alias="")
+            self.wake(RUN, [row.id])
+        return self._record(verb, row.id, f"generation {after.generation}")
+
+    def _claim(self, row: Row) -> Claim:
+        claim = self.ledger.claim(row.id, parked=True)
+        if claim is None:
+            raise Refused(f"{row.id} is being worked on by somebody else right now")
+        return claim
+
+    def _read(self, verification_id: str) -> Row:
+        row = self.ledger.ledger.read(verification_id)
+        if row is None:
+            raise Refused(f"no verification {verification_id} is stored")
+        return row
+
+    def _letters(self, verification_id: str) -> Iterator[str]:
+        for letter in self.inbox.all():
+            if letter.verification_id == verification_id:
+                yield letter.id
+
+    def _record(self, verb: str, what: str, outcome: str) -> Act:
+        act = Act(verb, what, self.by, outcome)
+        if not self.dry:
+            body = canonical({"verb": verb, "id": what, "by": self.by, "outcome": outcome})
+            redis: Any = self.ledger.ledger.redis
+            redis.xadd(self.ledger.keys.acts, {"act": body}, maxlen=_KEEP, approximate=True)
+        return act

@@ -1,0 +1,132 @@
+"""`satyapan redrive | reissue | replay | forget | inbox | acts`: the desk on the command line."""
+
+import getpass
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final
+
+import click
+
+from config.inbox import Inbox, Letter
+from config.settings import read_settings
+from config.stores import ledger_client
+from satyapan.broker import Waker, wake_app
+from satyapan.errors import SatyapanError
+from satyapan.kinds import Registry
+from satyapan.ledger import Ledger
+from satyapan.names import Keys
+from worker.build import policy, work_ledger
+from worker.desk import Act, Desk
+from worker.rules.person import Refused
+
+_REFUSED: Final = 1
+_by = click.option("--by", default=getpass.getuser, help="Who does this; kept in the record.")
+_dry = click.option("--dry-run", is_flag=True, help="Decide and say, but write nothing.")
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+
+
+def open_desk(by: str, *, dry: bool = False) -> Desk:
+    """Open the desk of the installation that the environment describes."""
+    settings = read_settings()
+    redis, keys = ledger_client(settings, "desk"), Keys(settings.producer.prefix)
+    ring = settings.producer.ring()
+    return Desk(
+        ledger=work_ledger(settings, Ledger(redis, keys, ring)),
+        inbox=Inbox(redis, keys, ring, settings.retention.inbox_s * 1000),
+        kinds=Registry.with_plugins(settings.producer.kinds),
+        policy=policy(settings),
+        wake=Waker(wake_app(settings.producer)).wake,
+        by=by,
+        dry=dry,
+    )
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True)
+@_by
+@_dry
+@_json
+def redrive(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
+    """Set parked verifications going again, with the same vendor-side id."""
+    _each(open_desk(by, dry=dry_run).redrive, ids, as_json=as_json)
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--pay-again", is_flag=True, help="Say that a second charge is wanted.")
+@_by
+@_dry
+@_json
+def reissue(
+    ids: tuple[str, ...], by: str, *, pay_again: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Buy parked verifications again, under a new vendor-side id."""
+    if not (pay_again or dry_run):
+        raise click.UsageError("each of these may be paid for a second time: add --pay-again")
+    _each(open_desk(by, dry=dry_run).reissue, ids, as_json=as_json)
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True)
+@_by
+@_dry
+@_json
+def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
+    """Work on stored webhooks again (see `inbox` for their ids)."""
+    _each(open_desk(by, dry=dry_run).replay, ids, as_json=as_json)
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True)
+@_by
+@_dry
+@_json
+def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
+    """Shred the private data of finished verifications, for good."""
+    _each(open_desk(by, dry=dry_run).forget, ids, as_json=as_json)
+
+
+@click.command()
+@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+def acts(limit: int) -> None:
+    """Show what people did by hand, one JSON object a line."""
+    for act in open_desk("").acts(limit):
+        click.echo(act.decode())
+
+
+@click.command()
+@click.option("--state", default="", help="NEW, HANDLED or UNMATCHED; all when left out.")
+@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@_json
+def inbox(state: str, limit: int, *, as_json: bool) -> None:
+    """List the webhooks that are kept, newest first, without their content."""
+    kept = [one for one in open_desk("").inbox.all() if state.upper() in {"", one.state}]
+    for letter in sorted(kept, key=lambda one: -one.received)[:limit]:
+        click.echo(_line(letter, as_json=as_json))
+
+
+def _line(letter: Letter, *, as_json: bool) -> str:
+    shown: dict[str, Any] = {
+        "id": letter.id,
+        "state": letter.state,
+        "event": letter.event,
+        "verification_id": letter.verification_id,
+        "received": letter.received,
+    }
+    return json.dumps(shown) if as_json else "  ".join(str(part) for part in shown.values())
+
+
+def _each(act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool) -> None:
+    """Act on each id; a refusal is told and the rest goes on. Exits 1 if anything was refused."""
+    refused = 0
+    for one in ids:
+        try:
+            done = asdict(act(one))
+        except (Refused, SatyapanError) as error:
+            refused += 1
+            done = {"id": one, "refused": str(error)}
+        text = json.dumps(done) if as_json else "  ".join(str(part) for part in done.values())
+        click.echo(text, err="refused" in done and not as_json)
+    sys.exit(_REFUSED if refused else 0)
