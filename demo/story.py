@@ -14,6 +14,7 @@ from demo.stage import Stage
 from demo.summary import Outcome, charges_of
 from demo.telling import Teller
 from satyapan import State, Verification, Verifications, linked, settled
+from satyapan.ids import generation_id
 from satyapan.kinds import KINDS
 
 PATIENCE_S: Final = 90.0
@@ -162,7 +163,7 @@ class Story:
             self._act(begun.link)
         ended = self._follow(shop, begun, from_here=True)
         self._tell_documents(ended, journey)
-        self._tell_traffic(begun.id)
+        self._tell_traffic(ended)
 
     def _act(self, link: str) -> None:
         """Be the person, as a browser would."""
@@ -188,14 +189,15 @@ class Story:
             good = set(documents) == set(journey.consent)
             self._judge(good, "exactly what the person consented to")
 
-    def _tell_traffic(self, verification_id: str) -> None:
+    def _tell_traffic(self, ended: Verification) -> None:
         """Say what the vendor saw: its own record, not our word."""
+        ids = {generation_id(ended.id, number + 1) for number in range(ended.generation)}
         hooks = self._stage.control("webhooks")["webhooks"]
         calls = self._stage.control("calls")["calls"]
-        mine = [each for each in calls if each["verification_id"] == verification_id]
-        reads = sum(each["route"] == "digilocker_status" for each in mine)
-        sent = [each for each in hooks if each["verification_id"] == verification_id]
-        delivered = sum(each["state"] == "delivered" for each in sent)
+        delivered = sum(h["verification_id"] in ids and h["state"] == "delivered" for h in hooks)
+        reads = sum(
+            c["verification_id"] in ids and c["route"] == "digilocker_status" for c in calls
+        )
         self._teller.see(
             f"seen by the vendor: webhooks delivered: {delivered}, status reads: {reads}"
         )
@@ -270,13 +272,19 @@ class Story:
 
     def _outcomes(self) -> list[Outcome]:
         charges = charges_of(self._stage.control("audit")["audit"])
-        outcomes = []
-        for entry in self._entries:
-            now = entry.producer.get(entry.id)
-            if now is not None:
-                paid = charges.get(entry.charged_to, {})
-                outcomes.append(Outcome(now, entry.told, entry.buys, paid, entry.label))
-        return outcomes
+        found = ((entry, entry.producer.get(entry.id)) for entry in self._entries)
+        return [_outcome(entry, now, charges) for entry, now in found if now is not None]
+
+
+def _outcome(entry: _Entry, now: Verification, charges: Mapping[str, Mapping[str, int]]) -> Outcome:
+    """Judge a verification with all its generations: each is bought once, under its own id."""
+    buys, paid = list(entry.buys), dict(charges.get(entry.charged_to, {}))
+    for number in range(2, now.generation + 1):
+        renewed = f" (generation {number})"
+        buys.append(entry.buys[0] + renewed)
+        for name, count in charges.get(generation_id(now.id, number), {}).items():
+            paid[name + (renewed if name == entry.buys[0] else "")] = count
+    return Outcome(now, entry.told, tuple(buys), paid, entry.label)
 
 
 _WORDS: Final = {

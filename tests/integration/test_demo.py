@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from demo.summary import Outcome, charges_of, lines
+from satyapan.records import Row, State, view
 from tests.support.eventually import eventually
 
 DEMO = [sys.executable, "-P", "-m", "satyapan.cli", "demo"]
@@ -191,6 +193,23 @@ def test_no_secret_stands_in_a_command_line_and_none_of_ones_own_settings_gets_i
     assert len(secrets) == 3
     assert not [secret for secret in secrets if secret in commands]
     assert "somebody-elses" not in text
+
+
+def outcome(audit: list[dict[str, Any]], state: State = State.DONE) -> Outcome:
+    row = Row(id="P-1", kind="passport", state=state)
+    return Outcome(view(row), State.DONE, ("passport",), charges_of(audit).get("P-1", {}))
+
+
+def test_only_what_ended_well_and_was_charged_once_is_as_told() -> None:
+    charge = {"charge": "passport", "verification_id": "P-1", "detail": None}
+    document = {"charge": "document", "verification_id": "P-1", "detail": "PAN"}
+
+    assert outcome([charge]).as_told
+    assert not outcome([charge], State.PARKED).as_told
+    assert not outcome([]).paid_once
+    assert not outcome([charge, charge]).paid_once
+    assert not outcome([charge, document]).paid_once
+    assert "passport 2 TIMES" in "\n".join(lines([outcome([charge, charge])]))
 
 
 def test_without_a_server_it_says_what_to_do_and_where_the_logs_are(
