@@ -176,7 +176,7 @@ class WorkerSettings:
         ),
     )
     sweep_s: float = field(
-        default=1.0,
+        default=0.25,
         metadata=setting("SWEEP_S", "Seconds between two looks for what is due.", check=[POSITIVE]),
     )
     sweep_batch: int = field(

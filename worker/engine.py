@@ -43,7 +43,6 @@ from worker.vendors import Vendor
 _TURNS: Final = 40
 """More decisions than any journey has in one run; the row is released and woken again after."""
 _UNKNOWN_KIND_MS: Final = 60_000
-_PARK_CODES: Final = frozenset({Outcome.NOT_SENT, Outcome.STOPPED})
 
 log = logging.getLogger("satyapan.engine")
 
@@ -158,7 +157,7 @@ class _Run:
 
     def _note(self, passed: Go, answer: Answer, route: str) -> None:
         """Say what came back, and close the account's breaker when its probe got through."""
-        if passed.probe and answer.outcome not in _PARK_CODES:
+        if passed.probe and answer.http and answer.outcome is not Outcome.STOPPED:
             self._tools.gate.resume(self.row.account)
         log.info(
             "vendor answered",

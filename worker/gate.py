@@ -11,7 +11,7 @@ from typing import Any
 from redis import Redis
 
 from satyapan.names import Keys
-from worker.scripts import load
+from satyapan.scripts import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ class Gate:
         self._keys = keys
         self._figures = (window_ms, margin_ms, probe_ms)
         self._now = now_ms
-        self._enter, self._hold, self._stop = map(load, ("gate", "gate_hold", "gate_stop"))
+        scripts = ("gate", "gate_hold", "gate_stop")
+        self._enter, self._hold, self._stop = (load(redis, "worker", name) for name in scripts)
 
     def enter(self, account: str, route: str, limit: int, held_slot_ms: int = 0) -> Pass:
         """Ask to call; `held_slot_ms` is the slot from an earlier `At`, 0 for none.
@@ -89,9 +90,9 @@ class Gate:
         if limit < 1:
             raise ValueError(f"the limit of route {route} is {limit}: it must be 1 or more")
         names = self._keys
-        keys = (names.slots(account, route), names.hold(account, route), names.stop(account))
-        arguments = (limit, held_slot_ms, *self._figures, self._time())
-        verdict, number, code = self._enter(self._redis, keys, arguments)
+        keys = [names.slots(account, route), names.hold(account, route), names.stop(account)]
+        arguments = [limit, held_slot_ms, *self._figures, self._time()]
+        verdict, number, code = self._enter(keys=keys, args=arguments)
         if verdict == 1:
             return At(int(number))
         if verdict == 2:  # noqa: PLR2004  the script's header names the three verdicts
@@ -102,12 +103,12 @@ class Gate:
         """Hold all calls of a route for so long from now; return until when (ms). Never earlier."""
         wait_ms = max(0, round(seconds * 1000))
         key = self._keys.hold(account, route)
-        return int(self._hold(self._redis, (key,), (wait_ms, self._time())))
+        return int(self._hold(keys=[key], args=[wait_ms, self._time()]))
 
     def stop(self, account: str, code: str) -> int:
         """Stop an account for all workers; return when (ms) the next probe may go."""
-        arguments = (code, self._figures[2], self._time())
-        return int(self._stop(self._redis, (self._keys.stop(account),), arguments))
+        arguments = [code, self._figures[2], self._time()]
+        return int(self._stop(keys=[self._keys.stop(account)], args=arguments))
 
     def resume(self, account: str) -> None:
         """Let an account call again, after a probe that the vendor answered."""

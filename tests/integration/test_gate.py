@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satyapan.names import Keys
+from satyapan.scripts import load
 from worker.gate import At, Gate, Go, Pass, Stop, Stopped
-from worker.scripts import load
 
 WINDOW, MARGIN, PROBE = 1000, 100, 50
 KEYS = Keys("test")
@@ -303,11 +303,11 @@ def test_without_redis_nobody_passes(client: redis.Redis) -> None:
 
 
 def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis) -> None:
-    script = load("gate_hold")
-    script(client, ["k"], [1000, 5])
+    script = load(client, "worker", "gate_hold")
+    script(keys=["k"], args=[1000, 5])
     client.script_flush()
 
-    assert script(client, ["k"], [1000, 5]) == 1005
+    assert script(keys=["k"], args=[1000, 5]) == 1005
 
 
 def test_many_workers_at_once_share_one_limit(redis_url: str) -> None:
