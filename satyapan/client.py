@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from redis import Redis
@@ -93,7 +94,7 @@ class Verifications:
         if found.created:
             reach(INSERTED)
             self._waker.wake(RUN, [row_id])
-            return view(row)
+            return view(replace(row, created=found.at, updated=found.at))
         return self.get(row_id) or view(row)
 
     def _identify(

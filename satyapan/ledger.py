@@ -28,6 +28,8 @@ class Inserted:
     created: bool
     digest: str
     state: State
+    at: int
+    """Redis' time, ms."""
 
 
 class Ledger:
@@ -50,11 +52,11 @@ class Ledger:
         pairs = [part for pair in encode(row, self.ring).items() for part in pair]
         arguments = [row.id, row.digest, grace_ms, life_ms, *pairs]
         try:
-            created, digest, state = self._insert(keys=keys, args=arguments)
+            created, digest, state, at = self._insert(keys=keys, args=arguments)
         except RedisError as error:
             what = f"the ledger did not confirm ({type(error).__name__})"
             raise Unavailable(what, row.id) from error
-        return Inserted(bool(created), digest.decode(), State(state.decode()))
+        return Inserted(bool(created), digest.decode(), State(state.decode()), at)
 
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
         """Read a row, or None; with `sealed` the private fields stay shut (no key is needed)."""

@@ -4,6 +4,7 @@ The channel only says "this id changed", and says nothing while nobody listens; 
 looks at the row first, and again now and then. The stream keeps every event until retention ends.
 """
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +23,10 @@ LOOK_AGAIN_S: Final = 2.0
 _STALE_MS: Final = 60_000
 """After this long, an event that a reader took and never confirmed goes to another reader."""
 _BATCH: Final = 50
+_SLICE_S: Final = 0.5
+"""How long one read blocks: well below any read timeout."""
+
+log = logging.getLogger(__name__)
 
 
 class Results:
@@ -87,9 +92,16 @@ class Results:
         self, stream: str, group: str, reader: str, block_s: float
     ) -> Iterator[tuple[bytes, Any]]:
         """Read first what this reader had before it died, then what is new."""
-        yield from self._entries(stream, group, reader, "0", None)
-        while entries := self._entries(stream, group, reader, ">", round(block_s * 1000)):
+        start: Any = "0"
+        while entries := self._entries(stream, group, reader, start, None):
             yield from entries
+            start = entries[-1][0]
+        quiet = 0.0
+        while quiet <= block_s:
+            slice_s = min(_SLICE_S, block_s - quiet)
+            entries = self._entries(stream, group, reader, ">", round(slice_s * 1000) or None)
+            yield from entries
+            quiet = 0.0 if entries else quiet + max(slice_s, _SLICE_S / 100)
 
     def _entries(
         self, stream: str, group: str, reader: str, start: str, block: int | None
@@ -105,9 +117,20 @@ class Results:
         self, stream: str, group: str, entries: Iterator[tuple[bytes, Any]]
     ) -> Iterator[Event]:
         for entry_id, fields in entries:
-            if fields and b"event" in fields:
-                yield Event.parse(fields[b"event"])
-            self._redis.xack(stream, group, entry_id)
+            event = _event(fields)
+            if event is not None:
+                yield event
+            if event is not None or not fields:
+                self._redis.xack(stream, group, entry_id)
+
+
+def _event(fields: Any) -> Event | None:  # noqa: ANN401  a stream entry, or null if trimmed
+    """Read an entry; one that a newer version wrote is left unconfirmed for a newer reader."""
+    try:
+        return Event.parse(fields[b"event"]) if fields else None
+    except (ValueError, KeyError):
+        log.warning("an event can't be read; is this reader older than the workers?")
+        return None
 
 
 def reader_name() -> str:

@@ -191,7 +191,7 @@ class _MemoryLedger(Ledger):
         if found is None:
             self.write(replace(row, created=self._now + 1))
         there = found or row
-        return Inserted(found is None, there.digest, there.state)
+        return Inserted(found is None, there.digest, there.state, self._now)
 
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
         self._reach("the ledger can't be read", verification_id)

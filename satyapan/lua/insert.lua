@@ -6,18 +6,19 @@
 -- ARGV[4] life, ms: the row must be sent (or, for a child row, end) within this
 -- ARGV[5..] field, value pairs
 --
--- Returns {1, digest, state} when inserted, {0, stored digest, stored state} when the id is taken.
+-- Returns {1, digest, state, now} when inserted, {0, stored digest, stored state, now} when the id
+-- is taken.
 local function now_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+local now = now_ms()
 local taken = redis.call('HMGET', KEYS[1], 'digest', 'state')
 if taken[2] then
-  return {0, taken[1] or '', taken[2]}
+  return {0, taken[1] or '', taken[2], now}
 end
 
-local now = now_ms()
 local state = 'ACCEPTED'
 for i = 5, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
@@ -29,4 +30,4 @@ redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'state', state,
   'created', now, 'updated', now, 'due', now, 'deadline', now + ARGV[4])
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
-return {1, ARGV[2], state}
+return {1, ARGV[2], state, now}

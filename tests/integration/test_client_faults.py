@@ -175,3 +175,34 @@ def test_watching_goes_on_for_ever(store: "redis.Redis", redis_url: str) -> None
     for number in range(3):
         tell(store, f"order-{number}")
         assert next(watched).verification_id == f"order-{number}"
+
+
+def test_an_event_of_a_newer_version_holds_nobody_up(redis_url: str, store: "redis.Redis") -> None:
+    for n in range(60):
+        event = write_event(Row(id=f"v{n}", kind="passport", seq=1), "done", 1)
+        newer = event.replace(b'"ACCEPTED"', b'"SOMETHING_NEW"') if n == 3 else event
+        store.xadd(KEYS.events("default"), {"event": newer})
+
+    seen = [event.verification_id for event in connect(redis_url).events("g", block=0)]
+
+    assert len(seen) == 59
+    assert "v3" not in seen
+
+
+def test_all_that_a_reader_had_before_it_died_comes_back(
+    redis_url: str, store: "redis.Redis"
+) -> None:
+    stream = KEYS.events("default")
+    for n in range(120):
+        event = write_event(Row(id=f"v{n}", kind="passport", seq=1), "done", 1)
+        store.xadd(stream, {"event": event})
+    store.xgroup_create(stream, "g", id="0")
+    store.xreadgroup("g", "r", {stream: ">"}, count=120)
+
+    seen = [e.verification_id for e in connect(redis_url).events("g", reader="r", block=0)]
+
+    assert seen == [f"v{n}" for n in range(120)]
+
+
+def test_a_wait_for_events_may_be_longer_than_the_read_timeout(redis_url: str) -> None:
+    assert list(connect(redis_url).events("g", block=2.5)) == []
