@@ -6,7 +6,7 @@ No text here repeats a value.
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -84,6 +84,17 @@ def hosts(names: Collection[str]) -> None:
     """Refuse what isn't a bare host name."""
     if not all(_HOST.fullmatch(name) for name in names):
         raise ValidationError("should be host names without scheme or path, split by commas.")
+
+
+def networks(texts: Collection[str]) -> None:
+    """Refuse what is neither an address nor a network."""
+    try:
+        for text in texts:
+            ip_network(text)
+    except ValueError:
+        raise ValidationError(
+            "should be addresses or networks (203.0.113.7, 203.0.113.0/24), split by commas."
+        ) from None
 
 
 def policies(words: Mapping[str, str]) -> None:

@@ -66,6 +66,15 @@ class CashfreeSettings:
             "secret.",
         ),
     )
+    webhook_scheme: str = field(
+        default="header",
+        metadata=setting(
+            "WEBHOOK_SCHEME",
+            "How webhooks are signed: header (over timestamp and raw body), or body (an old "
+            "account's flat payloads, signature inside); never both.",
+            check=[OneOf(["header", "body"])],
+        ),
+    )
     webhook_tolerance_s: int = field(
         default=0,
         metadata=setting(
@@ -255,66 +264,6 @@ class WorkerSettings:
             check=[NOT_NEGATIVE],
         ),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallbacksSettings:
-    """How the outside reaches us."""
-
-    public_url: str = field(
-        default="",
-        metadata=setting(
-            "PUBLIC_URL",
-            "The address at which browsers and the vendor reach `satyapan callbacks`; DigiLocker "
-            "needs it.",
-            check=[rules.public_url],
-        ),
-    )
-    token_keys: tuple[Secret, ...] = field(
-        default=(),
-        metadata=setting(
-            "TOKEN_KEYS",
-            "Keys that sign return addresses, at least 32 random characters each, the newest "
-            "first.",
-            check=[rules.token_keys],
-        ),
-    )
-    token_life_s: int = field(
-        default=86_400,
-        metadata=setting(
-            "TOKEN_LIFE_S", "Seconds for which a return address works.", check=[Range(min=60)]
-        ),
-    )
-    return_hosts: tuple[str, ...] = field(
-        default=(),
-        metadata=setting(
-            "RETURN_HOSTS",
-            "Hosts that a person may be sent on to after the return page, split by commas.",
-            check=[rules.hosts],
-        ),
-    )
-    max_webhook_bytes: int = field(
-        default=262_144,
-        metadata=setting(
-            "MAX_WEBHOOK_BYTES", "Largest webhook that is read.", check=[Range(min=1024)]
-        ),
-    )
-    host: str = field(
-        default="127.0.0.1",
-        metadata=setting("HOST", "Address that `satyapan callbacks` listens on."),
-    )
-    port: int = field(
-        default=8000,
-        metadata=setting(
-            "PORT",
-            "Port that `satyapan callbacks` listens on; 0 takes a free one.",
-            check=[Range(min=0, max=65_535)],
-        ),
-    )
-
-    def __post_init__(self) -> None:
-        """Write the address without a slash at its end, so that paths can be joined to it."""
-        object.__setattr__(self, "public_url", self.public_url.rstrip("/"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import Any, Final
 from marshmallow.validate import OneOf
 
 from config import rules
+from config.outside import CallbacksSettings
 from config.sections import (
-    CallbacksSettings,
     CashfreeSettings,
     LogSettings,
     QuotaSettings,
