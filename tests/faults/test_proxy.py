@@ -8,7 +8,6 @@ from contextlib import closing
 
 import pytest
 
-from demo.server import free_port
 from tests.support.eventually import eventually
 from tests.support.proxy import Proxy
 
@@ -179,9 +178,11 @@ def test_a_caller_that_leaves_frees_the_server(wire: Proxy, caller: socket.socke
 
 
 def test_nobody_behind_the_wire_is_a_reset_and_a_count() -> None:
-    with Proxy("127.0.0.1", free_port()) as wire:
-        caller = socket.create_connection(("127.0.0.1", wire.port), timeout=5)
-        with caller, pytest.raises(ConnectionResetError):
-            caller.recv(1)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and never listens
+        with Proxy("127.0.0.1", deaf.getsockname()[1]) as wire:
+            caller = socket.create_connection(("127.0.0.1", wire.port), timeout=5)
+            with caller, pytest.raises(ConnectionResetError):
+                caller.recv(1)
 
-        assert wire.counters.unreachable == 1
+            assert wire.counters.unreachable == 1

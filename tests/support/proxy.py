@@ -154,6 +154,7 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # a transport is closed one turn of the loop after its abort
 
     async def _cut_all(self) -> None:
         for link in list(self._links):
@@ -177,6 +178,9 @@ class Proxy:
             return
         link = _Link(caller, server)
         self._links.add(link)
+        if self._listener is None:  # refused or closed while the connection was being made
+            self._cut(link)
+            return
         pumps = [self._pump(link, reader, server, up=True)]
         pumps.append(self._pump(link, answers, caller, up=False))
         tasks = [asyncio.ensure_future(pump) for pump in pumps]
