@@ -7,15 +7,14 @@ looks at the row first, and again now and then. The stream keeps every event unt
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any, Final
 
 from redis import Redis
-from redis.client import PubSub
 from redis.exceptions import RedisError, ResponseError
 
 from satyapan.errors import Unavailable
 from satyapan.events import Event
+from satyapan.listener import Listener
 from satyapan.names import Keys
 
 LOOK_AGAIN_S: Final = 2.0
@@ -36,6 +35,7 @@ class Results:
         # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
         self._redis: Any = redis
         self._keys = keys
+        self._listener = Listener(redis)
 
     def changes(
         self, reply_to: str, verification_id: str, left_s: Callable[[], float]
@@ -46,11 +46,12 @@ class Results:
             Unavailable: Redis can't be reached.
         """
         try:
-            with closing(self._redis.pubsub(ignore_subscribe_messages=True)) as listening:
-                listening.subscribe(self._keys.channel(reply_to))
+            channel = self._keys.channel(reply_to)
+            with self._listener.hearing(channel, verification_id) as heard:
                 yield
                 while left_s() > 0:
-                    _hear(listening, verification_id.encode(), min(LOOK_AGAIN_S, left_s()))
+                    heard.wait(min(LOOK_AGAIN_S, left_s()))
+                    heard.clear()
                     yield
         except RedisError as error:
             raise Unavailable(f"can't listen ({type(error).__name__})", verification_id) from error
@@ -136,13 +137,6 @@ def _event(fields: Any) -> Event | None:  # noqa: ANN401  a stream entry, or nul
 def reader_name() -> str:
     """Name a reader by its host, so that what it took comes back to it after a restart."""
     return socket.gethostname()
-
-
-def _hear(listening: PubSub, verification_id: bytes, timeout_s: float) -> None:
-    """Wait for this id's wake-up; other ids' wake-ups are not ours."""
-    message = listening.get_message(timeout=timeout_s)
-    while message is not None and message["data"] != verification_id:
-        message = listening.get_message(timeout=0)
 
 
 def _flat(batch: list[Any]) -> list[tuple[bytes, Any]]:

@@ -1,0 +1,59 @@
+"""Many who wait in one process share one connection, and outlive its loss."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import redis
+
+from satyapan import State, Verification
+from tests.support.eventually import eventually
+from tests.support.workbench import Workbench
+
+MANY = 100
+
+
+def listeners(client: "redis.Redis") -> list[Any]:
+    found: Any = client.client_list(_type="pubsub")
+    return list(found)
+
+
+def test_a_hundred_waiters_use_one_connection_and_all_hear(
+    bench: Workbench, redis_url: str
+) -> None:
+    ids = [bench.submit("passport", f"k{n}") for n in range(MANY)]
+    with redis.Redis.from_url(redis_url) as client, ThreadPoolExecutor(MANY) as pool:
+        waits = [pool.submit(bench.verifications.wait, one, 30) for one in ids]
+        eventually(lambda: len(listeners(client)) == 1)
+        for one in ids:
+            bench.parts.run(one)
+        ended = [wait.result() for wait in waits]
+        connections = listeners(client)
+
+    assert {one.state for one in ended} <= {State.DONE, State.PARKED}
+    assert len(connections) == 1
+
+
+def test_a_waiter_outlives_the_loss_of_its_connection(bench: Workbench, redis_url: str) -> None:
+    row_id = bench.submit("passport")
+    ended: list[Verification] = []
+    waiter = threading.Thread(
+        target=lambda: ended.append(bench.verifications.wait(row_id, 30)), daemon=True
+    )
+    waiter.start()
+    with redis.Redis.from_url(redis_url) as client:
+        eventually(lambda: listeners(client))
+        client.client_kill_filter(_type="pubsub")
+        bench.parts.run(row_id)
+        waiter.join(15)
+
+    assert [one.state for one in ended] == [State.DONE]
+
+
+def test_nobody_waiting_holds_no_connection(bench: Workbench, redis_url: str) -> None:
+    row_id = bench.submit("passport")
+    bench.settle(row_id)
+    bench.verifications.wait(row_id)
+
+    with redis.Redis.from_url(redis_url) as client:
+        eventually(lambda: not listeners(client))
