@@ -52,7 +52,7 @@ class Keys:
         return f"{self.prefix}:resource:{digest}"
 
     def askers(self, digest: str) -> str:
-        """Name the set of producers that asked for a shared resource."""
+        """Name the hash of who asked for a shared resource: producer to its row."""
         return f"{self.prefix}:askers:{digest}"
 
     def alias(self, digest: str) -> str:

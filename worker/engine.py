@@ -184,7 +184,9 @@ class _Run:
         ended = held is None or held.state in TERMINAL
         if ended and ledger.acquire(row.digest, owner, row) == row.id:
             return Acquired()
-        return Held(self._now() + self._tools.policy.busy, "resource_busy")
+        parked = held is not None and held.state is State.PARKED
+        wait = self._tools.policy.backoff_cap if parked else self._tools.policy.busy
+        return Held(self._now() + wait, "resource_parked" if parked else "resource_busy")
 
     def _release(self, after: Row, effects: tuple[Effect, ...], kind: Kind) -> Row:
         """Carry out what concerns the account, then commit and give the claim back."""

@@ -115,12 +115,16 @@ class Ingest:
         if owner is None:
             self._unmatched(letter)
             return
-        told = [self._visit(owner, asker, news) for asker in self._ledger.askers(owner.digest)]
+        askers = self._ledger.askers(owner.digest)
+        told = [self._visit(owner, asker, askers[asker], news) for asker in askers]
         if all(told):
             self._inbox.finish(letter.id, LetterState.HANDLED, owner.id)
 
-    def _visit(self, owner: Row, asker: str, news: _News) -> bool:
-        """Write a visitor's row for one producer; False when it has to be tried again."""
+    def _visit(self, owner: Row, asker: str, asked: str, news: _News) -> bool:
+        """Write a visitor's row for one producer, under the row by which it asked for the link.
+
+        Returns False when it has to be tried again.
+        """
         visit = child_id(self._id_key, owner.id, news.vendor_id, asker)
         child = Row(
             id=visit,
@@ -128,7 +132,7 @@ class Ingest:
             vendor=owner.vendor,
             account=owner.account,
             state=State.PENDING,
-            parent=owner.id,
+            parent=asked,
             reply_to=asker,
             reference=news.reference,
             digest=news.vendor_id,

@@ -124,10 +124,10 @@ class WorkLedger:
         owner: bytes = self._acquire(keys=keys, args=[expected, row.id, row.reply_to])
         return owner.decode()
 
-    def askers(self, resource: str) -> list[str]:
-        """List the producers that asked for a shared resource."""
-        found: set[bytes] = self.ledger.redis.smembers(self.keys.askers(resource))
-        return sorted(raw.decode() for raw in found)
+    def askers(self, resource: str) -> dict[str, str]:
+        """Map the producers that asked for a shared resource to the row of each."""
+        found: dict[bytes, bytes] = self.ledger.redis.hgetall(self.keys.askers(resource))
+        return {asker.decode(): row_id.decode() for asker, row_id in found.items()}
 
     def behind(self, alias: str) -> str:
         """Follow an alias to our id; "" when there is none."""

@@ -270,7 +270,7 @@ class TestInbox:
     ) -> None:
         other = Workbench(redis_url, "http://127.0.0.1:1", SATYAPAN_REPLY_TO="other")
         owner = bench.settle(bench.submit("static_kyc_link"))
-        bench.settle(other.submit("static_kyc_link", "second"))
+        second = bench.settle(other.submit("static_kyc_link", "second"))
         news = {"verification_id": "cf-77", "reference_id": 77, "form_link": owner.link}
         step = self.store(bench, "KYC_LINK_ACTION_PERFORMED", **news, form_status="RECEIVED")
         end = self.store(bench, "KYC_LINK_SUCCESS", **news, form_status="SUCCESS")
@@ -280,6 +280,8 @@ class TestInbox:
 
         assert bench.changes() == ["done", "progress", "done"]
         assert other.changes() == ["done", "progress", "done"]
+        parents = {e.parent for e in other.verifications.events("p", block=0.01)}
+        assert parents == {"", second.id}
         visit = list(bench.verifications.events("by-id", block=0.01))[-1]
         found = bench.look(visit.verification_id)
         assert (found.state, found.parent, found.reference) == (State.DONE, owner.id, "77")

@@ -113,7 +113,7 @@ def test_a_lost_static_link_is_parked_and_others_wait(
     lost, waits = bench.once(first), bench.once(second)
 
     assert lost.state is State.PARKED
-    assert (waits.state, waits.reason) == (State.ACCEPTED, "resource_busy")
+    assert (waits.state, waits.reason) == (State.ACCEPTED, "resource_parked")
     assert len(bench.vendor.charges("static_link")) == 1
 
 
