@@ -36,9 +36,11 @@ def text(fields: Fields, field: str) -> str:
 
 
 def optional_text(fields: Fields, field: str) -> str | None:
-    """Return an optional text field, None when absent or null."""
-    value = fields.get(field)
-    if value is not None and not isinstance(value, str):
+    """Return an optional text field, None when absent; the vendor's page allows no null."""
+    if field not in fields:
+        return None
+    value = fields[field]
+    if not isinstance(value, str):
         raise Refused(value_invalid(field))
     return value
 
@@ -87,9 +89,9 @@ def documents(fields: Fields) -> tuple[str, ...]:
 
 def redirect_url(fields: Fields, *, loopback: bool) -> str | None:
     """Return the redirect address; ``loopback`` also allows plain http to this machine."""
-    value = fields.get("redirect_url")
-    if value is None:
+    if "redirect_url" not in fields:
         return None
+    value = fields["redirect_url"]
     if not isinstance(value, str):
         raise Refused(errors.REDIRECT_NOT_URL)
     if loopback and value.startswith("http://") and _host(value) in LOOPBACK_HOSTS:
@@ -114,10 +116,12 @@ def _host(url: str) -> str | None:
 
 def user_flow(fields: Fields) -> str | None:
     """Return ``signin`` or ``signup`` when one was given."""
-    value = fields.get("user_flow")
-    if value not in (None, "signin", "signup"):
+    if "user_flow" not in fields:
+        return None
+    value = fields["user_flow"]
+    if value not in ("signin", "signup"):
         raise Refused(errors.USER_FLOW)
-    return str(value) if value else None
+    return str(value)
 
 
 def template_name(fields: Fields) -> str:

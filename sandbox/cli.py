@@ -101,7 +101,7 @@ def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> di
     type=click.Path(dir_okay=False),
     help="Append one JSON line for each chargeable execution to this file.",
 )
-def sandbox(host: str, port: int, signature_key: Path | None, **options: Any) -> None:  # noqa: ANN401
+def sandbox(host: str, port: int, signature_key: Path | None, **options: Any) -> None:
     """Run the vendor's sandbox, emulated: passport, DigiLocker and static KYC links."""
     key = signature_key.read_text() if signature_key else None
     config = SandboxConfig(signature_key=key, **options)

@@ -58,7 +58,7 @@ def _without(request: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in request.items() if key != name}
 
 
-def _error(operation: str, name: str, error: VendorError, **how: Any) -> Example:  # noqa: ANN401
+def _error(operation: str, name: str, error: VendorError, **how: Any) -> Example:
     """Return an example that differs from a good call only in ``how``."""
     request = how.pop("request", GOOD[operation])
     return Example(operation, name, error.status, error.body(), request, **how)

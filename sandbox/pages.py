@@ -94,5 +94,5 @@ def message_page(title: str, message: str) -> str:
     return _render(_MESSAGE, title, message=message)
 
 
-def _render(source: str, title: str, **values: Any) -> str:  # noqa: ANN401 - template values
+def _render(source: str, title: str, **values: Any) -> str:
     return render_template_string(source, title=title, **values)

@@ -22,6 +22,7 @@ def create(vendor: Vendor, verification_id: str = "d-1", **changes: object) -> d
         "redirect_url": BACK,
         **changes,
     }
+    body = {name: value for name, value in body.items() if value is not None}
     answer = vendor.call("POST", "/digilocker", json=body)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -335,6 +336,7 @@ def test_plain_http_to_this_machine_needs_the_option(start: Callable[..., Vendor
         ({"document_requested": [{}]}, "invalid_request"),
         ({"document_requested": ["PAN", "PAN", "X"]}, "invalid_request"),
         ({"redirect_url": ""}, "redirect_url_value_invalid"),
+        ({"redirect_url": None}, "redirect_url_value_invalid"),
         ({"redirect_url": 7}, "redirect_url_value_invalid"),
         ({"redirect_url": "https:/x"}, "redirect_url_value_invalid"),
         ({"redirect_url": "https://"}, "redirect_url_value_invalid"),
@@ -342,6 +344,7 @@ def test_plain_http_to_this_machine_needs_the_option(start: Callable[..., Vendor
         ({"redirect_url": "https://[::1"}, "redirect_url_value_invalid"),
         ({"redirect_url": "http://example.com"}, "redirect_url_value_invalid"),
         ({"redirect_url": "http://localhost.example.com"}, "redirect_url_value_invalid"),
+        ({"user_flow": None}, "user_flow_value_invalid"),
         ({"user_flow": "walk"}, "user_flow_value_invalid"),
         ({"user_flow": ["signin"]}, "user_flow_value_invalid"),
     ],

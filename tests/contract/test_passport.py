@@ -64,6 +64,7 @@ def test_anything_but_test_data_fails_and_costs_nothing(
         ({"dob": "20070301"}, "dob_value_invalid"),
         ({"dob": "２００７-03-01"}, "dob_value_invalid"),
         ({"name": 5}, "name_value_invalid"),
+        ({"name": None}, "name_value_invalid"),
     ],
 )
 def test_bad_input_is_refused_one_fault_at_a_time(
@@ -76,7 +77,7 @@ def test_bad_input_is_refused_one_fault_at_a_time(
 
 def test_the_longest_id_and_no_name_are_accepted(client: FlaskClient) -> None:
     assert verify(client, verification_id="x" * 50).status_code == 200
-    assert verify(client, verification_id="A.b-c_9", name=None).status_code == 200
+    assert verify(client, verification_id="A.b-c_9", name=MISSING).status_code == 200
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
