@@ -112,7 +112,7 @@ class Story:
         shared = self._ask_for_link(branch, "branch", label="shared")
         self._judge(shared.link == link.link, "the same link, from the ledger")
         self._tell_charges(_TEMPLATE)
-        self._visitor(link, {"shop": shop, "branch": branch})
+        self._visitor(link.link, {"shop": (shop, link.id), "branch": (branch, shared.id)})
 
     def _ask_for_link(
         self, producer: Verifications, name: str, buys: tuple[str, ...] = (), label: str = ""
@@ -123,24 +123,24 @@ class Story:
         self._enter(producer, link.id, State.DONE, buys=buys, charged_to=charged_to, label=label)
         return self._follow(producer, link)
 
-    def _visitor(self, link: Verification, producers: Mapping[str, Verifications]) -> None:
+    def _visitor(self, link: str, askers: Mapping[str, tuple[Verifications, str]]) -> None:
         teller = self._teller
-        page = self._person.open(link.link)
+        page = self._person.open(link)
         teller.do(f"a visitor opens the link: {page.title!r}, fills it in and sends it")
         self._person.send(page, {"name": "Asha Namuna", "phone": "9000000001"})
-        for name, producer in producers.items():
-            visit = self._hear_of_visit(producer, link.id)
+        for name, (producer, asked) in askers.items():
+            visit = self._hear_of_visit(producer, asked)
             self._enter(producer, visit, State.DONE, label="visitor")
             teller.good(f"the {name} is told: a visitor is through ({visit})")
 
-    def _hear_of_visit(self, producer: Verifications, link_id: str) -> str:
+    def _hear_of_visit(self, producer: Verifications, asked: str) -> str:
         """Wait for the event that ends a visit; returns the id of the visitor's own record."""
         found: list[str] = []
 
         def heard() -> bool:
             events = producer.events("story", block=0.2)
             found.extend(
-                e.verification_id for e in events if e.parent == link_id and e.name == "done"
+                e.verification_id for e in events if e.parent == asked and e.name == "done"
             )
             return bool(found)
 
