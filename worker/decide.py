@@ -11,13 +11,12 @@ from worker.rules.model import (
     Acquire,
     Acquired,
     Answered,
+    ByHand,
     Cached,
     Decision,
     Event,
     Held,
     Policy,
-    Redriven,
-    Reissued,
     Told,
     Turn,
     Woken,
@@ -48,7 +47,7 @@ def decide(
         Refused: a person asked for what would break a promise.
     """
     turn = Turn(now, kind, kind.operation(row.vendor), policy, luck)
-    if isinstance(event, Redriven | Reissued):
+    if isinstance(event, ByHand):
         return by_hand(row, event, turn)
     if row.state in SETTLED:
         return row, ()

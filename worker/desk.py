@@ -12,11 +12,11 @@ from satyapan.canonical import canonical
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
-from satyapan.records import TERMINAL, Row, State
+from satyapan.records import SETTLED, Row, State
 from satyapan.rows import SEALED
 from worker.decide import decide
 from worker.ledger import Claim, WorkLedger
-from worker.rules.model import Emit, Policy, Redriven, Reissued
+from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
 from worker.rules.person import Refused
 from worker.sweeper import Wake
 
@@ -53,7 +53,9 @@ class Desk:
         Raises:
             Refused: it would break a promise; the text says which, and what to do instead.
         """
-        return self._move("redrive", verification_id, Redriven())
+        row = self._read(verification_id)
+        after = self._move(row, Redriven())
+        return self._record("redrive", row.id, f"generation {after.generation}")
 
     def reissue(self, verification_id: str) -> Act:
         """Buy a parked verification again under a new vendor-side id.
@@ -61,7 +63,9 @@ class Desk:
         Raises:
             Refused: it is not parked, or has had all its generations.
         """
-        return self._move("reissue", verification_id, Reissued(self.by))
+        row = self._read(verification_id)
+        after = self._move(row, Reissued(self.by))
+        return self._record("reissue", row.id, f"generation {after.generation}")
 
     def replay(self, letter_id: str) -> Act:
         """Work on a stored webhook again.
@@ -80,18 +84,16 @@ class Desk:
     def forget(self, verification_id: str) -> Act:
         """Shred the private parts of a finished verification, and the webhooks about it.
 
-        What stays is that it was there: id, state and codes, so that the id can't be used anew.
+        What stays is that it was there: id, state and codes, so that the id can't be used anew. A
+        parked one ends as FAILED first: without its data it can't go on.
 
         Raises:
             Refused: it is not finished, or others still need it (a shared link's owner).
         """
-        row = self._read(verification_id)
-        if row.state not in TERMINAL and row.state is not State.PARKED:
-            raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
-        mode = self.kinds[row.kind].operation(row.vendor).mode
-        if mode is Mode.RESOURCE and row.attempts and not row.parent:
-            raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
+        row = self._forgettable(verification_id)
         letters = list(self._letters(row.id))
+        if row.state is State.PARKED:
+            self._move(row, Forgotten())
         if not self.dry:
             self.ledger.ledger.redis.hdel(self.ledger.keys.row(row.id), *SEALED)
             for letter_id in letters:
@@ -104,8 +106,16 @@ class Desk:
         for _, entry in redis.xrevrange(self.ledger.keys.acts, count=limit):
             yield entry[b"act"]
 
-    def _move(self, verb: str, verification_id: str, event: Redriven | Reissued) -> Act:
+    def _forgettable(self, verification_id: str) -> Row:
         row = self._read(verification_id)
+        if row.state not in SETTLED:
+            raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
+        mode = self.kinds[row.kind].operation(row.vendor).mode
+        if mode is Mode.RESOURCE and row.attempts and not row.parent:
+            raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
+        return row
+
+    def _move(self, row: Row, event: ByHand) -> Row:
         kind = self.kinds[row.kind]
         now = int(self.ledger.ledger.redis.time()[0]) * 1000
         after, effects = decide(row, event, now, kind, self.policy)
@@ -115,7 +125,7 @@ class Desk:
             after, _ = decide(claim.row, event, claim.now, kind, self.policy)
             self.ledger.commit(claim.row, after, changes, claim.now, keep=False, alias="")
             self.wake(RUN, [row.id])
-        return self._record(verb, row.id, f"generation {after.generation}")
+        return after
 
     def _claim(self, row: Row) -> Claim:
         claim = self.ledger.claim(row.id, parked=True)

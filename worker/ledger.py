@@ -6,8 +6,9 @@ confirmed is repeated by whoever claims the row next.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
+from satyapan.errors import Unreadable
 from satyapan.events import write_event
 from satyapan.ids import generation_id
 from satyapan.ledger import Ledger
@@ -53,6 +54,10 @@ class WorkLedger:
         """Claim a row that is due; None when it isn't, or is claimed, settled or gone.
 
         With `parked` a parked row can be claimed too: only a person may ask for that.
+
+        Raises:
+            Unreadable: sealed under a key that this worker lacks; the claim is given back, and
+                the row due again soon, for a worker that has it.
         """
         keys = [self.keys.row(verification_id), self.keys.due]
         keys += [self.keys.index(State.ACCEPTED), self.keys.index(State.CLAIMED)]
@@ -60,7 +65,14 @@ class WorkLedger:
         if told[0] != b"claimed":
             return None
         stored = dict(zip(told[2::2], told[3::2], strict=True))
-        return Claim(decode(stored, self.ledger.ring), int(told[1]))
+        now = int(told[1])
+        try:
+            return Claim(decode(stored, self.ledger.ring), now)
+        except Unreadable:
+            shut = decode(stored, None)
+            later = replace(shut, due=now + _UNREADABLE_MS)
+            self.commit(shut, later, (), now, keep=False, alias="")
+            raise
 
     def commit(
         self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
@@ -135,5 +147,6 @@ class WorkLedger:
         return raw.decode()
 
 
+_UNREADABLE_MS: Final = 30_000
 _SCRIPTED = frozenset({"fence", "lease", "crashes", "due", "updated", "created"})
 """Fields that only the scripts write, from Redis' clock."""

@@ -150,6 +150,18 @@ def test_forget_shreds_what_is_private_and_keeps_the_id(bench: Workbench) -> Non
     assert len(bench.vendor.charges()) == 1
 
 
+def test_a_parked_row_that_is_forgotten_ends(bench: Workbench) -> None:
+    row_id = lost(bench)
+
+    desk(bench).forget(row_id)
+
+    after = bench.row(row_id)
+    assert (after.state, after.reason) == (State.FAILED, "forgotten/lost_answer")
+    assert (after.request, after.result) == ({}, None)
+    with pytest.raises(Refused):
+        desk(bench).reissue(row_id)
+
+
 def test_what_is_under_way_or_shared_is_not_forgotten(bench: Workbench) -> None:
     fresh = bench.submit("passport")
     owner = bench.submit("static_kyc_link")

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from config.inbox import Inbox, LetterState
-from satyapan import State
+from satyapan import State, Unreadable
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
+from satyapan.sealing import new_key
 from tests.support.workbench import Workbench
 from worker.ledger import Claim, StaleFence, WorkLedger
 from worker.sweeper import Sweep
@@ -60,6 +61,20 @@ def test_a_write_with_an_old_fence_changes_nothing(bench: Workbench, ledger: Wor
     assert new.row.fence == old.row.fence + 1
     assert ledger.ledger.redis.hgetall(ledger.keys.row(row_id)) == before
     assert bench.changes() == []
+
+
+def test_a_worker_that_lacks_the_key_leaves_the_row_to_others(
+    bench: Workbench, redis_url: str
+) -> None:
+    row_id = bench.submit("passport")
+    other = Workbench(redis_url, "http://127.0.0.1:1", SATYAPAN_SEAL_KEYS=new_key("other"))
+
+    with pytest.raises(Unreadable):
+        other.parts.run(row_id)
+
+    left = bench.row(row_id)
+    assert (left.lease, left.crashes) == (0, 0)
+    assert left.due > left.updated
 
 
 def test_a_settled_row_is_never_claimed_again(bench: Workbench, ledger: WorkLedger) -> None:

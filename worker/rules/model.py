@@ -70,7 +70,13 @@ class Reissued:
     by: str
 
 
-Event = Woken | Held | Answered | Acquired | Cached | Told | Redriven | Reissued
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A person ends a parked row for good, because its data have to go."""
+
+
+ByHand = Redriven | Reissued | Forgotten
+Event = Woken | Held | Answered | Acquired | Cached | Told | ByHand
 
 
 @dataclass(frozen=True, slots=True)

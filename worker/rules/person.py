@@ -4,15 +4,15 @@ from dataclasses import replace
 
 from satyapan.kinds.model import Recovery
 from satyapan.records import Row, State
-from worker.rules.model import Decision, Emit, Redriven, Reissued, Turn
-from worker.rules.moves import renew
+from worker.rules.model import ByHand, Decision, Emit, Forgotten, Redriven, Turn
+from worker.rules.moves import renew, settle
 
 
 class Refused(Exception):
     """What was asked for would break a promise; the text says which, and what to do instead."""
 
 
-def by_hand(row: Row, event: Redriven | Reissued, turn: Turn) -> Decision:
+def by_hand(row: Row, event: ByHand, turn: Turn) -> Decision:
     """Decide about a person's wish.
 
     Raises:
@@ -22,6 +22,8 @@ def by_hand(row: Row, event: Redriven | Reissued, turn: Turn) -> Decision:
         raise Refused(f"{row.id} is {row.state}: only PARKED verifications move by hand")
     if isinstance(event, Redriven):
         return _redrive(row, turn)
+    if isinstance(event, Forgotten):
+        return settle(row, State.FAILED, f"forgotten/{row.reason}")
     return _reissue(row, event.by, turn)
 
 

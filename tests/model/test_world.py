@@ -1,0 +1,133 @@
+"""decide() in a world of faults: whatever happens, the promises hold (I1 to I6, I15)."""
+
+import os
+from typing import Final
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from satyapan.records import SETTLED, TERMINAL, State
+from tests.model.world import POLICY, TEMPLATE, Fate, World
+from worker.rules.model import Redriven, Reissued
+
+STEPS: Final = int(os.environ.get("SATYAPAN_MODEL_STEPS", "20000"))
+"""Steps in all; the long form of the fault suite sets more."""
+LENGTH: Final = 50
+WAITS: Final = (1, 1_000, 20_000, 91_000, 601_000, 3_700_000, 90_000_000)
+
+
+class Story(RuleBasedStateMachine):
+    """Anything may happen in any order; what must hold is asked after every step."""
+
+    ids = Bundle("ids")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+
+    @rule(
+        target=ids,
+        kind=st.sampled_from(["passport", "digilocker", "static_kyc_link"]),
+        number=st.integers(0, 2),
+    )
+    def submit(self, kind: str, number: int) -> str:
+        name = f"{kind}-{number}"
+        self.world.submit(kind, name)
+        return name
+
+    @rule(name=ids, fate=st.sampled_from(Fate))
+    def run_once(self, name: str, fate: Fate) -> None:
+        self.world.run(name, fate)
+
+    @rule(ms=st.sampled_from(WAITS))
+    def time_passes(self, ms: int) -> None:
+        self.world.pass_time(ms)
+
+    @rule(name=ids, word=st.sampled_from(["AUTHENTICATED", "CONSENT_DENIED"]))
+    def person_decides(self, name: str, word: str) -> None:
+        self.world.act(name, word)
+
+    @rule(
+        name=ids,
+        claimed=st.sampled_from(["", "AUTHENTICATED", "CONSENT_DENIED", "EXPIRED", "FAILED"]),
+    )
+    def hint(self, name: str, claimed: str) -> None:
+        self.world.hint(name, claimed)
+
+    @rule(name=ids)
+    def redrive(self, name: str) -> None:
+        self.world.by_hand(name, Redriven())
+
+    @rule(name=ids)
+    def reissue(self, name: str) -> None:
+        self.world.by_hand(name, Reissued("asha"))
+
+    @invariant()
+    def each_generation_is_charged_at_most_once(self) -> None:
+        charges = [one for one in self.world.vendor.charges if one != TEMPLATE]
+        assert len(charges) == len(set(charges))
+
+    @invariant()
+    def a_template_is_bought_once_and_then_only_by_hand(self) -> None:
+        bought = self.world.vendor.charges.count(TEMPLATE)
+        asked = sum(n for name, n in self.world.authorised.items() if name.startswith("static"))
+        assert bought <= 1 + asked
+
+    @invariant()
+    def no_generation_is_without_its_record(self) -> None:
+        for row in self.world.rows.values():
+            assert len(row.generations) == row.generation - 1
+            assert row.generation <= POLICY.max_generations
+
+    @invariant()
+    def a_passport_is_bought_again_only_by_hand(self) -> None:
+        for row in self.world.rows.values():
+            if row.kind == "passport":
+                assert row.generation - 1 <= self.world.authorised.get(row.id, 0)
+
+    @invariant()
+    def what_is_final_stays_as_it_is(self) -> None:
+        for name, final in self.world.finals.items():
+            assert self.world.rows[name] == final
+
+    @invariant()
+    def every_open_row_is_due_some_time(self) -> None:
+        for row in self.world.rows.values():
+            assert (row.due == 0) == (row.state in SETTLED)
+
+    @invariant()
+    def an_end_is_told_once(self) -> None:
+        ends = [e for e in self.world.events if e[1].upper() in TERMINAL]
+        assert len(ends) == len(set(ends)) == len({name for name, _ in ends})
+        assert {name for name, _ in ends} == set(self.world.finals)
+
+    @invariant()
+    def attempts_are_bounded(self) -> None:
+        assert all(row.attempts <= POLICY.max_attempts for row in self.world.rows.values())
+
+    def teardown(self) -> None:
+        """Whatever happened, it all ends, or waits for a person, once the faults are over."""
+        self.world.finish()
+        for row in self.world.rows.values():
+            assert row.state in SETTLED
+            if row.state is State.DONE and row.kind == "passport":
+                assert row.status == "VALID"
+        self.each_generation_is_charged_at_most_once()
+        self.an_end_is_told_once()
+
+
+def test_the_promises_hold_in_any_story() -> None:
+    examples = max(1, STEPS // LENGTH)
+    run_state_machine_as_test(
+        Story,
+        settings=settings(
+            max_examples=examples, stateful_step_count=LENGTH, deadline=None, print_blob=True
+        ),
+    )

@@ -1,0 +1,224 @@
+"""A world in memory (rows, a vendor with its habits, faults) to try decide() by the thousand.
+
+The vendor charges, remembers ids, loses answers and runs journeys as the contract says; nothing of
+it is taken from the code under test. What the world may do between any two steps of a run: lose the
+answer, kill the worker, let time pass, send a webhook, ask a person.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from satyapan.ids import generation_id
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Role
+from satyapan.records import TERMINAL, Row, State
+from worker.answer import Answer, Outcome
+from worker.decide import decide
+from worker.rules.model import (
+    Acquire,
+    Acquired,
+    Answered,
+    Cached,
+    Call,
+    Emit,
+    Event,
+    Held,
+    Policy,
+    Redriven,
+    Reissued,
+    Woken,
+)
+from worker.rules.person import Refused
+
+KINDS: Final = Registry()
+POLICY: Final = Policy(max_attempts=4, max_generations=3)
+HOUR: Final = 3_600_000
+TEMPLATE: Final = "the template"
+
+
+class Fate(StrEnum):
+    """What happens to one call."""
+
+    FINE = "fine"
+    LOST = "executed, the answer lost"
+    FAILED = "not executed, a 500"
+    NOT_SENT = "not sent"
+    THROTTLED = "429"
+    STOPPED = "422"
+    REFUSED = "400"
+    DIES_BEFORE = "the worker dies before the first byte"
+    DIES_AFTER = "the worker dies with the answer in hand"
+
+
+@dataclass
+class Vendor:
+    """What the vendor did and knows, by vendor-side id."""
+
+    charges: list[str] = field(default_factory=list)
+    journeys: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+
+    def create(self, kind: str, vendor_id: str) -> Answer:
+        """Execute a create call."""
+        if kind == "static_kyc_link":
+            self.charges.append(TEMPLATE)
+            body = {"static_link": f"https://l/{len(self.charges)}", "status": "ACTIVE"}
+            return Answer(outcome=Outcome.OK, http=200, body=body)
+        if vendor_id in self.used:
+            return Answer(outcome=Outcome.DUPLICATE, http=409)
+        self.used.add(vendor_id)
+        self.charges.append(vendor_id)
+        if kind == "passport":
+            return Answer(outcome=Outcome.OK, http=200, body={"status": "VALID"})
+        self.journeys[vendor_id] = "PENDING"
+        body = {"status": "PENDING", "url": f"https://d/{vendor_id}"}
+        return Answer(outcome=Outcome.OK, http=200, body=body)
+
+    def status(self, vendor_id: str) -> Answer:
+        """Tell where a journey stands."""
+        if vendor_id not in self.journeys:
+            return Answer(outcome=Outcome.MISSING, http=404)
+        word = self.journeys[vendor_id]
+        consent = ["PAN"] if word == "AUTHENTICATED" else []
+        body = {"status": word, "document_consent": consent}
+        return Answer(outcome=Outcome.OK, http=200, body=body)
+
+
+_SPOILED: Final = {
+    Fate.LOST: Answer(outcome=Outcome.UNKNOWN, code="cut"),
+    Fate.FAILED: Answer(outcome=Outcome.UNKNOWN, http=500, code="verification_failed"),
+    Fate.NOT_SENT: Answer(outcome=Outcome.NOT_SENT, code="connect_failed"),
+    Fate.THROTTLED: Answer(outcome=Outcome.THROTTLED, http=429, not_before_s=30),
+    Fate.STOPPED: Answer(outcome=Outcome.STOPPED, http=422, code="insufficient_balance"),
+    Fate.REFUSED: Answer(outcome=Outcome.REFUSED, http=400, code="dob_value_invalid"),
+}
+
+
+class World:
+    """Rows, the vendor, and what producers were told."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000_000
+        self.rows: dict[str, Row] = {}
+        self.vendor = Vendor()
+        self.owner = ""
+        self.events: list[tuple[str, str]] = []
+        self.finals: dict[str, Row] = {}
+        self.authorised: dict[str, int] = {}
+
+    def submit(self, kind: str, name: str) -> None:
+        """Accept a verification, once."""
+        new = Row(id=name, kind=kind, due=self.now, deadline=self.now + 24 * HOUR)
+        self.rows.setdefault(name, new)
+
+    def run(self, name: str, fate: Fate) -> None:
+        """Do what one wake-up does; the first call that it makes meets `fate`."""
+        row = self.rows[name]
+        if row.due == 0 or row.due > self.now or row.lease > self.now:
+            return
+        crashes = row.crashes + 1 if row.lease else row.crashes
+        state = State.CLAIMED if row.state is State.ACCEPTED else row.state
+        row = replace(row, state=state, lease=self.now + 90_000, crashes=crashes)
+        self.rows[name] = row
+        event: Event = Woken()
+        for _ in range(40):
+            after, effects = self._decide(row, event)
+            order = next((e for e in effects if isinstance(e, Call | Acquire)), None)
+            if order is None:
+                changes = [e.change for e in effects if isinstance(e, Emit)]
+                self._write(replace(after, lease=0, crashes=0), changes)
+                return
+            if isinstance(order, Acquire):
+                event = self._acquire(row)
+                continue
+            row = self.rows[name] = after  # SENT is durable here
+            if fate is Fate.DIES_BEFORE:
+                return
+            answer = self._call(row, order, fate)
+            if fate is Fate.DIES_AFTER:
+                return
+            event, fate = Answered(order.role, answer, order.item), Fate.FINE
+        raise AssertionError(f"{name} never comes to rest")
+
+    def _decide(self, row: Row, event: Event) -> tuple[Row, tuple[object, ...]]:
+        return decide(row, event, self.now, KINDS[row.kind], POLICY, luck=0.5)
+
+    def _call(self, row: Row, order: Call, fate: Fate) -> Answer:
+        executes = fate in {Fate.FINE, Fate.LOST, Fate.DIES_AFTER}
+        fine = self._execute(row, order) if executes else None
+        if fate is Fate.REFUSED and order.role is not Role.CREATE:
+            fate = Fate.FAILED
+        spoiled = _SPOILED.get(fate)
+        if spoiled is not None:
+            return spoiled
+        assert fine is not None
+        return fine
+
+    def _execute(self, row: Row, order: Call) -> Answer:
+        vendor_id = generation_id(row.id, row.generation)
+        if order.role is Role.CREATE:
+            return self.vendor.create(row.kind, vendor_id)
+        if order.role is Role.STATUS:
+            return self.vendor.status(vendor_id)
+        return Answer(outcome=Outcome.OK, http=200, body={"status": "SUCCESS"})
+
+    def _acquire(self, row: Row) -> Event:
+        owner = self.rows.get(self.owner)
+        if owner is None or owner.id == row.id:
+            self.owner = row.id
+            return Acquired()
+        if owner.state is State.DONE:
+            return Cached(owner.status, "", owner.link, owner.result or {})
+        if owner.state in TERMINAL:
+            self.owner = row.id
+            return Acquired()
+        return Held(self.now + POLICY.busy, "resource_busy")
+
+    def _write(self, row: Row, changes: list[str]) -> None:
+        self.rows[row.id] = row
+        self.events += [(row.id, change) for change in changes]
+        if row.state in TERMINAL:
+            self.finals.setdefault(row.id, row)
+
+    def pass_time(self, ms: int) -> None:
+        """Let time pass; the vendor's links run out by its own clock."""
+        self.now += ms
+        if ms >= 600_000:
+            for name, word in self.vendor.journeys.items():
+                self.vendor.journeys[name] = "EXPIRED" if word == "PENDING" else word
+
+    def act(self, name: str, word: str) -> None:
+        """Let the person of a journey decide."""
+        row = self.rows[name]
+        vendor_id = generation_id(name, row.generation)
+        if self.vendor.journeys.get(vendor_id) == "PENDING" and row.link:
+            self.vendor.journeys[vendor_id] = word
+
+    def hint(self, name: str, claimed: str) -> None:
+        """Let a redirect (claiming nothing) or a webhook ask for a look."""
+        row = self.rows[name]
+        if row.due and row.state in {State.PENDING, State.UNKNOWN}:
+            evidence = claimed or row.evidence
+            self.rows[name] = replace(row, due=min(row.due, self.now), evidence=evidence)
+
+    def by_hand(self, name: str, event: Redriven | Reissued) -> None:
+        """Let a person move a parked row; a refusal changes nothing."""
+        row = self.rows[name]
+        try:
+            after, effects = self._decide(row, event)
+        except Refused:
+            return
+        if isinstance(event, Reissued):
+            self.authorised[name] = self.authorised.get(name, 0) + 1
+        self._write(after, [e.change for e in effects if isinstance(e, Emit)])
+
+    def finish(self) -> None:
+        """Let everything go well from now on, until nothing is due any more."""
+        for _ in range(400):
+            if not any(row.due for row in self.rows.values()):
+                return
+            for name in self.rows:
+                self.run(name, Fate.FINE)
+            self.pass_time(700_000)
+        raise AssertionError(f"something never ends: {[r for r in self.rows.values() if r.due]}")
