@@ -2,21 +2,31 @@
 
 import logging
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from flask import Flask, Response, request
+from redis import Redis
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from callbacks.health import health
+from callbacks.guard import Guard
+from callbacks.health import Pulse, health
 from callbacks.looks import Looks
+from callbacks.metrics import Metrics
+from callbacks.openapi import openapi
 from callbacks.pages import Pages
 from callbacks.problems import problem
-from callbacks.returns import returns
+from callbacks.returns import PEOPLE, Doorstep, returns
+from callbacks.verifiers import Verifier
 from callbacks.verifiers.cashfree import CashfreeVerifier
-from callbacks.webhooks import webhooks
+from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
+from callbacks.visits import Visits
+from callbacks.webhooks import Reception, webhooks
 from config.inbox import Inbox
 from config.settings import CashfreeSettings, Settings
-from config.stores import ledger_client
+from config.stores import broker_client, ledger_client
 from config.tokens import ReturnTokens
 from satyapan.broker import Waker, wake_app
 from satyapan.ledger import Ledger
@@ -26,6 +36,8 @@ log: Final = logging.getLogger(__name__)
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -33,36 +45,68 @@ _HEADERS: Final = {
 }
 
 
-def create_app(settings: Settings) -> Flask:
-    """Build the app; connections open at first use, so build it after any fork."""
+def create_app(settings: Settings, shared: Path | None = None) -> Flask:
+    """Build the app; connections open at first use, so build it after any fork.
+
+    `shared` is the folder in which several processes count together.
+    """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_webhook_bytes
     # A redirect to the tidier path would count as a failed webhook.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     pages = Pages()
-    _register(app, settings, pages)
+    _Building(settings, pages, Metrics(shared)).register(app)
     _answer_errors(app, pages)
     _protect(app, pages.policy)
+    _trust(app, settings.callbacks.proxies)
     return app
 
 
-def _register(app: Flask, settings: Settings, pages: Pages) -> None:
-    hooks, shared = settings.callbacks, settings.producer
-    redis = ledger_client(settings, "callbacks")
-    keys, ring = Keys(shared.prefix), shared.ring()
-    waker = Waker(wake_app(shared))
-    inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
-    tokens = ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s)
-    ledger, looks = Ledger(redis, keys, ring), Looks(redis, keys, waker)
-    verifiers = {"cashfree": _cashfree(settings.vendor)}
-    app.register_blueprint(returns(tokens, ledger, looks, pages, hooks.return_hosts))
-    app.register_blueprint(webhooks(verifiers, inbox, waker, hooks.max_webhook_bytes))
-    app.register_blueprint(health(redis))
+class _Building:
+    """What the routes share while they are made."""
+
+    def __init__(self, settings: Settings, pages: Pages, metrics: Metrics) -> None:
+        self._settings = settings
+        self._pages = pages
+        self._metrics = metrics
+        self._redis: Redis = ledger_client(settings, "callbacks")
+        self._keys = Keys(settings.producer.prefix)
+        self._ring = settings.producer.ring()
+        self._waker = Waker(wake_app(settings.producer))
+
+    def register(self, app: Flask) -> None:
+        """Add every route."""
+        pulse = Pulse(self._redis, broker_client(self._settings), self._keys)
+        hosts = frozenset(host.lower() for host in self._settings.callbacks.return_hosts)
+        app.register_blueprint(returns(Doorstep(self._visits(), self._pages, hosts, self._metrics)))
+        app.register_blueprint(webhooks(self._reception()))
+        app.register_blueprint(health(pulse, self._metrics))
+        app.register_blueprint(openapi())
+
+    def _visits(self) -> Visits:
+        hooks = self._settings.callbacks
+        tokens = ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s)
+        ledger = Ledger(self._redis, self._keys, self._ring)
+        return Visits(tokens, ledger, Looks(self._redis, self._keys, self._waker, self._metrics))
+
+    def _reception(self) -> Reception:
+        hooks, life_ms = self._settings.callbacks, self._settings.retention.inbox_s * 1000
+        return Reception(
+            verifiers={"cashfree": _cashfree(self._settings.vendor)},
+            guard=Guard(hooks.vendor_addresses, hooks.refusals_per_minute),
+            inbox=Inbox(self._redis, self._keys, self._ring, life_ms),
+            waker=self._waker,
+            metrics=self._metrics,
+            most_bytes=hooks.max_webhook_bytes,
+            takes_probe=hooks.unsigned_probe == "accept",
+        )
 
 
-def _cashfree(vendor: CashfreeSettings) -> CashfreeVerifier:
-    secrets = [secret.reveal() for secret in vendor.webhook_secrets]
+def _cashfree(vendor: CashfreeSettings) -> Verifier:
+    secrets: Sequence[str] = [secret.reveal() for secret in vendor.webhook_secrets]
+    if vendor.webhook_scheme == "body":
+        return CashfreeBodyVerifier(secrets)
     return CashfreeVerifier(secrets, vendor.webhook_tolerance_s, time.time)
 
 
@@ -81,10 +125,7 @@ def _answer_errors(app: Flask, pages: Pages) -> None:
     def failed(error: Exception) -> Response:
         # Flask's own log line would hold the path, and in it the token.
         log.error("request failed", exc_info=error)
-        return pages.show("unavailable", 500) if request.endpoint == _PEOPLE else problem(500)
-
-
-_PEOPLE: Final = "returns.come_back"
+        return pages.show("unavailable", 500) if request.endpoint == PEOPLE else problem(500)
 
 
 def _protect(app: Flask, policy: str) -> None:
@@ -92,3 +133,10 @@ def _protect(app: Flask, policy: str) -> None:
     def protect(answer: Response) -> Response:
         answer.headers.update({**_HEADERS, "Content-Security-Policy": policy})
         return answer
+
+
+def _trust(app: Flask, proxies: int) -> None:
+    """Take the sender's address from so many proxies in front; from the connection if from none."""
+    if proxies:
+        fix = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=0, x_host=0)
+        app.wsgi_app = fix  # type: ignore[method-assign] # as Flask's manual does it

@@ -1,16 +1,55 @@
 """Tells an orchestrator whether the process is up, and whether it can do its work."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 from redis import Redis
 from redis.exceptions import RedisError
 
+from callbacks.metrics import CONTENT_TYPE, Metrics
 from callbacks.problems import problem
+from satyapan.names import Keys
 
 
-def health(redis: Redis) -> Blueprint:
-    """Make `/healthz` (up; asks nobody) and `/readyz` (the ledger's Redis answers and is safe)."""
+@dataclass(frozen=True)
+class Pulse:
+    """Feels for what webhooks need: the ledger must answer; the rest is told, not asked for."""
+
+    ledger: Redis
+    broker: Redis
+    keys: Keys
+
+    def fault(self) -> str:
+        """Say why webhooks can't be stored safely now; "" if they can."""
+        try:
+            memory: Any = self.ledger.info("memory")
+        except RedisError as error:
+            return f"ledger: no answer ({type(error).__name__})"
+        policy = memory.get("maxmemory_policy", "unknown")
+        if policy != "noeviction":
+            return f"ledger: maxmemory-policy is {policy}; set it to noeviction"
+        return ""
+
+    def broker_answers(self) -> bool:
+        """Tell whether wake-ups get through; without them the sweepers find everything."""
+        try:
+            return bool(self.broker.ping())
+        except RedisError:
+            return False
+
+    def worker_age_s(self) -> float | None:
+        """Give the seconds since a worker last swept; None when none has for a long time."""
+        redis: Any = self.ledger
+        swept = redis.get(self.keys.swept)
+        seconds, micros = redis.time()
+        if swept is None:
+            return None
+        return float(max(0.0, round(seconds + micros / 1e6 - int(swept) / 1000, 3)))
+
+
+def health(pulse: Pulse, metrics: Metrics) -> Blueprint:
+    """Make `/healthz` (up; asks nobody), `/readyz` (may webhooks come?) and `/metrics`."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
@@ -19,20 +58,22 @@ def health(redis: Redis) -> Blueprint:
 
     @blueprint.get("/readyz")
     def ready() -> Response:
-        fault = redis_fault(redis)
-        return problem(503, fault) if fault else jsonify(status="ready")
+        fault = pulse.fault()
+        if fault:
+            return problem(503, fault)
+        return jsonify(
+            status="ready",
+            ledger="ok",
+            broker="ok" if pulse.broker_answers() else "no answer",
+            worker_age_s=pulse.worker_age_s(),
+        )
+
+    @blueprint.errorhandler(RedisError)
+    def gone(error: RedisError) -> Response:
+        return problem(503, f"ledger: no answer ({type(error).__name__})")
+
+    @blueprint.get("/metrics")
+    def counted() -> Response:
+        return Response(metrics.text(), content_type=CONTENT_TYPE)
 
     return blueprint
-
-
-def redis_fault(redis: Redis) -> str:
-    """Say why webhooks can't be stored safely now; "" if they can."""
-    try:
-        redis.ping()
-        memory: Any = redis.info("memory")
-    except RedisError as error:
-        return f"redis: no answer ({type(error).__name__})"
-    policy = memory.get("maxmemory_policy", "unknown")
-    if policy != "noeviction":
-        return f"redis: maxmemory-policy is {policy}; set it to noeviction"
-    return ""

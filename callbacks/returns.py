@@ -1,54 +1,77 @@
 """Where the vendor sends a person back to: a hint that something moved, and a page or a way on.
 
-Nobody is authenticated here. The token in the path says which verification it is; the vendor's
-own `verification_id` parameter can be missing, repeated or forged and is never read.
+Nobody is authenticated here. The token in the path says which verification it is.
 """
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from flask import Blueprint, Response, request
 from redis.exceptions import RedisError
 
-from callbacks.looks import Looks
+from callbacks.metrics import Metrics
 from callbacks.onward import onward_url
 from callbacks.pages import PAGE_OF, Pages
-from config.tokens import ReturnTokens
+from callbacks.problems import problem
+from callbacks.visits import Visits
 from satyapan.errors import SatyapanError
-from satyapan.ledger import Ledger
-from satyapan.records import TERMINAL, Row
+from satyapan.records import Row
+
+PEOPLE: Final = "returns.come_back"
+"""The endpoint that people open; the others are for programs."""
 
 log: Final = logging.getLogger(__name__)
 
 
-def returns(
-    tokens: ReturnTokens, ledger: Ledger, looks: Looks, pages: Pages, hosts: Collection[str]
-) -> Blueprint:
-    """Make the return route; a person may be sent on to `hosts` only."""
-    blueprint = Blueprint("returns", __name__)
-    allowed = frozenset(host.lower() for host in hosts)
+@dataclass(frozen=True)
+class Doorstep:
+    """Answers whoever comes back; they are sent on to `hosts` (lower case) only."""
 
-    @blueprint.get("/return/<kind>/<token>")
-    def come_back(kind: str, token: str) -> Response:
-        verification_id = tokens.read(kind, token)
-        row = ledger.read(verification_id) if verification_id else None
+    visits: Visits
+    pages: Pages
+    hosts: Collection[str]
+    metrics: Metrics
+
+    def come_back(self, kind: str, token: str) -> Response:
+        """Give the page of a verification, or the way on to its producer."""
+        row = self.visits.row(kind, token)
         if row is None:
-            # Forged, expired and unknown look the same, so nothing can be found out by trying.
-            return pages.show("unknown", 404)
-        # Flask gives GET routes HEAD too; link scanners send it.
-        if request.method == "GET" and row.state not in TERMINAL:
-            looks.ask(row.id)
-        return _onward(row) or pages.show(PAGE_OF[row.state])
+            return self._show("unknown", 404)
+        self.visits.hint(request, row)
+        return self._onward(row) or self._show(PAGE_OF[row.state], 200)
 
-    def _onward(row: Row) -> Response | None:
-        url = onward_url(str(row.request.get("return_url") or ""), row.id, allowed)
-        return Response(status=303, headers={"Location": url}) if url else None
+    def state(self, kind: str, token: str) -> Response:
+        """Give the words of the page, for the script that follows it."""
+        row = self.visits.row(kind, token)
+        if row is None:
+            return problem(404)
+        self.visits.hint(request, row)
+        return self.pages.tell(PAGE_OF[row.state])
 
-    @blueprint.errorhandler(RedisError)
-    @blueprint.errorhandler(SatyapanError)
-    def unavailable(error: Exception) -> Response:
+    def unavailable(self, error: Exception) -> Response:
+        """Say that the ledger can't be read now."""
         log.warning("return page without a ledger", extra={"code": type(error).__name__})
-        return pages.show("unavailable", 503)
+        return self._show("unavailable", 503) if request.endpoint == PEOPLE else problem(503)
 
+    def _onward(self, row: Row) -> Response | None:
+        url = onward_url(str(row.request.get("return_url") or ""), row.id, self.hosts)
+        if url is None:
+            return None
+        self.metrics.returned("onward")
+        return Response(status=303, headers={"Location": url})
+
+    def _show(self, page: str, status: int) -> Response:
+        self.metrics.returned(page)
+        return self.pages.show(page, status)
+
+
+def returns(doorstep: Doorstep) -> Blueprint:
+    """Make the return route and the state that its page follows."""
+    blueprint = Blueprint("returns", __name__)
+    blueprint.get("/return/<kind>/<token>")(doorstep.come_back)
+    blueprint.get("/return/<kind>/<token>/state")(doorstep.state)
+    blueprint.register_error_handler(RedisError, doorstep.unavailable)
+    blueprint.register_error_handler(SatyapanError, doorstep.unavailable)
     return blueprint

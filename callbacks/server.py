@@ -1,7 +1,12 @@
 """Runs the app under gunicorn, configured here and not by files or variables of gunicorn's own."""
 
 import logging
-from collections.abc import Callable, Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Final
 
 import click
@@ -10,6 +15,8 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from callbacks.app import create_app
+from callbacks.impatient import impatient
+from callbacks.metrics import share
 from config.settings import Settings
 
 THREADS: Final = 8
@@ -20,8 +27,21 @@ _WITH_ADDRESSES: Final = ("Invalid request", "Error handling request")
 
 def serve(settings: Settings, bind: str, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; say the address on standard output once it listens."""
-    # Each worker builds its own app after the fork: connections must not cross one.
-    _Server(lambda: create_app(settings), _options(settings, bind, workers)).run()
+    with _folder() as counts:
+        share(counts)
+        # Each worker builds its own app after the fork: connections must not cross one.
+        _Server(lambda: create_app(settings, counts), _options(settings, bind, workers)).run()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder that goes with the first process; gunicorn's children end here too."""
+    folder, owner = Path(mkdtemp(prefix="satyapan-metrics-")), os.getpid()
+    try:
+        yield folder
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def address(host: str, port: int) -> str:
@@ -33,7 +53,7 @@ def _options(settings: Settings, bind: str, workers: int) -> dict[str, Any]:
     return {
         "bind": bind,
         "workers": workers,
-        "worker_class": "gthread",
+        "worker_class": impatient(settings.callbacks.request_s),
         "threads": THREADS,
         "graceful_timeout": GRACE_S,
         "proc_name": f"{settings.producer.prefix}-callbacks",

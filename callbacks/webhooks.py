@@ -4,13 +4,18 @@ The vendor repeats whatever it got no 2xx for, so a store that is down costs not
 """
 
 import logging
+import math
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from flask import Blueprint, Response, abort, jsonify, request
 from redis.exceptions import RedisError
 
+from callbacks.guard import Guard
 from callbacks.letters import read_letter
+from callbacks.metrics import Metrics
 from callbacks.problems import problem
 from callbacks.verifiers import BadSignature, Verifier
 from config.inbox import Inbox
@@ -21,46 +26,97 @@ from satyapan.points import STORED, reach
 log: Final = logging.getLogger(__name__)
 
 
-def webhooks(
-    verifiers: Mapping[str, Verifier], inbox: Inbox, waker: Waker, most_bytes: int
-) -> Blueprint:
-    """Make the routes; `verifiers` go by the vendor's name, which is the last part of the path."""
+@dataclass(frozen=True)
+class Reception:
+    """Takes one webhook after the other. `verifiers` go by the vendor's name."""
+
+    verifiers: Mapping[str, Verifier]
+    guard: Guard
+    inbox: Inbox
+    waker: Waker
+    metrics: Metrics
+    most_bytes: int
+    takes_probe: bool
+    """Whether an unsigned webhook is answered 200 (and thrown away)."""
+
+    def take(self, vendor: str) -> Response:
+        """Judge the current request, the cheapest question first, and keep what is proven."""
+        refusal = self._stopped(vendor)
+        if refusal is not None:
+            return refusal
+        body = _body(self.most_bytes)
+        if body is None:
+            return self._refuse(vendor, "too_large", problem(413))
+        try:
+            self.verifiers[vendor].verify(body, request.headers.items())
+        except BadSignature as bad:
+            return self._unproven(vendor, bad.code)
+        return self._keep(vendor, body)
+
+    def _stopped(self, vendor: str) -> Response | None:
+        """Turn away what needs no look at the body."""
+        if not self.guard.allows(request.remote_addr):
+            return self._refuse(vendor, "address", problem(403))
+        wait_s = self.guard.wait_s(request.remote_addr)
+        if wait_s:
+            self.metrics.webhook(vendor, "limited")
+            answer = problem(429)
+            answer.headers["Retry-After"] = str(math.ceil(wait_s))
+            return answer
+        if request.mimetype != "application/json":
+            return self._refuse(vendor, "content_type", problem(415, "send application/json"))
+        return None
+
+    def _unproven(self, vendor: str, code: str) -> Response:
+        if code == "signature_missing" and self.takes_probe:
+            self.metrics.webhook(vendor, "probe")
+            log.info("unsigned probe answered", extra={"vendor": vendor})
+            return jsonify(status="probe")
+        self.guard.refused(request.remote_addr)
+        return self._refuse(vendor, code, problem(401, "the signature does not prove the sender"))
+
+    def _refuse(self, vendor: str, code: str, answer: Response) -> Response:
+        self.metrics.webhook(vendor, code)
+        log.warning("webhook refused", extra={"vendor": vendor, "code": code})
+        return answer
+
+    def _keep(self, vendor: str, body: bytes) -> Response:
+        letter_id, event = read_letter(vendor, body)
+        begun = time.monotonic()
+        try:
+            new = self.inbox.store(letter_id, vendor, event, body)
+        except RedisError as error:
+            self.metrics.webhook(vendor, "not_stored")
+            log.warning("webhook not stored", extra={"code": type(error).__name__})
+            return problem(503, "not stored: send it again")
+        self.metrics.stored(time.monotonic() - begun)
+        reach(STORED)
+        # The first wake-up may have got lost; a second one changes nothing.
+        self.waker.wake(INGEST, [letter_id])
+        self.metrics.webhook(vendor, "stored" if new else "repeated")
+        log.info("webhook stored" if new else "webhook seen before", extra={"vendor": vendor})
+        return jsonify(status="stored")
+
+
+def webhooks(reception: Reception) -> Blueprint:
+    """Make the route; the vendor's name is the last part of its path."""
     blueprint = Blueprint("webhooks", __name__)
 
     @blueprint.post("/webhooks/<vendor>")
     def receive(vendor: str) -> Response:
-        if vendor not in verifiers:
+        if vendor not in reception.verifiers:
             abort(404)
-        if request.mimetype != "application/json":
-            return problem(415, "send application/json")
-        body = _body(most_bytes)
-        try:
-            verifiers[vendor].verify(body, request.headers.items())
-        except BadSignature as bad:
-            log.warning("webhook refused", extra={"vendor": vendor, "code": bad.code})
-            return problem(401, "the signature does not prove the sender")
-        return _keep(vendor, body)
-
-    def _keep(vendor: str, body: bytes) -> Response:
-        letter_id, event = read_letter(vendor, body)
-        try:
-            new = inbox.store(letter_id, vendor, event, body)
-        except RedisError as error:
-            log.warning("webhook not stored", extra={"code": type(error).__name__})
-            return problem(503, "not stored: send it again")
-        reach(STORED)
-        # The first wake-up may have got lost; a second one changes nothing.
-        waker.wake(INGEST, [letter_id])
-        log.info("webhook stored" if new else "webhook seen before", extra={"vendor": vendor})
-        return jsonify(status="stored")
+        return reception.take(vendor)
 
     return blueprint
 
 
-def _body(most_bytes: int) -> bytes:
-    """Read the body; werkzeug cuts a chunked one at its limit, so its limit is one byte more."""
+def _body(most_bytes: int) -> bytes | None:
+    """Read the body; None when it is too large.
+
+    Werkzeug cuts a chunked body at its limit without a word, so its limit is one byte more.
+    """
     request.max_content_length = most_bytes + 1
-    body = request.get_data(cache=False)
-    if len(body) > most_bytes:
-        abort(413)
-    return body
+    length = request.content_length or 0
+    body = b"" if length > most_bytes else request.get_data(cache=False)
+    return None if max(length, len(body)) > most_bytes else body

@@ -1,5 +1,6 @@
 """Redis clients by role. Building one opens no connection."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from redis import BlockingConnectionPool, Redis
@@ -22,6 +23,12 @@ def ledger_client(settings: ProducerSettings | Settings, role: str = "ledger") -
     """
     producer = _producer(settings)
     return _client(producer, role, socket_timeout=producer.redis_read_timeout_s)
+
+
+def broker_client(settings: Settings) -> Redis:
+    """Build a client for questions about the broker; work goes to it through Celery only."""
+    producer = settings.producer
+    return ledger_client(replace(producer, redis_url=producer.broker_url), "probe")
 
 
 def subscriber_client(settings: ProducerSettings | Settings, block_s: float) -> Redis:

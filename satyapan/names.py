@@ -69,6 +69,11 @@ class Keys:
         return f"{self.prefix}:inbox-due"
 
     @property
+    def swept(self) -> str:
+        """Name the time (ms) at which a worker last looked for what is due."""
+        return f"{self.prefix}:swept"
+
+    @property
     def acts(self) -> str:
         """Name the stream of what people did by hand."""
         return f"{self.prefix}:acts"

@@ -21,6 +21,7 @@ from satyapan.scripts import load
 PATIENCE_MS: Final = 15_000
 """How long a wake-up may be under way before the sweeper sends another."""
 _TRIM_EVERY: Final = 300
+_MARK_MS: Final = 1_000
 
 log = logging.getLogger("satyapan.sweeper")
 Wake = Callable[[str, Sequence[str]], bool]
@@ -45,6 +46,7 @@ class Sweep:
         self._batch = batch
         self._keep_ms = keep_ms
         self._take = load(redis, "worker", "take_due")
+        self._now = self._marked = 0
 
     def once(self) -> float:
         """Wake all that is due now; returns how many seconds until something else is.
@@ -53,7 +55,14 @@ class Sweep:
             redis.RedisError: nothing was lost; sweep again later.
         """
         waits = [self._wake_due(self._keys.due, RUN), self._wake_due(self._keys.inbox_due, INGEST)]
+        self._mark()
         return min(waits) / 1000
+
+    def _mark(self) -> None:
+        """Let everybody see that workers are at work, by a mark that grows old without them."""
+        if self._now - self._marked >= _MARK_MS:
+            self._redis.set(self._keys.swept, self._now)
+            self._marked = self._now
 
     def _wake_due(self, index: str, task: str) -> int:
         taken = self._take_due(index)
@@ -67,7 +76,8 @@ class Sweep:
 
     def _take_due(self, index: str) -> Taken:
         now, following, *ids = self._take(keys=[index], args=[self._batch, PATIENCE_MS])
-        waits = max(0, int(following) - int(now)) if int(following) else PATIENCE_MS
+        self._now = int(now)
+        waits = max(0, int(following) - self._now) if int(following) else PATIENCE_MS
         return Taken(tuple(raw.decode() for raw in ids), waits)
 
     def trim(self) -> None:

@@ -3,26 +3,21 @@
 import os
 import re
 import signal
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from socket import create_connection
-from urllib.parse import urlsplit
 
 import pytest
 import redis
-import requests
 
 from config.inbox import Inbox
 from config.tokens import ReturnTokens
-from demo.supervisor import Child, ChildFailed, Supervisor
+from demo.supervisor import ChildFailed, Supervisor
 from satyapan.names import INGEST, LOOK, Keys
 from satyapan.sealing import KeyRing
 from tests.support.eventually import eventually
 from tests.support.groups import members
+from tests.support.listening import COMMAND, READY, Callbacks, listening, post, send_raw
 from tests.web.outside import (
     EVENT,
     SEAL_KEYS,
@@ -36,31 +31,12 @@ from tests.web.outside import (
 )
 
 BODY = written(EVENT)
-COMMAND = [sys.executable, "-m", "satyapan.cli", "callbacks", "--bind", "127.0.0.1:0"]
-READY = r"callbacks listening on (?P<url>http://127\.0\.0\.1:(?!0\b)\d+)\n"
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """The running command."""
-
-    child: Child
-    url: str
-    session: requests.Session
-
-    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
-        url = f"{self.url}/webhooks/cashfree"
-        return self.session.post(url, data=body, headers=headers, timeout=10).status_code
 
 
 @pytest.fixture
 def callbacks(processes: Supervisor, redis_url: str) -> Iterator[Callbacks]:
-    env = {"PATH": os.environ["PATH"], **environment(redis_url)}
-    child = processes.start("callbacks", COMMAND, env=env, ready=READY)
-    assert child.ready
-    with requests.Session() as session:
-        session.trust_env = False
-        yield Callbacks(child, child.ready["url"], session)
+    with listening(processes, redis_url) as running:
+        yield running
 
 
 def test_a_webhook_comes_in_and_a_worker_can_take_it(callbacks: Callbacks, redis_url: str) -> None:
@@ -105,23 +81,6 @@ def test_a_header_sent_twice_and_a_body_in_chunks_are_judged_as_they_came(
     )
     assert send_raw(callbacks.url, post(lines, None, BODY)).startswith(b"HTTP/1.1 200")
     assert send_raw(callbacks.url, post(lines, None, b" " * 70_000)).startswith(b"HTTP/1.1 413")
-
-
-def post(lines: list[str], length: bytes | None, body: bytes) -> bytes:
-    """Write a request; without a length in one chunk."""
-    head = "\r\n".join(["POST /webhooks/cashfree HTTP/1.1", "Host: x", "Connection: close", *lines])
-    if length is not None:
-        return head.encode() + b"\r\nContent-Length: " + length + b"\r\n\r\n" + body
-    chunk = b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
-    return head.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk
-
-
-def send_raw(url: str, raw: bytes) -> bytes:
-    """Send bytes as they are and return the beginning of the answer."""
-    parts = urlsplit(url)
-    with closing(create_connection((parts.hostname, parts.port), timeout=10)) as connection:
-        connection.sendall(raw)
-        return connection.recv(4096)
 
 
 def test_a_secret_stands_in_no_process_title(callbacks: Callbacks) -> None:

@@ -2,18 +2,21 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callbacks import pages
 from callbacks.onward import onward_url
-from callbacks.pages import LANGUAGES, PAGE_OF
+from callbacks.pages import PAGE_OF, languages
 from satyapan.records import State
 
 FOLDER = Path(pages.__file__).parent
+LANGUAGES = languages()
 HOSTS = {"shop.example", "shop.example:8443"}
 
 
@@ -33,15 +36,42 @@ def shape(words: object) -> object:
     return bool(words)
 
 
-def test_every_file_of_words_is_a_language_that_is_offered() -> None:
-    found = {path.stem for path in FOLDER.joinpath("languages").iterdir()}
+def placeholders(words: object) -> object:
+    """The names in braces at every level."""
+    if isinstance(words, dict):
+        return {key: placeholders(value) for key, value in words.items()}
+    return sorted(re.findall(r"\{(\w*)\}", str(words)))
 
-    assert found == set(LANGUAGES)
+
+def test_every_file_of_words_is_a_language_that_is_offered() -> None:
+    found = [path.stem for path in FOLDER.joinpath("languages").iterdir()]
+
+    assert sorted(found) == sorted(LANGUAGES)
+    assert LANGUAGES[:2] == ("en", "hi")
+
+
+def test_a_further_file_is_all_that_a_further_language_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / "callbacks"
+    shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    tamil = json.dumps({**catalogue("en"), "name": "தமிழ்"})
+    copy.joinpath("languages", "ta.json").write_text(tamil, encoding="utf-8")
+    monkeypatch.setattr(pages, "files", lambda _package: copy)
+
+    app = Flask("callbacks", template_folder=str(copy / "templates"))
+    with app.test_request_context("/?lang=ta"):
+        answer = pages.Pages().show("received")
+
+    assert answer.headers["Content-Language"] == "ta"
+    assert '<html lang="ta">' in answer.get_data(as_text=True)
+    assert 'href="?lang=hi"' in answer.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_languages_have_the_same_keys(lang: str) -> None:
     assert shape(catalogue(lang)) == shape(catalogue("en"))
+    assert placeholders(catalogue(lang)) == placeholders(catalogue("en"))
 
 
 def test_no_text_was_left_in_english() -> None:

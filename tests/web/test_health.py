@@ -8,12 +8,39 @@ from flask.testing import FlaskClient
 from callbacks.app import create_app
 from config.settings import read_settings
 from demo.server import EmbeddedServer
+from satyapan.names import Keys
 from tests.web.outside import environment
+from worker.sweeper import Sweep
 
 
 def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> None:
     assert client.get("/healthz").json == {"status": "ok"}
-    assert client.get("/readyz").json == {"status": "ready"}
+    assert client.get("/readyz").json == {
+        "status": "ready",
+        "ledger": "ok",
+        "broker": "ok",
+        "worker_age_s": None,
+    }
+
+
+def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as server:
+        Sweep(server, Keys(), lambda _task, _ids: True, batch=10, keep_ms=1000).once()
+
+    age = (client.get("/readyz").json or {})["worker_age_s"]
+
+    assert 0 <= age < 60
+    with redis.Redis.from_url(redis_url) as server:
+        server.decrby(Keys().swept, 90_000)
+    assert (client.get("/readyz").json or {})["worker_age_s"] >= 90
+
+
+def test_a_broker_that_is_away_is_told_but_not_needed(redis_url: str) -> None:
+    env = environment(redis_url, BROKER_URL="redis://127.0.0.1:1/0")
+    answer = create_app(read_settings(env)).test_client().get("/readyz")
+
+    assert answer.status_code == 200
+    assert (answer.json or {})["broker"] == "no answer"
 
 
 def test_without_redis_it_is_up_but_not_ready(tmp_path: Path) -> None:
@@ -25,7 +52,7 @@ def test_without_redis_it_is_up_but_not_ready(tmp_path: Path) -> None:
 
     assert (up.status_code, ready.status_code) == (200, 503)
     assert ready.content_type == "application/problem+json"
-    assert "redis: no answer" in ready.text
+    assert "ledger: no answer" in ready.text
     assert str(server.port) not in ready.text
 
 

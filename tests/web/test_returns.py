@@ -104,11 +104,12 @@ def test_a_page_works_without_script_and_for_everyone(
 
     assert len(page.all("h1")) == 1
     assert len(page.all("main")) == 1
-    assert [tag for tag, attributes in page.tags if attributes.get("role") == "status"] == ["p"]
+    assert [tag for tag, attributes in page.tags if attributes.get("role") == "status"] == ["div"]
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
         "meta"
     )
-    assert not page.all("script")
+    assert page.all("script") == [{}], "one script of our own, inside the page"
+    assert [each["class"] for each in page.all("p") if "hidden" in each] == ["live"]
     assert not [meta for meta in page.all("meta") if meta.get("http-equiv")]
     assert not [tag for tag, attributes in page.tags if "src" in attributes]
 

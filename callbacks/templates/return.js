@@ -1,0 +1,64 @@
+"use strict";
+// Follows the verification and changes the page when it has moved. Without this script the page
+// says the same, and "Check again" loads it anew.
+(() => {
+  const FIRST_MS = 2000, LONGEST_MS = 15000, ENOUGH_MS = 15 * 60000, ANSWER_MS = 10000;
+  const find = (selector) => document.querySelector(selector);
+  // The vendor may have stuck its own parameter to the path.
+  const address = location.pathname.split("&")[0].replace(/\/+$/, "") +
+    "/state?lang=" + document.documentElement.lang;
+  const started = Date.now();
+  let wait = FIRST_MS, timer = 0, asking = false;
+
+  function show(state) {
+    document.title = state.title;
+    document.body.dataset.page = state.page;
+    find("h1").textContent = state.title;
+    find("[role=status] p").textContent = state.text;
+    stop();
+    const again = find(".again"), focused = again.contains(document.activeElement);
+    again.remove();
+    if (focused) {
+      find("h1").tabIndex = -1;
+      find("h1").focus();
+    }
+  }
+
+  function stop() {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", wake);
+    find(".live").hidden = true;
+  }
+
+  async function ask() {
+    if (asking) return;
+    asking = true;
+    clearTimeout(timer);
+    try {
+      const answer = await fetch(address, {
+        cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      if (answer.status === 404) return stop();
+      const state = answer.ok ? await answer.json() : {};
+      if (state.settled) return show(state);
+    } catch {
+      // Offline, or the server is away for a moment: ask again later.
+    } finally {
+      asking = false;
+    }
+    if (Date.now() - started > ENOUGH_MS) return stop();
+    wait = Math.min(wait * 1.5, LONGEST_MS);
+    timer = setTimeout(ask, wait);
+  }
+
+  function wake() {
+    if (document.visibilityState === "visible") {
+      wait = FIRST_MS;
+      ask();
+    }
+  }
+
+  find(".live").hidden = false;
+  document.addEventListener("visibilitychange", wake);
+  timer = setTimeout(ask, wait);
+})();

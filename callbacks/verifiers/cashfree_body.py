@@ -1,0 +1,77 @@
+"""Cashfree's older webhook signature (contract.md 5.4, variant B), for flat payloads only.
+
+The body's own `signature` is the base64 of HMAC-SHA256 over the values of `data`, put together in
+the order of their names. It proves neither the event's name nor its time, and where one value
+ends and the next begins it doesn't prove either. So it is taken only where a setting asks for it;
+nested values, which the vendor writes in a way that can't be told from here, are never taken.
+"""
+
+import base64
+import hmac
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from callbacks.verifiers import BadSignature
+
+_MALFORMED: Final = "body_malformed"
+
+
+class CashfreeBodyVerifier:
+    """Checks signatures inside flat bodies against several secrets."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        # Anybody can sign with an empty key.
+        self._keys = [secret.encode() for secret in secrets if secret]
+
+    def verify(self, body: bytes, _headers: Iterable[tuple[str, str]]) -> None:
+        """Return if one of the secrets signed this body; else raise BadSignature."""
+        content = _content(body)
+        if "signature" not in content:
+            raise BadSignature("signature_missing")
+        try:
+            signature = str(content["signature"]).encode("ascii")
+            signed = _values(content.get("data")).encode()
+        except UnicodeEncodeError:
+            raise BadSignature("signature_malformed") from None
+        fits = [hmac.compare_digest(_sign(key, signed), signature) for key in self._keys]
+        if not any(fits):
+            raise BadSignature("signature_mismatch")
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    """Read a body whose numbers stay as they are written."""
+    try:
+        content = json.loads(
+            body,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_refuse,
+            object_pairs_hook=_each_once,
+        )
+    except (ValueError, RecursionError):
+        raise BadSignature(_MALFORMED) from None
+    if not isinstance(content, dict):
+        raise BadSignature(_MALFORMED)
+    return content
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that comes twice: two readers would see two values."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
+def _refuse(_constant: str) -> None:
+    raise ValueError
+
+
+def _values(data: object) -> str:
+    if not isinstance(data, dict) or not all(isinstance(each, str) for each in data.values()):
+        raise BadSignature("not_flat")
+    return "".join(data[name] for name in sorted(data))
+
+
+def _sign(key: bytes, signed: bytes) -> bytes:
+    return base64.b64encode(hmac.digest(key, signed, "sha256"))

@@ -1,0 +1,166 @@
+"""Slow senders, killed processes, shared counts: what only the deployed command can show."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import ExitStack, suppress
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+import requests
+
+from demo.server import EmbeddedServer
+from demo.supervisor import Supervisor
+from tests.support.eventually import eventually
+from tests.support.groups import members
+from tests.support.listening import Callbacks, listening, post
+from tests.web.outside import EVENT, signed, written
+
+BODY = written(EVENT)
+THREADS = 8
+
+
+def dripping(url: str, open_for: ExitStack, raw: bytes) -> socket.socket:
+    """Connect, send the first bytes, leave the rest for later."""
+    parts = urlsplit(url)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=30)
+    open_for.enter_context(connection)
+    connection.sendall(raw)
+    return connection
+
+
+@pytest.mark.parametrize("part", ["header", "body", "chunk"])
+def test_slow_senders_are_cut_off_and_hold_nobody_up(
+    processes: Supervisor, redis_url: str, part: str
+) -> None:
+    lines = [f"{name}: {value}" for name, value in signed(BODY).items()]
+    chunked = post(lines, None, b"").removesuffix(b"0\r\n\r\n0\r\n\r\n") + b"ffff\r\n{"
+    raw = {"header": b"POST / HTTP/1.1\r\nX: ", "body": post(lines, b"500", b"{"), "chunk": chunked}
+    options = ("--workers", "1")
+    with listening(processes, redis_url, *options, CALLBACKS_REQUEST_S="1") as callbacks:
+        with ExitStack() as all_open:
+            slow = [dripping(callbacks.url, all_open, raw[part]) for _ in range(THREADS)]
+            ended = threading.Event()
+            dripper = threading.Thread(target=drip, args=(slow, ended))
+            dripper.start()
+            all_open.callback(dripper.join, 10)
+            all_open.callback(ended.set)
+
+            status = callbacks.post(BODY, signed(BODY))
+
+        assert status == 200
+    log = callbacks.child.log.read_text(encoding="utf-8")
+    assert "Traceback" not in log
+
+
+def drip(slow: list[socket.socket], ended: threading.Event) -> None:
+    """Send a byte on each connection every now and then, so that none is ever silent for long."""
+    while not ended.wait(0.2):
+        for connection in slow:
+            with suppress(OSError):
+                connection.sendall(b"x")
+
+
+def test_all_web_processes_count_together_and_replaced_ones_leave_their_counts(
+    processes: Supervisor, redis_url: str
+) -> None:
+    with listening(processes, redis_url, "--workers", "2") as callbacks:
+        for _ in range(20):
+            requests.post(  # a connection of its own each, so that both processes get some
+                f"{callbacks.url}/webhooks/cashfree", data=BODY, headers=signed(BODY), timeout=10
+            )
+        before = members(callbacks.child.pid)
+        os.kill(max(before - {callbacks.child.pid}), signal.SIGTERM)
+        eventually(lambda: members(callbacks.child.pid) - before)
+
+        text = callbacks.get("/metrics").text
+
+    assert 'satyapan_webhooks_total{outcome="stored",vendor="cashfree"} 1.0' in text
+    assert 'satyapan_webhooks_total{outcome="repeated",vendor="cashfree"} 19.0' in text
+
+
+class Vendor(threading.Thread):
+    """Sends one webhook after the other and remembers which were answered 2xx."""
+
+    def __init__(self, callbacks: Callbacks, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.accepted: list[str] = []
+        self.failed = 0
+        self.enough = threading.Event()
+        self._url = f"{callbacks.url}/webhooks/cashfree"
+
+    def run(self) -> None:
+        """Send until told that it is enough."""
+        number = 0
+        while not self.enough.is_set():
+            number += 1
+            self._send(f"{self.name}-{number}")
+
+    def _send(self, name: str) -> None:
+        body = written({**EVENT, "data": {"verification_id": name}})
+        try:
+            answer = requests.post(self._url, data=body, headers=signed(body), timeout=10)
+        except requests.RequestException:
+            self.failed += 1
+            return
+        if answer.ok:
+            self.accepted.append(name)
+
+
+def letters(redis_url: str) -> int:
+    """How many webhooks are in the inbox."""
+    with redis.Redis.from_url(redis_url) as client:
+        return len(list(client.scan_iter("satyapan:inbox:*", count=1000)))
+
+
+@pytest.mark.parametrize("victim", ["web process", "everything"])
+def test_every_webhook_that_was_accepted_is_kept_whoever_is_killed(
+    processes: Supervisor, redis_url: str, redis_server: EmbeddedServer, victim: str
+) -> None:
+    with listening(processes, redis_url) as callbacks:
+        vendors = [Vendor(callbacks, f"v{n}") for n in range(4)]
+        for vendor in vendors:
+            vendor.start()
+        for _ in range(3 if victim == "web process" else 1):
+            time.sleep(0.5)
+            kill(callbacks, victim)
+        time.sleep(0.5)
+        for vendor in vendors:
+            vendor.enough.set()
+        for vendor in vendors:
+            vendor.join(timeout=20)
+
+    accepted = sum(len(vendor.accepted) for vendor in vendors)
+    assert accepted > 10
+    assert sum(vendor.failed for vendor in vendors) > 0, "nothing was killed mid-load"
+    kept = letters(redis_url)
+    assert accepted <= kept, "answered 2xx, and not in the inbox"
+    assert kept <= accepted + sum(vendor.failed for vendor in vendors)
+
+
+def kill(callbacks: Callbacks, victim: str) -> None:
+    """Kill one web process, or the whole command."""
+    pids = members(callbacks.child.pid)
+    web = sorted(pids - {callbacks.child.pid})
+    for pid in [callbacks.child.pid, *web] if victim == "everything" else web[:1]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_graceful_stop_answers_what_it_accepted(processes: Supervisor, redis_url: str) -> None:
+    with listening(processes, redis_url) as callbacks:
+        vendors = [Vendor(callbacks, f"g{n}") for n in range(4)]
+        for vendor in vendors:
+            vendor.start()
+        time.sleep(0.7)
+        code = processes.end("callbacks")
+        for vendor in vendors:
+            vendor.enough.set()
+            vendor.join(timeout=20)
+
+    accepted = sum(len(vendor.accepted) for vendor in vendors)
+    assert code == 0
+    assert 0 < accepted == letters(redis_url)

@@ -1,0 +1,236 @@
+"""The page follows its verification: what the script asks, gets, and may run under."""
+
+import base64
+import hashlib
+import re
+import statistics
+import time
+from collections.abc import Mapping
+
+import pytest
+import redis
+import time_machine
+from flask.testing import FlaskClient
+
+from config.settings import Settings
+from config.tokens import ReturnTokens
+from satyapan.names import LOOK
+from satyapan.records import State
+from tests.support.project import ROOT
+from tests.web.outside import TOKEN_KEY, everything, insert, wakeups
+
+ROUNDS = 200
+
+
+@pytest.mark.parametrize(
+    ("state", "page", "settled"),
+    [
+        (State.PENDING, "confirming", False),
+        (State.DONE, "received", True),
+        (State.DENIED, "declined", True),
+        (State.EXPIRED, "expired", True),
+        (State.PARKED, "later", True),
+    ],
+)
+@pytest.mark.parametrize("lang", ["en", "hi"])
+def test_the_state_is_told_in_the_words_of_the_page(
+    client: FlaskClient,
+    path: str,
+    redis_url: str,
+    state: State,
+    page: str,
+    settled: bool,
+    lang: str,
+) -> None:
+    insert(redis_url, state)
+
+    answer = client.get(f"{path}/state?lang={lang}")
+    shown = client.get(f"{path}?lang={lang}").text
+
+    told = answer.json or {}
+    assert set(told) == {"page", "settled", "title", "text"}
+    assert (told["page"], told["settled"]) == (page, settled)
+    assert f"<h1>{told['title']}</h1>" in shown
+    assert f"<p>{told['text']}</p>" in shown.replace("&#39;", "'")
+    assert answer.headers["Content-Language"] == lang
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_only_a_page_that_can_change_has_a_script_and_it_may_run(
+    client: FlaskClient, path: str, redis_url: str
+) -> None:
+    insert(redis_url)
+    answer = client.get(path)
+    script = re.search(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    insert_done(redis_url)
+    ended = client.get(path)
+
+    assert script
+    policy = dict(
+        part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
+    )
+    assert policy["script-src"] == f"'{sha256(script[1])}'"
+    assert policy["connect-src"] == "'self'"
+    assert "<script" not in ended.text
+
+
+def insert_done(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as server:
+        server.hset("satyapan:row:dl-1", "state", State.DONE)
+
+
+def sha256(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_following_asks_for_looks_as_seldom_as_coming_back(
+    client: FlaskClient, path: str, redis_url: str, settings: Settings
+) -> None:
+    insert(redis_url)
+    before = everything(redis_url, settings.producer)
+
+    for _ in range(5):
+        client.get(path)
+        client.get(f"{path}/state")
+
+    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert everything(redis_url, settings.producer) == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"Purpose": "Prefetch"},
+        {"X-Purpose": "preview"},
+        {"X-Moz": "prefetch"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("part", ["", "/state"])
+def test_what_a_browser_fetches_ahead_of_time_asks_for_nothing(
+    client: FlaskClient, path: str, redis_url: str, headers: Mapping[str, str], part: str
+) -> None:
+    insert(redis_url)
+
+    answer = client.get(path + part, headers=headers)
+
+    assert answer.status_code == 200
+    assert wakeups(redis_url) == []
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST"])
+def test_only_get_asks_the_state(
+    client: FlaskClient, path: str, redis_url: str, method: str
+) -> None:
+    insert(redis_url)
+
+    answer = client.open(f"{path}/state", method=method)
+
+    assert answer.status_code == (405 if method == "POST" else 200)
+    assert wakeups(redis_url) == []
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "?verification_id=dl-2",
+        "&verification_id=dl-2",
+        "%3Fverification_id=dl-2",
+        "%26verification_id=dl-2",
+        "/?verification_id=dl-2",
+        "&verification_id=dl-2&verification_id=dl-3",
+    ],
+)
+def test_the_vendors_parameter_may_be_put_on_in_any_way(
+    client: FlaskClient, path: str, redis_url: str, added: str
+) -> None:
+    insert(redis_url)
+
+    assert client.get(path + added).status_code == 200
+    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+
+
+def strangers(path: str) -> dict[str, str]:
+    """Addresses that open nothing, by why."""
+    tokens = ReturnTokens([TOKEN_KEY], 3600)
+    with time_machine.travel("2020-01-01"):
+        expired = tokens.sign("digilocker", "dl-1")
+    forged = path[:-4] + ("AAAA" if not path.endswith("AAAA") else "BBBB")
+    return {
+        "forged": forged,
+        "expired": f"/return/digilocker/{expired}",
+        "unknown": f"/return/digilocker/{tokens.sign('digilocker', 'dl-2')}",
+        "nonsense": "/return/digilocker/x",
+    }
+
+
+@pytest.mark.parametrize("part", ["", "/state"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_strangers_get_the_same_bytes_and_headers(
+    client: FlaskClient, path: str, redis_url: str, part: str, method: str
+) -> None:
+    insert(redis_url)
+
+    answers = [client.open(each + part, method=method) for each in strangers(path).values()]
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.data for answer in answers}) == 1
+    assert len({str(sorted(answer.headers)) for answer in answers}) == 1
+
+
+def reads(server: "redis.Redis") -> int:
+    """How many rows were read since the server counts."""
+    stats = server.info("commandstats")
+    return int(stats.get("cmdstat_hgetall", {"calls": 0})["calls"])
+
+
+def test_strangers_cost_the_same_work_and_so_the_same_time(
+    client: FlaskClient, path: str, redis_url: str
+) -> None:
+    insert(redis_url)
+    took: dict[str, list[float]] = {name: [] for name in strangers(path)}
+    cost: dict[str, int] = {}
+
+    with redis.Redis.from_url(redis_url) as server:
+        for name, each in strangers(path).items():
+            before = reads(server)
+            client.get(each)
+            cost[name] = reads(server) - before
+    for _ in range(ROUNDS):
+        for name, each in strangers(path).items():
+            begun = time.perf_counter()
+            client.get(each)
+            took[name].append((time.perf_counter() - begun) * 1000)
+
+    assert cost == dict.fromkeys(cost, 1)
+    show(took)
+
+
+def show(took: Mapping[str, list[float]]) -> None:
+    """Leave the distributions for a person to look at; a loaded machine proves nothing."""
+    lines = [f"{'ms':10}{'p10':>8}{'median':>8}{'p90':>8}{'p99':>8}   of {ROUNDS} each"]
+    for name, times in took.items():
+        cuts = statistics.quantiles(times, n=100)
+        lines.append(f"{name:10}" + "".join(f"{cuts[at - 1]:8.3f}" for at in (10, 50, 90, 99)))
+    text = "\n".join(lines) + "\n"
+    print(text)
+    ROOT.joinpath("test-output").mkdir(exist_ok=True)
+    ROOT.joinpath("test-output", "return-timing.txt").write_text(text, encoding="utf-8")
+
+
+def test_without_the_ledger_strangers_and_guests_are_told_the_same(
+    client: FlaskClient, path: str, redis_url: str
+) -> None:
+    insert(redis_url)
+    with redis.Redis.from_url(redis_url) as server:
+        for name in (b"satyapan:row:dl-1", b"satyapan:row:dl-2", b"satyapan:row: "):
+            server.delete(name)
+            server.set(name, "not a hash: every read of it fails")
+
+    answers = [client.get(each) for each in [path, *strangers(path).values()]]
+
+    assert [answer.status_code for answer in answers] == [503] * 5
+    assert len({answer.data for answer in answers}) == 1
+    assert client.get(f"{path}/state").content_type == "application/problem+json"
