@@ -79,7 +79,7 @@ class Proxy:
         self._drop_after = b""
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
@@ -139,14 +139,29 @@ class Proxy:
         done.result(10)
 
     async def _listen(self) -> None:
+        # A listener of our own: asyncio's loses connections that are being accepted as it closes.
         if self._listener is None:
-            self._listener = await asyncio.start_server(self._accept, HOST, self.port)
-            self.port = self._listener.sockets[0].getsockname()[1]
+            self._listener = socket.create_server((HOST, self.port))
+            self._listener.setblocking(False)
+            self.port = self._listener.getsockname()[1]
+            self._spawn(self._accept(self._listener))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError), listener:
+            while listener is self._listener:
+                connection, _ = await self._loop.sock_accept(listener)
+                self._spawn(self._serve(connection))
 
     async def _shut(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            self._loop.remove_reader(listener)
+            listener.close()
 
     async def _close(self) -> None:
         await self._shut()
@@ -168,8 +183,9 @@ class Proxy:
             _abort(writer)
         link.over.set()
 
-    async def _accept(self, reader: asyncio.StreamReader, caller: asyncio.StreamWriter) -> None:
+    async def _serve(self, connection: socket.socket) -> None:
         self.counters.accepted += 1
+        reader, caller = await asyncio.open_connection(sock=connection)
         try:
             answers, server = await asyncio.open_connection(*self._target)
         except OSError:
@@ -181,12 +197,8 @@ class Proxy:
         if self._listener is None:  # refused or closed while the connection was being made
             self._cut(link)
             return
-        pumps = [self._pump(link, reader, server, up=True)]
-        pumps.append(self._pump(link, answers, caller, up=False))
-        tasks = [asyncio.ensure_future(pump) for pump in pumps]
-        self._tasks.update(tasks)
-        for task in tasks:
-            task.add_done_callback(self._tasks.discard)
+        self._spawn(self._pump(link, reader, server, up=True))
+        self._spawn(self._pump(link, answers, caller, up=False))
 
     async def _pump(
         self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
@@ -213,9 +225,9 @@ class Proxy:
         size = flow.slice_bytes or len(data)
         for begin in range(0, len(data), size):
             piece = data[begin : begin + size]
+            flow.carried += len(piece)
             writer.write(piece)
             await writer.drain()
-            flow.carried += len(piece)
             if flow.bytes_per_s:
                 await asyncio.sleep(len(piece) / flow.bytes_per_s)
 
