@@ -1,0 +1,155 @@
+"""The judge finds each violation in a history that has it, and none in a good one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from satyapan.events import Event
+from satyapan.records import Row, State
+from tests.support.history import CHECKS, History, Read, Submit, Verdict, judge
+
+
+@dataclass
+class Story:
+    """A run of two passports, a journey that went on under a second id, and a static link."""
+
+    history: History = field(default_factory=History)
+    audit: list[dict[str, Any]] = field(default_factory=list)
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def verdict(self) -> Verdict:
+        return judge(self.history, self.audit, self.rows)
+
+    def change(self, one: str, **fields: Any) -> None:
+        self.rows[one] = replace(self.rows[one], **fields)
+
+
+def charge(kind: str, vendor_id: str | None, reference: int | None, detail: str = "") -> Any:
+    return {
+        "charge": kind,
+        "verification_id": vendor_id,
+        "reference_id": reference,
+        "detail": detail,
+    }
+
+
+def told(one: str, state: State, seq: int = 1) -> Event:
+    return Event(
+        id=f"{one}.{seq}",
+        type=f"in.satyapan.verification.{state.lower()}",
+        verification_id=one,
+        kind="passport",
+        state=state,
+        status="",
+        reason="",
+        generation=1,
+        parent="",
+        time="",
+    )
+
+
+@pytest.fixture
+def story() -> Story:
+    done: dict[str, Any] = {"state": State.DONE, "attempts": 1}
+    rows = [
+        Row(id="p1", kind="passport", reference="11", **done),
+        Row(id="p2", kind="passport", reference="12", **done),
+        Row(
+            id="d1",
+            kind="digilocker",
+            reference="14",
+            generation=2,
+            generations=("2 lost_link 1700000000000 d1.g2",),
+            **done,
+        ),
+        Row(id="s1", kind="static_kyc_link", **done),
+    ]
+    audit = [charge("passport", "p1", 11), charge("passport", "p2", 12)]
+    audit += [charge("digilocker", "d1", 13), charge("digilocker", "d1.g2", 14)]
+    audit += [charge("document", "d1.g2", 14, "PAN"), charge("document", "d1.g2", 14, "PAN")]
+    audit.append(charge("static_link", None, None, "template-1"))
+    submits = [Submit(one, "ok", "{}") for one in ("p1", "p2", "d1")]
+    submits.append(Submit("s1", "ok", "{}", "template-1"))
+    reads = [Read(row.id, b"same") for row in rows] * 2
+    events = [told(row.id, State.DONE) for row in rows]
+    return Story(History(submits, reads, events), audit, {row.id: row for row in rows})
+
+
+def test_a_good_history_is_good(story: Story) -> None:
+    verdict = story.verdict()
+
+    assert verdict.good, str(verdict)
+    assert verdict.figures["accepted"] == verdict.figures["done"] == 4
+    assert verdict.figures["charges"] == 5
+
+
+Spoil = Callable[[Story], object]
+BAD: list[tuple[str, str, Spoil]] = [
+    ("gone", "I1 lost", lambda s: s.rows.pop("p1")),
+    ("still open", "I1 lost", lambda s: s.change("p1", state=State.SENT)),
+    (
+        "open although never confirmed",
+        "I1 lost",
+        lambda s: s.rows.update(x=Row(id="x", kind="passport")),
+    ),
+    ("twice", "I2 paid twice", lambda s: s.audit.append(charge("passport", "p1", 99))),
+    (
+        "two links for one template",
+        "I2 paid twice",
+        lambda s: s.audit.append(charge("static_link", None, None, "template-1")),
+    ),
+    (
+        "minted id",
+        "I3 id without record",
+        lambda s: s.audit.append(charge("passport", "p1.g2", 99)),
+    ),
+    ("no record", "I3 id without record", lambda s: s.change("d1", generations=())),
+    (
+        "record of another id",
+        "I3 id without record",
+        lambda s: s.change("d1", generations=("2 lost_link 1 other.g2",)),
+    ),
+    ("never sent", "I4 not written ahead", lambda s: s.change("p1", attempts=0)),
+    ("refused but paid", "I5 guessed", lambda s: s.change("p1", state=State.REFUSED)),
+    (
+        "failed but paid",
+        "I5 guessed",
+        lambda s: s.change("p1", state=State.FAILED, reason="deadline"),
+    ),
+    ("made up", "I5 guessed", lambda s: s.audit.pop(0)),
+    ("another's answer", "I5 guessed", lambda s: s.change("p1", reference="12")),
+    ("two answers", "I6 not final", lambda s: s.history.reads.append(Read("p1", b"other"))),
+    (
+        "two ends",
+        "I6 not final",
+        lambda s: s.history.events.append(told("p1", State.PARKED, seq=2)),
+    ),
+    ("end never told", "I6 not final", lambda s: s.history.events.pop()),
+    ("another end told", "I6 not final", lambda s: s.change("p1", state=State.LOST)),
+    ("two payloads", "I8 mixed up", lambda s: s.history.submits.append(Submit("p1", "ok", "[]"))),
+    ("nothing done", "no progress", lambda s: s.change("p1", state=State.PARKED)),
+    ("nothing at all", "no progress", lambda s: s.history.submits.clear()),
+]
+
+
+@pytest.mark.parametrize(("name", "spoil"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_each_violation_is_found(story: Story, name: str, spoil: Spoil) -> None:
+    spoil(story)
+
+    verdict = story.verdict()
+
+    assert name in verdict.violations, str(verdict)
+
+
+def test_every_check_is_proven_to_find_something() -> None:
+    assert {name for _, name, _ in BAD} == set(CHECKS)
+
+
+def test_what_is_no_violation(story: Story) -> None:
+    story.history.submits.append(Submit("p3", "unknown", "{}"))
+    story.history.submits.append(Submit("p1", "conflict", "[]"))
+    story.history.events.append(told("p1", State.DONE))
+
+    assert story.verdict().good, str(story.verdict())

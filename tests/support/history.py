@@ -1,0 +1,291 @@
+"""What happened, seen from outside, and the judge of it: a history checker in the way of Jepsen.
+
+A `History` holds what a producer did and saw; the vendor's audit says what was paid for; the rows
+say what the ledger believes. `judge` puts the three beside each other. It shares no rule with the
+code that it judges: only the invariants of DESIGN, 11, as far as they show outside.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from satyapan import Conflict, Unavailable, Verification, Verifications
+from satyapan.events import Event
+from satyapan.ids import generation_id
+from satyapan.records import SETTLED, TERMINAL, Row, State
+
+PAID: Final = frozenset({"passport", "digilocker", "static_link"})
+"""Charges that must happen once. A document may be fetched again: that is a read."""
+_ENDS: Final = frozenset(state.lower() for state in SETTLED)
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Submit:
+    """One submission. `outcome`: ok, conflict, or unknown (not confirmed, may be stored)."""
+
+    id: str
+    outcome: str
+    payload: str
+    resource: str = ""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What one read of a terminal verification showed, as bytes."""
+
+    id: str
+    shown: bytes
+
+
+@dataclass
+class History:
+    """Everything a producer did and saw. Threads may share it: it only grows."""
+
+    submits: list[Submit] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def submit(
+        self, producer: Verifications, kind: str, request: Mapping[str, Any], verification_id: str
+    ) -> str:
+        """Submit and note what came of it; returns the outcome."""
+        outcome = "ok"
+        try:
+            producer.submit(kind, request, verification_id=verification_id)
+        except Unavailable:
+            outcome = "unknown"
+        except Conflict:
+            outcome = "conflict"
+        payload = json.dumps(request, sort_keys=True)
+        resource = str(request.get("template_name", ""))
+        self.submits.append(Submit(verification_id, outcome, payload, resource))
+        return outcome
+
+    def read(self, producer: Verifications, verification_id: str) -> Verification | None:
+        """Read, and note the bytes if what is shown must never change again."""
+        seen = producer.get(verification_id)
+        if seen is not None and seen.terminal:
+            shown = json.dumps(asdict(seen), sort_keys=True, default=str).encode()
+            self.reads.append(Read(verification_id, shown))
+        return seen
+
+    def listen(self, producer: Verifications, group: str = "judge") -> None:
+        """Take in the events that are there."""
+        self.events.extend(producer.events(group))
+
+    def accepted(self) -> list[str]:
+        """List the ids whose submission was confirmed, each once."""
+        return list(dict.fromkeys(s.id for s in self.submits if s.outcome == "ok"))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Violations by invariant, and what the run was made of."""
+
+    violations: Mapping[str, Sequence[str]]
+    figures: Mapping[str, int]
+
+    @property
+    def good(self) -> bool:
+        """Tell whether nothing was violated."""
+        return not self.violations
+
+    def __str__(self) -> str:
+        """Show the figures, and the first violations of each kind."""
+        figures = " ".join(f"{name}={number}" for name, number in self.figures.items())
+        broken = [f"{name}: {found[:5]}" for name, found in self.violations.items()]
+        return "; ".join([figures, *broken])
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """The three sides, sorted for the checks."""
+
+    history: History
+    audit: Sequence[Entry]
+    rows: Mapping[str, Row]
+    least_done: float
+
+    def vendor_ids(self, row: Row) -> list[str]:
+        """List the vendor-side ids that a row may have used."""
+        return [generation_id(row.id, number) for number in range(1, row.generation + 1)]
+
+    def charges(self) -> Counter[str]:
+        """Count the charges by vendor-side id, or by template where there is none."""
+        return Counter(_what(entry) for entry in self.audit if entry["charge"] in PAID)
+
+    def paid_for(self, row: Row) -> list[str]:
+        """List the charges of a row: its vendor-side ids, or its template."""
+        resources = {s.id: s.resource for s in self.history.submits}
+        names = [resources.get(row.id) or "", *self.vendor_ids(row)]
+        charges = self.charges()
+        return [name for name in names if charges[name]]
+
+
+def judge(
+    history: History,
+    audit: Sequence[Entry],
+    rows: Mapping[str, Row],
+    *,
+    least_done: float = 0.95,
+) -> Verdict:
+    """Judge a run that is over: `rows` as they are at its end, by id.
+
+    `least_done` is the part of the accepted verifications that must be DONE: a run in which
+    nothing got through violates nothing and proves nothing.
+    """
+    evidence = _Evidence(history, audit, rows, least_done)
+    found = {name: list(check(evidence)) for name, check in CHECKS.items()}
+    violations = {name: list(broken) for name, broken in found.items() if broken}
+    return Verdict(violations, _figures(evidence))
+
+
+def rows_of(producer: Verifications, ids: Iterable[str]) -> dict[str, Row]:
+    """Read the rows behind some verifications, private fields included."""
+    found = ((one, producer._ledger.read(one)) for one in dict.fromkeys(ids))
+    return {one: row for one, row in found if row is not None}
+
+
+def _what(entry: Entry) -> str:
+    return str(entry["verification_id"] or entry["detail"])
+
+
+def _figures(evidence: _Evidence) -> dict[str, int]:
+    states = Counter(row.state for row in evidence.rows.values())
+    outcomes = Counter(submit.outcome for submit in evidence.history.submits)
+    charges = evidence.charges()
+    accepted = evidence.history.accepted()
+    lost = [i for i in accepted if i not in evidence.rows or _open(evidence.rows[i])]
+    return {
+        "accepted": len(accepted),
+        "unconfirmed": outcomes["unknown"],
+        "done": states[State.DONE],
+        "parked": states[State.PARKED],
+        "lost": len(lost),
+        "charges": sum(charges.values()),
+        "paid_twice": sum(1 for times in charges.values() if times > 1),
+    }
+
+
+def _open(row: Row) -> bool:
+    return row.state not in SETTLED
+
+
+def _lost(evidence: _Evidence) -> Iterator[str]:
+    """I1: whatever was accepted, or is in the ledger, is terminal or parked by now."""
+    for one in evidence.history.accepted():
+        if one not in evidence.rows:
+            yield f"{one}: accepted and gone"
+    for row in evidence.rows.values():
+        if _open(row):
+            yield f"{row.id}: still {row.state} ({row.reason})"
+
+
+def _paid_twice(evidence: _Evidence) -> Iterator[str]:
+    """I2: one charge for each vendor-side id, and no more ids than generations."""
+    for name, times in evidence.charges().items():
+        if times > 1:
+            yield f"{name}: {times} charges"
+
+
+def _foreign(evidence: _Evidence) -> Iterator[str]:
+    """I3: every id that the vendor saw is a recorded generation of a row."""
+    known = {name for row in evidence.rows.values() for name in evidence.vendor_ids(row)}
+    known |= {submit.resource for submit in evidence.history.submits}
+    for name in evidence.charges():
+        if name not in known:
+            yield f"{name}: paid for, and no row has it"
+    for row in evidence.rows.values():
+        recorded = [record.split()[-1] for record in row.generations]
+        if recorded != evidence.vendor_ids(row)[1:]:
+            yield f"{row.id}: generation {row.generation}, recorded {recorded}"
+
+
+def _not_written_ahead(evidence: _Evidence) -> Iterator[str]:
+    """I4: what the vendor charged for, the ledger knows to have been sent."""
+    charges = evidence.charges()
+    for row in evidence.rows.values():
+        if charges[generation_id(row.id, row.generation)] and not row.attempts:
+            yield f"{row.id}: charged, and no attempt on record"
+
+
+def _guessed(evidence: _Evidence) -> Iterator[str]:
+    """I5: nothing that was paid for is said not to have been; no answer without an execution."""
+    for row in evidence.rows.values():
+        paid = evidence.paid_for(row)
+        unsent = row.state is State.REFUSED or (row.state, row.reason) == (State.FAILED, "deadline")
+        if paid and unsent:
+            yield f"{row.id}: {row.state}, and {paid} was executed"
+        if row.state is State.DONE and not row.parent and not paid:
+            yield f"{row.id}: DONE, and nothing was executed"
+    yield from _not_its_own(evidence)
+
+
+def _not_its_own(evidence: _Evidence) -> Iterator[str]:
+    """An answer belongs to the execution of its own id: the vendor's reference says so."""
+    references = {_what(e): str(e["reference_id"]) for e in evidence.audit if e["reference_id"]}
+    for row in evidence.rows.values():
+        expected = references.get(generation_id(row.id, row.generation))
+        if row.state is State.DONE and expected and row.reference != expected:
+            yield f"{row.id}: DONE with the answer to another call"
+
+
+def _changed(evidence: _Evidence) -> Iterator[str]:
+    """I6: terminal is final: the same bytes on every read, one end told, and the row's own."""
+    shown: dict[str, set[bytes]] = defaultdict(set)
+    for read in evidence.history.reads:
+        shown[read.id].add(read.shown)
+    for one, versions in shown.items():
+        if len(versions) > 1:
+            yield f"{one}: {len(versions)} different answers"
+    yield from _told_otherwise(evidence)
+
+
+def _told_otherwise(evidence: _Evidence) -> Iterator[str]:
+    """The stream names one end for each id; a repeat carries the same event id."""
+    ends: dict[str, dict[str, str]] = defaultdict(dict)
+    for event in evidence.history.events:
+        if event.name in _ENDS:
+            ends[event.verification_id][event.id] = event.name
+    for row in evidence.rows.values():
+        told = list(ends[row.id].values())
+        if row.state in SETTLED and told != [row.state.lower()]:
+            yield f"{row.id}: is {row.state}, told {told}"
+
+
+def _mixed_up(evidence: _Evidence) -> Iterator[str]:
+    """I8: one id never stands for two payloads."""
+    payloads: dict[str, set[str]] = defaultdict(set)
+    for submit in evidence.history.submits:
+        if submit.outcome == "ok":
+            payloads[submit.id].add(submit.payload)
+    for one, found in payloads.items():
+        if len(found) > 1:
+            yield f"{one}: accepted with {len(found)} payloads"
+
+
+def _idle(evidence: _Evidence) -> Iterator[str]:
+    """A run without progress proves nothing."""
+    accepted = evidence.history.accepted()
+    done = sum(1 for one in accepted if one in evidence.rows and _answered(evidence.rows[one]))
+    if not accepted or done < evidence.least_done * len(accepted):
+        yield f"only {done} of {len(accepted)} accepted were answered"
+
+
+def _answered(row: Row) -> bool:
+    return row.state in TERMINAL and row.state is not State.LOST
+
+
+CHECKS: Final[Mapping[str, Callable[[_Evidence], Iterator[str]]]] = {
+    "I1 lost": _lost,
+    "I2 paid twice": _paid_twice,
+    "I3 id without record": _foreign,
+    "I4 not written ahead": _not_written_ahead,
+    "I5 guessed": _guessed,
+    "I6 not final": _changed,
+    "I8 mixed up": _mixed_up,
+    "no progress": _idle,
+}
