@@ -1,0 +1,110 @@
+"""Redirect, webhooks and polls in any order, doubled or missing: one end, told once.
+
+`SATYAPAN_TEST_ORDERS=100000 pytest tests/model/test_journey_orders.py` tries so many random
+interleavings, with time, lost answers and dying workers between; fewer otherwise.
+"""
+
+import itertools
+import os
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from satyapan.records import Row
+from tests.support.journey import BEGIN, END, LINK_LIFE, Fate, Happening, Journey, Truth
+
+MOST = 5
+RANDOM = int(os.environ.get("SATYAPAN_TEST_ORDERS", "2000"))
+SECONDS = (0, 1, 300, 1_000, 5_000, 60_000)
+
+
+def end_of(journey: Journey, happenings: Iterable[Happening]) -> Row:
+    """Let things happen, one a third of a second after the other; return how it ended."""
+    for what in happenings:
+        journey.happen(what)
+        journey.wait(300)
+    journey.finish()
+    return journey.row
+
+
+@pytest.mark.parametrize("truth", Truth)
+@pytest.mark.parametrize("length", range(MOST + 1))
+def test_every_order_of_up_to_five_ends_the_same_and_is_told_once(
+    truth: Truth, length: int
+) -> None:
+    usual = end_of(Journey(truth), [])
+
+    for order in itertools.product(Happening, repeat=length):
+        journey = Journey(truth)
+        row = end_of(journey, order)
+
+        assert (row.state, row.reason, row.result) == (END[truth], usual.reason, usual.result)
+        assert journey.ends == [END[truth].lower()], order
+
+
+@pytest.mark.parametrize("truth", Truth)
+def test_nothing_that_comes_later_changes_an_end(truth: Truth) -> None:
+    journey = Journey(truth)
+    end = end_of(journey, [])
+    told = list(journey.told)
+
+    for what in Happening:
+        journey.happen(what)
+        journey.wait(7_200_000)
+
+    assert (journey.row, journey.told) == (end, told)
+
+
+def test_the_end_has_what_the_person_consented_to() -> None:
+    row = end_of(Journey(Truth.ALLOWED), [Happening.DENIED])
+
+    assert set((row.result or {})["documents"]) == {"AADHAAR", "PAN"}
+
+
+_step = st.tuples(st.sampled_from(Happening), st.sampled_from(SECONDS))
+
+
+@settings(max_examples=RANDOM, deadline=None)
+@pytest.mark.timeout(0 if RANDOM > 10_000 else 120)
+@given(
+    truth=st.sampled_from(Truth),
+    acted=st.integers(0, LINK_LIFE - 1_000),
+    steps=st.lists(_step, max_size=12),
+    fates=st.lists(st.sampled_from(Fate), max_size=8),
+)
+@example(truth=Truth.ALLOWED, acted=5_000, steps=[(Happening.DENIED, 0)], fates=[Fate.LOST])
+def test_no_interleaving_ends_otherwise(
+    truth: Truth, acted: int, steps: list[tuple[Happening, int]], fates: list[Fate]
+) -> None:
+    journey = Journey(truth, acted_at=BEGIN + acted)
+    journey.fates = without_many_crashes(fates)
+
+    for what, ms in steps:
+        journey.happen(what)
+        journey.wait(ms)
+    early = list(journey.ends)
+    journey.finish()
+
+    assert journey.row.state is END[truth]
+    assert journey.ends == [END[truth].lower()]
+    assert early in ([], journey.ends)
+
+
+def without_many_crashes(fates: list[Fate]) -> list[Fate]:
+    """Keep what a row survives: five workers lost over it in a row park it, and rightly."""
+    crashes = [at for at, fate in enumerate(fates) if fate is Fate.CRASH]
+    return [fate for at, fate in enumerate(fates) if at not in crashes[4:]]
+
+
+def test_the_vendor_is_not_asked_more_often_because_hints_come_more_often() -> None:
+    quiet, loud = Journey(Truth.NOTHING), Journey(Truth.NOTHING)
+
+    quiet.wait(10_000)
+    for _ in range(1_000):
+        loud.happen(Happening.REDIRECT)
+        loud.happen(Happening.SUCCESS)
+        loud.wait(10)
+
+    assert loud.calls - 1 <= 10_000 // 1_000 + quiet.calls

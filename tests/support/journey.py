@@ -1,0 +1,169 @@
+"""A DigiLocker journey in memory: one row, a vendor that knows the truth, what reaches us of it.
+
+Drives decide() as the engine does, and hints as worker/lua/hint.lua does; nothing else is taken
+from the code under test. Times are ms.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Role
+from satyapan.records import SETTLED, TERMINAL, Row, State
+from worker.answer import Answer, Outcome
+from worker.decide import decide
+from worker.rules.model import Answered, Call, Emit, Event, Policy, Woken
+
+KIND: Final = Registry()["digilocker"]
+POLICY: Final = Policy()
+BEGIN: Final = 1_767_607_872_000
+LINK_LIFE: Final = 600_000
+CONSENT_LIFE: Final = 3_600_000
+LEAST_LOOK: Final = 1_000
+ENOUGH: Final = 500
+
+
+class Truth(StrEnum):
+    """What the person really did."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    NOTHING = "nothing"
+
+
+END: Final = {
+    Truth.ALLOWED: State.DONE,
+    Truth.DENIED: State.DENIED,
+    Truth.NOTHING: State.EXPIRED,
+}
+
+
+class Happening(StrEnum):
+    """What may reach us, in any order, twice or never; a webhook's value is what it claims."""
+
+    REDIRECT = "redirect"
+    SUCCESS = "AUTHENTICATED"
+    DENIED = "CONSENT_DENIED"
+    EXPIRED = "EXPIRED"
+    CONSENT_EXPIRED = ""
+    POLL = "poll"
+
+
+class Fate(StrEnum):
+    """What becomes of one call to the vendor."""
+
+    FINE = "fine"
+    LOST = "no answer"
+    THROTTLED = "429"
+    NOT_READY = "202"
+    CRASH = "the worker dies with the answer in hand"
+
+
+@dataclass
+class Journey:
+    """One journey whose link was sent to a person; `acted_at` is when they did what they did."""
+
+    truth: Truth
+    acted_at: int = BEGIN
+    now: int = BEGIN
+    calls: int = 0
+    told: list[str] = field(default_factory=list)
+    fates: list[Fate] = field(default_factory=list)
+    """What becomes of the next calls; afterwards all is fine."""
+
+    def __post_init__(self) -> None:
+        """Make the link."""
+        fresh = Row(id="dl-1", kind="digilocker", due=BEGIN, deadline=BEGIN + 86_400_000)
+        self.row = fresh
+        self._run()
+        assert self.told == ["link_ready"]
+
+    def happen(self, what: Happening) -> None:
+        """Let something reach us."""
+        if what is Happening.POLL:
+            self.pass_until_due()
+        else:
+            self._hint("" if what is Happening.REDIRECT else what.value)
+
+    def wait(self, ms: int) -> None:
+        """Let time pass; what becomes due meanwhile is looked at."""
+        until = self.now + ms
+        while self.row.due and self.row.due <= until:
+            self.pass_until_due()
+        self.now = until
+
+    def pass_until_due(self) -> None:
+        """Let time pass until the row is due, and look at it, as the sweeper does."""
+        if self.row.due:
+            self.now = max(self.now, self.row.due)
+            self._run()
+
+    def finish(self) -> None:
+        """Let the vendor heal and time pass until nothing happens by itself any more."""
+        self.fates.clear()
+        for _ in range(ENOUGH):
+            if self.row.state in SETTLED:
+                return
+            self.pass_until_due()
+        raise AssertionError(f"{self.row} never ends")
+
+    @property
+    def ends(self) -> list[str]:
+        """The final events that the producer got."""
+        return [change for change in self.told if change.upper() in {*TERMINAL, State.PARKED}]
+
+    def _hint(self, claimed: str) -> None:
+        if self.row.due == 0:
+            return
+        if claimed:
+            self.row = replace(self.row, evidence=claimed)
+        soonest = max(self.now, self.row.looked + LEAST_LOOK)
+        self.row = replace(self.row, due=min(self.row.due, soonest))
+        if self.row.due <= self.now:
+            self._run()
+
+    def _run(self) -> None:
+        """Claim, decide, call, until the row has to wait."""
+        event: Event = Woken()
+        while True:
+            after, effects = decide(self.row, event, self.now, KIND, POLICY)
+            call = next((each for each in effects if isinstance(each, Call)), None)
+            if call is None:
+                self.told += [each.change for each in effects if isinstance(each, Emit)]
+                self.row = replace(after, crashes=0)
+                return
+            self.row = after
+            fate = self.fates.pop(0) if self.fates else Fate.FINE
+            if fate is Fate.CRASH and call.role is not Role.CREATE:
+                lease_ends = self.now + 90_000
+                self.row = replace(after, due=lease_ends, crashes=after.crashes + 1)
+                return
+            event = Answered(call.role, self._answer(call, fate), call.item)
+
+    def _answer(self, call: Call, fate: Fate) -> Answer:
+        self.calls += 1
+        if fate is Fate.LOST:
+            return Answer(outcome=Outcome.UNKNOWN, code="timeout")
+        if fate is Fate.THROTTLED:
+            return Answer(outcome=Outcome.THROTTLED, http=429, not_before_s=2.0)
+        if fate is Fate.NOT_READY and call.role is Role.DOCUMENT:
+            return Answer(outcome=Outcome.WAIT, http=202)
+        return Answer(outcome=Outcome.OK, http=200, reference="77", body=self._body(call))
+
+    def _body(self, call: Call) -> dict[str, Any]:
+        if call.role is Role.CREATE:
+            return {"status": "PENDING", "url": "https://vendor.example/dgl/x"}
+        if call.role is Role.DOCUMENT:
+            return {"status": "SUCCESS", "item": call.item}
+        status = self.status()
+        consent = ["AADHAAR", "PAN"] if status == "AUTHENTICATED" else []
+        return {"status": status, "document_consent": consent}
+
+    def status(self) -> str:
+        """What the vendor's status read says now."""
+        if self.now < self.acted_at or self.truth is Truth.NOTHING:
+            return "PENDING" if self.now < BEGIN + LINK_LIFE else "EXPIRED"
+        if self.truth is Truth.DENIED:
+            return "CONSENT_DENIED"
+        return "AUTHENTICATED" if self.now < self.acted_at + CONSENT_LIFE else "EXPIRED"
