@@ -1,0 +1,76 @@
+"""Forged and spoilt webhooks by the thousand: none is taken, none brings about another error.
+
+`SATYAPAN_TEST_WEBHOOKS=1000000 pytest tests/unit/test_webhook_forgeries.py` tries so many.
+"""
+
+import base64
+import os
+import shutil
+import subprocess
+from collections import Counter
+from random import Random
+
+import pytest
+
+from callbacks.verifiers import BadSignature, Verifier
+from callbacks.verifiers.cashfree import CashfreeVerifier
+from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
+from tests.conftest import absent
+from tests.support.forgeries import NOW_MS, SPOILERS, TOLERANCE_S, Delivery, forgeries, good
+from tests.web.outside import SECRET
+
+COUNT = int(os.environ.get("SATYAPAN_TEST_WEBHOOKS", "20000"))
+SECRETS = [SECRET, "an older secret"]
+BY_HEADER = CashfreeVerifier(SECRETS, TOLERANCE_S, lambda: NOW_MS / 1000)
+BY_BODY = CashfreeBodyVerifier(SECRETS)
+
+
+def taken(verifier: Verifier, delivery: Delivery) -> str:
+    """Say "taken", or why it was refused."""
+    try:
+        verifier.verify(*delivery)
+    except BadSignature as bad:
+        return bad.code
+    return "taken"
+
+
+@pytest.mark.timeout(0 if COUNT > 100_000 else 120)
+def test_no_forgery_is_taken() -> None:
+    seen: dict[str, Counter[str]] = {spoil.__name__: Counter() for spoil in SPOILERS}
+
+    for name, delivery in forgeries(COUNT, seed=COUNT):
+        seen[name][taken(BY_HEADER, delivery)] += 1
+        seen[name][taken(BY_BODY, delivery)] += 1
+
+    assert sum(codes.total() for codes in seen.values()) == 2 * COUNT
+    assert {name: codes["taken"] for name, codes in seen.items() if codes["taken"]} == {}
+    assert set(seen["stale"]) >= {"timestamp_stale"}
+    assert set(seen["future"]) >= {"timestamp_future"}
+
+
+def test_what_was_not_spoilt_is_taken() -> None:
+    chance = Random(1)
+
+    assert {taken(BY_HEADER, good(chance)) for _ in range(500)} == {"taken"}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_openssl_signs_is_taken(seed: int) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        absent("openssl is not installed")
+    chance = Random(seed)
+    body, stamp = chance.randbytes(chance.randrange(2000)), str(NOW_MS + seed)
+
+    done = subprocess.run(
+        [str(openssl), "dgst", "-sha256", "-hmac", SECRET, "-binary"],
+        input=stamp.encode() + body,
+        capture_output=True,
+        check=True,
+        timeout=20,
+    )
+
+    signature = base64.b64encode(done.stdout).decode()
+    headers = [("X-Webhook-Signature", signature), ("X-Webhook-Timestamp", stamp)]
+    assert taken(BY_HEADER, (body, headers)) == "taken"
+    assert taken(BY_HEADER, (body + b" ", headers)) == "signature_mismatch"
