@@ -1,0 +1,96 @@
+"""The rules for what a person does by hand, one story a test."""
+
+from dataclasses import replace
+
+import pytest
+
+from satyapan.records import Row, State
+from tests.support.turns import DAY, NOW, POLICY, journey, row, turn
+from worker.rules.model import ByHand, Emit, Forgotten, Redriven, Reissued
+from worker.rules.person import Refused
+
+
+def parked(kind: str = "passport", **changes: object) -> Row:
+    base = journey() if kind == "digilocker" else row(kind)
+    base = replace(
+        base, state=State.PARKED, reason="unknown_outcome", attempts=3, tries=4, misses=2
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]  # any field of the row
+
+
+@pytest.mark.parametrize(
+    ("before", "state"),
+    [
+        (parked(), State.ACCEPTED),
+        (parked(doubts=2), State.UNKNOWN),
+        (parked("digilocker"), State.PENDING),
+        (parked("digilocker", link="", doubts=1), State.UNKNOWN),
+        (parked("static_kyc_link"), State.ACCEPTED),
+    ],
+)
+def test_a_redriven_row_goes_on_from_what_is_known(before: Row, state: State) -> None:
+    after, effects = turn(before, Redriven())
+
+    assert (after.state, after.reason, after.due) == (state, "redriven", NOW)
+    assert (after.attempts, after.tries, after.misses) == (0, 0, 0)
+    assert (after.doubts, after.generation) == (before.doubts, 1)
+    assert effects == (Emit("redriven"),)
+
+
+@pytest.mark.parametrize("event", [Redriven(), Reissued("asha")])
+@pytest.mark.parametrize(("left", "given"), [(-5, 3_600_000), (DAY, DAY)])
+def test_a_row_that_goes_on_gets_the_time_to_do_so(event: ByHand, left: int, given: int) -> None:
+    after, _ = turn(parked(deadline=NOW + left), event)
+
+    assert after.deadline == NOW + given
+
+
+@pytest.mark.parametrize(
+    ("before", "because"),
+    [
+        (parked("static_kyc_link", doubts=1), "second charge"),
+        (parked(reason="lost_answer", doubts=1), "had v1 before"),
+        (parked(reason="lost_answer/generations_spent", doubts=1), "had v1 before"),
+        (parked(reason="foreign_duplicate"), "had v1 before"),
+    ],
+)
+def test_a_redrive_that_could_only_harm_is_refused(before: Row, because: str) -> None:
+    with pytest.raises(Refused, match=because):
+        turn(before, Redriven())
+
+
+@pytest.mark.parametrize("kind", ["passport", "digilocker", "static_kyc_link"])
+def test_a_reissue_begins_anew_under_a_recorded_id(kind: str) -> None:
+    before = parked(kind, doubts=1, todo=("PAN",), draft={"a": 1}, evidence="FAILED", status="X")
+
+    after, effects = turn(before, Reissued("asha"))
+
+    assert (after.state, after.generation, after.due) == (State.ACCEPTED, 2, NOW)
+    assert (after.attempts, after.doubts, after.misses, after.tries) == (0, 0, 0, 0)
+    assert (after.todo, after.draft, after.link, after.evidence) == ((), None, "", "")
+    assert (after.status, after.reference, after.slot) == ("", "", 0)
+    assert after.generations == (f"2 by_asha {NOW} v1.g2",)
+    assert effects == (Emit("reissued"),)
+
+
+def test_a_reissue_beyond_the_cap_is_refused() -> None:
+    with pytest.raises(Refused, match="2 generations"):
+        turn(parked(generation=POLICY.max_generations), Reissued("asha"))
+
+
+def test_a_forgotten_row_ends() -> None:
+    after, effects = turn(parked(), Forgotten())
+
+    assert (after.state, after.reason, after.due) == (
+        State.FAILED,
+        "forgotten/unknown_outcome",
+        0,
+    )
+    assert effects == (Emit("failed"),)
+
+
+@pytest.mark.parametrize("event", [Redriven(), Reissued("asha"), Forgotten()], ids=repr)
+@pytest.mark.parametrize("state", sorted({*State} - {State.PARKED}))
+def test_only_a_parked_row_moves_by_hand(event: ByHand, state: State) -> None:
+    with pytest.raises(Refused, match=f"v1 is {state}"):
+        turn(replace(row("passport"), state=state), event)
