@@ -1,0 +1,87 @@
+"""Every named point, every kind: broken there, nothing is lost and nothing is paid for twice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.book import LONG, SHORT, Book, Scale, scale
+from tests.support.installation import LEASE_S, SWEEP_S, Ground
+from tests.support.striking import (
+    ACTIONS,
+    COMBINATIONS,
+    SURE_ENDS,
+    Case,
+    Outcome,
+    applies,
+    play,
+    side_by_side,
+)
+from worker.sweeper import PATIENCE_MS
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+AT_ONCE = 10
+BATCH = 10
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with Ground(tmp_path) as ground:
+        yield ground
+
+
+def strike_all(ground: Ground, cases: list[Case], book: Book) -> list[Outcome]:
+    """Play the cases that the book doesn't have yet, and write down how they went."""
+    outcomes: list[Outcome] = []
+
+    def report(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        case, verdict = outcome.case, outcome.verdict
+        figures = {**verdict.figures, "ends": sorted(set(outcome.ends))}
+        book.note(f"points, {case.action}", case.name, good=verdict.good, **figures)
+
+    missing = [c for c in cases if not book.has(f"points, {c.action}", c.name)]
+    side_by_side([play(case, ground, report) for case in missing], AT_ONCE)
+    return outcomes
+
+
+def broken(outcomes: list[Outcome]) -> list[str]:
+    """Show what the judge found."""
+    return [f"{o.case.name}: {o.verdict}" for o in outcomes if not o.verdict.good]
+
+
+@pytest.mark.skipif(scale().long, reason="the long form does this and more")
+def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(ground: Ground) -> None:
+    cases = [Case(point, kind, runs=SHORT.runs) for point, kind in COMBINATIONS]
+
+    outcomes = strike_all(ground, cases, Book(SHORT))
+
+    assert broken(outcomes) == []
+    assert len(outcomes) == len(COMBINATIONS)
+    for found in outcomes:
+        sure = SURE_ENDS.get((found.case.point, found.case.kind), "DONE")
+        assert set(found.ends) == {sure}, found.case.name
+    # Of each case the last strike was followed by nothing but recovery.
+    times = sorted(found.recovery_s[-1] for found in outcomes if found.case.kind == "passport")
+    bound = max(LEASE_S, PATIENCE_MS / 1000) + 2 * SWEEP_S
+    print(f"seconds from a kill to the end: {[round(t, 1) for t in times]}, bound {bound:.1f}")
+    assert times[-1] <= bound + 2
+
+
+@pytest.mark.skipif(not scale().long, reason="the long form: python3 run.py faults")
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_whatever_breaks_at_any_point(ground: Ground, action: str) -> None:
+    outcomes = strike_all(ground, long_cases(action, LONG), Book(LONG))
+
+    assert broken(outcomes) == []
+
+
+def long_cases(action: str, form: Scale) -> list[Case]:
+    """List the cases of one action, each in batches that fit an installation."""
+    return [
+        Case(point, kind, action, runs=BATCH, batch=batch)
+        for batch in range(form.runs // BATCH)
+        for point, kind in COMBINATIONS
+        if applies(action, point)
+    ]

@@ -1,0 +1,94 @@
+"""What the fault suite found, one JSON line for each experiment, and the table made of it.
+
+The short form starts a new book each time. The long form keeps its book, and so goes on where it
+was interrupted.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.project import ROOT
+
+VARIABLE: Final = "SATYAPAN_FAULTS"
+FOLDER: Final = ROOT / ".satyapan" / "faults"
+_COLUMNS: Final = ("accepted", "done", "parked", "lost", "run_twice", "paid_twice")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is tried; `runs` is for each point, kind and action."""
+
+    long: bool
+    runs: int
+    jobs: int
+    kills: int
+    restarts: int
+    ambiguous: int
+
+
+SHORT: Final = Scale(long=False, runs=3, jobs=3_000, kills=30, restarts=3, ambiguous=1_000)
+LONG: Final = Scale(long=True, runs=50, jobs=50_000, kills=500, restarts=30, ambiguous=10_000)
+
+
+def scale(env: Mapping[str, str] = os.environ) -> Scale:
+    """Give the figures of this run: long when the environment says so."""
+    return LONG if env.get(VARIABLE) == "long" else SHORT
+
+
+class Book:
+    """The notes of one form of the suite; several processes may write to it."""
+
+    def __init__(self, form: Scale, folder: Path = FOLDER) -> None:
+        self.path = folder / ("long.jsonl" if form.long else "short.jsonl")
+
+    def clear(self) -> None:
+        """Begin a new book."""
+        self.path.unlink(missing_ok=True)
+
+    def note(self, suite: str, key: str, *, good: bool, **figures: Any) -> None:
+        """Write down how an experiment went, and say so: the long form is watched."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = {"suite": suite, "key": key, "good": good, **figures}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        shown = " ".join(f"{name}={value}" for name, value in figures.items())
+        print(f"{'ok' if good else 'BROKEN'} {suite} {key}: {shown}", flush=True)
+
+    def notes(self) -> list[dict[str, Any]]:
+        """Read all that was noted; a line cut off by a kill is left out."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def has(self, suite: str, key: str) -> bool:
+        """Tell whether an experiment was done and went well."""
+        return any(
+            (note["suite"], note["key"], note["good"]) == (suite, key, True)
+            for note in self.notes()
+        )
+
+    def table(self) -> str:
+        """Sum the notes up, a line for each suite; "" when there are none."""
+        sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for note in self.notes():
+            mine = sums[note["suite"]]
+            mine["tries"] += 1
+            mine["broken"] += not note["good"]
+            for name in _COLUMNS:
+                mine[name] += note.get(name, 0)
+        if not sums:
+            return ""
+        columns = ("tries", *_COLUMNS, "broken")
+        head = f"{'faults':28}" + "".join(f"{name:>11}" for name in columns)
+        lines = [
+            f"{suite:28}" + "".join(f"{row[name]:>11,}" for name in columns)
+            for suite, row in sums.items()
+        ]
+        return "\n".join([head, *lines])

@@ -1,0 +1,234 @@
+"""Many small installations of Satyapan on one real server and one real sandbox vendor.
+
+A `Ground` holds what they share; an `Installation` has its own prefix, and so its own ledger,
+queues, workers and producer, which see nothing of the others'. Everything is started from the main
+thread: a child lives as long as the thread that started it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from typing import Any, Final, Self
+
+import requests
+
+from demo.environment import passed_on
+from demo.stage import Stage
+from demo.supervisor import Child, Supervisor
+from satyapan import Unavailable, Verifications
+from satyapan.points import VARIABLE
+from tests.support.project import ROOT
+from tests.support.proxy import Proxy
+
+ROUTES: Final = ("passport", "digilocker", "digilocker_status", "digilocker_document")
+PLENTY: Final = 1_000_000
+LEASE_S: Final = 13.5
+SWEEP_S: Final = 0.3
+SETTINGS: Final = {
+    "SATYAPAN_QUOTA_PER_MINUTE": ",".join(
+        f"{route.replace('_', '-')}={PLENTY}" for route in (*ROUTES, "static_link")
+    ),
+    # As short as the rules allow: a lease outlasts the vendor call by more than 10 s.
+    "SATYAPAN_CASHFREE_CONNECT_TIMEOUT_S": "1",
+    "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "3",
+    "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "3",
+    "SATYAPAN_WORKER_LEASE_S": str(LEASE_S),
+    "SATYAPAN_WORKER_SWEEP_S": str(SWEEP_S),
+    "SATYAPAN_WORKER_CONCURRENCY": "2",
+    "SATYAPAN_WORKER_SOFT_SHUTDOWN_S": "1",
+    "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.2",
+    "SATYAPAN_WORKER_BACKOFF_CAP_S": "1",
+    "SATYAPAN_WORKER_POLL_MIN_S": "0.5",
+    "SATYAPAN_WORKER_POLL_MAX_S": "1",
+    "SATYAPAN_REPLY_TO": "judge",
+}
+_PROGRAM: Final = (sys.executable, "-P", "-m", "satyapan.cli")
+_DEAF: Final = "redis://127.0.0.1:1/0"
+
+
+class PostOffice:
+    """Takes the sandbox's webhooks and hands each to the installation that it is about.
+
+    The sandbox knows one address; `deliver_to` says where bodies that contain a text belong.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self._places: dict[bytes, str] = {}
+
+    def deliver_to(self, text: str, url: str) -> None:
+        """Send webhooks whose body contains this text to this address from now on."""
+        self._places[text.encode()] = url
+
+    def hand_over(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Pass a webhook on, byte for byte; returns the status that the sender is given."""
+        url = next((url for text, url in self._places.items() if text in body), None)
+        if url is None:
+            return 200  # about an installation that listens to nothing
+        try:
+            return requests.post(url, data=body, headers=headers, timeout=2).status_code
+        except requests.RequestException:
+            return 502
+
+    @contextmanager
+    def open(self) -> Iterator["PostOffice"]:
+        """Listen inside the block."""
+        with ThreadingHTTPServer(("127.0.0.1", 0), _counter(self)) as server:
+            server.daemon_threads = True
+            self.url = f"http://127.0.0.1:{server.server_port}/"
+            thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+            thread.start()
+            try:
+                yield self
+            finally:
+                server.shutdown()
+                thread.join()
+
+
+def _counter(office: PostOffice) -> type[BaseHTTPRequestHandler]:
+    class Counter(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            own = {n: v for n, v in self.headers.items() if n.lower().startswith(("x-", "content"))}
+            with suppress(OSError):
+                self.send_response(office.hand_over(body, own))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    return Counter
+
+
+class Ground:
+    """What installations share: server, sandbox, post office, and one supervisor of children."""
+
+    def __init__(self, folder: Path, *, sandbox_args: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        quotas = [f"--quota={route}={PLENTY}" for route in (*ROUTES, "static_link")]
+        self.stage = Stage(
+            folder / "stage",
+            workers=0,
+            callbacks=False,
+            env=SETTINGS,
+            sandbox_args=[*quotas, *sandbox_args],
+        )
+        self.office = PostOffice()
+        self.children = Supervisor(folder / "logs", grace=3)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            opening.enter_context(self.stage)
+            opening.enter_context(self.office.open())
+            opening.enter_context(self.children)
+            self.stage.control("webhooks", {"url": self.office.url})
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def audit(self) -> list[Mapping[str, Any]]:
+        """List all that the vendor charged for, whoever asked."""
+        entries: list[Mapping[str, Any]] = self.stage.control("audit")["audit"]
+        return entries
+
+    def wire_to_redis(self) -> Proxy:
+        """Make a faulty wire to the server."""
+        return Proxy("127.0.0.1", self.stage.server.port)
+
+    def wire_to_vendor(self) -> Proxy:
+        """Make a faulty wire to the sandbox."""
+        return Proxy("127.0.0.1", int(self.stage.sandbox_url.rpartition(":")[2]))
+
+
+class Installation:
+    """One prefix: a producer, and as many workers as are started. `name` is unique on a ground."""
+
+    def __init__(self, ground: Ground, name: str, **env: str) -> None:
+        self.ground = ground
+        self.name = name
+        self.env = {**ground.stage.env, "SATYAPAN_PREFIX": name, **env}
+        self.producer = Verifications.from_env({**ground.stage.env, "SATYAPAN_PREFIX": name})
+        self.children: list[Child] = []
+
+    def mute_producer(self) -> Verifications:
+        """Be a producer whose wake-ups never arrive: only the sweeper finds what it submits."""
+        own = {**self.ground.stage.env, "SATYAPAN_PREFIX": self.name}
+        return Verifications.from_env({**own, "SATYAPAN_BROKER_URL": _DEAF})
+
+    def start_worker(self, fault: str = "", **env: str) -> Child:
+        """Start a worker, armed if `fault` is a point:action:file; returns before it is ready."""
+        return self._start("worker", [*_PROGRAM, "worker"], fault, env)
+
+    def start_callbacks(self, fault: str = "") -> Child:
+        """Start a callbacks app on a free port; `address` finds it once it listens."""
+        command = [*_PROGRAM, "callbacks", "--workers", "1", "--bind", "127.0.0.1:0"]
+        return self._start("callbacks", command, fault, {})
+
+    def run_producer(self, fault: str, kind: str, request: str, one: str) -> Child:
+        """Start a program that submits one verification, armed."""
+        command = [sys.executable, "-m", "tests.support.armed_producer", kind, request, one]
+        return self._start("producer", command, fault, {"PYTHONPATH": str(ROOT)})
+
+    def _start(self, what: str, command: list[str], fault: str, env: Mapping[str, str]) -> Child:
+        own = {VARIABLE: fault} if fault else {}
+        everything = {**passed_on(os.environ), **self.env, **env, **own}
+        name = f"{self.name}-{what}-{len(self.children)}"
+        child = self.ground.children.start(name, command, env=everything, ready=None)
+        self.children.append(child)
+        return child
+
+    def end(self) -> None:
+        """Kill all that still runs."""
+        for child in self.children:
+            self.ground.children.kill(child.name)
+        self.children.clear()
+
+
+def said(child: Child, words: str) -> str:
+    """Give the first line of a child's log that contains these words, or ""."""
+    try:
+        lines = child.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line for line in lines if words in line), "")
+
+
+def gone(child: Child) -> bool:
+    """Tell whether a child has ended."""
+    return child.process.poll() is not None
+
+
+def kill_group(child: Child) -> None:
+    """Kill a child with all its processes, as the end of its container would."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        child.process.wait(5)
+
+
+def until(condition: Callable[[], object], what: str, *, within: float = 60.0) -> Iterator[None]:
+    """Yield, while others have their turn, until the condition holds; fail when it never does.
+
+    A server that is away for a moment is no answer yet.
+    """
+    deadline = monotonic() + within
+    while not _holds(condition):
+        assert monotonic() < deadline, f"did not happen within {within:g} s: {what}"
+        yield
+
+
+def _holds(condition: Callable[[], object]) -> bool:
+    with suppress(Unavailable):
+        return bool(condition())
+    return False
