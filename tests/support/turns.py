@@ -18,12 +18,13 @@ POLICY: Final = Policy(max_attempts=3, max_generations=2)
 
 def row(kind: str, **changes: Any) -> Row:
     """Give a claimed row of a kind."""
-    return Row(id="v1", kind=kind, deadline=NOW + DAY, state=State.CLAIMED, **changes)
+    claimed = Row(id="v1", kind=kind, deadline=NOW + DAY, state=State.CLAIMED)
+    return replace(claimed, **changes)
 
 
 def sent(kind: str, **changes: Any) -> Row:
     """Give a row whose first call is on its way."""
-    return replace(row(kind), state=State.SENT, attempts=1, **changes)
+    return replace(row(kind), **{"state": State.SENT, "attempts": 1, **changes})
 
 
 def journey(**changes: Any) -> Row:
