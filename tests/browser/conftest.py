@@ -1,0 +1,29 @@
+"""A real Chromium for this folder; without one its tests are skipped, or fail where it is due."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from demo.stage import Stage
+from tests.support.browser import chromium, program, required
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for all tests of this process."""
+    path = program()
+    if path is None:
+        missing = "Chromium is not installed (Debian: apt install chromium)"
+        if required():
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with chromium(path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The whole of Satyapan, with the sandbox's consent page."""
+    with Stage(tmp_path_factory.mktemp("stage")) as running:
+        yield running

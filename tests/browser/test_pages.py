@@ -1,0 +1,173 @@
+"""Every page in every language, light and dark, small and zoomed: judged, and pictured."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from playwright.sync_api import Browser, FloatRect, Locator
+from werkzeug.serving import make_server
+
+from callbacks.app import create_app
+from callbacks.pages import languages
+from config.settings import read_settings
+from config.tokens import ReturnTokens
+from demo.server import EmbeddedServer
+from satyapan.records import State
+from tests.support.browser import Look, person
+from tests.web.outside import TOKEN_KEY, environment, insert
+
+pytestmark = pytest.mark.browser
+
+ROW = "satyapan:row:dl-1"
+STATES = {
+    "confirming": State.PENDING,
+    "received": State.DONE,
+    "declined": State.DENIED,
+    "expired": State.EXPIRED,
+    "later": State.PARKED,
+}
+LOOKS = {
+    "light": Look(),
+    "dark-320px": Look(dark=True, width=320),
+    "zoomed-400": Look(zoomed=True),
+}
+TOKEN = ReturnTokens([TOKEN_KEY], 3600).sign("digilocker", "dl-1")
+
+
+@pytest.fixture(scope="module")
+def base(redis_server: EmbeddedServer) -> Iterator[str]:
+    """The app on a real socket."""
+    app = create_app(read_settings(environment(redis_server.url)))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join(timeout=10)
+    server.server_close()
+
+
+@pytest.fixture
+def address(base: str, redis_url: str) -> Callable[[str], str]:
+    """Prepare a page; returns its address."""
+
+    def prepared(page: str) -> str:
+        if page == "unknown":
+            return f"{base}/return/digilocker/nonsense"
+        insert(redis_url, STATES.get(page, State.PENDING))
+        if page == "unavailable":
+            with redis.Redis.from_url(redis_url) as server:
+                server.delete(ROW)
+                server.set(ROW, "no row: reading it fails")
+        return f"{base}/return/digilocker/{TOKEN}"
+
+    return prepared
+
+
+@pytest.mark.parametrize("lang", languages())
+@pytest.mark.parametrize("page", [*STATES, "unavailable", "unknown"])
+def test_a_page_is_good_for_everybody(
+    browser: Browser, address: Callable[[str], str], page: str, lang: str
+) -> None:
+    url = address(page)
+
+    for name, look in LOOKS.items():
+        with person(browser, Look(lang, look.dark, look.width, look.zoomed)) as somebody:
+            somebody.page.goto(url)
+            assert somebody.state == page
+            somebody.judge()
+            somebody.picture(f"{page}-{lang}-{name}")
+
+
+def test_an_open_page_changes_by_itself_and_tells_a_screen_reader(
+    browser: Browser, address: Callable[[str], str], redis_url: str
+) -> None:
+    with person(browser, Look("hi")) as somebody:
+        page = somebody.page
+        page.goto(address("confirming"))
+        page.evaluate("window.same = document.querySelector('[role=status]')")
+        assert page.locator(".live").is_visible()
+
+        with redis.Redis.from_url(redis_url) as server:
+            server.hset(ROW, "state", State.DONE)
+        somebody.sees("received")
+
+        assert page.evaluate("window.same === document.querySelector('[role=status]')"), "reloaded"
+        assert "धन्यवाद" in page.locator("[role=status]").inner_text()
+        assert "धन्यवाद" in page.title()
+        assert page.locator(".again").count() == 0
+        assert not page.locator(".live").is_visible()
+        asked = len(somebody.asked)
+        page.wait_for_timeout(3_000)
+        assert len(somebody.asked) == asked, "it goes on asking"
+        somebody.judge()
+
+
+def test_a_page_lives_through_a_server_that_is_away_for_a_moment(
+    browser: Browser, address: Callable[[str], str], redis_url: str
+) -> None:
+    url = address("confirming")
+    with redis.Redis.from_url(redis_url) as server, person(browser, Look()) as somebody:
+        somebody.page.goto(url)
+        row = server.dump(ROW)
+        server.set(ROW, "no row")
+        with somebody.page.expect_response(lambda answer: answer.status == 503):
+            pass
+        assert somebody.state == "confirming"
+
+        server.restore(ROW, 0, row, replace=True)
+        server.hset(ROW, "state", State.DENIED)
+
+        somebody.sees("declined")
+
+
+def test_without_script_a_person_checks_again(
+    browser: Browser, address: Callable[[str], str], redis_url: str
+) -> None:
+    with person(browser, Look(script=False)) as somebody:
+        somebody.page.goto(address("confirming") + "?verification_id=forged")
+        assert not somebody.page.locator(".live").is_visible()
+        with redis.Redis.from_url(redis_url) as server:
+            server.hset(ROW, "state", State.DONE)
+
+        somebody.page.get_by_text("Check again").click()
+
+        assert somebody.state == "received"
+        assert "verification_id" not in somebody.page.url
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(
+    browser: Browser, address: Callable[[str], str]
+) -> None:
+    with person(browser, Look()) as somebody:
+        somebody.page.goto(address("confirming"))
+
+        somebody.tab_to(".again a")
+        assert somebody.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == (
+            "solid"
+        )
+        somebody.picture("confirming-en-focus")
+        somebody.tab_to("footer a")
+        somebody.page.keyboard.press("Enter")
+        somebody.page.wait_for_url("**?lang=hi")
+
+        assert somebody.page.locator("html").get_attribute("lang") == "hi"
+
+
+def test_a_small_target_is_large_enough_for_a_finger(
+    browser: Browser, address: Callable[[str], str]
+) -> None:
+    with person(browser, Look(width=320)) as somebody:
+        somebody.page.goto(address("confirming"))
+
+        heights = [box["height"] for box in map(_box, somebody.page.locator("a").all())]
+
+    assert heights
+    assert min(heights) >= 44
+
+
+def _box(link: Locator) -> FloatRect:
+    box = link.bounding_box()
+    assert box
+    return box
