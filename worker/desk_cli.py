@@ -19,6 +19,7 @@ from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from worker.build import policy, work_ledger
 from worker.desk import Act, Desk
+from worker.redacted import redacted
 from worker.rules.person import Refused
 
 _REFUSED: Final = 1
@@ -99,23 +100,39 @@ def acts(limit: int) -> None:
 @click.command()
 @click.option("--state", default="", help="NEW, HANDLED or UNMATCHED; all when left out.")
 @click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@click.option("--show", "letter_id", metavar="ID", help="Show one, private values hidden.")
 @_json
-def inbox(state: str, limit: int, *, as_json: bool) -> None:
-    """List the webhooks that are kept, newest first, without their content."""
+def inbox(state: str, limit: int, letter_id: str | None, *, as_json: bool) -> None:
+    """List the webhooks that are kept, newest first, without their content; or show one."""
+    if letter_id:
+        _show(letter_id)
+        return
     kept = [one for one in open_desk("").inbox.all() if state.upper() in {"", one.state}]
     for letter in sorted(kept, key=lambda one: -one.received)[:limit]:
         click.echo(_line(letter, as_json=as_json))
 
 
+def _show(letter_id: str) -> None:
+    letter = open_desk("").inbox.read(letter_id)
+    if letter is None:
+        click.echo(f"no webhook {letter_id} is kept", err=True)
+        sys.exit(_REFUSED)
+    click.echo(json.dumps(_facts(letter) | {"content": redacted(letter.body)}, indent=2))
+
+
 def _line(letter: Letter, *, as_json: bool) -> str:
-    shown: dict[str, Any] = {
+    shown = _facts(letter)
+    return json.dumps(shown) if as_json else "  ".join(str(part) for part in shown.values())
+
+
+def _facts(letter: Letter) -> dict[str, Any]:
+    return {
         "id": letter.id,
         "state": letter.state,
         "event": letter.event,
         "verification_id": letter.verification_id,
         "received": letter.received,
     }
-    return json.dumps(shown) if as_json else "  ".join(str(part) for part in shown.values())
 
 
 def _each(act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool) -> None:

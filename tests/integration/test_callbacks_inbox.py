@@ -1,0 +1,40 @@
+"""Whoever is on call looks at a stored webhook from the command line."""
+
+import json
+
+import pytest
+import redis
+from click.testing import CliRunner
+
+from config.inbox import Inbox
+from satyapan.names import Keys
+from satyapan.sealing import KeyRing
+from tests.web.outside import EVENT, SEAL_KEYS, environment, written
+from worker.desk_cli import inbox
+
+
+@pytest.fixture
+def letter_id(redis_url: str) -> str:
+    """A stored webhook."""
+    with redis.Redis.from_url(redis_url) as client:
+        store = Inbox(client, Keys(), KeyRing.parse(SEAL_KEYS), 60_000)
+        store.store("a1b2", "cashfree", str(EVENT["event_type"]), written(EVENT))
+    return "a1b2"
+
+
+def test_a_webhook_is_shown_without_anybodys_data(redis_url: str, letter_id: str) -> None:
+    done = CliRunner().invoke(inbox, ["--show", letter_id], env=environment(redis_url))
+
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.output)
+    assert (shown["id"], shown["state"]) == (letter_id, "NEW")
+    assert shown["content"]["data"]["verification_id"] == "dl-1"
+    assert "Canary" not in done.output
+    assert "9000000000" not in done.output
+
+
+def test_one_that_is_not_kept_is_said_to_be_gone(redis_url: str) -> None:
+    done = CliRunner().invoke(inbox, ["--show", "nothing"], env=environment(redis_url))
+
+    assert done.exit_code == 1
+    assert "no webhook nothing is kept" in done.output

@@ -1,0 +1,51 @@
+"""What is shown of a stored webhook: enough to know what it is about, nobody's data."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.web.outside import EVENT, written
+from worker.redacted import redacted
+
+
+def test_words_and_ids_are_shown_and_people_are_not() -> None:
+    assert redacted(written(EVENT)) == {
+        "event_type": "DIGILOCKER_VERIFICATION_SUCCESS",
+        "event_time": "2026-01-05T10:11:12Z",
+        "version": "v1",
+        "data": {
+            "user_details": {"name": "***", "mobile": "***"},
+            "status": "AUTHENTICATED",
+            "verification_id": "dl-1",
+            "reference_id": 77,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", "0 bytes that are no JSON"),
+        (b"\xff\xfe", "2 bytes that are no JSON"),
+        (b"[" * 100_000, "100000 bytes that are no JSON"),
+        (b'"Canary"', "***"),
+        (b'{"Canary Person": 1}', {"***": "***"}),
+        (b'{"status": "Canary Person"}', {"status": "***"}),
+        (b'{"event_time": "2026-01-05 10:11:12"}', {"event_time": "2026-01-05 10:11:12"}),
+        (b'{"status": {"name": "Canary"}}', {"status": {"name": "***"}}),
+        (b'{"document_consent": ["PAN", "a\\nb"]}', {"document_consent": ["PAN", "***"]}),
+        (b'{"document_consent": null}', {"document_consent": None}),
+    ],
+)
+def test_what_is_odd_is_hidden(body: bytes, expected: object) -> None:
+    assert redacted(body) == expected
+
+
+LEAVES = st.text() | st.integers() | st.none()
+
+
+@given(st.recursive(LEAVES, lambda each: st.lists(each) | st.dictionaries(st.text(), each)))
+def test_any_json_can_be_shown(content: object) -> None:
+    json.dumps(redacted(json.dumps(content).encode()))
