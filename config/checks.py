@@ -6,7 +6,6 @@ Settings that are wrong in themselves never get here: reading refuses them.
 import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from config.findings import Finding, Level, UnsafeStart, found, redacted, refuse
 from config.reference import names
 from config.rules import is_loopback
 from config.settings import Settings
-from config.stores import ledger_client
+from config.stores import broker_client
 from satyapan.canonical import digest
 from satyapan.environment import PREFIX
 from satyapan.errors import Unreadable
@@ -206,7 +205,7 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     producer = settings.producer
     if producer.broker_url == producer.redis_url:
         return
-    client = ledger_client(replace(producer, redis_url=producer.broker_url), "check")
+    client = broker_client(settings)
     try:
         client.ping()
     except RedisError as error:

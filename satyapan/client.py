@@ -5,12 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from satyapan.broker import Waker, wake_app
 from satyapan.canonical import request_digest
+from satyapan.connections import connect
 from satyapan.errors import Conflict, Fault, InvalidRequest, NotFound, StillOpen
 from satyapan.events import Event
 from satyapan.ids import derive_id, id_faults
@@ -45,7 +42,7 @@ class Verifications:
         self._settings = settings
         self._kinds = Registry.with_plugins(settings.kinds)
         keys = Keys(settings.prefix)
-        redis = _connect(settings)
+        redis = connect(settings, "producer")
         self._ledger = Ledger(redis, keys, settings.ring())
         self._results = Results(redis, keys)
         self._waker = Waker(wake_app(settings))
@@ -173,15 +170,3 @@ class Verifications:
     def counts(self) -> dict[State, int]:
         """Count the verifications in each state."""
         return self._ledger.counts()
-
-
-def _connect(settings: ProducerSettings) -> Redis:
-    """Open a client whose writes are never replayed: a doubtful write is the caller's to settle."""
-    return Redis.from_url(
-        settings.redis_url,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        socket_connect_timeout=settings.redis_connect_timeout_s,
-        socket_timeout=settings.redis_read_timeout_s,
-        health_check_interval=30,
-    )

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from config.settings import Settings, read_settings
-from config.stores import ledger_client, subscriber_client
+from config.stores import ledger_client
 from demo.server import EmbeddedServer, free_port
 from demo.supervisor import Child, Supervisor
 from satyapan.broker import Waker, broker_settings, wake_app
@@ -168,11 +168,6 @@ def test_a_write_is_never_sent_twice(black_hole: str) -> None:
             client.set("a", "b")
 
     assert retry.get_retries() == 0
-
-
-def test_a_blocking_read_outlasts_the_read_timeout(settings: Settings) -> None:
-    with subscriber_client(settings, block_s=1) as client:
-        assert client.blpop(["nothing"], timeout=1) is None
 
 
 def test_clients_say_who_they_are(settings: Settings) -> None:
