@@ -63,8 +63,9 @@ _armed: dict[str, Callable[[], None]] = {}
 
 def reach(point: str) -> None:
     """Mark that a point was reached; does nothing unless a test armed it."""
-    if _armed and point in _armed:
-        _armed[point]()
+    strike = _armed.get(point) if _armed else None
+    if strike is not None:
+        strike()
 
 
 def arm(env: Mapping[str, str]) -> None:
@@ -78,14 +79,15 @@ def arm(env: Mapping[str, str]) -> None:
     point, action, place = env[VARIABLE].split(":", 2)
     if point not in POINTS or action not in _ACTIONS:
         raise ValueError(f"{VARIABLE}: choose one of {', '.join(POINTS)} and of {list(_ACTIONS)}")
-    _armed[point] = lambda: _strike(_ACTIONS[action], Path(place))
+    _armed[point] = lambda: _strike(point, _ACTIONS[action], Path(place))
 
 
-def _strike(action: Callable[[Path], None], place: Path) -> None:
+def _strike(point: str, action: Callable[[Path], None], place: Path) -> None:
     try:
         place.touch(exist_ok=False)
     except FileExistsError:
         return
+    _armed.pop(point, None)  # who is let go from a hold has removed the file
     action(place)
 
 

@@ -223,7 +223,8 @@ class _Story:
         patience = 4 * LEASE_S + 60
         yield from self._tended(self._all_settled, f"{self.case.name} recovers", within=patience)
         for pid in self.stopped:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # gunicorn ends a worker that hangs
+                os.kill(pid, signal.SIGCONT)
         calm = time.monotonic() + (4 if self.stopped else 0.5)
         yield from until(lambda: time.monotonic() > calm, "calm")
         yield from self._tended(self._all_settled, f"{self.case.name} stays settled")
