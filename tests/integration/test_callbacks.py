@@ -65,7 +65,7 @@ def test_a_person_comes_back_and_the_log_does_not_tell_who(
     assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
     log = callbacks.child.log.read_text(encoding="utf-8")
     assert "signature_mismatch" in log
-    for secret in (token, "Canary", SECRET, TOKEN_KEY, SEAL_KEYS, redis_url):
+    for secret in (token, "dl-1", "Canary", SECRET, TOKEN_KEY, SEAL_KEYS, redis_url):
         assert secret not in log
 
 
