@@ -34,9 +34,11 @@
     if (asking) return;
     asking = true;
     clearTimeout(timer);
+    const patience = new AbortController();
+    const late = setTimeout(() => patience.abort(), ANSWER_MS);
     try {
       const answer = await fetch(address, {
-        cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(ANSWER_MS),
+        cache: "no-store", credentials: "omit", signal: patience.signal,
       });
       if (answer.status === 404) return stop();
       const state = answer.ok ? await answer.json() : {};
@@ -44,6 +46,7 @@
     } catch {
       // Offline, or the server is away for a moment: ask again later.
     } finally {
+      clearTimeout(late);
       asking = false;
     }
     if (Date.now() - started > ENOUGH_MS) return stop();

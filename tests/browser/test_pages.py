@@ -104,6 +104,20 @@ def test_an_open_page_changes_by_itself_and_tells_a_screen_reader(
         somebody.judge()
 
 
+def test_who_stood_on_check_again_by_keyboard_is_taken_to_the_news(
+    browser: Browser, address: Callable[[str], str], redis_url: str
+) -> None:
+    with person(browser, Look()) as somebody:
+        somebody.page.goto(address("confirming"))
+        somebody.tab_to(".again a")
+        with redis.Redis.from_url(redis_url) as server:
+            server.hset(ROW, "state", State.EXPIRED)
+
+        somebody.sees("expired")
+
+        assert somebody.page.evaluate("document.activeElement.tagName") == "H1"
+
+
 def test_a_page_lives_through_a_server_that_is_away_for_a_moment(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
