@@ -7,6 +7,11 @@ fails half way and takes the connection's details away, then closes it, which pu
 messages back through that connection. The worker is ready for connection errors there, not for an
 AttributeError; so say the former.
 
+A second mend: an acknowledgement that fails, because Redis is away just then, leaves the message on
+the list of those that the worker holds. When all its places are taken by such messages, it never
+asks for another, and so never learns that its connection is dead: it stands still for ever, without
+a word. Here the place is free again; the message itself comes back after the visibility timeout.
+
 Knows nothing of verifications. tests/integration/test_transport.py fails on the day this is no
 longer needed.
 """
@@ -15,12 +20,35 @@ from typing import Any
 
 import redis
 from kombu.transport import redis as upstream
+from kombu.transport import virtual
 
 from satyapan.points import POPPED, reach
 
 
+class QoS(upstream.QoS):
+    """Messages in hand; one whose acknowledgement fails is in hand no more."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge; the place is free also when Redis could not be told."""
+        try:
+            super().ack(delivery_tag)
+        except (redis.RedisError, OSError):
+            virtual.QoS.ack(self, delivery_tag)  # on our own list alone
+            raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Give a message up; the place is free also when Redis could not be told."""
+        try:
+            super().reject(delivery_tag, requeue)
+        except (redis.RedisError, OSError):
+            virtual.QoS.ack(self, delivery_tag)  # on our own list alone
+            raise
+
+
 class Channel(upstream.Channel):
     """A channel that calls a collected connection what it is."""
+
+    QoS = QoS
 
     # The signature is upstream's.
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002

@@ -141,6 +141,20 @@ def test_a_blackhole_swallows_and_keeps_the_connection(
         caller.recv(1)
 
 
+def test_a_frozen_connection_is_silent_and_a_new_one_is_good(
+    wire: Proxy, caller: socket.socket
+) -> None:
+    assert ask(caller, b"x") == b"x"
+    wire.freeze()
+    caller.settimeout(0.3)
+
+    with pytest.raises(TimeoutError):
+        ask(caller, b"y")
+
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as again:
+        assert ask(again, b"x") == b"x"
+
+
 def test_a_reset_reaches_both_sides(wire: Proxy, caller: socket.socket) -> None:
     assert ask(caller, b"x") == b"x"
 

@@ -271,7 +271,8 @@ def _idle(evidence: _Evidence) -> Iterator[str]:
     """A run without progress proves nothing."""
     accepted = evidence.history.accepted()
     done = sum(1 for one in accepted if one in evidence.rows and _answered(evidence.rows[one]))
-    if not accepted or done < evidence.least_done * len(accepted):
+    needed = evidence.least_done * max(1, len(accepted))
+    if done < needed:
         yield f"only {done} of {len(accepted)} accepted were answered"
 
 

@@ -63,6 +63,7 @@ class _Link:
     caller: asyncio.StreamWriter
     server: asyncio.StreamWriter
     asked: bytes = b""
+    frozen: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -115,6 +116,11 @@ class Proxy:
     def reset(self) -> None:
         """Cut every open connection at once, on both sides, with RST."""
         self._wait(self._cut_all())
+
+    def freeze(self) -> None:
+        """Let the open connections fall silent for good; new ones are good: a half-open peer."""
+        for link in list(self._links):
+            link.frozen = True
 
     def refuse(self) -> None:
         """Close the port: connections are refused from now on; open ones are cut."""
@@ -211,6 +217,9 @@ class Proxy:
                 elif self._dropped(link):
                     self._cut(link)
                     return
+                if link.frozen:
+                    flow.swallowed += len(data)
+                    continue
                 await self._carry(flow, writer, data)
                 if not up:
                     link.asked = b""
@@ -239,9 +248,12 @@ class Proxy:
         self.counters.dropped += 1
         return True
 
+    def _silent(self, link: _Link) -> bool:
+        return link.frozen or self.up.blackhole or self.down.blackhole
+
     async def _ended(self, link: _Link) -> None:
         """One side closed: so does the other, unless a blackhole keeps that from it."""
-        while (self.up.blackhole or self.down.blackhole) and not link.over.is_set():
+        while self._silent(link) and not link.over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(link.over.wait(), 0.05)
         self._links.discard(link)

@@ -1,0 +1,188 @@
+"""What happens around the workers: the server away, full, demoted, slow, silent or empty."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kombu import Connection
+
+from demo.supervisor import Child
+from tests.support.book import Book, scale
+from tests.support.installation import LEASE_S, Ground, Installation, gone
+from tests.support.outage import Trial, demote, empty, fill, flush, freeze, restart
+from tests.support.project import ROOT
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+SCALE = scale()
+JOBS = 40
+CLEAN_S = 15.0
+HALF_OPEN_S = 40.0
+SKEW = """
+import os, time
+_true, _ahead = time.time, float(os.environ["SKEW_S"])
+time.time = lambda: _true() + _ahead
+"""
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with Ground(tmp_path, sandbox_args=("--latency-ms", "50")) as ground:
+        yield ground
+
+
+def note(name: str, trial: Trial, **figures: float) -> None:
+    """Judge, write down, and fail if something was violated."""
+    verdict = trial.judge()
+    Book(SCALE).note("outages", name, good=verdict.good, **{**verdict.figures, **figures})
+    assert verdict.good, str(verdict)
+
+
+@pytest.mark.parametrize("outage", [restart, demote, fill, freeze], ids=lambda o: o.__name__)
+def test_an_outage_of_the_server_in_the_middle_of_work(
+    ground: Ground, outage: Callable[[Trial], None]
+) -> None:
+    with Trial(ground, "outage") as trial:
+        trial.submit(JOBS)
+        outage(trial)
+        back = trial.seconds_to_work()
+        trial.submit(JOBS)
+        trial.settle()
+
+        assert trial.alive() == 2
+        note(outage.__name__, trial, consuming_again_s=round(back, 1))
+        assert back <= CLEAN_S
+
+
+@pytest.mark.parametrize("loss", [flush, empty], ids=lambda o: o.__name__)
+def test_a_server_that_lost_everything_makes_nobody_pay_twice(
+    ground: Ground, loss: Callable[[Trial], None]
+) -> None:
+    with Trial(ground, "loss") as trial:
+        ids = trial.submit(JOBS)
+        loss(trial)
+        trial.seconds_to_work()
+        for one in ids:
+            trial.insist(one)
+        trial.settle()
+
+        # What was answered before the loss is gone with it; that it was paid for is not.
+        after = {one: trial.place.producer.get(one) for one in ids}
+        trial.history.reads.clear()
+        verdict = trial.judge(least_done=0.0)
+        Book(SCALE).note("outages", loss.__name__, good=verdict.good, **verdict.figures)
+        assert set(verdict.violations) <= {"I6 not final"}, str(verdict)
+        assert {seen.reason for seen in after.values() if seen} <= {
+            "",
+            "foreign_duplicate",
+            "lost_answer",
+        }
+
+
+def test_a_server_slow_by_two_seconds_is_only_slow(ground: Ground) -> None:
+    with ground.wire_to_redis() as wire:
+        url = f"redis://127.0.0.1:{wire.port}/0"
+        with Trial(ground, "slow", SATYAPAN_REDIS_URL=url) as trial:
+            trial.submit(10)
+            wire.down.latency_s = 2.0
+            trial.submit(10)
+            time.sleep(5)
+            wire.heal()
+            trial.settle()
+
+            note("slow by 2 s", trial)
+
+
+def test_a_half_open_connection_is_noticed_in_time(ground: Ground) -> None:
+    with ground.wire_to_redis() as wire:
+        url = f"redis://127.0.0.1:{wire.port}/0"
+        with Trial(ground, "half", workers=1, SATYAPAN_REDIS_URL=url) as trial:
+            trial.submit(5)
+            trial.settle()
+            wire.freeze()
+            back = trial.seconds_to_work()
+            trial.submit(5)
+            trial.settle()
+
+            note("half-open", trial, consuming_again_s=round(back, 1))
+            assert back <= HALF_OPEN_S
+
+
+def test_clocks_five_minutes_apart_change_nothing(ground: Ground, tmp_path: Path) -> None:
+    tmp_path.joinpath("sitecustomize.py").write_text(SKEW)
+    with Trial(ground, "skew", workers=0) as trial:
+        for ahead in ("300", "-300"):
+            trial.workers.append(trial.place.start_worker(PYTHONPATH=str(tmp_path), SKEW_S=ahead))
+        begun = time.time()
+        trial.submit(JOBS)
+        trial.settle()
+
+        note("clocks 10 min apart", trial)
+        rows = [trial.place.producer.get(one) for one in trial.history.accepted()]
+        assert all(abs(row.updated / 1000 - begun) < 60 for row in rows if row)
+
+
+def test_two_sweepers_at_once_wake_each_row_once(ground: Ground) -> None:
+    with Trial(ground, "sweepers", workers=3) as trial:
+        trial.submit(100, trial.place.mute_producer())
+        trial.settle()
+
+        note("three sweepers", trial)
+
+
+@pytest.mark.parametrize("timeout_s", [1, 3600])
+def test_a_shell_with_another_visibility_timeout_joins(ground: Ground, timeout_s: int) -> None:
+    with Trial(ground, f"shell-{timeout_s}") as trial:
+        trial.submit(JOBS)
+        options = {
+            "visibility_timeout": timeout_s,
+            "global_keyprefix": f"{trial.place.name}:broker:",
+        }
+        with Connection(ground.stage.server.url, transport_options=options) as shell:
+            channel: Any = shell.channel()
+            for _ in range(30):
+                channel.qos.restore_visible(num=50)
+                time.sleep(0.1)
+        trial.settle()
+
+        note(f"a shell with {timeout_s} s", trial)
+
+
+def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(ground: Ground) -> None:
+    with Trial(ground, "poison", workers=0) as trial:
+        trial.insist("pill")
+        trial.submit(10)
+        deaths = 0
+        worker = _start_poisoned(trial.place)
+        while not trial._settled("pill"):
+            if gone(worker):
+                deaths += 1
+                _end_leases(trial)
+                worker = _start_poisoned(trial.place)
+            time.sleep(0.05)
+        trial.settle(within=4 * LEASE_S)
+
+        seen = trial.place.producer.get("pill")
+        assert seen is not None
+        assert (seen.state, seen.reason) == ("PARKED", "workers_lost")
+        assert deaths == 5
+        assert seen.attempts == 0
+        verdict = trial.judge(least_done=0.9)
+        Book(SCALE).note("outages", "poison", good=verdict.good, **verdict.figures, deaths=deaths)
+        assert verdict.good, str(verdict)
+
+
+def _start_poisoned(place: Installation) -> Child:
+    command = [sys.executable, "-m", "tests.support.poisoned_worker"]
+    return place._start("poisoned", command, "", {"PYTHONPATH": str(ROOT)})
+
+
+def _end_leases(trial: Trial) -> None:
+    """Let the dead worker's leases end now: waiting for it five times would take a minute."""
+    with trial.server as server:
+        for key in server.scan_iter(f"{trial.place.name}:row:*"):
+            if server.hexists(key, "lease"):
+                server.hset(key, "lease", 1)
+                server.zadd(f"{trial.place.name}:due", {key.rpartition(b":")[2]: 1})

@@ -1,0 +1,139 @@
+"""A running installation to break things around, with what is needed to say how it came through."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+import redis
+
+from satyapan import Verifications
+from tests.support.history import History, Verdict, judge, rows_of
+from tests.support.installation import Ground, Installation, gone, said, until
+
+REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+
+
+class Trial:
+    """Passports through an installation with some workers; `judge` says how it went."""
+
+    def __init__(self, ground: Ground, name: str, workers: int = 2, **env: str) -> None:
+        self.ground = ground
+        self.place = Installation(ground, name, **env)
+        self.history = History()
+        self.workers = [self.place.start_worker() for _ in range(workers)]
+        self._count = 0
+        self.wait(lambda: all(said(one, "worker ready") for one in self.workers), "workers")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.place.end()
+
+    @property
+    def server(self) -> Any:
+        """Talk to the server itself, past every faulty wire."""
+        return redis.Redis.from_url(self.ground.stage.server.url)
+
+    def submit(self, number: int, producer: Verifications | None = None) -> list[str]:
+        """Submit so many, each until it is confirmed; returns their ids."""
+        ids = []
+        for _ in range(number):
+            self._count += 1
+            ids.append(self.insist(f"{self.place.name}-{self._count}", producer))
+        return ids
+
+    def insist(self, one: str, producer: Verifications | None = None) -> str:
+        """Submit until that is confirmed."""
+        asked = producer or self.place.producer
+
+        def submitted() -> bool:
+            return self.history.submit(asked, "passport", REQUEST, one) == "ok"
+
+        self.wait(submitted, f"{one} is accepted")
+        return one
+
+    def settle(self, within: float = 90.0) -> None:
+        """Wait until every accepted one is settled."""
+        ids = self.history.accepted()
+        self.wait(lambda: all(self._settled(one) for one in ids), "all settled", within)
+
+    def seconds_to_work(self, within: float = 90.0) -> float:
+        """Submit one, and tell how long it takes until it is done: the worker consumes again."""
+        begun = time.monotonic()
+        (one,) = self.submit(1)
+        self.wait(lambda: self._settled(one), "a worker consumes again", within)
+        return time.monotonic() - begun
+
+    def alive(self) -> int:
+        """Count the workers that are still those that were started."""
+        return sum(not gone(worker) for worker in self.workers)
+
+    def judge(self, least_done: float = 0.95) -> Verdict:
+        """Judge all that was submitted."""
+        ids = list(dict.fromkeys(submit.id for submit in self.history.submits))
+        for one in ids * 2:
+            self.history.read(self.place.producer, one)
+        self.history.listen(self.place.producer)
+        rows = rows_of(self.place.producer, ids)
+        audit = [e for e in self.ground.audit() if e["verification_id"] in set(ids)]
+        return judge(self.history, audit, rows, least_done=least_done)
+
+    def wait(self, condition: Callable[[], object], what: str, within: float = 60.0) -> None:
+        """Wait until something holds; fail when it never does."""
+        for _ in until(condition, what, within=within):
+            time.sleep(0.05)
+
+    def _settled(self, one: str) -> bool:
+        seen = self.history.read(self.place.producer, one)
+        return seen is not None and seen.settled
+
+
+def restart(trial: Trial) -> None:
+    """Kill the server, start it again on its data."""
+    trial.ground.stage.server.kill()
+    trial.ground.stage.server.restart()
+
+
+def demote(trial: Trial) -> None:
+    """Make the server a replica of nobody for a while: it reads, and refuses writes."""
+    with trial.server as server:
+        server.replicaof("127.0.0.1", "1")
+        time.sleep(3)
+        server.replicaof("NO", "ONE")
+
+
+def fill(trial: Trial) -> None:
+    """Let the server's memory be full under noeviction for a while."""
+    with trial.server as server:
+        server.config_set("maxmemory", "1mb")
+        time.sleep(3)
+        server.config_set("maxmemory", "0")
+
+
+def freeze(trial: Trial) -> None:
+    """Stop the server in its tracks for longer than every read waits."""
+    process = trial.ground.stage.server.pid
+    os.kill(process, signal.SIGSTOP)
+    try:
+        time.sleep(7)
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def flush(trial: Trial) -> None:
+    """Delete everything."""
+    with trial.server as server:
+        server.flushall()
+
+
+def empty(trial: Trial) -> None:
+    """Kill the server and start it again without its data."""
+    server = trial.ground.stage.server
+    server.kill()
+    for path in sorted(server.data.rglob("*"), reverse=True):
+        if path.is_file() and path != server.log:
+            path.unlink()
+    server.restart()
