@@ -29,6 +29,7 @@ PYTHON = VENV / "bin" / "python"
 BASE = str(Path(sys.executable).resolve())  # not .venv's own link, if this was started with it
 STAMP = VENV / "satyapan.stamp"
 LOCK = ROOT / "requirements.lock"
+FAULTS = ROOT / ".satyapan" / "faults" / "long.jsonl"
 INPUTS = (LOCK, ROOT / "pyproject.toml", ROOT / "satyapan" / "pyproject.toml")
 
 USAGE = """\
@@ -39,6 +40,9 @@ usage: python3 run.py COMMAND [ARGUMENTS]
                     lint, types, import contracts and the tests; --all takes the slow tests too
   test --only-tests [PYTEST ARGUMENTS]
                     the tests alone
+  faults [--fresh] [PYTEST ARGUMENTS]
+                    the fault suite's long form, an hour or more; goes on where it was interrupted,
+                    --fresh begins anew. Its short form is among the tests
   exec COMMAND...   run any command in the environment, e.g. exec satyapan kinds
 """
 
@@ -63,12 +67,14 @@ def main(arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0
     command, *rest = arguments
-    if command not in {"demo", "test", "exec"} or (command == "exec" and not rest):
+    if command not in {"demo", "test", "faults", "exec"} or (command == "exec" and not rest):
         print(USAGE, file=sys.stderr)
         return 2
     prepare()
     if command == "test":
         return run_tests(rest)
+    if command == "faults":
+        return run_faults(rest)
     become(["satyapan", "demo", *rest] if command == "demo" else rest)
     return 0
 
@@ -216,6 +222,17 @@ def run_tests(arguments: list[str]) -> int:
     for name, code, seconds in outcomes:
         print(f"{name:8} {'FAILED' if code else 'ok':6} {seconds:6.1f} s")
     return int(any(code for _, code, _ in outcomes))
+
+
+def run_faults(arguments: Sequence[str]) -> int:
+    """Run the long form in one process, shown as it goes; its notes are kept in FAULTS."""
+    if "--fresh" in arguments:
+        FAULTS.unlink(missing_ok=True)
+    rest = [argument for argument in arguments if argument != "--fresh"]
+    os.environ["SATYAPAN_FAULTS"] = "long"
+    say(f"the long form takes an hour or more; its notes are in {FAULTS.relative_to(ROOT)}")
+    command = ("pytest", "-m", "faults", "--capture=no", *rest)
+    return run_check(command)[0]
 
 
 def pytest_command(arguments: Sequence[str], *, everything: bool) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ _COLUMNS: Final = ("accepted", "done", "parked", "lost", "run_twice", "paid_twic
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is tried; `runs` is for each point, kind and action."""
+    """How much is tried: `runs` of each point, kind and action; jobs, kills, restarts per storm."""
 
     long: bool
     runs: int
@@ -29,10 +29,15 @@ class Scale:
     kills: int
     restarts: int
     ambiguous: int
+    storms: int
 
 
-SHORT: Final = Scale(long=False, runs=3, jobs=3_000, kills=30, restarts=3, ambiguous=1_000)
-LONG: Final = Scale(long=True, runs=50, jobs=50_000, kills=500, restarts=30, ambiguous=10_000)
+SHORT: Final = Scale(
+    long=False, runs=3, jobs=3_000, kills=30, restarts=3, ambiguous=1_000, storms=1
+)
+LONG: Final = Scale(
+    long=True, runs=50, jobs=5_000, kills=50, restarts=3, ambiguous=10_000, storms=10
+)
 
 
 def scale(env: Mapping[str, str] = os.environ) -> Scale:

@@ -106,6 +106,30 @@ def test_pytest_gets_the_further_arguments_and_leaves_slow_tests_out() -> None:
     assert "not slow" not in run.pytest_command([], everything=True)
 
 
+def test_the_long_form_of_the_faults_goes_on_or_begins_anew(
+    nothing_to_prepare: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands: list[tuple[str, ...]] = []
+
+    def note(command: tuple[str, ...]) -> tuple[int, float]:
+        commands.append(command)
+        return 0, 0.0
+
+    monkeypatch.setattr(run, "run_check", note)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "FAULTS", tmp_path / "long.jsonl")
+    monkeypatch.setenv("SATYAPAN_FAULTS", "")
+    run.FAULTS.write_text("{}")
+
+    assert run.main(["faults", "-k", "storm"]) == 0
+    assert run.FAULTS.exists()
+    assert run.main(["faults", "--fresh"]) == 0
+
+    assert not run.FAULTS.exists()
+    assert commands[0][-3:] == ("--capture=no", "-k", "storm")
+    assert run.environment()["SATYAPAN_FAULTS"] == "long"
+
+
 def test_a_debugger_gets_the_terminal_for_itself() -> None:
     assert "-n" not in run.pytest_command(["--pdb"], everything=True)
 

@@ -1,0 +1,241 @@
+"""Random `kill -9` under load, for Satyapan and for the plain Celery control alike.
+
+Both sides get the same plan: so many jobs, kills spread over their progress, the server killed and
+restarted in between, workers started again at once as an orchestrator would.
+"""
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Protocol
+
+import redis
+
+from demo.supervisor import Child
+from satyapan import Unavailable
+from satyapan.records import SETTLED
+from tests.support.history import History, Verdict, judge, rows_of
+from tests.support.installation import Ground, Installation, gone, kill_group
+from tests.support.plain_celery import Plain
+from tests.support.project import ROOT
+
+REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+_AWAY: Final = (Unavailable, redis.RedisError, OSError)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a storm is made of; `seed` decides the moments."""
+
+    name: str
+    seed: int
+    jobs: int
+    kills: int
+    restarts: int
+    workers: int = 2
+    pool: str = "threads"
+    within_s: float = 900.0
+
+
+class Side(Protocol):
+    """A system under the storm."""
+
+    def start_worker(self) -> Child:
+        """Start one more worker."""
+        ...
+
+    def submit(self, one: str) -> None:
+        """Submit a job; raises when that was not confirmed."""
+        ...
+
+    def finished(self) -> int:
+        """Count the jobs that need no more work."""
+        ...
+
+    def over(self) -> bool:
+        """Tell whether nothing more will happen."""
+        ...
+
+
+@dataclass
+class Ours:
+    """Satyapan."""
+
+    ground: Ground
+    plan: Plan
+    history: History = field(default_factory=History)
+
+    def __post_init__(self) -> None:
+        """Make the installation."""
+        self.place = Installation(
+            self.ground,
+            self.plan.name,
+            SATYAPAN_WORKER_POOL=self.plan.pool,
+            SATYAPAN_WORKER_CONCURRENCY="4",
+        )
+        self.producer = self.place.producer
+
+    def start_worker(self) -> Child:
+        return self.place.start_worker()
+
+    def submit(self, one: str) -> None:
+        if self.history.submit(self.producer, "passport", REQUEST, one) != "ok":
+            raise Unavailable("not confirmed", one)
+
+    def finished(self) -> int:
+        counts = self.producer.counts()
+        return sum(number for state, number in counts.items() if state in SETTLED)
+
+    def over(self) -> bool:
+        return self.finished() >= len(self.history.accepted())
+
+    def verdict(self) -> Verdict:
+        """Read all of it twice, and judge."""
+        ids = self.history.accepted()
+        for one in ids * 2:
+            self.history.read(self.producer, one)
+        self.history.listen(self.producer)
+        own = f"{self.plan.name}-"
+        audit = [e for e in self.ground.audit() if str(e["verification_id"]).startswith(own)]
+        return judge(self.history, audit, rows_of(self.producer, ids))
+
+
+class Control:
+    """A plain Celery task."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self._vendor = f"{ground.stage.sandbox_url}/verification"
+        self._url = ground.stage.server.url.replace("/0", "/1")
+        self.plain = Plain(self._url, self._vendor)
+        self._started = 0
+        self._calm_since = 0.0
+
+    def start_worker(self) -> Child:
+        self._started += 1
+        program = [sys.executable, "-m", "tests.support.plain_celery", self._url, self._vendor]
+        name = f"plain-{self._started}"
+        env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        return self.ground.children.start(name, program, env=env)
+
+    def submit(self, one: str) -> None:
+        self.plain.submit(one)
+
+    def finished(self) -> int:
+        return self.plain.done()
+
+    def over(self) -> bool:
+        """Wait until queue and unacknowledged messages are empty, and stay so."""
+        if not self.plain.drained():
+            self._calm_since = 0.0
+            return False
+        self._calm_since = self._calm_since or time.monotonic()
+        return time.monotonic() - self._calm_since > 3
+
+    def figures(self) -> dict[str, int]:
+        """Count losses and doubles."""
+        return self.plain.figures(self.ground.audit())
+
+
+def blow(side: Side, ground: Ground, plan: Plan) -> float:
+    """Let the storm blow until all is over; returns how long (s) it took.
+
+    Fails when it is not over in time, which is a loss as good as any.
+    """
+    dice = random.Random(plan.seed)
+    begun = time.monotonic()
+    workers = [side.start_worker() for _ in range(plan.workers)]
+    with _submitting(side, plan):
+        for at, strike in _strikes(plan, dice):
+            _await(side, partial(_reached, side, at), workers, plan, begun)
+            strike(side, ground, workers, dice)
+    _await(side, side.over, workers, plan, begun)
+    for worker in workers:
+        ground.children.kill(worker.name)
+    return time.monotonic() - begun
+
+
+def _reached(side: Side, at: int) -> bool:
+    return side.finished() >= at
+
+
+Strike = Callable[[Side, Ground, list[Child], random.Random], None]
+
+
+def _strikes(plan: Plan, dice: random.Random) -> list[tuple[int, Strike]]:
+    """Spread kills and restarts over the progress of the work."""
+    ends = plan.jobs * 0.95
+    kills: list[tuple[int, Strike]] = [
+        (int(dice.uniform(1, ends)), _kill) for _ in range(plan.kills)
+    ]
+    kills += [(int(dice.uniform(1, ends)), _restart) for _ in range(plan.restarts)]
+    return sorted(kills, key=lambda pair: pair[0])
+
+
+def _kill(side: Side, ground: Ground, workers: list[Child], dice: random.Random) -> None:
+    time.sleep(dice.uniform(0, 0.1))  # not only right after an answer was counted
+    victim = dice.randrange(len(workers))
+    ground.children.kill(workers[victim].name)
+    workers[victim] = side.start_worker()
+
+
+def _restart(_side: Side, ground: Ground, _workers: list[Child], dice: random.Random) -> None:
+    ground.stage.server.kill()
+    time.sleep(dice.uniform(0, 1))
+    ground.stage.server.restart()
+
+
+def _await(
+    side: Side, holds: Callable[[], bool], workers: list[Child], plan: Plan, begun: float
+) -> None:
+    while not _tolerant(holds):
+        late = time.monotonic() - begun > plan.within_s
+        assert not late, f"{plan}: not over in time, {side.finished()} finished"
+        for place, worker in enumerate(workers):
+            if gone(worker):  # by itself: an orchestrator starts it again
+                kill_group(worker)
+                workers[place] = side.start_worker()
+        time.sleep(0.05)
+
+
+def _tolerant(holds: Callable[[], bool]) -> bool:
+    with suppress(*_AWAY):
+        return holds()
+    return False
+
+
+@contextmanager
+def _submitting(side: Side, plan: Plan) -> Iterator[None]:
+    """Submit all jobs in a thread; what was not confirmed is submitted again."""
+    failures: list[BaseException] = []
+
+    def submit_all() -> None:
+        try:
+            for number in range(plan.jobs):
+                _insist(side, f"{plan.name}-{number}")
+        except BaseException as error:  # told below, in the test's own thread
+            failures.append(error)
+            raise
+
+    thread = threading.Thread(target=submit_all, daemon=True)
+    thread.start()
+    yield
+    thread.join(plan.within_s)
+    assert not failures, failures
+    assert not thread.is_alive(), "still submitting"
+
+
+def _insist(side: Side, one: str) -> None:
+    for _ in range(600):
+        try:
+            return side.submit(one)
+        except Exception as error:  # Celery wraps what the broker says in errors of its own
+            if isinstance(error, AssertionError):
+                raise
+            time.sleep(0.1)
+    raise AssertionError(f"{one} was never accepted")
