@@ -17,7 +17,7 @@ from hypothesis import settings
 
 from demo.server import EmbeddedServer, ServerMissing, find_server
 from demo.supervisor import Supervisor
-from tests.support.book import SHORT, Book, scale
+from tests.support.book import RUN, Book, scale
 from tests.support.workbench import Workbench
 
 IN_CI = os.environ.get("CI") == "true"
@@ -39,16 +39,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begin a new book of faults; the long form goes on in its own."""
-    if not hasattr(session.config, "workerinput"):
-        Book(SHORT).clear()
+def pytest_sessionstart() -> None:
+    """Give this run of the tests one book of faults, for the processes it starts as well."""
+    os.environ.setdefault(RUN, str(os.getpid()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what the fault suite found, the control beside ours."""
-    if table := Book(scale()).table():
+    form = scale()
+    book = Book(form)
+    if table := book.table():
         terminalreporter.write_line(table)
+    if not form.long:
+        book.burn()
 
 
 def absent(what: str) -> None:

@@ -1,7 +1,7 @@
 """What the fault suite found, one JSON line for each experiment, and the table made of it.
 
-The short form starts a new book each time. The long form keeps its book, and so goes on where it
-was interrupted.
+The short form has a book for each run of the tests, shared by its processes. The long form keeps
+its book, and so goes on where it was interrupted.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any, Final
 from tests.support.project import ROOT
 
 VARIABLE: Final = "SATYAPAN_FAULTS"
+RUN: Final = "SATYAPAN_FAULTS_RUN"
 FOLDER: Final = ROOT / ".satyapan" / "faults"
 _COLUMNS: Final = ("accepted", "done", "parked", "lost", "run_twice", "paid_twice")
 
@@ -49,10 +50,11 @@ class Book:
     """The notes of one form of the suite; several processes may write to it."""
 
     def __init__(self, form: Scale, folder: Path = FOLDER) -> None:
-        self.path = folder / ("long.jsonl" if form.long else "short.jsonl")
+        name = "long" if form.long else f"short-{os.environ.get(RUN, os.getpid())}"
+        self.path = folder / f"{name}.jsonl"
 
-    def clear(self) -> None:
-        """Begin a new book."""
+    def burn(self) -> None:
+        """Delete the book."""
         self.path.unlink(missing_ok=True)
 
     def note(self, suite: str, key: str, *, good: bool, **figures: Any) -> None:
