@@ -78,7 +78,7 @@ class _Building:
     def register(self, app: Flask) -> None:
         """Add every route."""
         pulse = Pulse(self._redis, broker_client(self._settings), self._keys)
-        hosts = frozenset(host.lower() for host in self._settings.callbacks.return_hosts)
+        hosts = frozenset(self._settings.producer.return_hosts)
         app.register_blueprint(returns(Doorstep(self._visits(), self._pages, hosts, self._metrics)))
         app.register_blueprint(webhooks(self._reception()))
         app.register_blueprint(health(pulse, self._metrics))

@@ -40,14 +40,6 @@ class CallbacksSettings:
             "TOKEN_LIFE_S", "Seconds for which a return address works.", check=[Range(min=60)]
         ),
     )
-    return_hosts: tuple[str, ...] = field(
-        default=(),
-        metadata=setting(
-            "RETURN_HOSTS",
-            "Hosts that a person may be sent on to after the return page, split by commas.",
-            check=[rules.hosts],
-        ),
-    )
     max_webhook_bytes: int = field(
         default=262_144,
         metadata=setting(

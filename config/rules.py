@@ -3,7 +3,6 @@
 No text here repeats a value.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 POLICIES: Final = ("park", "fail", "reissue")
-_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 _TOKEN_KEY: Final = 32
 _LEASE_SLACK_S: Final = 10
 """What a worker may need beside the vendor call: the claim, the commit, a slow Redis."""
@@ -78,12 +76,6 @@ def token_keys(keys: Collection[str]) -> None:
     """Refuse keys that could be guessed."""
     if any(len(key) < _TOKEN_KEY for key in keys):
         raise ValidationError(f"each should have at least {_TOKEN_KEY} random characters.")
-
-
-def hosts(names: Collection[str]) -> None:
-    """Refuse what isn't a bare host name."""
-    if not all(_HOST.fullmatch(name) for name in names):
-        raise ValidationError("should be host names without scheme or path, split by commas.")
 
 
 def networks(texts: Collection[str]) -> None:

@@ -10,8 +10,9 @@ from satyapan.canonical import request_digest
 from satyapan.connections import connect
 from satyapan.errors import Conflict, Fault, InvalidRequest, NotFound, StillOpen
 from satyapan.events import Event
+from satyapan.hosts import allowed
 from satyapan.ids import derive_id, id_faults
-from satyapan.kinds import Registry
+from satyapan.kinds import Kind, Registry
 from satyapan.ledger import Ledger
 from satyapan.names import RUN, Keys
 from satyapan.points import INSERTED, reach
@@ -77,7 +78,8 @@ class Verifications:
             Unavailable: not confirmed; submit the same again, it never runs twice.
         """
         row_id, faults = self._identify(kind, verification_id, key)
-        checked = self._kinds.ask(kind).check(request, faults)
+        asked = self._kinds.ask(kind)
+        checked = asked.check(request, faults + self._onward_faults(asked, request))
         row = Row(
             id=row_id,
             kind=kind,
@@ -105,6 +107,17 @@ class Verifications:
                 raise InvalidRequest([Fault("key", "key_missing", "key is empty.")])
             return derive_id(self._id_key, kind, key), []
         return str(verification_id), id_faults(verification_id)
+
+    def _onward_faults(self, kind: Kind, request: Mapping[str, Any]) -> list[Fault]:
+        """Refuse an address that nobody would be sent on to; whether it is one, the kind says."""
+        name = kind.onward_field
+        url = request.get(name) if name and isinstance(request, Mapping) else None
+        if not isinstance(url, str) or not url.startswith("https://"):
+            return []
+        if allowed(url, self._settings.return_hosts):
+            return []
+        message = f"{name} should lead to a host that SATYAPAN_RETURN_HOSTS allows."
+        return [Fault(name, f"{name}_value_invalid", message)]
 
     def get(self, verification_id: str) -> Verification | None:
         """Read a verification; None when there is none of that id.

@@ -23,6 +23,7 @@ from satyapan.sealing import KeyRing
 
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
 _PLACE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 _ID_KEY: Final = 32
 
 
@@ -54,6 +55,11 @@ def _id_key(text: str) -> None:
 def _places(places: list[str]) -> None:
     if not all(_PLACE.fullmatch(place) for place in places):
         raise ValidationError("should be module:ATTRIBUTE, several with commas.")
+
+
+def _hosts(names: list[str]) -> None:
+    if not all(_HOST.fullmatch(name) for name in names):
+        raise ValidationError("should be host names without scheme or path, split by commas.")
 
 
 _NAME: Final = Regexp(r"\A[A-Za-z0-9._-]{1,64}\Z", error="should be 1 to 64 of A-Z a-z 0-9 . _ -.")
@@ -111,6 +117,15 @@ class ProducerSettings:
         default=(),
         metadata=setting(
             "KINDS", "Further kinds: module:ATTRIBUTE, several with commas.", check=[_places]
+        ),
+    )
+    return_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "RETURN_HOSTS",
+            "Hosts that a person may be sent on to after the return page (`return_url`), split by "
+            "commas. The same for producers and callbacks.",
+            check=[_hosts],
         ),
     )
     deadline_s: int = field(

@@ -44,12 +44,19 @@ class FakeVerifications(Verifications):
     Set `unavailable` to True, and every call raises Unavailable as if Redis were gone.
     """
 
-    def __init__(self, *, reply_to: str = "default", kinds: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        reply_to: str = "default",
+        kinds: Sequence[str] = (),
+        return_hosts: Sequence[str] = (),
+    ) -> None:
         settings = ProducerSettings(
             seal_keys=Secret(f"fake:{_KEY}"),
             id_key=Secret(_KEY),
             reply_to=reply_to,
             kinds=tuple(kinds),
+            return_hosts=tuple(return_hosts),
         )
         super().__init__(settings)
         self.unavailable = False

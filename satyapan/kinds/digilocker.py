@@ -143,6 +143,7 @@ DIGILOCKER = Kind(
             data_life_s=3600,
         )
     },
+    onward_field="return_url",
     private=frozenset({"user_details", "documents", "url", "link", "return_url"}),
     labels={
         "AUTHENTICATED": "the person gave consent",

@@ -44,7 +44,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     folder = tmp_path_factory.mktemp("canary")
     env = {
         "SATYAPAN_LOG_LEVEL": "DEBUG",
-        "SATYAPAN_CALLBACKS_RETURN_HOSTS": "kanari-return.example.in",
+        "SATYAPAN_RETURN_HOSTS": "kanari-return.example.in",
     }
     with Stage(folder, env=env) as stage:
         yield stage, play(stage)

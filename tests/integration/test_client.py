@@ -45,6 +45,7 @@ def environment(url: str, **more: str) -> dict[str, str]:
         "SATYAPAN_ID_KEY": base64.b64encode(bytes(32)).decode(),
         "SATYAPAN_REDIS_CONNECT_TIMEOUT_S": "1",
         "SATYAPAN_REDIS_READ_TIMEOUT_S": "1",
+        "SATYAPAN_RETURN_HOSTS": "canary",
         **more,
     }
 

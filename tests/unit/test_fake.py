@@ -250,3 +250,22 @@ def test_a_kind_of_the_producers_own_is_known() -> None:
 
     with pytest.raises(InvalidRequest, match="day"):
         fake.submit("elsewhere", {"day": "x"}, key="a")
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/", "https://shop.example@evil.example/"])
+def test_nobody_is_promised_to_be_sent_to_a_host_that_is_not_allowed(url: str) -> None:
+    fake = FakeVerifications(return_hosts=["shop.example"])
+    request = {"document_requested": [], "return_url": url}
+
+    with pytest.raises(InvalidRequest) as refused:
+        fake.submit("digilocker", request, key="a")
+
+    fields = {fault.field for fault in refused.value.faults}
+    assert fields == {"return_url", "document_requested"}
+
+
+def test_an_allowed_host_is_taken() -> None:
+    fake = FakeVerifications(return_hosts=["Shop.example"])
+    request = {"document_requested": ["PAN"], "return_url": "https://shop.example/done"}
+
+    assert fake.submit("digilocker", request, key="a").id

@@ -29,7 +29,7 @@ class Prepared(FakeVerifications):
     """A fake whose vendor has answered before anybody asks."""
 
     def __init__(self, *, reply_to: str = "default") -> None:
-        super().__init__(reply_to=reply_to)
+        super().__init__(reply_to=reply_to, return_hosts=["shop.example"])
         self.answer("passport", status="VALID", result={"name": "JOHN DOE"})
         self.link("digilocker", "https://vendor.example/journey")
 

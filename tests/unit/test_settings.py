@@ -154,7 +154,7 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
         ("CALLBACKS_PUBLIC_URL", f"http://localhost.{CANARY}"),
         ("CALLBACKS_TOKEN_KEYS", CANARY),
         ("CALLBACKS_TOKEN_KEYS", f"{'k' * 32},{CANARY}"),
-        ("CALLBACKS_RETURN_HOSTS", f"https://{CANARY}/"),
+        ("RETURN_HOSTS", f"https://{CANARY}/"),
         ("CALLBACKS_PORT", "65536"),
         ("RETENTION_TERMINAL_S", "3599"),
         ("RETENTION_EVENTS_S", "1"),
@@ -203,12 +203,12 @@ def test_a_public_address_is_https_or_this_machine(url: str) -> None:
 
 def test_lists_and_tables_take_spaces() -> None:
     settings = read(
-        CALLBACKS_RETURN_HOSTS="a.example, b.example:8443",
+        RETURN_HOSTS="a.example, b.example:8443",
         QUOTA_PER_MINUTE="passport=7, digilocker = 50",
         WORKER_LOST_ANSWER="passport=reissue",
     )
 
-    assert settings.callbacks.return_hosts == ("a.example", "b.example:8443")
+    assert settings.producer.return_hosts == ("a.example", "b.example:8443")
     assert settings.quota.per_minute == {"passport": 7, "digilocker": 50}
     assert settings.worker.lost_answer == {"passport": "reissue"}
 

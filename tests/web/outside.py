@@ -42,7 +42,7 @@ def environment(redis_url: str, **more: str) -> dict[str, str]:
         "CASHFREE_CLIENT_SECRET": SECRET,
         "CALLBACKS_PUBLIC_URL": "https://callbacks.example",
         "CALLBACKS_TOKEN_KEYS": TOKEN_KEY,
-        "CALLBACKS_RETURN_HOSTS": "shop.example",
+        "RETURN_HOSTS": "shop.example",
         "CALLBACKS_MAX_WEBHOOK_BYTES": "65536",
         **more,
     }
