@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
 
 
-def pytest_sessionstart() -> None:
+def pytest_configure() -> None:
     """Give this run of the tests one book of faults, for the processes it starts as well."""
     os.environ.setdefault(RUN, str(os.getpid()))
 

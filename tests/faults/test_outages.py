@@ -10,6 +10,7 @@ import pytest
 from kombu import Connection
 
 from demo.supervisor import Child
+from satyapan import Verification
 from tests.support.book import Book, scale
 from tests.support.installation import LEASE_S, Ground, Installation, gone
 from tests.support.outage import Trial, demote, empty, fill, flush, freeze, restart
@@ -169,9 +170,17 @@ def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(ground: G
         assert (seen.state, seen.reason) == ("PARKED", "workers_lost")
         assert deaths == 5
         assert seen.attempts == 0
-        verdict = trial.judge(least_done=0.9)
+        neighbours = [row for row in rows_of(trial) if row.id != "pill"]
+        assert {row.reason for row in neighbours} <= {"", "lost_answer"}  # was beside it at a kill
+        verdict = trial.judge(least_done=0.6)
         Book(SCALE).note("outages", "poison", good=verdict.good, **verdict.figures, deaths=deaths)
         assert verdict.good, str(verdict)
+
+
+def rows_of(trial: Trial) -> list[Verification]:
+    """Read all that was accepted."""
+    found = (trial.place.producer.get(one) for one in trial.history.accepted())
+    return [seen for seen in found if seen is not None]
 
 
 def _start_poisoned(place: Installation) -> Child:

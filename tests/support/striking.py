@@ -167,14 +167,21 @@ class _Story:
         if case.point in WEBHOOK_POINTS:
             yield from self._open_callbacks(fault if at_callbacks else "")
         pool = PREFORK if case.action in {"kill-child", "kill-parent"} else {}
-        worker = place.start_worker("" if at_callbacks else fault, **pool)
-        yield from until(partial(said, worker, "worker ready"), f"{worker.name} is ready")
+        worker = yield from self._worker("" if at_callbacks else fault, **pool)
         producer = place.mute_producer() if case.point == SWEPT else place.producer
         self.ids.append(one)
         yield from until(
             lambda: self.history.submit(producer, case.kind, request, one) == "ok", f"submit {one}"
         )
         return place.children[-2] if at_callbacks else worker
+
+    def _worker(self, fault: str = "", **env: str) -> Generator[None, None, Child]:
+        """Start a worker; one that found the server away and ended is started again."""
+        worker = self.place.start_worker(fault, **env)
+        yield from until(lambda: said(worker, "worker ready") or gone(worker), worker.name)
+        if said(worker, "worker ready"):
+            return worker
+        return (yield from self._worker(fault, **env))
 
     def _open_callbacks(self, fault: str) -> Iterator[None]:
         app = self.place.start_callbacks(fault)
@@ -219,7 +226,7 @@ class _Story:
     def recover(self) -> Iterator[None]:
         """Let a healthy worker do its work until everything is settled, and then a little more."""
         if self.case.point == INSERTED or self.case.action in {"kill", "kill-parent", "stop"}:
-            self.place.start_worker()
+            yield from self._worker()
         patience = 4 * LEASE_S + 60
         yield from self._tended(self._all_settled, f"{self.case.name} recovers", within=patience)
         for pid in self.stopped:
