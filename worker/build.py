@@ -67,7 +67,7 @@ def build(settings: Settings, wake: Wake) -> Parts:
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
     ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
     batch = settings.worker.sweep_batch
-    sweep = Sweep(redis, keys, gate.deal, wake, batch=batch, keep_ms=ledger.lives.terminal)
+    sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=ledger.lives.terminal, deal=gate.deal)
     return Parts(engine, gate, ingest, ledger, sweep, kinds, policy(settings))
 
 

@@ -42,11 +42,11 @@ class Sweep:
         self,
         redis: Redis,
         keys: Keys,
-        deal: Callable[[], None],
         wake: Wake,
         *,
         batch: int,
         keep_ms: int,
+        deal: Callable[[], None] = lambda: None,
     ) -> None:
         # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
         self._redis: Any = redis

@@ -172,7 +172,7 @@ def test_two_sweepers_at_once_wake_each_row_once(bench: Workbench, ledger: WorkL
         woken.extend(some)
         return task == RUN
 
-    sweeps = [Sweep(redis, ledger.keys, lambda: None, wake, batch=7, keep_ms=1) for _ in range(2)]
+    sweeps = [Sweep(redis, ledger.keys, wake, batch=7, keep_ms=1) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(Sweep.once, sweeps))
 
