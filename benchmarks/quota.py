@@ -3,7 +3,7 @@
     python -m benchmarks.quota --workers 4                     # 600 passports at 100 a minute
     python -m benchmarks.quota --workers 2 --cut               # the vendor halves it midway
     python -m benchmarks.quota --workers 2 --shift 300         # workers' clocks wrong by 5 minutes
-    python -m benchmarks.quota --limit 40 --window 6 --margin 120 --windows 4     # the short form
+    python -m benchmarks.quota --limit 40 --window 6 --margin 200 --windows 4     # the short form
 
 Everything is a real process on this machine; the sandbox keeps the time of each call as it arrives,
 and is the judge. Exits 1 when a goal is missed.
@@ -70,7 +70,8 @@ class Report:
     refused: int
     """Answers 429; with a cut, those a moment after it and later."""
     used: float
-    """The share of what the quota would have let through; with a cut, a window after it on."""
+    """The share of what the quota would have let through; after a cut, by how fast as many calls
+    as it allows followed each other, from a window after it on."""
 
     @property
     def good(self) -> bool:
@@ -104,9 +105,9 @@ def judge(plan: Plan, calls: Sequence[dict[str, Any]], cut: float) -> Report:
     """Judge the calls as the vendor saw them; `cut` is when it halved the quota, 0 for never."""
     times = sorted(call["at"] for call in calls)
     end = times[0] + plan.length_s
-    begin = cut + plan.window_s if cut else times[0]
     allowed = plan.limit // 2 if cut else plan.limit
-    inside = [at for at in times if begin <= at < end]
+    steady = [at for at in times if cut + plan.window_s <= at < end]
+    inside = len([at for at in times if at < end])
     settled = cut and cut + _SETTLED_S
     refusals = [c["at"] for c in calls if c["status"] == HTTPStatus.TOO_MANY_REQUESTS]
     return Report(
@@ -114,8 +115,14 @@ def judge(plan: Plan, calls: Sequence[dict[str, Any]], cut: float) -> Report:
         peak=_peak([at for at in times if at >= settled], plan.window_s),
         allowed=allowed,
         refused=len([at for at in refusals if at > settled]),
-        used=len(inside) / (allowed * (end - begin) / plan.window_s),
+        used=_pace(steady, allowed, plan) if cut else inside / (allowed * plan.windows),
     )
+
+
+def _pace(times: Sequence[float], allowed: int, plan: Plan) -> float:
+    """Compare the window with the time from each call to the one that the quota allows after it."""
+    took = [late - early for early, late in zip(times, times[allowed:], strict=False)]
+    return plan.window_s * len(took) / sum(took) if took else 0.0
 
 
 def _peak(times: Sequence[float], window_s: float) -> int:

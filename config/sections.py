@@ -146,8 +146,8 @@ class QuotaSettings:
         default=1000,
         metadata=setting(
             "MARGIN_MS",
-            "Milliseconds added to the window: half for wake-ups that come late, half for calls "
-            "that take longer than others to reach the vendor.",
+            "Milliseconds added to the window: a quarter for wake-ups that come late, the rest for "
+            "calls that take longer than others to reach the vendor.",
             check=[NOT_NEGATIVE],
         ),
     )

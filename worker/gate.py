@@ -27,7 +27,7 @@ class Figures:
     window: int = 60_000
     """The vendor's window."""
     margin: int = 1_000
-    """Added to the window: half for holders that come late, half for the way to the vendor."""
+    """Added to the window: a quarter for late holders, the rest for the way to the vendor."""
     horizon: int = 2_000
     """How far ahead slots are dealt; longer than it takes to wake a row."""
     longest_call: int = 60_000

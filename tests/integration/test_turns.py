@@ -115,8 +115,8 @@ def test_a_backlog_uses_nearly_all_of_the_quota(house: Gatehouse, late: int) -> 
 
     house.play(10 * SPAN, late)
 
-    # Up to half the margin late costs nothing; later ones push their successors by the rest.
-    assert len(house.sent) >= {0: 100, 30: 99, 120: 92}[late]
+    # Up to a quarter of the margin late costs nothing; later ones push their successors by the rest.
+    assert len(house.sent) >= {0: 100, 30: 99, 120: 90}[late]
     assert house.most_in_a_window() == 10
 
 

@@ -19,12 +19,12 @@
 -- Returns {0, limit that held, probe} go; probe = 1: a breaker is open and this call tries it
 --         {1, time to come back (ms), why} wait: for a slot, or at the latest then
 --
--- Exact. A call counts for its slot, or for half the margin before it passes, whichever is later.
+-- Exact. A call counts for its slot, or a quarter of the margin before it passes, if that is later.
 -- It passes only if fewer than `limit` calls count for later than one span (window + margin + 1)
 -- before that. So no limit + 1 calls count within a window + margin: the last of them to pass would
--- not have passed. Each passes at most half the margin after the time it counts for, so at least
--- half the margin is left for their ways to the vendor to differ. No clock, plan or lost row
--- matters to this; a clock that steps back only delays.
+-- not have passed. Each passes at most a quarter of the margin after the time it counts for, so
+-- three quarters are left for their ways to the vendor to differ. No worker's clock, no plan and no
+-- lost row matters to this; a clock that steps back only delays.
 -- Planned. Slots are dealt within the horizon only, where the sum of calls and tickets has room,
 -- four fifths of an even spacing apart: a newcomer finds a slot soon, and late calls are made good.
 -- A ticket that nobody used for a horizon gives its place up; its holder goes first when it comes.
@@ -158,7 +158,7 @@ if ticket and now < ticket then return {1, ticket, why} end
 local counts_for, others = now, 0
 if ticket then
   redis.call('ZREM', tickets, asker)
-  counts_for = math.max(ticket, now - math.floor(margin / 2))
+  counts_for = math.max(ticket, now - math.floor(margin / 4))
 end
 if not ticket or ticket < now - horizon then others = held() end
 local first_in_line = ticket or waiting() == (redis.call('ZSCORE', lanes[lane], asker) and 1 or 0)
