@@ -13,15 +13,18 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from config.breakers import read_breaker
 from config.findings import Finding, Level, UnsafeStart, found, redacted, refuse_if_unsafe
 from config.reference import names
-from config.rules import is_loopback
+from config.rules import is_loopback, route_names
 from config.settings import Settings
 from config.stores import broker_client
 from satyapan.canonical import digest
 from satyapan.environment import PREFIX
 from satyapan.errors import Unreadable
 from satyapan.kinds import Registry
+from satyapan.names import Keys
+from satyapan.records import Row
 
 OLDEST: Final = (7, 0)
 """The first Redis release with all that the scripts use; every Valkey has it."""
@@ -198,7 +201,19 @@ def _same_keys(settings: Settings, client: Redis, info: Info) -> Iterator[Findin
             yield found(11, "error", "The id key is not the one used here before.", hint)
 
 
-_LEDGER: Final = (_release, _role, _eviction, _persistence, _memory, _same_keys)
+def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
+    """Tell what the workers don't call at present; it mends itself when the vendor does."""
+    keys, account = Keys(settings.producer.prefix), Row(id="", kind="").account
+    if stop := read_breaker(client, keys.stop(account)):
+        hint = "See the vendor's dashboard: credentials, address list, balance."
+        yield found(20, "warning", f"The vendor refuses account {account} ({stop.code}).", hint)
+    for name in sorted(route_names(settings)):
+        if shut := read_breaker(client, keys.breaker(account, name)):
+            hint = "Nothing is lost: it is tried again by itself. Ask the vendor if it lasts."
+            yield found(21, "warning", f"The vendor fails at {name} ({shut.code}).", hint)
+
+
+_LEDGER: Final = (_release, _role, _eviction, _persistence, _memory, _same_keys, _breakers)
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

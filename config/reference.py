@@ -14,6 +14,7 @@ _TITLES: Final = {
     "producer": ("Ledger and broker", "producers and every process of the application"),
     "vendor": ("The vendor", "workers; callbacks for the webhook secrets"),
     "quota": ("Quota", "workers"),
+    "breaker": ("The vendor's breaker", "workers"),
     "worker": ("Workers", "workers"),
     "callbacks": ("Callbacks", "callbacks; workers for the public address and its keys"),
     "retention": ("Retention", "workers and callbacks"),

@@ -161,6 +161,21 @@ _RULES: Final = (
         f"should be at least {PREFIX}WORKER_POLL_MIN_S.",
     ),
     _Rule(
+        ("QUOTA_HORIZON_MS", "QUOTA_WINDOW_S"),
+        lambda s: s.quota.horizon_ms <= s.quota.window_s * 500,
+        f"should be at most half of {PREFIX}QUOTA_WINDOW_S.",
+    ),
+    _Rule(
+        ("QUOTA_HORIZON_MS", "WORKER_SWEEP_S"),
+        lambda s: s.quota.horizon_ms >= s.worker.sweep_s * 2000,
+        f"should be at least twice {PREFIX}WORKER_SWEEP_S: slots are dealt when sweeping.",
+    ),
+    _Rule(
+        ("BREAKER_COOL_DOWN_MOST_S", "BREAKER_COOL_DOWN_S"),
+        lambda s: s.breaker.cool_down_most_s >= s.breaker.cool_down_s,
+        f"should be at least {PREFIX}BREAKER_COOL_DOWN_S.",
+    ),
+    _Rule(
         ("CASHFREE_BASE_URL", "ENVIRONMENT"),
         lambda s: not s.production or s.vendor.base_url.startswith("https://"),
         f"should be https:// while {PREFIX}ENVIRONMENT is production.",
@@ -179,17 +194,18 @@ def _unknown_names(settings: "Settings") -> Iterator[SettingFault]:
     except (ImportError, AttributeError, TypeError):
         yield SettingFault(f"{PREFIX}KINDS", "a place can't be imported or doesn't hold a Kind.")
         return
-    operations = [each for kind in registry for each in kind.operations.values()]
-    routes = {
-        route.name
-        for each in operations
-        for route in (each.create, each.status, each.document)
-        if route
-    }
     yield from _unknown(
         "WORKER_LOST_ANSWER", settings.worker.lost_answer, {k.name for k in registry}
     )
-    yield from _unknown("QUOTA_PER_MINUTE", settings.quota.per_minute, routes)
+    yield from _unknown("QUOTA_PER_MINUTE", settings.quota.per_minute, route_names(settings))
+
+
+def route_names(settings: "Settings") -> set[str]:
+    """Name the routes of all kinds that are served."""
+    kinds = Registry.with_plugins(settings.producer.kinds)
+    operations = [each for kind in kinds for each in kind.operations.values()]
+    routes = (route for o in operations for route in (o.create, o.status, o.document))
+    return {route.name for route in routes if route}
 
 
 def _unknown(name: str, given: Mapping[str, object], known: set[str]) -> Iterator[SettingFault]:

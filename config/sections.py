@@ -146,8 +146,18 @@ class QuotaSettings:
         default=1000,
         metadata=setting(
             "MARGIN_MS",
-            "Milliseconds added to the window, for calls that reach the vendor late.",
+            "Milliseconds added to the window: a quarter for wake-ups that come late, the rest for "
+            "calls that take longer than others to reach the vendor.",
             check=[NOT_NEGATIVE],
+        ),
+    )
+    horizon_ms: int = field(
+        default=2000,
+        metadata=setting(
+            "HORIZON_MS",
+            "Milliseconds ahead for which call times are dealt to those who wait; a newcomer waits "
+            "about so long although others have a backlog.",
+            check=[Range(min=100)],
         ),
     )
     window_s: int = field(
@@ -155,6 +165,47 @@ class QuotaSettings:
         metadata=setting(
             "WINDOW_S", "Length of the vendor's window in seconds.", check=[Range(min=1)]
         ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerSettings:
+    """When the vendor is left alone because it fails, each account and route by itself."""
+
+    calls: int = field(
+        default=10,
+        metadata=setting(
+            "CALLS", "Fewer calls than this open no breaker.", check=[Range(min=2, max=100_000)]
+        ),
+    )
+    percent: int = field(
+        default=50,
+        metadata=setting(
+            "PERCENT",
+            "Share of calls, in per cent, whose failure opens it: time-outs, cuts, 5xx, no "
+            "connection.",
+            check=[Range(min=1, max=100)],
+        ),
+    )
+    over_s: float = field(
+        default=30.0,
+        metadata=setting(
+            "OVER_S",
+            "Seconds over which calls and failures are counted, at most the quota's window.",
+            check=[POSITIVE],
+        ),
+    )
+    cool_down_s: float = field(
+        default=10.0,
+        metadata=setting(
+            "COOL_DOWN_S",
+            "Seconds to the first probe of an open breaker; they double with each that fails.",
+            check=[POSITIVE],
+        ),
+    )
+    cool_down_most_s: float = field(
+        default=120.0,
+        metadata=setting("COOL_DOWN_MOST_S", "Most seconds between two probes.", check=[POSITIVE]),
     )
 
 

@@ -9,6 +9,7 @@ from marshmallow.validate import OneOf
 from config import rules
 from config.outside import CallbacksSettings
 from config.sections import (
+    BreakerSettings,
     CashfreeSettings,
     LogSettings,
     QuotaSettings,
@@ -34,6 +35,7 @@ class Settings:
     producer: ProducerSettings
     vendor: CashfreeSettings
     quota: QuotaSettings
+    breaker: BreakerSettings
     worker: WorkerSettings
     callbacks: CallbacksSettings
     retention: RetentionSettings
@@ -58,6 +60,7 @@ SECTIONS: Final[Mapping[str, tuple[str, type[Any]]]] = {
     "producer": ("", ProducerSettings),
     "vendor": ("CASHFREE_", CashfreeSettings),
     "quota": ("QUOTA_", QuotaSettings),
+    "breaker": ("BREAKER_", BreakerSettings),
     "worker": ("WORKER_", WorkerSettings),
     "callbacks": ("CALLBACKS_", CallbacksSettings),
     "retention": ("RETENTION_", RetentionSettings),
@@ -86,6 +89,7 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
 
 
 __all__ = [
+    "BreakerSettings",
     "CallbacksSettings",
     "CashfreeSettings",
     "LogSettings",

@@ -22,7 +22,7 @@ from satyapan.cli_output import (
     say_json,
     table,
 )
-from satyapan.client import Verifications
+from satyapan.client import Priority, Verifications
 from satyapan.environment import SettingFault, SettingsError, read_values
 from satyapan.errors import NotFound
 from satyapan.kinds import KINDS, Registry
@@ -87,10 +87,16 @@ def _leave(verification: Verification) -> NoReturn:
 @click.option("--id", "verification_id", metavar="ID", help="The verification_id to use.")
 @click.option("--key", help="Or anything of yours that names this verification once.")
 @click.option(
+    "--priority",
+    type=click.Choice(["normal", "high"]),
+    default="normal",
+    help="high: before others that wait for the vendor's quota.",
+)
+@click.option(
     "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait for the end, so long."
 )
 @_json_option
-def submit(  # one parameter for each option
+def submit(  # noqa: PLR0913  one parameter for each option
     *,
     kind: str,
     fields: tuple[str, ...],
@@ -98,6 +104,7 @@ def submit(  # one parameter for each option
     data_file: TextIO | None,
     verification_id: str | None,
     key: str | None,
+    priority: Priority,
     wait: float | None,
     as_json: bool,
 ) -> None:
@@ -114,7 +121,9 @@ def submit(  # one parameter for each option
         raise click.UsageError("give either --id or --key")
     request = read_request(_registry().ask(kind), fields, data, data_file)
     verifications = Verifications.from_env()
-    found = verifications.submit(kind, request, verification_id=verification_id, key=key)
+    found = verifications.submit(
+        kind, request, verification_id=verification_id, key=key, priority=priority
+    )
     if wait is not None:
         found = verifications.wait(found.id, wait)
     _print(found, Shown(private=False, as_json=as_json))

@@ -79,16 +79,45 @@ class Keys:
         return f"{self.prefix}:acts"
 
     def slots(self, account: str, route: str) -> str:
-        """Name the list of reserved call times of one account and route."""
+        """Name the sorted set of the calls that were let through to one account and route."""
         return f"{self.prefix}:slots:{account}:{route}"
+
+    def tickets(self, account: str, route: str) -> str:
+        """Name the sorted set of the verifications that hold a call time there."""
+        return f"{self.prefix}:tickets:{account}:{route}"
+
+    def queue(self, account: str, route: str, lane: str) -> str:
+        """Name the sorted set of the verifications that wait for one, scored by their turn."""
+        return f"{self.prefix}:queue:{account}:{route}:{lane}"
+
+    def turns(self, account: str, route: str) -> str:
+        """Name the hash by which the producers that wait there take turns."""
+        return f"{self.prefix}:turns:{account}:{route}"
+
+    @property
+    def queues(self) -> str:
+        """Name the hash of accounts and routes at which somebody waits, to their limits."""
+        return f"{self.prefix}:queues"
 
     def hold(self, account: str, route: str) -> str:
         """Name the vendor's "not before" of one account and route."""
         return f"{self.prefix}:hold:{account}:{route}"
 
+    def learned(self, account: str, route: str) -> str:
+        """Name the limit that the vendor told, while it is lower than ours."""
+        return f"{self.prefix}:learned:{account}:{route}"
+
     def stop(self, account: str) -> str:
-        """Name the breaker of one account."""
+        """Name the breaker of one account: the vendor refuses it."""
         return f"{self.prefix}:stop:{account}"
+
+    def breaker(self, account: str, route: str) -> str:
+        """Name the breaker of one account and route: the vendor fails."""
+        return f"{self.prefix}:breaker:{account}:{route}"
+
+    def failures(self, account: str, route: str) -> str:
+        """Name the sorted set of the verifications whose calls there failed of late."""
+        return f"{self.prefix}:failures:{account}:{route}"
 
     def looked(self, verification_id: str) -> str:
         """Name the short-lived mark that a status look was asked for."""

@@ -66,7 +66,6 @@ class Row:
     lease: int = 0
     crashes: int = 0
     """Workers in a row that vanished while they held this row."""
-    slot: int = 0
     due: int = 0
     deadline: int = 0
     looked: int = 0
@@ -75,6 +74,8 @@ class Row:
     todo: tuple[str, ...] = ()
     parent: str = ""
     reply_to: str = "default"
+    priority: str = ""
+    """The lane in which it waits for the vendor's quota: high, or empty for the normal one."""
     seq: int = 0
     digest: str = ""
     created: int = 0

@@ -42,5 +42,7 @@ class Answer:
     reference: str = ""
     not_before_s: float = 0.0
     """What the vendor asked for, in seconds from now (after a 429)."""
+    limit: int = 0
+    """The calls per window that the vendor says it allows; 0 when it doesn't say."""
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     """The checked reply, for OK only. Private."""

@@ -17,7 +17,7 @@ from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
 from worker.engine import Engine, Tools
-from worker.gate import Gate
+from worker.gate import Figures, Gate
 from worker.ingest import LEAST_LOOK_MS, Ingest
 from worker.ledger import Lives, WorkLedger
 from worker.rules.model import Policy
@@ -33,6 +33,7 @@ class Parts:
     """What a worker process works with."""
 
     engine: Engine
+    gate: Gate
     ingest: Ingest
     ledger: WorkLedger
     sweep: Sweep
@@ -61,12 +62,13 @@ def build(settings: Settings, wake: Wake) -> Parts:
     ring = KeyRing.parse(shared.seal_keys.reveal())
     kinds = Registry.with_plugins(shared.kinds)
     ledger = work_ledger(settings, Ledger(redis, keys, ring))
-    engine = Engine(_tools(settings, ledger, kinds, {"cashfree": _cashfree(settings)}))
+    gate = Gate(redis, keys, figures(settings))
+    engine = Engine(_tools(settings, ledger, gate, kinds, {"cashfree": _cashfree(settings)}))
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
     ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
     batch = settings.worker.sweep_batch
-    sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=ledger.lives.terminal)
-    return Parts(engine, ingest, ledger, sweep, kinds, policy(settings))
+    sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=ledger.lives.terminal, deal=gate.deal)
+    return Parts(engine, gate, ingest, ledger, sweep, kinds, policy(settings))
 
 
 def work_ledger(settings: Settings, ledger: Ledger) -> WorkLedger:
@@ -76,26 +78,40 @@ def work_ledger(settings: Settings, ledger: Ledger) -> WorkLedger:
 
 
 def _tools(
-    settings: Settings, ledger: WorkLedger, kinds: Registry, vendors: dict[str, Vendor]
+    settings: Settings,
+    ledger: WorkLedger,
+    gate: Gate,
+    kinds: Registry,
+    vendors: dict[str, Vendor],
 ) -> Tools:
-    quota, worker = settings.quota, settings.worker
     return Tools(
         ledger=ledger,
-        gate=Gate(
-            ledger.ledger.redis,
-            ledger.keys,
-            window_ms=round(quota.window_s * 1000),
-            margin_ms=quota.margin_ms,
-            probe_ms=round(worker.probe_s * 1000),
-        ),
+        gate=gate,
         vendors=vendors,
         kinds=kinds,
         policy=policy(settings),
         id_key=settings.producer.id_key_bytes(),
-        limit=quota.per_minute.get,
+        limit=settings.quota.per_minute.get,
         redirect_url=_redirects(settings),
         monotonic=time.monotonic,
         luck=random.random,
+    )
+
+
+def figures(settings: Settings) -> Figures:
+    """Give the gate its measures."""
+    quota, breaker = settings.quota, settings.breaker
+    return Figures(
+        window=round(quota.window_s * 1000),
+        margin=quota.margin_ms,
+        horizon=quota.horizon_ms,
+        longest_call=round(settings.worker.lease_s * 1000),
+        probe=round(settings.worker.probe_s * 1000),
+        calls=breaker.calls,
+        percent=breaker.percent,
+        over=round(breaker.over_s * 1000),
+        cool_down=round(breaker.cool_down_s * 1000),
+        cool_down_most=round(breaker.cool_down_most_s * 1000),
     )
 
 

@@ -13,15 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from redis.exceptions import RedisError
+
 from satyapan.canonical import digest
 from satyapan.ids import generation_id
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode
 from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, PASSED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
-from worker.answer import Answer, Outcome
+from worker.answer import Answer
 from worker.decide import decide
-from worker.gate import At, Gate, Go, Stopped
+from worker.gate import Gate, Go, Wait
+from worker.heed import heed
 from worker.ledger import Claim, StaleFence, WorkLedger
 from worker.rules.model import (
     Acquire,
@@ -33,9 +36,7 @@ from worker.rules.model import (
     Emit,
     Event,
     Held,
-    HoldRoute,
     Policy,
-    StopAccount,
     Woken,
 )
 from worker.vendors import Vendor
@@ -135,11 +136,9 @@ class _Run:
         operation = kind.operation(after.vendor)
         route = operation.route(order.role)
         limit = self._tools.limit(route.name, route.per_minute)
-        passed = self._tools.gate.enter(after.account, route.name, limit, self.row.slot)
-        if isinstance(passed, At):
-            return Held(passed.slot_ms, "quota", slot=passed.slot_ms)
-        if isinstance(passed, Stopped):
-            return Held(passed.until_ms, f"account/{passed.code}")
+        passed = self._tools.gate.enter(after, route.name, limit)
+        if isinstance(passed, Wait):
+            return Held(passed.until_ms, passed.reason)
         reach(PASSED)
         self._commit(after, (), keep=True)
         reach(SENT)
@@ -152,13 +151,15 @@ class _Run:
             order.item,
         )
         reach(ANSWERED)
-        self._note(passed, answer, route.name)
+        self._note(passed, answer, route.name, limit)
         return Answered(order.role, answer, order.item)
 
-    def _note(self, passed: Go, answer: Answer, route: str) -> None:
-        """Say what came back, and close the account's breaker when its probe got through."""
-        if passed.probe and answer.http and answer.outcome is not Outcome.STOPPED:
-            self._tools.gate.resume(self.row.account)
+    def _note(self, passed: Go, answer: Answer, route: str, limit: int) -> None:
+        """Say what came back, and let all workers learn from it; a fault there costs no answer."""
+        try:
+            heed(self._tools.gate, self.row, route, limit, passed, answer)
+        except RedisError as error:
+            log.warning("answer not heeded", extra={"code": type(error).__name__})
         log.info(
             "vendor answered",
             extra={
@@ -189,14 +190,7 @@ class _Run:
         return Held(self._now() + wait, "resource_parked" if parked else "resource_busy")
 
     def _release(self, after: Row, effects: tuple[Effect, ...], kind: Kind) -> Row:
-        """Carry out what concerns the account, then commit and give the claim back."""
-        gate, row = self._tools.gate, self.row
-        for effect in effects:
-            if isinstance(effect, StopAccount):
-                gate.stop(row.account, effect.code)
-            if isinstance(effect, HoldRoute):
-                route = kind.operation(row.vendor).route(effect.role)
-                gate.hold(row.account, route.name, effect.seconds)
+        """Commit and give the claim back."""
         self._commit(after, effects, keep=False, alias=self._alias(after, kind))
         reach(COMMITTED)
         return self.row

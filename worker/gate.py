@@ -1,7 +1,8 @@
-"""The gate before every vendor call: the quota over all workers, and the account's breaker.
+"""The gate before every vendor call: the quota over all workers, and two breakers.
 
 Judged on Redis' own clock, in one script per decision (lua/gate*.lua hold the arithmetic and its
-proof). If Redis is away its error goes through: the caller waits, nothing is sent unjudged.
+proof). Who has to wait stands in a queue of the account and route, and is made due when a slot is
+dealt to it. If Redis is away its error goes through: the caller waits, nothing is sent unjudged.
 """
 
 from collections.abc import Callable
@@ -10,42 +11,59 @@ from typing import Any
 
 from redis import Redis
 
+from config.breakers import Shut, read_breaker
 from satyapan.names import Keys
+from satyapan.records import Row
 from satyapan.scripts import load
+
+LEARNED_MS = 600_000
+"""How long a lower limit that the vendor told holds after it told it last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The gate's measures; times in ms."""
+
+    window: int = 60_000
+    """The vendor's window."""
+    margin: int = 1_000
+    """Added to the window: a quarter for late holders, the rest for the way to the vendor."""
+    horizon: int = 2_000
+    """How far ahead slots are dealt; longer than it takes to wake a row."""
+    longest_call: int = 60_000
+    """A probe that hasn't reported by then has vanished."""
+    probe: int = 30_000
+    """How long a stopped account waits for its first probe; doubles up to ten times."""
+    calls: int = 10
+    """Calls below which the vendor's breaker doesn't judge."""
+    percent: int = 50
+    """The share of failed calls that opens it."""
+    over: int = 30_000
+    """The time over which it counts, within the window."""
+    cool_down: int = 10_000
+    """How long it waits for its first probe; doubles up to `cool_down_most`."""
+    cool_down_most: int = 120_000
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Call now. `probe`: this call alone tries a stopped account; report what came of it."""
+    """Call now. `probe`: this call alone tries an open breaker; report what came of it."""
 
+    limit: int
+    """The limit that held: ours, or a lower one that the vendor told."""
     probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class At:
-    """A slot is reserved: come back at this time (ms, Redis' clock), holding it."""
-
-    slot_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The account is stopped; the next probe may go at `until_ms`. Spends no attempt."""
+class Wait:
+    """Come back at this time (ms, Redis' clock): your slot, or the latest time to ask again."""
 
     until_ms: int
-    code: str
+    reason: str
+    """quota, account/<code> or vendor/<code>."""
 
 
-Pass = Go | At | Stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A stopped account, for display. Times are ms on Redis' clock."""
-
-    code: str
-    since_ms: int
-    until_ms: int
+Pass = Go | Wait
 
 
 class Gate:
@@ -54,34 +72,23 @@ class Gate:
     Args:
         redis: the ledger's server.
         keys: names under the installation's prefix.
-        window_ms: the vendor's window: a minute.
-        margin_ms: how late a holder may come and still use its slot, the way to the vendor
-            included. It is added to the window, so it costs margin/window of the quota.
-        probe_ms: how long a stopped account waits for its first probe; doubles up to ten times.
+        figures: the measures, the same in every worker.
         now_ms: for tests of the arithmetic only; Redis' clock can't be set.
     """
 
     def __init__(
-        self,
-        redis: Redis,
-        keys: Keys,
-        window_ms: int,
-        margin_ms: int,
-        probe_ms: int,
-        now_ms: Callable[[], int] | None = None,
+        self, redis: Redis, keys: Keys, figures: Figures, now_ms: Callable[[], int] | None = None
     ) -> None:
-        self._redis = redis
+        # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
+        self._redis: Any = redis
         self._keys = keys
-        self._figures = (window_ms, margin_ms, probe_ms)
+        self._figures = figures
         self._now = now_ms
-        scripts = ("gate", "gate_hold", "gate_stop")
-        self._enter, self._hold, self._stop = (load(redis, "worker", name) for name in scripts)
+        scripts = ("gate", "gate_hold", "gate_shut")
+        self._judge, self._hold, self._shut = (load(redis, "worker", name) for name in scripts)
 
-    def enter(self, account: str, route: str, limit: int, held_slot_ms: int = 0) -> Pass:
-        """Ask to call; `held_slot_ms` is the slot from an earlier `At`, 0 for none.
-
-        A slot serves one call, at its time or up to the margin later. Early comers are sent back
-        to the same slot, late ones to a new one.
+    def enter(self, row: Row, route: str, limit: int) -> Pass:
+        """Ask to call for a claimed row; whoever has to wait is queued, in the lane of the row.
 
         Raises:
             ValueError: a limit below 1.
@@ -89,15 +96,35 @@ class Gate:
         """
         if limit < 1:
             raise ValueError(f"the limit of route {route} is {limit}: it must be 1 or more")
-        names = self._keys
-        keys = [names.slots(account, route), names.hold(account, route), names.stop(account)]
-        arguments = [limit, held_slot_ms, *self._figures, self._time()]
-        verdict, number, code = self._enter(keys=keys, args=arguments)
+        lane = int(row.priority == "high")
+        verdict, *rest = self._ask(row.account, route, limit, row.id, row.reply_to, lane)
         if verdict == 1:
-            return At(int(number))
-        if verdict == 2:  # noqa: PLR2004  the script's header names the three verdicts
-            return Stopped(int(number), _text(code))
-        return Go(probe=bool(number))
+            return Wait(int(rest[0]), rest[1].decode())
+        return Go(int(rest[0]), probe=bool(rest[1]))
+
+    def deal(self) -> None:
+        """Deal the slots of the near future to those who wait, everywhere; two at once are fine.
+
+        Raises:
+            RedisError: whoever sweeps next deals.
+        """
+        for name, limit in self._redis.hgetall(self._keys.queues).items():
+            account, _, route = name.decode().rpartition(":")
+            self._ask(account, route, int(limit), "", "", 0)
+
+    def _ask(
+        self, account: str, route: str, limit: int, row_id: str, producer: str, lane: int
+    ) -> list[Any]:
+        names, figures = self._keys, self._figures
+        keys = [names.slots(account, route), names.tickets(account, route)]
+        keys += [names.queue(account, route, each) for each in ("normal", "high")]
+        keys += [names.turns(account, route), names.hold(account, route)]
+        keys += [names.learned(account, route), names.stop(account)]
+        keys += [names.breaker(account, route), names.due, names.queues]
+        times = [figures.window, figures.margin, figures.horizon, figures.longest_call]
+        who = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
+        answer: list[Any] = self._judge(keys=keys, args=[limit, *times, *who])
+        return answer
 
     def hold(self, account: str, route: str, seconds: float) -> int:
         """Hold all calls of a route for so long from now; return until when (ms). Never earlier."""
@@ -105,25 +132,41 @@ class Gate:
         key = self._keys.hold(account, route)
         return int(self._hold(keys=[key], args=[wait_ms, self._time()]))
 
-    def stop(self, account: str, code: str) -> int:
+    def learn(self, account: str, route: str, limit: int) -> None:
+        """Go by a lower limit that the vendor told, for a while; a higher one is never followed."""
+        self._redis.set(self._keys.learned(account, route), max(1, limit), px=LEARNED_MS)
+
+    def stop(self, account: str, code: str, *, probe: bool = False) -> int:
         """Stop an account for all workers; return when (ms) the next probe may go."""
-        arguments = [code, self._figures[2], self._time()]
-        return int(self._stop(keys=[self._keys.stop(account)], args=arguments))
+        first = self._figures.probe
+        arguments = [code, first, first * 10, int(probe), self._time()]
+        until, _ = self._shut(keys=[self._keys.stop(account)], args=arguments)
+        return int(until)
 
-    def resume(self, account: str) -> None:
-        """Let an account call again, after a probe that the vendor answered."""
-        self._redis.delete(self._keys.stop(account))
+    def fail(self, row: Row, route: str, code: str, *, probe: bool = False) -> bool:
+        """Count a call that failed; True if that opened the vendor's breaker."""
+        names, figures = self._keys, self._figures
+        keys = [names.breaker(row.account, route), names.failures(row.account, route)]
+        keys += [names.slots(row.account, route)]
+        times = [figures.cool_down, figures.cool_down_most, int(probe), self._time()]
+        over = min(figures.over, figures.window)
+        arguments = [code, *times, row.id, over, figures.calls, figures.percent]
+        _, opened = self._shut(keys=keys, args=arguments)
+        return bool(opened)
 
-    def state(self, account: str) -> Stop | None:
-        """Show the breaker: None when the account may call."""
-        fields: Any = self._redis.hmget(self._keys.stop(account), ["code", "since", "until"])
-        code, since, until = fields
-        return Stop(_text(code), int(since), int(until)) if until is not None else None
+    def resume(self, account: str, route: str = "") -> None:
+        """Close a breaker after a probe that got through: the account's, or with a route its."""
+        names = self._keys
+        if route:
+            self._redis.delete(names.breaker(account, route), names.failures(account, route))
+        else:
+            self._redis.delete(names.stop(account))
+
+    def state(self, account: str, route: str = "") -> Shut | None:
+        """Show a breaker, the account's or a route's; None when it lets calls through."""
+        names = self._keys
+        key = names.breaker(account, route) if route else names.stop(account)
+        return read_breaker(self._redis, key)
 
     def _time(self) -> int | str:
         return self._now() if self._now else ""
-
-
-def _text(value: bytes | str) -> str:
-    """Read a reply of a client that decodes, or of one that doesn't."""
-    return value.decode() if isinstance(value, bytes) else value

@@ -36,12 +36,22 @@ class Taken:
 
 
 class Sweep:
-    """One sweep over the two due-indexes."""
+    """One sweep: deal the quota's slots to those who wait, then wake what is due."""
 
-    def __init__(self, redis: Redis, keys: Keys, wake: Wake, *, batch: int, keep_ms: int) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        wake: Wake,
+        *,
+        batch: int,
+        keep_ms: int,
+        deal: Callable[[], None] = lambda: None,
+    ) -> None:
         # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
         self._redis: Any = redis
         self._keys = keys
+        self._deal = deal
         self._wake = wake
         self._batch = batch
         self._keep_ms = keep_ms
@@ -54,6 +64,7 @@ class Sweep:
         Raises:
             redis.RedisError: nothing was lost; sweep again later.
         """
+        self._deal()
         waits = [self._wake_due(self._keys.due, RUN), self._wake_due(self._keys.inbox_due, INGEST)]
         self._mark()
         return min(waits) / 1000

@@ -133,10 +133,11 @@ def test_other_data_or_another_kind_under_the_same_id_is_a_conflict(both: Both) 
         ("passport", PERSON, {"verification_id": "a", "key": "a"}, ["verification_id"]),
         ("passport", PERSON, {"key": ""}, ["key"]),
         ("passports", PERSON, {"key": "a"}, ["kind"]),
+        ("passport", PERSON, {"key": "a", "priority": "urgent"}, ["priority"]),
     ],
 )
 def test_what_is_wrong_is_refused_and_nothing_is_stored(
-    both: Both, kind: str, data: Mapping[str, Any], identity: dict[str, str], fields: list[str]
+    both: Both, kind: str, data: Mapping[str, Any], identity: dict[str, Any], fields: list[str]
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
         both.client.submit(kind, data, **identity)

@@ -2,50 +2,25 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import replace
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from satyapan.names import Keys
+from satyapan.records import Row
 from satyapan.scripts import load
-from worker.gate import At, Gate, Go, Pass, Stop, Stopped
-
-WINDOW, MARGIN, PROBE = 1000, 100, 50
-KEYS = Keys("test")
-START = 1_700_000_000_000
-
-
-@dataclass
-class Desk:
-    """A gate with a clock that the test moves, and the calls that went through it."""
-
-    client: redis.Redis
-    now: int = START
-    limit: int = 3
-    sent: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.gate = Gate(self.client, KEYS, WINDOW, MARGIN, PROBE, now_ms=lambda: self.now)
-
-    def ask(self, held: int = 0, route: str = "passport") -> Pass:
-        answer = self.gate.enter("main", route, self.limit, held)
-        if isinstance(answer, Go):
-            self.sent.append(self.now)
-        return answer
-
-    def slot(self, held: int = 0) -> int:
-        answer = self.ask(held)
-        assert isinstance(answer, At)
-        return answer.slot_ms
-
-    def full(self) -> "Desk":
-        """Use up the window."""
-        assert [self.ask() for _ in range(self.limit)] == [Go()] * self.limit
-        return self
+from tests.support.gatehouse import (
+    FAR,
+    FIGURES,
+    HORIZON,
+    KEYS,
+    ROUTE,
+    SPAN,
+    START,
+    Gatehouse,
+    wait,
+)
+from worker.gate import Gate, Go, Wait
 
 
 @pytest.fixture
@@ -55,251 +30,244 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def desk(client: redis.Redis) -> Desk:
-    return Desk(client)
+def house(client: redis.Redis) -> Gatehouse:
+    return Gatehouse(client)
 
 
-def test_calls_go_until_the_limit_and_then_wait_a_window_and_the_margin(desk: Desk) -> None:
-    desk.full()
+def test_calls_go_until_the_limit_and_then_wait(house: Gatehouse) -> None:
+    house.fill()
 
-    assert desk.ask() == At(START + WINDOW + MARGIN)
+    answer = wait(house.ask("a"))
 
-
-def test_waiting_callers_get_their_slots_first_come_first_served(desk: Desk) -> None:
-    desk.full()
-
-    slots = [desk.slot() for _ in range(7)]
-
-    assert slots == sorted(set(slots))
-    first = START + WINDOW + MARGIN
-    assert [slot - first for slot in slots] == [0, 1, 2, 1100, 1101, 1102, 2200]
+    assert (answer.reason, house.slot("a")) == ("quota", 0)
+    assert START + FAR <= answer.until_ms <= START + FAR + 2 * SPAN
 
 
-def test_a_slot_is_good_from_its_time_to_the_margin_after_it(desk: Desk) -> None:
-    slots = [desk.full().slot(), desk.slot()]
+def test_a_slot_is_dealt_when_it_comes_within_the_horizon(house: Gatehouse) -> None:
+    house.fill().ask("a")
 
-    desk.now = slots[0]
-    assert desk.ask(slots[0]) == Go()
-    desk.now = slots[1] + MARGIN
-    assert desk.ask(slots[1]) == Go()
+    house.now = START + SPAN - HORIZON - 1
+    assert house.dealt() == []
+    house.now += 1
+    assert house.dealt() == ["a"]
 
-
-def test_who_comes_early_keeps_the_slot(desk: Desk) -> None:
-    slot = desk.full().slot()
-
-    desk.now = slot - 1
-
-    assert [desk.slot(slot), desk.slot(slot)] == [slot, slot]
+    assert house.slot("a") == START + SPAN
+    assert house.client.zscore(KEYS.due, "a") == START + SPAN
+    assert house.client.hget(KEYS.row("a"), "due") == str(START + SPAN).encode()
 
 
-def test_who_comes_late_gets_another_slot(desk: Desk) -> None:
-    slot = desk.full().slot()
-    behind = [desk.slot() for _ in range(3)]
-    desk.now = slot + MARGIN + 1
+def test_slots_are_spread_and_never_further_than_the_horizon(house: Gatehouse) -> None:
+    house.limit = 20
+    house.fill()
+    for n in range(30):
+        house.ask(f"a{n}")
+    house.now = START + SPAN - HORIZON
 
-    assert desk.slot(slot) > behind[-1]
+    slots = [house.slot(name) - START - SPAN for name in house.dealt()]
 
-
-def test_a_slot_serves_one_call(desk: Desk) -> None:
-    slot = desk.full().slot()
-    [desk.slot() for _ in range(3)]
-    desk.now = slot
-    assert desk.ask(slot) == Go()
-
-    assert isinstance(desk.ask(slot), At)
+    assert slots == [0]
+    house.now = START + SPAN
+    slots = [house.slot(name) - START - SPAN for name in house.dealt()]
+    assert slots == [0, 44, 88, 132, 176]
 
 
-def test_a_slot_that_was_never_given_is_not_honoured(desk: Desk) -> None:
-    desk.full()
+def test_who_comes_early_keeps_the_slot(house: Gatehouse) -> None:
+    house.fill().ask("a")
+    house.now = START + SPAN - HORIZON
+    house.dealt()
 
-    assert desk.ask(desk.now) == At(START + WINDOW + MARGIN)
+    house.now = START + SPAN - 1
 
-
-def test_routes_and_accounts_do_not_share_slots(desk: Desk) -> None:
-    desk.full()
-
-    assert desk.ask(route="digilocker") == Go()
-    assert desk.gate.enter("other", "passport", 1) == Go()
+    assert [house.ask("a"), house.ask("a")] == [Wait(START + SPAN, "quota")] * 2
 
 
-def test_a_lowered_limit_binds_those_who_hold_slots_of_the_higher_one(desk: Desk) -> None:
-    desk.limit = 10
-    desk.full()
-    slots = [desk.slot() for _ in range(10)]
+def test_a_late_holder_goes_while_there_is_room(house: Gatehouse) -> None:
+    house.fill().ask("a")
+    house.now = START + SPAN - HORIZON
+    house.dealt()
 
-    desk.limit = 2
-    for slot in slots:
-        desk.now = slot
-        desk.ask(slot)
+    house.now = START + 5 * SPAN
 
-    assert len([time for time in desk.sent if time > START]) <= 2
+    assert house.ask("a") == Go(3)
 
 
-def test_a_lowered_limit_counts_a_call_that_was_made_out_of_turn(desk: Desk) -> None:
-    early, late = desk.full().slot(), desk.slot()
-    desk.now = late
-    assert desk.ask(late) == Go()
+def test_a_late_holder_whose_place_is_gone_comes_next(house: Gatehouse) -> None:
+    house.limit = 1
+    house.fill()
+    for name in ("a", "b", "c"):
+        house.ask(name)
+    house.play(SPAN - 20)
+    assert house.slot("a")
+    house.due("a", START + 10 * SPAN)
+    assert house.play(HORIZON + 100) == ["b"]
 
-    desk.limit = 1
+    house.ask("a")
 
-    assert desk.slot(early) >= late + WINDOW
-
-
-def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(desk: Desk) -> None:
-    desk.limit = 10
-    desk.full()
-    desk.limit = 1
-    desk.slot()
-
-    desk.limit = 10
-    answers = [desk.ask() for _ in range(10)]
-
-    assert Go() not in answers
+    assert house.play(2 * SPAN + 100) == ["a", "c"]
 
 
-def test_a_limit_below_one_is_a_mistake(desk: Desk) -> None:
+def test_a_slot_serves_one_call(house: Gatehouse) -> None:
+    house.fill().ask("a")
+    house.now = START + SPAN
+    house.dealt()
+    assert house.ask("a") == Go(3)
+    house.ask("b")
+    house.ask("c")
+
+    assert isinstance(house.ask("a"), Wait)
+
+
+def test_a_slot_that_nobody_used_is_dealt_again(house: Gatehouse) -> None:
+    house.limit = 1
+    house.fill()
+    house.ask("lost")
+    house.ask("next")
+    house.now = START + SPAN - 10
+    assert house.dealt() == ["lost"]
+
+    house.now += HORIZON + 20
+
+    assert house.dealt() == ["lost", "next"]
+    assert house.slot("next") < START + 2 * SPAN
+
+
+def test_a_lost_place_in_the_queue_is_made_good_when_the_row_is_due(house: Gatehouse) -> None:
+    house.fill().ask("a")
+    house.client.delete(KEYS.queue("main", ROUTE, "normal"), KEYS.queues, KEYS.turns("main", ROUTE))
+    assert house.play(3 * SPAN) == []
+
+    assert house.play(FAR) == ["a"]
+
+
+def test_an_ended_row_takes_no_slot(house: Gatehouse) -> None:
+    house.fill()
+    for name in ("ended", "gone", "worked-on", "a"):
+        house.ask(name)
+    house.due("ended", 0)
+    house.client.delete(KEYS.row("gone"))
+    house.client.hset(KEYS.row("worked-on"), "lease", START + 10 * SPAN)
+    house.now += SPAN
+
+    assert house.dealt() == ["a"]
+    assert house.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1) == [b"worked-on"]
+
+
+def test_routes_and_accounts_do_not_share_slots(house: Gatehouse) -> None:
+    row = Row(id="z", kind="x")
+    house.fill()
+
+    assert house.gate.enter(row, "digilocker", 1) == Go(1)
+    assert house.gate.enter(replace(row, account="other"), ROUTE, 1) == Go(1)
+
+
+def test_a_lowered_limit_binds_those_who_hold_slots(house: Gatehouse) -> None:
+    house.limit = 10
+    house.fill()
+    for n in range(10):
+        house.ask(f"a{n}")
+    house.play(SPAN + 50)
+    held = len(house.sent) - 10
+
+    house.limit = 2
+    house.play(SPAN - 100)
+
+    assert len(house.sent) - 10 <= max(held, 2)
+
+
+def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(house: Gatehouse) -> None:
+    house.limit = 10
+    house.fill()
+    house.limit = 1
+    house.ask("a")
+    house.limit = 10
+
+    assert not any(isinstance(house.ask(f"b{n}"), Go) for n in range(10))
+
+
+def test_a_limit_below_one_is_a_mistake(house: Gatehouse) -> None:
     with pytest.raises(ValueError, match="the limit of route passport is 0"):
-        desk.gate.enter("main", "passport", 0)
+        house.gate.enter(Row(id="z", kind="x"), ROUTE, 0)
 
 
-def test_a_clock_that_steps_back_only_delays(desk: Desk) -> None:
-    desk.full()
-    desk.now -= 10_000
+def test_the_vendor_can_lower_the_limit_and_never_raise_it(house: Gatehouse) -> None:
+    house.gate.learn("main", ROUTE, 1)
+    assert house.ask("a") == Go(1)
+    assert isinstance(house.ask("b"), Wait)
 
-    assert desk.slot() == START + WINDOW + MARGIN
+    house.gate.learn("main", ROUTE, 50)
+
+    assert house.ask("c") != Go(50)
+    assert house.play(SPAN) == ["b", "c"]
+    assert house.client.pttl(KEYS.learned("main", ROUTE)) > 0
 
 
-def test_a_hold_moves_everyone_and_only_later(desk: Desk) -> None:
-    until = desk.gate.hold("main", "passport", 5)
+def test_a_clock_that_steps_back_only_delays(house: Gatehouse) -> None:
+    house.fill()
+    house.now -= 10_000
+
+    assert isinstance(house.ask("a"), Wait)
+    assert house.play(9_000) == []
+
+
+def test_a_hold_moves_everyone_and_only_later(house: Gatehouse) -> None:
+    until = house.gate.hold("main", ROUTE, 5)
 
     assert until == START + 5000
-    assert desk.gate.hold("main", "passport", 1) == until
-    assert desk.gate.hold("main", "passport", -1) == until
-    assert desk.ask() == At(until)
-    assert desk.ask(route="digilocker") == Go()
+    assert house.gate.hold("main", ROUTE, 1) == until
+    assert house.gate.hold("main", ROUTE, -1) == until
+    assert house.play(1) == [] == [isinstance(house.ask("a"), Go)][1:]
+    assert house.play(4900) == []
+    assert house.play(500) == ["a"]
 
 
-def test_a_hold_moves_those_who_hold_earlier_slots(desk: Desk) -> None:
-    slot = desk.full().slot()
-    until = desk.gate.hold("main", "passport", 60)
-    desk.now = slot
+def test_a_hold_moves_those_who_hold_earlier_slots(house: Gatehouse) -> None:
+    house.fill()
+    for n in range(3):
+        house.ask(f"a{n}")
+    house.now = START + SPAN - 10
+    assert house.dealt() == ["a0"]
+    house.gate.hold("main", ROUTE, 5)
 
-    assert desk.slot(slot) >= until
-
-
-def test_a_slot_held_from_before_is_good_when_the_hold_has_passed(desk: Desk) -> None:
-    slot = desk.full().slot()
-    desk.gate.hold("main", "passport", (slot - START + MARGIN / 2) / 1000)
-
-    desk.now = slot + MARGIN // 2
-
-    assert desk.ask(slot) == Go()
+    assert house.play(4900) == []
+    assert house.play(SPAN) == ["a0", "a1", "a2"]
 
 
-def test_a_stopped_account_stops_every_route(desk: Desk) -> None:
-    until = desk.gate.stop("main", "insufficient_balance")
+def test_every_key_but_the_queue_expires_and_the_queue_empties(house: Gatehouse) -> None:
+    house.fill().ask("a")
+    house.gate.hold("main", ROUTE, 0.01)
+    house.gate.learn("main", ROUTE, 2)
+    house.play(3 * SPAN)
+    house.gate.stop("main", "x")
 
-    assert until == START + PROBE
-    assert desk.ask() == Stopped(until, "insufficient_balance")
-    assert desk.ask(route="digilocker") == Stopped(until, "insufficient_balance")
-    assert desk.gate.enter("other", "passport", 1) == Go()
-    assert desk.gate.state("main") == Stop("insufficient_balance", START, until)
+    names = {raw for raw in house.client.scan_iter() if b":row:" not in raw}
 
-
-def test_one_call_probes_and_the_next_probe_moves_away(desk: Desk) -> None:
-    desk.gate.stop("main", "x")
-    waits = []
-    for _ in range(6):
-        state = desk.gate.state("main")
-        assert state is not None
-        waits.append(state.until_ms - desk.now)
-        desk.now = state.until_ms
-        desk.limit += 1
-
-        answers = [desk.ask() for _ in range(3)]
-
-        assert answers[0] == Go(probe=True)
-        assert {type(each) for each in answers[1:]} == {Stopped}
-
-    assert waits == [50, 100, 200, 400, 500, 500]
+    assert len(names) == 4, names
+    assert all(house.client.pttl(name) > 0 for name in names)
 
 
-def test_news_of_a_stop_does_not_move_the_probe(desk: Desk) -> None:
-    until = desk.gate.stop("main", "x")
-    desk.now += 10
-
-    assert desk.gate.stop("main", "y") == until
-    assert desk.gate.state("main") == Stop("y", START, until)
-
-
-def test_a_probe_takes_a_slot_like_any_call(desk: Desk) -> None:
-    desk.full()
-    desk.gate.stop("main", "x")
-    desk.now += PROBE
-
-    slot = desk.slot()
-    assert slot == START + WINDOW + MARGIN
-    desk.now = slot
-
-    assert desk.ask(slot) == Go(probe=True)
-
-
-def test_a_resumed_account_calls_again(desk: Desk) -> None:
-    desk.gate.stop("main", "x")
-
-    desk.gate.resume("main")
-
-    assert desk.gate.state("main") is None
-    assert desk.ask() == Go()
-
-
-def test_every_key_expires(desk: Desk) -> None:
-    desk.full().slot()
-    desk.gate.hold("main", "passport", 5)
-    desk.gate.stop("main", "x")
-
-    names: list[bytes] = list(desk.client.scan_iter())
-
-    assert len(names) == 3
-    assert all(desk.client.pttl(name) > 0 for name in names)
-
-
-def test_old_slots_are_forgotten(desk: Desk) -> None:
+def test_old_calls_are_forgotten(house: Gatehouse) -> None:
     for _ in range(50):
-        desk.full()
-        desk.now += WINDOW + MARGIN
+        house.fill()
+        house.now += SPAN
 
-    assert desk.client.zcard(KEYS.slots("main", "passport")) <= desk.limit + 1
+    assert house.client.zcard(KEYS.slots("main", ROUTE)) <= 2 * house.limit
 
 
 def test_the_servers_own_clock_is_used(client: redis.Redis) -> None:
     seconds, micros = client.time()
-    gate = Gate(client, KEYS, WINDOW, MARGIN, PROBE)
+    gate = Gate(client, KEYS, FIGURES)
 
-    assert gate.enter("main", "passport", 1) == Go()
-    answer = gate.enter("main", "passport", 1)
+    assert gate.enter(Row(id="a", kind="x"), ROUTE, 1) == Go(1)
+    answer = wait(gate.enter(Row(id="b", kind="x"), ROUTE, 1))
 
-    assert isinstance(answer, At)
-    assert 0 <= answer.slot_ms - WINDOW - MARGIN - (seconds * 1000 + micros // 1000) < 5000
-
-
-def test_a_client_that_decodes_is_answered_the_same(redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        gate = Gate(client, KEYS, WINDOW, MARGIN, PROBE)
-        gate.stop("main", "insufficient_balance")
-
-        answer, state = gate.enter("main", "passport", 1), gate.state("main")
-
-    assert isinstance(answer, Stopped)
-    assert state is not None
-    assert (answer.code, state.code) == ("insufficient_balance", "insufficient_balance")
+    assert 0 <= answer.until_ms - FAR - (seconds * 1000 + micros // 1000) < 10_000
 
 
-def test_without_redis_nobody_passes(client: redis.Redis) -> None:
+def test_without_redis_nobody_passes() -> None:
     gone = redis.Redis(host="127.0.0.1", port=1)
 
     with gone, pytest.raises(redis.ConnectionError):
-        Gate(gone, KEYS, WINDOW, MARGIN, PROBE).enter("main", "passport", 1)
+        Gate(gone, KEYS, FIGURES).enter(Row(id="a", kind="x"), ROUTE, 1)
 
 
 def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis) -> None:
@@ -310,90 +278,30 @@ def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis)
     assert script(keys=["k"], args=[1000, 5]) == 1005
 
 
-def test_many_workers_at_once_share_one_limit(redis_url: str) -> None:
-    passes: list[Pass] = []
+def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url: str) -> None:
+    figures = replace(FIGURES, window=3_000, margin=0, horizon=2_900)
+    passed: list[str] = []
 
-    def work() -> None:
+    def work(name: int) -> None:
         with redis.Redis.from_url(redis_url) as mine:
-            gate = Gate(mine, KEYS, 60_000, MARGIN, PROBE)
-            passes.extend(gate.enter("main", "passport", 20) for _ in range(10))
+            gate = Gate(mine, KEYS, figures)
+            for n in range(10):
+                row = Row(id=f"{name}-{n}", kind="x")
+                mine.hset(KEYS.row(row.id), "due", 1)
+                passed.extend([row.id] * isinstance(gate.enter(row, ROUTE, 20), Go))
+                gate.deal()
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
 
-    slots = sorted(each.slot_ms for each in passes if isinstance(each, At))
-    assert (passes.count(Go()), len(slots)) == (20, 60)
-    assert all(first < second for first, second in pairwise(slots))
-    assert all(b - a >= 60_000 for a, b in zip(slots, slots[20:], strict=False))
-
-
-@dataclass(frozen=True)
-class Step:
-    """Who comes when; `amount` is how much the clock moves, or how early or late they come."""
-
-    who: int
-    when: str
-    amount: int
-    limit: int | None
-    throttled: float | None
-
-
-def moment(step: Step, slot: int, now: int) -> int:
-    """Choose when a caller comes, seen from its slot."""
-    if not slot or step.when == "now":
-        return now + step.amount
-    return {
-        "early": slot - 1 - step.amount,
-        "on time": slot,
-        "at the end": slot + MARGIN,
-        "in the margin": slot + step.amount % (MARGIN + 1),
-        "late": slot + MARGIN + 1 + step.amount,
-    }[step.when]
-
-
-def play(desk: Desk, held: list[int], step: Step) -> Pass:
-    """Let one caller come; those whose slots are next come most often."""
-    held.sort()
-    slot = held[step.who]
-    desk.now = max(desk.now, moment(step, slot, desk.now))
-    desk.limit = step.limit or desk.limit
-    answer = desk.ask(slot)
-    held[step.who] = answer.slot_ms if isinstance(answer, At) else 0
-    return answer
-
-
-mostly_on_time = ["now", "early", "on time", "at the end", "at the end", "in the margin", "late"]
-steps = st.builds(
-    Step,
-    who=st.sampled_from([0, 0, 0, 0, 0, 1, 2, 5]),
-    when=st.sampled_from(mostly_on_time),
-    amount=st.sampled_from([0, 0, 1, MARGIN, WINDOW - MARGIN, WINDOW]) | st.integers(0, WINDOW),
-    limit=st.sampled_from([None, None, None, None, 1, 2, 4]),
-    throttled=st.sampled_from([None] * 9 + [0.3]),
-)
-
-
-@given(limit=st.integers(1, 4), steps=st.lists(steps, min_size=5, max_size=60))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_sliding_window_ever_sees_more_than_the_limit(
-    client: redis.Redis, limit: int, steps: list[Step]
-) -> None:
-    client.flushall()
-    desk = Desk(client, limit=limit)
-    held = [0] * 6
-    held_until = 0
-    for step in steps:
-        if step.throttled:
-            held_until = desk.gate.hold("main", "passport", step.throttled)
-
-        answer = play(desk, held, step)
-
-        if isinstance(answer, At):
-            assert answer.slot_ms > desk.now
-            continue
-        # Judged by the limit of its time: no window that ends with this call may hold more.
-        assert desk.now >= held_until
-        assert len([time for time in desk.sent if desk.now - WINDOW < time]) <= desk.limit
+    with redis.Redis.from_url(redis_url) as client:
+        house = Gatehouse(client)
+        held = house.client.zrange(KEYS.tickets("main", ROUTE), 0, -1)
+        waiting = house.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1)
+    names = [*passed, *(raw.decode() for raw in (*held, *waiting))]
+    assert len(names) == len(set(names)) == 80
+    assert len(passed) <= 20
+    assert len(passed) + len(held) <= 40

@@ -84,6 +84,10 @@ class Workbench:
         self.woken.append((task, tuple(ids)))
         return True
 
+    def sweep(self) -> None:
+        """Sweep once: deal slots, note the wake-ups of what is due."""
+        self.parts.sweep.once()
+
     def submit(self, kind: str, key: str = "k", **request: Any) -> str:
         """Submit a verification, by default the kind's example; returns its id."""
         return self.verifications.submit(kind, request or self.example(kind), key=key).id
@@ -114,6 +118,7 @@ class Workbench:
         end = time.monotonic() + within_s
         while not (found := self.once(verification_id)).settled:
             assert time.monotonic() < end, f"{found} is not settled"
+            self.parts.gate.deal()
             time.sleep(0.01)
         return found
 

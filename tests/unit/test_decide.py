@@ -15,9 +15,7 @@ from worker.rules.model import (
     Emit,
     Event,
     Held,
-    HoldRoute,
     Policy,
-    StopAccount,
     Woken,
 )
 
@@ -119,10 +117,10 @@ class TestPassport:
 
         assert (after.state, after.doubts) == (State.UNKNOWN, 1)
 
-    def test_a_429_holds_the_route_as_long_as_the_vendor_says(self) -> None:
-        after, effects = turn(sent("passport"), answered(Outcome.THROTTLED, not_before_s=42.0))
+    def test_a_429_makes_the_row_wait_as_long_as_the_vendor_says(self) -> None:
+        after, _ = turn(sent("passport"), answered(Outcome.THROTTLED, not_before_s=42.0))
 
-        assert effects == (HoldRoute(Role.CREATE, 42.0),)
+        assert (after.state, after.attempts) == (State.ACCEPTED, 0)
         assert after.due >= NOW + 42_000
 
     def test_a_stopped_account_stops_the_account_not_the_job(self) -> None:
@@ -130,8 +128,8 @@ class TestPassport:
 
         after, effects = turn(sent("passport"), said)
 
-        assert effects == (StopAccount("insufficient_balance"),)
-        assert after.state is State.ACCEPTED
+        assert effects == ()
+        assert (after.state, after.attempts) == (State.ACCEPTED, 0)
 
     def test_a_worker_that_vanished_after_sent_left_a_doubt(self) -> None:
         after, effects = turn(sent("passport"), Woken())
@@ -157,10 +155,12 @@ class TestPassport:
 
         assert after.state is State.PARKED
 
-    def test_a_row_that_has_to_wait_keeps_its_slot(self) -> None:
-        after, effects = turn(row("passport"), Held(NOW + 700, "quota", slot=NOW + 700))
+    def test_a_row_that_has_to_wait_is_due_then_but_never_after_its_deadline(self) -> None:
+        soon, effects = turn(row("passport"), Held(NOW + 700, "quota"))
+        late, _ = turn(row("passport"), Held(NOW + 2 * DAY, "quota"))
 
-        assert (after.state, after.due, after.slot) == (State.ACCEPTED, NOW + 700, NOW + 700)
+        assert (soon.state, soon.due, soon.reason) == (State.ACCEPTED, NOW + 700, "quota")
+        assert late.due == late.deadline
         assert effects == ()
 
 

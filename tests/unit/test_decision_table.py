@@ -43,7 +43,7 @@ def rows(kind: str) -> Iterator[tuple[str, Row]]:
     yield "fresh, deadline over", row(kind, deadline=NOW)
     yield "fresh, five workers lost", row(kind, crashes=5)
     yield "fresh, four workers lost", row(kind, crashes=4)
-    yield "sent", sent(kind, slot=7, reason="quota")
+    yield "sent", sent(kind, reason="quota")
     yield "sent, in doubt", sent(kind, attempts=2, doubts=1, tries=1)
     yield "sent, in doubt, last generation", sent(kind, doubts=1, generation=2, generations=("2",))
     unknown = replace(sent(kind, doubts=1, tries=30), state=State.UNKNOWN)
@@ -97,7 +97,7 @@ def events(of: Row) -> Iterator[tuple[str, Event]]:
         yield "forgotten", Forgotten()
     if of.state in SETTLED:
         return
-    yield "held for a slot", Held(NOW + 700, "quota", slot=NOW + 700)
+    yield "held for a slot", Held(NOW + 700, "quota")
     yield "held for the account", Held(NOW + 900, "account/x")
     if of.parent:
         yield "told of a step", Told(State.PENDING, "STEP", "", {"b": 1})
@@ -167,7 +167,7 @@ def outcome_of(of: Row, event: Event, policy: str) -> str:
 
 def short(name: str, value: Any) -> str:
     """Write a value; times as they stand to now."""
-    if name in {"due", "deadline", "looked", "slot"} and value:
+    if name in {"due", "deadline", "looked"} and value:
         return f"now{value - NOW:+d}"
     if isinstance(value, tuple):
         return str([str(part).replace(str(NOW), "now") for part in value])

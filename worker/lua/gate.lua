@@ -1,98 +1,176 @@
--- May this account call this route now, at a reserved time, or not at all? One atomic decision.
+-- The gate of one account and route: deal slots to those who wait, in turn, and judge one call.
 --
--- KEYS[1] slots  sorted set of reserved times (ms) of one account and route. Members:
---                "h:<slot>" a ticket, given out and still to be used; "u:<slot>:<n>" used;
---                "limit" with the negated limit of the last call as its score
--- KEYS[2] hold   text: not before this time (ms); written by gate_hold.lua
--- KEYS[3] stop   hash until, step, code, since: the account's breaker; written by gate_stop.lua
--- ARGV    1 limit (>= 1)  2 held slot (ms, 0 = none)  3 window (ms)  4 margin (ms)
---         5 probe (ms: first wait of the breaker)  6 now (ms; tests only, empty = this server's clock)
--- Returns {0, probe, ""} go, probe = 1 if this call tries a stopped account
---         {1, slot, ""} come back at slot, holding it    {2, until, code} account stopped
--- Touches its three keys only; slots and stop are given an expiry.
+-- KEYS  1 slots    sorted set: calls let through, scored by the time (ms) they count for
+--       2 tickets  sorted set: row ids that hold a slot, scored by it
+--       3 queue of the normal lane, 4 of the high one
+--                  sorted sets: row ids, scored by their turn; late holders stand before all turns
+--       5 turns    hash: v<lane> the last turn served; p<lane>:<producer> the last turn given out;
+--                  run: high slots dealt in a row while a normal row waited
+--       6 hold     text: the vendor's "not before" (ms); written by gate_hold.lua
+--       7 learned  text: a limit that the vendor told, lower than ours
+--       8 stop, 9 breaker   hashes until, step, most, code, since: the account's and the vendor's
+--                  breaker; written by gate_shut.lua
+--       10 due-index   11 queues  hash: names of gates where rows wait, to their limits
+-- ARGV  1 limit (>= 1)  2 window  3 margin  4 horizon  5 longest call (all ms)
+--       6 the gate's name in queues   7 prefix of row keys: the rows to be dealt to are found here.
+--         So this needs a server that holds all keys (no Redis Cluster)
+--       8 now (ms; tests only, empty = this server's clock)
+--       9 row id ("" = only deal)  10 its producer  11 its lane (0 normal, 1 high)
+-- Returns {0, limit that held, probe} go; probe = 1: a breaker is open and this call tries it
+--         {1, time to come back (ms), why} wait: for a slot, or at the latest then
 --
--- Why no sliding window sees more than `limit` calls. Let span = window + margin.
---  1. A new slot is >= now, >= every earlier slot, and >= span after the limit-th latest one. So of
---     any limit + 1 slots, the last is at least span after the first. Slots are dropped only when
---     nobody will use them, or when they are span old and can't bind a new one.
---  2. A call starts at its slot or up to margin later (a later holder is given a new slot).
---  3. So of any limit + 1 calls, last start >= last slot >= first slot + span
---     >= first start - margin + span = first start + window.
--- A slot is used once: its ticket is gone with the call, and future slots differ by at least 1 ms
--- so that each has its own. When the limit is lowered all tickets are void, since they may be too
--- dense now, also together with calls made out of turn; their holders are given new slots behind
--- those already used. When it is raised nothing is missing: slots are dropped by age, never by
--- count. A clock that steps back only delays: see 1.
--- What is left of the margin, after the caller's lateness, covers the way to the vendor.
+-- Exact. A call counts for its slot, or a quarter of the margin before it passes, if that is later.
+-- It passes only if fewer than `limit` calls count for later than one span (window + margin + 1)
+-- before that. So no limit + 1 calls count within a window + margin: the last of them to pass would
+-- not have passed. Each passes at most a quarter of the margin after the time it counts for, so
+-- three quarters are left for their ways to the vendor to differ. No worker's clock, no plan and no
+-- lost row matters to this; a clock that steps back only delays.
+-- Planned. Slots are dealt within the horizon only, where the sum of calls and tickets has room,
+-- four fifths of an even spacing apart: a newcomer finds a slot soon, and late calls are made good.
+-- A ticket that nobody used for a horizon gives its place up; its holder goes first when it comes.
+-- Fair. A row's turn is one after its producer's last and after the last turn served: producers
+-- take turns, each in the order it asked. Of four slots three at most are high while normal waits.
 
-local GO, AT, STOPPED = 0, 1, 2
-local slots, hold, stop = KEYS[1], KEYS[2], KEYS[3]
-local limit, held = tonumber(ARGV[1]), tonumber(ARGV[2])
-local window, margin, probe = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local span = window + margin
-local now = tonumber(ARGV[6])
-if not now then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+local slots, tickets, hold, learned = KEYS[1], KEYS[2], KEYS[6], KEYS[7]
+local lanes = {[0] = KEYS[3], [1] = KEYS[4]}
+local turns, due, queues = KEYS[5], KEYS[10], KEYS[11]
+local limit = tonumber(ARGV[1])
+local margin, horizon = tonumber(ARGV[3]), tonumber(ARGV[4])
+local span = tonumber(ARGV[2]) + margin + 1
+local asker = ARGV[9]
+local LATE, FRONT, MOST, PATIENCE = 1e14, 31, 500, 30000
 
 local function text(number) return string.format('%.0f', number) end
 
-local function remember(slot, member)
-  redis.call('ZADD', slots, text(slot), member)
-  local last = tonumber(redis.call('ZRANGE', slots, -1, -1, 'WITHSCORES')[2])
-  redis.call('PEXPIRE', slots, text(math.max(last - now, 0) + span + 1000))
-end
+local time = redis.call('TIME')
+local now = tonumber(ARGV[8]) or time[1] * 1000 + math.floor(time[2] / 1000)
+limit = math.min(limit, tonumber(redis.call('GET', learned)) or limit)
+local gap = 0.8 * span / limit
 
-local function use(slot)
-  local n = 0
-  while redis.call('ZSCORE', slots, 'u:' .. text(slot) .. ':' .. n) do n = n + 1 end
-  remember(slot, 'u:' .. text(slot) .. ':' .. n)
-end
-
-local account = redis.call('HMGET', stop, 'until', 'step', 'code')
-local closed_until = tonumber(account[1])
-if closed_until and now < closed_until then
-  return {STOPPED, closed_until, account[3]}
-end
-
--- The first call after the wait tries the account; the next try moves further away.
-local function go()
-  if not closed_until then return {GO, 0, ''} end
-  local step = math.min(tonumber(account[2]) * 2, probe * 10)
-  redis.call('HSET', stop, 'step', text(step), 'until', text(now + step))
-  redis.call('PEXPIRE', stop, 86400000)
-  return {GO, 1, ''}
-end
-
-redis.call('ZREMRANGEBYSCORE', slots, 0, text(now - span))
-local known = -tonumber(redis.call('ZSCORE', slots, 'limit') or -limit)
-if known > limit then
-  for _, member in ipairs(redis.call('ZRANGE', slots, 0, -1)) do
-    if string.sub(member, 1, 2) == 'h:' then redis.call('ZREM', slots, member) end
+local not_before, why, open = tonumber(redis.call('GET', hold) or 0), 'quota', {}
+for place, name in ipairs({'account/', 'vendor/'}) do
+  local found = redis.call('HMGET', KEYS[7 + place], 'until', 'step', 'most', 'code')
+  if found[1] then
+    table.insert(open, {KEYS[7 + place], tonumber(found[2]), tonumber(found[3])})
+    not_before, why = math.max(not_before, tonumber(found[1])), name .. found[4]
   end
 end
-redis.call('ZADD', slots, -limit, 'limit')
-local not_before = tonumber(redis.call('GET', hold) or 0)
 
-local ticket = 'h:' .. text(held)
-if held > 0 and redis.call('ZSCORE', slots, ticket) then
-  if math.max(now, held) >= not_before and now <= held + margin then
-    if now < held then return {AT, held, ''} end
-    redis.call('ZREM', slots, ticket)
-    use(held)
-    return go()
+local function score(set, rank) return tonumber(redis.call('ZRANGE', set, rank, rank, 'WITHSCORES')[2]) end
+local function held() return redis.call('ZCOUNT', tickets, text(now - horizon), '+inf') end
+local function calls(since) return redis.call('ZCOUNT', slots, '(' .. text(since), '+inf') end
+local function waiting() return redis.call('ZCARD', lanes[0]) + redis.call('ZCARD', lanes[1]) end
+
+local function next_slot()
+  local taken = held()
+  local last = math.max(score(slots, -1) or 0, taken > 0 and score(tickets, -1) or 0)
+  local nth = taken >= limit and score(tickets, -limit) or score(slots, taken - limit)
+  return math.max(now, not_before, last + gap, (nth or -span) + span)
+end
+
+-- The first of a lane that can take a slot: not one who is being worked on just now.
+local function first(lane)
+  for _, id in ipairs(redis.call('ZRANGE', lanes[lane], 0, FRONT)) do
+    if id == asker then return id end
+    local row = redis.call('HMGET', ARGV[7] .. id, 'due', 'lease')
+    if (row[1] or '0') == '0' then
+      redis.call('ZREM', lanes[lane], id) -- ended meanwhile
+    elseif tonumber(row[2] or 0) <= now then
+      return id
+    end
   end
-  redis.call('ZREM', slots, ticket)
 end
 
-local last = tonumber(redis.call('ZRANGE', slots, -1, -1, 'WITHSCORES')[2] or 0)
-local nth = tonumber(redis.call('ZRANGE', slots, -limit, -limit, 'WITHSCORES')[2] or -span)
-local slot = math.max(now, not_before, last, nth + span)
-if slot <= now then
-  use(now)
-  return go()
+local function next_row()
+  local high, normal = first(1), first(0)
+  local run = tonumber(redis.call('HGET', turns, 'run') or 0)
+  local lane = (high and not (normal and run >= 3)) and 1 or 0
+  local id = lane == 1 and high or normal
+  if id then redis.call('HSET', turns, 'run', (lane == 1 and normal) and run + 1 or 0) end
+  return id, lane
 end
-if slot == last then slot = last + 1 end
-remember(slot, 'h:' .. text(slot))
-return {AT, slot, ''}
+
+local function deal()
+  for _ = 1, MOST do
+    local slot = next_slot()
+    if slot > now + horizon or (#open > 0 and held() > 0) then return end
+    local id, lane = next_row()
+    if not id then return end
+    local turn = tonumber(redis.call('ZSCORE', lanes[lane], id))
+    local served = tonumber(redis.call('HGET', turns, 'v' .. lane) or 0)
+    redis.call('HSET', turns, 'v' .. lane, text(math.max(served, turn)))
+    redis.call('ZREM', lanes[lane], id)
+    redis.call('ZADD', tickets, text(slot), id)
+    redis.call('PEXPIRE', tickets, text(slot - now + span + 3600000))
+    if id ~= asker then
+      redis.call('HSET', ARGV[7] .. id, 'due', text(slot))
+      redis.call('ZADD', due, text(slot), id)
+    end
+  end
+end
+
+local function enqueue(lane, late)
+  if redis.call('ZSCORE', lanes[lane], asker) then return end
+  local turn = late and late - LATE
+  if not turn then
+    local mine = 'p' .. lane .. ':' .. ARGV[10]
+    local known = redis.call('HMGET', turns, 'v' .. lane, mine)
+    turn = math.max(tonumber(known[1] or 0), tonumber(known[2] or 0)) + 1
+    redis.call('HSET', turns, mine, text(turn))
+  end
+  redis.call('ZADD', lanes[lane], text(turn), asker)
+end
+
+local function note_queue()
+  if waiting() > 0 then
+    redis.call('HSET', queues, ARGV[6], ARGV[1])
+  elseif redis.call('DEL', turns) == 1 or asker == '' then
+    redis.call('HDEL', queues, ARGV[6])
+  end
+end
+
+local function go(counts_for)
+  redis.call('ZREM', tickets, asker)
+  redis.call('ZADD', slots, text(counts_for), asker .. ':' .. time[1] .. ':' .. time[2])
+  redis.call('PEXPIRE', slots, text(math.max(score(slots, -1) - now, 0) + span + margin + 1000 + (tonumber(ARGV[8]) and 60000 or 0)))
+  for _, each in ipairs(open) do
+    local key, step, most = each[1], each[2], each[3]
+    step = math.min(step * 2, most)
+    redis.call('HSET', key, 'step', text(step), 'until', text(now + math.max(step, ARGV[5])))
+    redis.call('PEXPIRE', key, 86400000)
+  end
+  note_queue()
+  return {0, limit, #open > 0 and 1 or 0}
+end
+
+redis.call('ZREMRANGEBYSCORE', slots, '-inf', text(now - span - margin))
+redis.call('ZREMRANGEBYSCORE', tickets, '-inf', text(now - 3600000))
+if asker == '' then
+  deal()
+  note_queue()
+  return {1, 0, why}
+end
+
+local lane = tonumber(ARGV[11])
+local ticket = tonumber(redis.call('ZSCORE', tickets, asker))
+if ticket and now < ticket then return {1, ticket, why} end
+
+local counts_for, others = now, 0
+if ticket then
+  redis.call('ZREM', tickets, asker)
+  counts_for = math.max(ticket, now - math.floor(margin / 4))
+end
+if not ticket or ticket < now - horizon then others = held() end
+local first_in_line = ticket or waiting() == (redis.call('ZSCORE', lanes[lane], asker) and 1 or 0)
+if first_in_line and now >= not_before and calls(counts_for - span) + others < limit then
+  redis.call('ZREM', lanes[lane], asker)
+  return go(counts_for)
+end
+
+enqueue(lane, ticket)
+deal()
+ticket = tonumber(redis.call('ZSCORE', tickets, asker))
+if ticket and ticket <= now and calls(now - span) < limit then return go(now) end
+note_queue()
+local far = math.max(now, not_before) + PATIENCE + math.floor(2 * waiting() * span / limit)
+return {1, ticket or far, why}

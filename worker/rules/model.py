@@ -20,8 +20,6 @@ class Held:
 
     until: int
     code: str
-    slot: int = 0
-    """The reserved call time, when the wait is for one; 0 when it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +97,7 @@ class Emit:
     change: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopAccount:
-    """Open the account's breaker: credentials, address or balance."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRoute:
-    """Keep every worker off this route for so long: the vendor asked for it."""
-
-    role: Role
-    seconds: float
-
-
-Effect = Call | Acquire | Emit | StopAccount | HoldRoute
+Effect = Call | Acquire | Emit
 Decision = tuple[Row, tuple[Effect, ...]]
 
 

@@ -8,7 +8,7 @@ from satyapan.ids import generation_id
 from satyapan.kinds.model import Recovery, Role
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
-from worker.rules.model import Call, Decision, Effect, Emit, HoldRoute, StopAccount, Turn
+from worker.rules.model import Call, Decision, Emit, Turn
 
 
 def settle(
@@ -16,7 +16,7 @@ def settle(
 ) -> Decision:
     """End a verification, or park it, and tell the producer."""
     row = replace(row, state=state, reason=reason, result=result or row.result)
-    row = replace(row, due=0, slot=0, tries=0)
+    row = replace(row, due=0, tries=0)
     if state is not State.PARKED:
         row = replace(row, draft=None, todo=())
     return row, (Emit(state.lower()),)
@@ -27,30 +27,30 @@ def park(row: Row, reason: str) -> Decision:
     return settle(row, State.PARKED, reason)
 
 
-def rest(row: Row, until: int, reason: str, *, slot: int = 0) -> Row:
+def rest(row: Row, until: int, reason: str) -> Row:
     """Let a row wait in the state that says what is known: not sent, doubtful, or on its way."""
     state = row.state
     if state in {State.CLAIMED, State.SENT}:
         state = State.UNKNOWN if row.doubts else State.ACCEPTED
-    return replace(row, state=state, due=until, reason=reason, slot=slot)
+    return replace(row, state=state, due=until, reason=reason)
 
 
 def create(row: Row, turn: Turn) -> Decision:
     """Make the create call of this generation, unless that would be one too many."""
     if row.attempts >= turn.policy.max_attempts:
         return park(row, "unknown_outcome" if row.doubts else "attempts_spent")
-    row = replace(row, state=State.SENT, attempts=row.attempts + 1, slot=0, misses=0)
+    row = replace(row, state=State.SENT, attempts=row.attempts + 1, misses=0)
     return row, (Call(Role.CREATE),)
 
 
 def read_status(row: Row, turn: Turn) -> Decision:
     """Ask the vendor where the journey stands."""
-    return replace(row, looked=turn.now, slot=0), (Call(Role.STATUS),)
+    return replace(row, looked=turn.now), (Call(Role.STATUS),)
 
 
 def read_document(row: Row, turn: Turn) -> Decision:
     """Fetch the next consented document."""
-    return replace(row, looked=turn.now, slot=0), (Call(Role.DOCUMENT, row.todo[0]),)
+    return replace(row, looked=turn.now), (Call(Role.DOCUMENT, row.todo[0]),)
 
 
 def doubt(row: Row, reason: str, turn: Turn) -> Decision:
@@ -58,7 +58,7 @@ def doubt(row: Row, reason: str, turn: Turn) -> Decision:
     row = replace(row, state=State.UNKNOWN, doubts=row.doubts + 1, tries=row.tries + 1)
     if turn.operation.recovery is Recovery.NONE:
         return park(row, f"unknown_outcome/{reason}")
-    return replace(row, due=turn.backoff(row.tries), reason=reason, slot=0), ()
+    return replace(row, due=turn.backoff(row.tries), reason=reason), ()
 
 
 def renew(row: Row, why: str, turn: Turn) -> Decision:
@@ -69,27 +69,16 @@ def renew(row: Row, why: str, turn: Turn) -> Decision:
     record = f"{number} {why} {turn.now} {generation_id(row.id, number)}"
     row = replace(row, generation=number, generations=(*row.generations, record))
     row = replace(row, state=State.ACCEPTED, reason=why, due=turn.now, status="", reference="")
-    row = replace(row, attempts=0, doubts=0, misses=0, tries=0, evidence="", link="", slot=0)
+    row = replace(row, attempts=0, doubts=0, misses=0, tries=0, evidence="", link="")
     return row, (Emit("reissued"),)
 
 
 def again(row: Row, answer: Answer, turn: Turn) -> Decision:
     """Wait after an answer that settled nothing and executed nothing; no attempt is spent on it."""
     row = replace(row, tries=row.tries + 1, http=answer.http)
-    effects: tuple[Effect, ...] = ()
     until = turn.backoff(row.tries)
-    if answer.outcome is Outcome.STOPPED:
-        effects = (StopAccount(answer.code),)
     if answer.outcome is Outcome.THROTTLED:
         until = max(until, turn.now + round(answer.not_before_s * 1000))
-        effects = (HoldRoute(_role(row), answer.not_before_s),)
     if row.state is State.SENT:
         row = replace(row, attempts=row.attempts - 1)
-    return rest(row, until, answer.code), effects
-
-
-def _role(row: Row) -> Role:
-    """Tell which route a row was calling, from where it stands."""
-    if row.state is State.SENT:
-        return Role.CREATE
-    return Role.DOCUMENT if row.todo else Role.STATUS
+    return rest(row, until, answer.code), ()

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -51,6 +52,7 @@ _FIELD: Final = re.compile(
     r"(?P<field>\w+?)_(?:missing|value_invalid|length_exceeded|length_short|not_found)", re.ASCII
 )
 _SAFE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
+_LIMIT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _WAITS: Final = ("retry-after", "x-ratelimit-retry", "x-ratelimit-reset")
 _REDIRECTS: Final = range(300, 400)
 _WAIT_S: Final = 60.0
@@ -61,6 +63,13 @@ def classify(
     operation: Operation, role: Role, raw: Raw, body: object, vendor_id: str, now: float
 ) -> Answer:
     """Say what a complete reply means. `body` is what `parse` gave, `now` is Unix seconds."""
+    answer = _classify(operation, role, raw, body, vendor_id, now)
+    return replace(answer, limit=_limit(raw.headers))
+
+
+def _classify(
+    operation: Operation, role: Role, raw: Raw, body: object, vendor_id: str, now: float
+) -> Answer:
     if raw.status == HTTPStatus.OK:
         return _accepted(operation, role, body, vendor_id)
     code = _code(raw.status, body)
@@ -176,6 +185,12 @@ def _reference(body: object) -> str:
                 text = str(found) if isinstance(found, str) or abs(found) < 10**64 else ""
                 return text if _SAFE.fullmatch(text) else ""
     return ""
+
+
+def _limit(headers: Mapping[str, str]) -> int:
+    """Read the limit that every answer carries (contract.md 2.4); 0 for anything odd."""
+    text = headers.get("x-ratelimit-limit", "")
+    return int(text) if _LIMIT.fullmatch(text) else 0
 
 
 def _wait(headers: Mapping[str, str], now: float) -> float:

@@ -1,0 +1,185 @@
+"""How much of the vendor's quota is used, and never more: a backlog against the real sandbox.
+
+    python -m benchmarks.quota --workers 4                     # 600 passports at 100 a minute
+    python -m benchmarks.quota --workers 2 --cut               # the vendor halves it midway
+    python -m benchmarks.quota --workers 2 --shift 300         # workers' clocks wrong by 5 minutes
+    python -m benchmarks.quota --limit 40 --window 6 --margin 200 --windows 4     # the short form
+
+Everything is a real process on this machine; the sandbox keeps the time of each call as it arrives,
+and is the judge. Exits 1 when a goal is missed.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from demo.stage import Stage
+
+GOAL: Final = 0.97
+ROUTE: Final = "passport"
+PASSPORT: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+_SETTLED_S: Final = 1.0
+"""How long after a cut its first refusals may still arrive: calls that were on their way."""
+_SHIFTED: Final = """
+import os, pathlib, time
+shift = {shift} if os.getpid() % 2 else -{shift}
+true_time = time.time
+time.time = lambda: true_time() + shift
+pathlib.Path(__file__).with_name(str(os.getpid())).touch()
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is tried."""
+
+    workers: int = 1
+    limit: int = 100
+    window_s: int = 60
+    windows: int = 6
+    margin_ms: int = 1000
+    cut: bool = False
+    """Whether the vendor halves the quota in the middle."""
+    shift_s: int = 0
+    """How wrong the workers' clocks are, one half of them ahead, the other behind."""
+
+    @property
+    def length_s(self) -> int:
+        """How long is measured, from the first call on."""
+        return self.windows * self.window_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the vendor saw."""
+
+    calls: int
+    peak: int
+    """The most calls in any sliding window; after a cut, in those that begin after it."""
+    allowed: int
+    """The limit that the peak is held against."""
+    refused: int
+    """Answers 429; with a cut, those a moment after it and later."""
+    used: float
+    """The share of what the quota would have let through; after a cut, by how fast as many calls
+    as it allows followed each other, from a window after it on."""
+
+    @property
+    def good(self) -> bool:
+        """Tell whether all goals are reached."""
+        return self.peak <= self.allowed and not self.refused and self.used >= GOAL
+
+
+def run(plan: Plan, folder: Path) -> Report:
+    """Play a plan in a folder; takes its length and some seconds more."""
+    with Stage(
+        folder,
+        workers=plan.workers,
+        env={
+            "SATYAPAN_QUOTA_PER_MINUTE": f"{ROUTE}={plan.limit}",
+            "SATYAPAN_QUOTA_WINDOW_S": str(plan.window_s),
+            "SATYAPAN_QUOTA_MARGIN_MS": str(plan.margin_ms),
+            "SATYAPAN_WORKER_SWEEP_S": "0.25",
+        },
+        worker_env=_shifted(folder, plan.shift_s) if plan.shift_s else {},
+        sandbox_args=["--quota", f"{ROUTE}={plan.limit}", "--quota-window", str(plan.window_s)],
+        callbacks=False,
+    ) as stage:
+        _submit(stage, plan.limit * plan.windows)
+        first = _first_call(stage)
+        cut = _cut_in_the_middle(stage, plan, first) if plan.cut else 0.0
+        time.sleep(max(0.0, first + plan.length_s + 1 - time.time()))
+        return judge(plan, stage.control("calls")["calls"], cut)
+
+
+def judge(plan: Plan, calls: Sequence[dict[str, Any]], cut: float) -> Report:
+    """Judge the calls as the vendor saw them; `cut` is when it halved the quota, 0 for never."""
+    times = sorted(call["at"] for call in calls)
+    end = times[0] + plan.length_s
+    allowed = plan.limit // 2 if cut else plan.limit
+    steady = [at for at in times if cut + plan.window_s <= at < end]
+    inside = len([at for at in times if at < end])
+    settled = cut and cut + _SETTLED_S
+    refusals = [c["at"] for c in calls if c["status"] == HTTPStatus.TOO_MANY_REQUESTS]
+    return Report(
+        calls=len(times),
+        peak=_peak([at for at in times if at >= settled], plan.window_s),
+        allowed=allowed,
+        refused=len([at for at in refusals if at > settled]),
+        used=_pace(steady, allowed, plan) if cut else inside / (allowed * plan.windows),
+    )
+
+
+def _pace(times: Sequence[float], allowed: int, plan: Plan) -> float:
+    """Compare the window with the time from each call to the one that the quota allows after it."""
+    took = [late - early for early, late in zip(times, times[allowed:], strict=False)]
+    return plan.window_s * len(took) / sum(took) if took else 0.0
+
+
+def _peak(times: Sequence[float], window_s: float) -> int:
+    return max((sum(start <= at < start + window_s for at in times) for start in times), default=0)
+
+
+def _submit(stage: Stage, count: int) -> None:
+    """Submit the backlog, as three producers."""
+    producers = [stage.verifications(f"producer-{n}") for n in range(3)]
+
+    def one(n: int) -> None:
+        producers[n % 3].submit(ROUTE, PASSPORT, key=f"key-{n}")
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(one, range(count)))
+
+
+def _first_call(stage: Stage) -> float:
+    end = time.monotonic() + 30
+    while not (calls := stage.control("calls")["calls"]):
+        if time.monotonic() > end:
+            raise TimeoutError("the workers call nobody; see their logs")
+        time.sleep(0.05)
+    return float(calls[0]["at"])
+
+
+def _cut_in_the_middle(stage: Stage, plan: Plan, first: float) -> float:
+    time.sleep(max(0.0, first + plan.length_s / 2 - time.time()))
+    stage.control("quota", {"route": ROUTE, "per_minute": plan.limit // 2})
+    return time.time()
+
+
+def _shifted(folder: Path, shift_s: int) -> dict[str, str]:
+    """Make Python processes start with a wrong clock; each leaves a file named by its id."""
+    place = folder / "shifted"
+    place.mkdir(parents=True)
+    (place / "sitecustomize.py").write_text(_SHIFTED.format(shift=shift_s), encoding="utf-8")
+    return {"PYTHONPATH": str(place)}
+
+
+@click.command()
+@click.option("--workers", default=1, show_default=True)
+@click.option("--limit", default=100, show_default=True, help="Calls a window.")
+@click.option("--window", "window_s", default=60, show_default=True, help="Seconds.")
+@click.option("--windows", default=6, show_default=True, help="How many are measured.")
+@click.option("--margin", "margin_ms", default=1000, show_default=True)
+@click.option("--cut", is_flag=True, help="The vendor halves the quota midway.")
+@click.option("--shift", "shift_s", default=0, help="Seconds that the workers' clocks are wrong.")
+def main(**options: Any) -> None:
+    """Measure how much of the quota a backlog uses, and whether it ever exceeds it."""
+    plan = Plan(**options)
+    with tempfile.TemporaryDirectory(prefix="satyapan-quota-") as folder:
+        report = run(plan, Path(folder))
+    click.echo(f"{plan}\n{report}\nload of the machine: {os.getloadavg()[0]:.1f} at the end")
+    click.echo("reached" if report.good else "MISSED")
+    sys.exit(not report.good)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""The breakers as they stand in Redis, for whoever shows them; the worker's gate moves them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """An open breaker: no call but a probe. Times are ms on Redis' clock."""
+
+    code: str
+    since_ms: int
+    until_ms: int
+
+
+def read_breaker(redis: Redis, key: str) -> Shut | None:
+    """Read a breaker by its key; None when it lets calls through."""
+    fields: Any = redis.hmget(key, ["code", "since", "until"])
+    code, since, until = fields
+    return Shut(code.decode(), int(since), int(until)) if until is not None else None

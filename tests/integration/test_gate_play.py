@@ -1,0 +1,118 @@
+"""The gate played at random: against its promise, and against the moving window of `limits`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+import redis
+import time_machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from tests.support.gatehouse import (
+    FIGURES,
+    HORIZON,
+    KEYS,
+    MARGIN,
+    ROUTE,
+    SPAN,
+    START,
+    WINDOW,
+    Gatehouse,
+)
+from worker.gate import Go
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as connected:
+        yield connected
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens next: time passes, and somebody comes, or the vendor says something."""
+
+    passes: int
+    who: int
+    what: str
+    limit: int
+
+
+whats = ["come"] * 12 + ["deal"] * 4 + ["limit", "learn", "hold"]
+steps = st.builds(
+    Step,
+    passes=st.sampled_from([0, 0, 1, MARGIN, HORIZON, SPAN - 1, SPAN]) | st.integers(0, WINDOW),
+    who=st.integers(0, 5),
+    what=st.sampled_from(whats),
+    limit=st.integers(1, 4),
+)
+
+
+def play(house: Gatehouse, step: Step) -> None:
+    house.now += step.passes
+    if step.what == "come":
+        house.ask(str(step.who))
+    elif step.what == "deal":
+        house.gate.deal()
+        for raw in house.client.zrangebyscore(KEYS.due, 0, house.now):
+            house.ask(raw.decode())
+    elif step.what == "limit":
+        house.limit = step.limit
+    elif step.what == "learn":
+        house.gate.learn("main", ROUTE, step.limit)
+    else:
+        house.gate.hold("main", ROUTE, step.passes / 1000)
+
+
+@given(limit=st.integers(1, 4), played=st.lists(steps, min_size=5, max_size=80))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_sliding_window_ever_sees_more_than_the_limit(
+    client: redis.Redis, limit: int, played: list[Step]
+) -> None:
+    client.flushall()
+    house = Gatehouse(client, limit=limit)
+    for step in played:
+        known = len(house.sent)
+
+        play(house, step)
+
+        # Judged by the limit of its time: no window that ends with this call may hold more.
+        for end, _ in house.sent[known:]:
+            inside = [time for time, _ in house.sent if end - WINDOW <= time <= end]
+            assert len(inside) <= house.limit
+
+
+@given(
+    limit=st.integers(1, 5),
+    margin=st.sampled_from([0, MARGIN]),
+    moves=st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=5, max_size=60),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_it_lets_through_what_the_moving_window_of_limits_lets_through(
+    client: redis.Redis, limit: int, margin: int, moves: list[tuple[int, bool]]
+) -> None:
+    client.flushall()
+    house = Gatehouse(client, limit, replace(FIGURES, margin=margin))
+    item = RateLimitItemPerSecond(limit)
+    with time_machine.travel(START / 1000, tick=False) as clock:
+        oracle = MovingWindowRateLimiter(MemoryStorage())
+        for n, (passes, new) in enumerate(moves):
+            house.now += passes
+            clock.move_to(house.now / 1000)
+            known, free = len(house.sent), oracle.test(item)
+            idle = not client.exists(KEYS.tickets("main", ROUTE), KEYS.queues)
+
+            if new:
+                answer = house.ask(str(n))
+                # With no margin, and nobody before it, whoever finds room goes at once.
+                assert margin or not idle or isinstance(answer, Go) == free
+            else:
+                house.gate.deal()
+                for raw in house.client.zrangebyscore(KEYS.due, 0, house.now):
+                    house.ask(raw.decode())
+
+            assert all(oracle.hit(item) for _ in house.sent[known:])

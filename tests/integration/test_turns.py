@@ -1,0 +1,157 @@
+"""Who waits for the quota gets it in turn: producers among themselves, and high before normal."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.gatehouse import HORIZON, KEYS, ROUTE, SPAN, Gatehouse
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as connected:
+        yield connected
+
+
+@pytest.fixture
+def house(client: redis.Redis) -> Gatehouse:
+    return Gatehouse(client, limit=10).fill()
+
+
+def test_inside_a_producer_who_came_first_goes_first(house: Gatehouse) -> None:
+    names = [f"{n:02}" for n in range(25)]
+    for name in reversed(names):
+        house.ask(name)
+
+    assert house.play(4 * SPAN) == names[::-1]
+
+
+def test_a_backlog_does_not_hold_up_another_producers_call(house: Gatehouse) -> None:
+    for n in range(1000):
+        house.ask(f"backlog-{n}", "big")
+    house.play(2 * SPAN + SPAN // 2)
+
+    house.ask("single", "small")
+
+    assert "single" in house.play(HORIZON + SPAN // 2)
+
+
+def test_producers_take_turns_also_those_who_come_later(house: Gatehouse) -> None:
+    for n in range(40):
+        house.ask(f"a{n}", "a")
+    house.play(2 * SPAN)
+    for n in range(10):
+        house.ask(f"b{n}", "b")
+        house.ask(f"c{n}", "c")
+    house.play(HORIZON + 100)
+
+    called = "".join(name[0] for name in house.play(3 * SPAN))
+
+    turns = called[: called.rindex("b")]
+    assert all(len(set(turns[n : n + 3])) == 3 for n in range(0, len(turns) - 2, 3)), called
+
+
+def test_a_producer_that_was_away_has_saved_up_nothing(house: Gatehouse) -> None:
+    house.ask("b-first", "b")
+    for n in range(60):
+        house.ask(f"a{n}", "a")
+    house.play(4 * SPAN)
+
+    for n in range(20):
+        house.ask(f"b{n}", "b")
+    house.play(HORIZON + 100)
+    called = [name[0] for name in house.play(SPAN)]
+
+    assert called.count("a") >= len(called) // 2 - 1
+
+
+def test_of_four_slots_three_are_high_while_both_wait(house: Gatehouse) -> None:
+    for n in range(40):
+        house.ask(f"normal-{n}")
+        house.ask(f"high-{n}", priority="high")
+
+    called = "".join(name[0] for name in house.play(4 * SPAN))
+
+    assert called.startswith("hhhn" * 7), called
+
+
+def test_a_high_call_passes_a_normal_backlog_of_its_own_producer(house: Gatehouse) -> None:
+    for n in range(100):
+        house.ask(f"normal-{n}")
+    house.play(SPAN + SPAN // 2)
+
+    house.ask("urgent", priority="high")
+
+    assert "urgent" in house.play(HORIZON + SPAN // 2)
+
+
+def test_the_high_lane_alone_gets_all(house: Gatehouse) -> None:
+    for n in range(20):
+        house.ask(f"high-{n}", priority="high")
+
+    assert len(house.play(3 * SPAN)) == 20
+
+
+def test_two_who_deal_at_once_deal_each_slot_once(house: Gatehouse) -> None:
+    for n in range(20):
+        house.ask(f"a{n}")
+    house.now += SPAN
+
+    once = house.dealt()
+
+    assert house.dealt() == once
+    slots = [house.slot(name) for name in once]
+    assert all(first < second for first, second in pairwise(slots))
+
+
+@pytest.mark.parametrize("late", [0, 30, 120])
+def test_a_backlog_uses_nearly_all_of_the_quota(house: Gatehouse, late: int) -> None:
+    for n in range(200):
+        house.ask(f"a{n}", f"producer-{n % 3}")
+
+    house.play(10 * SPAN, late)
+
+    # Up to a quarter of the margin late costs nothing; later ones push successors by the rest.
+    assert len(house.sent) >= {0: 100, 30: 99, 120: 90}[late]
+    assert house.most_in_a_window() == 10
+
+
+@given(
+    limit=st.integers(1, 6),
+    arrivals=st.lists(
+        st.tuples(
+            st.integers(0, 300),
+            st.sampled_from("abc"),
+            st.sampled_from(["", "", "high"]),
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    late=st.sampled_from([0, 20, 70]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+def test_everybody_is_served_once_in_their_producers_order_and_nothing_is_left(
+    client: redis.Redis, limit: int, arrivals: list[tuple[int, str, str]], late: int
+) -> None:
+    client.flushall()
+    house = Gatehouse(client, limit=limit)
+    came: dict[str, list[str]] = {}
+    for n, (passes, producer, priority) in enumerate(arrivals):
+        house.play(passes, late)
+        name = f"{producer}-{priority}-{n}"
+        came.setdefault(name.rpartition("-")[0], []).append(name)
+        house.ask(name, producer, priority)
+
+    house.play((len(arrivals) // limit + 3) * SPAN + late, late)
+
+    called = [name for _, name in house.sent]
+    assert sorted(called) == sorted(name for names in came.values() for name in names)
+    if not late:
+        for lane, names in came.items():
+            assert [name for name in called if name.rpartition("-")[0] == lane] == names
+    assert house.most_in_a_window() <= limit
+    assert not client.exists(KEYS.queues, KEYS.turns("main", ROUTE), KEYS.tickets("main", ROUTE))

@@ -1,0 +1,99 @@
+"""A vendor that fails is left alone: jobs wait, nothing is spent, and it is tried again."""
+
+import logging
+import time
+
+import pytest
+
+from config.checks import run_checks
+from config.stores import ledger_client
+from satyapan.records import State
+from tests.conftest import Sandbox
+from tests.support.workbench import Workbench
+
+
+@pytest.fixture
+def bench(redis_url: str, sandbox: Sandbox) -> Workbench:
+    breaker = {"SATYAPAN_BREAKER_CALLS": "4", "SATYAPAN_BREAKER_COOL_DOWN_S": "0.3"}
+    lease = {"SATYAPAN_WORKER_BACKOFF_CAP_S": "0.3", "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.3"}
+    return Workbench(redis_url, sandbox.root, **breaker, **lease)
+
+
+def failing(bench: Workbench, count: int) -> list[str]:
+    """Let so many verifications meet a vendor that fails."""
+    bench.vendor.post("faults", route="passport", status=502, times=count)
+    ids = [bench.submit("passport", f"failing-{n}") for n in range(count)]
+    for row_id in ids:
+        bench.once(row_id)
+    return ids
+
+
+def calls(bench: Workbench) -> int:
+    return len(bench.vendor.get("calls")["calls"])
+
+
+def test_when_many_fail_the_others_wait_unspent_until_a_probe_gets_through(
+    bench: Workbench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "satyapan.heed"):
+        failed = failing(bench, 4)
+    waiting = [bench.submit("passport", f"waiting-{n}") for n in range(3)]
+
+    held = [bench.once(row_id) for row_id in waiting]
+
+    assert calls(bench) == 4
+    assert {(row.state, row.attempts) for row in held} == {(State.ACCEPTED, 0)}
+    assert {row.reason.partition("/")[0] for row in held} == {"vendor"}
+    assert [record.message for record in caplog.records] == ["vendor breaker opened"]
+    ended = [bench.settle(row_id) for row_id in (*waiting, *failed)]
+    assert {row.state for row in ended} <= {State.DONE}
+    assert bench.parts.gate.state("main", "passport") is None
+
+
+def test_what_is_not_called_is_told_by_the_checks(bench: Workbench) -> None:
+    failing(bench, 4)
+    bench.parts.gate.stop("main", "insufficient_balance")
+
+    with ledger_client(bench.settings) as client:
+        told = [each.message for each in run_checks(bench.settings, client) if each.id > "W019"]
+
+    assert told[0] == "The vendor refuses account main (insufficient_balance)."
+    assert told[1].startswith("The vendor fails at passport (")
+
+
+def test_one_verification_that_always_fails_stops_nobody_else(bench: Workbench) -> None:
+    bench.vendor.post("faults", route="passport", status=502, times=5)
+    bad = bench.submit("passport", "bad")
+    end = time.monotonic() + 10
+    while not bench.once(bad).settled and time.monotonic() < end:
+        time.sleep(0.01)
+
+    good = bench.once(bench.submit("passport", "good"))
+
+    assert calls(bench) >= 5
+    assert good.state is State.DONE
+
+
+def test_a_lower_limit_that_the_vendor_tells_is_kept(bench: Workbench) -> None:
+    bench.vendor.post("quota", route="passport", per_minute=2)
+
+    seen = [bench.once(bench.submit("passport", f"k{n}")) for n in range(4)]
+
+    assert [row.state for row in seen] == [State.DONE, State.DONE, State.ACCEPTED, State.ACCEPTED]
+    assert {row.reason for row in seen[2:]} == {"quota"}
+    assert calls(bench) == 2
+
+
+def test_a_row_past_its_deadline_fails_in_the_queue(bench: Workbench) -> None:
+    bench.vendor.post("quota", route="passport", per_minute=1)
+    bench.once(bench.submit("passport", "first"))
+    row_id = bench.submit("passport", "late")
+    ledger = bench.parts.ledger.ledger
+    soon = bench.row(row_id).created + 200
+    ledger.redis.hset(ledger.keys.row(row_id), "deadline", soon)
+
+    assert bench.once(row_id).reason == "quota"
+    assert bench.row(row_id).due == soon
+    time.sleep(0.25)
+
+    assert (bench.once(row_id).state, bench.look(row_id).reason) == (State.FAILED, "deadline")

@@ -1,0 +1,42 @@
+"""What one vendor answer means for all workers: limits, holds, breakers; knows nothing of rows."""
+
+import logging
+from typing import Final
+
+from satyapan.records import Row
+from worker.answer import Answer, Outcome
+from worker.gate import Gate, Go
+
+_FAILED: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT})
+
+log = logging.getLogger("satyapan.heed")
+
+
+def heed(gate: Gate, row: Row, route: str, limit: int, passed: Go, answer: Answer) -> None:
+    """Tell the gate what came of a call; `limit` is the configured one.
+
+    Raises:
+        redis.RedisError: not told; the next answer tells it again.
+    """
+    if answer.limit and min(answer.limit, passed.limit) < limit:
+        gate.learn(row.account, route, min(answer.limit, limit))
+    if answer.outcome is Outcome.THROTTLED:
+        gate.hold(row.account, route, answer.not_before_s)
+    if answer.outcome in _FAILED:
+        _failed(gate, row, route, passed, answer)
+    elif passed.probe:
+        gate.resume(row.account, route)
+    if answer.outcome is Outcome.STOPPED:
+        _say("account stopped", row, route, answer.code)
+        gate.stop(row.account, answer.code, probe=passed.probe)
+    elif answer.http and passed.probe:
+        gate.resume(row.account)
+
+
+def _failed(gate: Gate, row: Row, route: str, passed: Go, answer: Answer) -> None:
+    if gate.fail(row, route, answer.code, probe=passed.probe):
+        _say("vendor breaker opened", row, route, answer.code)
+
+
+def _say(what: str, row: Row, route: str, code: str) -> None:
+    log.warning(what, extra={"account": row.account, "route": route, "code": code})

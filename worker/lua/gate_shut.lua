@@ -1,0 +1,41 @@
+-- Open a breaker: at once (the account's), or when too many calls fail (the vendor's).
+--
+-- KEYS[1] breaker  hash: until (ms, next probe), step (ms, wait before it), most (ms), code, since
+-- KEYS[2] failures sorted set: verifications whose last call failed, by when (ms)   } only for a
+-- KEYS[3] slots    sorted set of the calls let through, see gate.lua                } counting one
+-- ARGV    1 code  2 first wait (ms)  3 longest wait (ms)  4 probe: 1 if the failed call was one
+--         5 now (ms; tests only, empty = this server's clock)
+--         6 row id  7 count over (ms)  8 at least so many calls  9 share of failures that is too
+--         many, per cent; 6 to 9 for a counting breaker only
+-- Returns {time (ms) of the next probe or 0 while it is not open, 1 if it was opened just now}.
+-- Calls that were on their way when it opened don't move the probe; the probe itself does.
+-- Failures are counted by verification, so that a single bad one never opens it.
+
+local breaker = KEYS[1]
+local function text(number) return string.format('%.0f', number) end
+local time = redis.call('TIME')
+local now = tonumber(ARGV[5]) or time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function enough()
+  local since = text(now - ARGV[7])
+  redis.call('ZADD', KEYS[2], text(now), ARGV[6])
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', since)
+  redis.call('PEXPIRE', KEYS[2], ARGV[7])
+  local failed = redis.call('ZCARD', KEYS[2])
+  local calls = math.max(failed, redis.call('ZCOUNT', KEYS[3], '(' .. since, '+inf'))
+  return calls >= tonumber(ARGV[8]) and failed * 100 >= calls * ARGV[9]
+end
+
+local known = redis.call('HMGET', breaker, 'until', 'step')
+local ends, opened = tonumber(known[1] or 0), 0
+if known[1] then
+  if ARGV[4] == '1' then ends = now + known[2] end
+elseif #KEYS == 1 or enough() then
+  ends, opened = now + ARGV[2], 1
+  redis.call('HSET', breaker, 'step', ARGV[2], 'most', ARGV[3], 'since', text(now))
+end
+if ends > 0 then
+  redis.call('HSET', breaker, 'until', text(ends), 'code', ARGV[1])
+  redis.call('PEXPIRE', breaker, 86400000)
+end
+return {ends, opened}
