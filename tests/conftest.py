@@ -46,6 +46,8 @@ def pytest_configure() -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what the fault suite found, the control beside ours."""
+    if hasattr(terminalreporter.config, "workerinput"):
+        return  # one of several processes; the one that started them tells
     form = scale()
     book = Book(form)
     if table := book.table():
