@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from satyapan import State, Verification
 
+_READ: Final = "document "
 _HEAD: Final = ("VERIFICATION", "KIND", "STATE", "STATUS", "CHARGED", "TOOK")
 
 
@@ -15,7 +16,8 @@ class Outcome:
     """How one verification ended, and how it was meant to end.
 
     `buys` names what is paid for in it, as the sandbox's audit does: `passport`, or
-    `document AADHAAR`. What it buys must be charged once, and nothing else at all.
+    `document AADHAAR`. What it buys must be charged once, and nothing else at all; but a document
+    is read, not bought: a worker that is killed before it could store one lets it be read again.
     """
 
     verification: Verification
@@ -27,7 +29,9 @@ class Outcome:
     @property
     def paid_once(self) -> bool:
         """Tell whether everything was charged that is paid for, and once."""
-        return dict(self.charges) == dict.fromkeys(self.buys, 1)
+        once = {name: n for name, n in self.charges.items() if not name.startswith(_READ)}
+        bought = [name for name in self.buys if not name.startswith(_READ)]
+        return once == dict.fromkeys(bought, 1) and self.charges.keys() == set(self.buys)
 
     @property
     def as_told(self) -> bool:
