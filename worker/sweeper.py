@@ -79,7 +79,8 @@ class Sweep:
         taken = self._take_due(index)
         while taken.ids:
             reach(SWEPT)
-            self._wake(task, taken.ids)
+            for one in taken.ids:  # a message each: in a shared one the slow would hold up the rest
+                self._wake(task, [one])
             if len(taken.ids) < self._batch:
                 break
             taken = self._take_due(index)

@@ -188,6 +188,17 @@ def test_a_lost_wake_up_is_made_good_by_the_sweeper(bench: Workbench, ledger: Wo
     assert bench.woken == [(RUN, (row_id,))]
 
 
+def test_what_is_due_at_once_is_woken_apart(bench: Workbench, ledger: WorkLedger) -> None:
+    ids = {bench.submit("passport", f"k{n}") for n in range(5)}
+    for row_id in ids:
+        ledger.ledger.redis.zadd(ledger.keys.due, {row_id: 1})
+    bench.woken.clear()
+
+    bench.parts.sweep.once()
+
+    assert sorted(bench.woken) == sorted((RUN, (row_id,)) for row_id in ids)
+
+
 def test_the_sweeper_trims_what_retention_ended(bench: Workbench, ledger: WorkLedger) -> None:
     row_id = bench.submit("passport")
     bench.settle(row_id)
