@@ -19,7 +19,7 @@ from typing import Any, Final
 import requests
 
 from demo.supervisor import Child
-from satyapan import State, Verification
+from satyapan import State, Verification, Verifications
 from satyapan.ids import generation_id
 from satyapan.points import HINTED, INSERTED, OPENED, POINTS, STORED, SWEPT
 from tests.support.history import History, Submit, Verdict, judge, rows_of
@@ -166,14 +166,32 @@ class _Story:
         at_callbacks = case.point == STORED
         if case.point in WEBHOOK_POINTS:
             yield from self._open_callbacks(fault if at_callbacks else "")
+        if (case.point, case.kind) == (OPENED, "static_kyc_link"):
+            yield from self._make_link(request, one)
         pool = PREFORK if case.action in {"kill-child", "kill-parent"} else {}
         worker = yield from self._worker("" if at_callbacks else fault, **pool)
         producer = place.mute_producer() if case.point == SWEPT else place.producer
         self.ids.append(one)
-        yield from until(
-            lambda: self.history.submit(producer, case.kind, request, one) == "ok", f"submit {one}"
-        )
+        yield from self._submit(producer, request, one)
         return place.children[-2] if at_callbacks else worker
+
+    def _make_link(self, request: dict[str, Any], one: str) -> Iterator[None]:
+        """Have the link before anything is armed.
+
+        The webhook of the strike before is still in the inbox and is opened at any moment: a kill
+        there would meet this link's own paid call, which is another case.
+        """
+        place = self.place
+        maker = yield from self._worker()
+        yield from self._submit(place.producer, request, one)
+        yield from until(lambda: _has_settled(place.producer, one), f"{one} is made")
+        kill_group(maker)
+
+    def _submit(self, producer: Verifications, request: dict[str, Any], one: str) -> Iterator[None]:
+        yield from until(
+            lambda: self.history.submit(producer, self.case.kind, request, one) == "ok",
+            f"submit {one}",
+        )
 
     def _worker(self, fault: str = "", **env: str) -> Generator[None, None, Child]:
         """Start a worker; one that found the server away and ended is started again."""
@@ -289,6 +307,11 @@ class _Story:
             for one, struck in zip(self.ids, self.struck, strict=True)
         )
         return Outcome(self.case, verdict, ends, took)
+
+
+def _has_settled(producer: Verifications, one: str) -> bool:
+    seen = producer.get(one)
+    return seen is not None and seen.settled
 
 
 def _name(entry: Any) -> str:
