@@ -30,6 +30,7 @@ BASE = str(Path(sys.executable).resolve())  # not .venv's own link, if this was 
 STAMP = VENV / "satyapan.stamp"
 LOCK = ROOT / "requirements.lock"
 FAULTS = ROOT / ".satyapan" / "faults" / "long.jsonl"
+FAULT_SUITES = ("tests/model/test_world.py", "tests/faults")
 INPUTS = (LOCK, ROOT / "pyproject.toml", ROOT / "satyapan" / "pyproject.toml")
 
 USAGE = """\
@@ -231,7 +232,8 @@ def run_faults(arguments: Sequence[str]) -> int:
     rest = [argument for argument in arguments if argument != "--fresh"]
     os.environ["SATYAPAN_FAULTS"] = "long"
     say(f"the long form takes an hour or more; its notes are in {FAULTS.relative_to(ROOT)}")
-    command = ("pytest", "-m", "faults", "--capture=no", *rest)
+    suites = () if any(not one.startswith("-") for one in rest) else FAULT_SUITES
+    command = ("pytest", "--capture=no", *suites, *rest)
     return run_check(command)[0]
 
 

@@ -10,8 +10,45 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 TETHER = Path(__file__).with_name("tether.py")
+
+
+class Process(Protocol):
+    """What is asked of a child; subprocess.Popen is one."""
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit code, once it has been asked for after the end."""
+        ...
+
+    def poll(self) -> int | None:
+        """Give the exit code; None while it lives."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end; subprocess.TimeoutExpired if it doesn't come in time."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
+
+
+class Spawn(Protocol):
+    """How a command is started whose output is added to `log`."""
+
+    def __call__(
+        self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+    ) -> Process:
+        """Start it."""
+        ...
 
 
 def spawn(
@@ -35,7 +72,7 @@ def spawn(
         )
 
 
-def end(process: subprocess.Popen[bytes], grace: float) -> int:
+def end(process: Process, grace: float) -> int:
     """Ask a child to end, after `grace` seconds kill its group; return its exit code.
 
     Only the child itself gets SIGTERM: its own children are its own business (a Celery pool process
@@ -48,7 +85,7 @@ def end(process: subprocess.Popen[bytes], grace: float) -> int:
     return kill(process)
 
 
-def kill(process: subprocess.Popen[bytes]) -> int:
+def kill(process: Process) -> int:
     """Kill a child with its whole group, at once; return its exit code."""
     with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
         os.killpg(process.pid, signal.SIGKILL)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from demo.process import end, kill, spawn, tail
+from demo.process import Process, Spawn, end, kill, spawn, tail
 
 GUARD = Path(__file__).with_name("guard.py")
 POLL = 0.05  # seconds between looks at a child
@@ -41,7 +41,7 @@ class Child:
     """A started child; `ready` is the match of its ready pattern, if it had one."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     ready: re.Match[str] | None = None
 
@@ -59,8 +59,9 @@ class Supervisor:
     process groups.
     """
 
-    def __init__(self, logs: Path, *, grace: float = 15.0) -> None:
+    def __init__(self, logs: Path, *, grace: float = 15.0, spawn: Spawn = spawn) -> None:
         self._logs = logs
+        self._spawn = spawn
         self._grace = grace
         self._children: dict[str, Child] = {}
         self._resources = ExitStack()
@@ -101,7 +102,7 @@ class Supervisor:
         log = self._logs / f"{name}.log"
         begin = log.stat().st_size if log.exists() else 0
         everything = {"PYTHONUNBUFFERED": "1", **(os.environ if env is None else env)}
-        child = Child(name, spawn(command, log=log, env=everything), log)
+        child = Child(name, self._spawn(command, log=log, env=everything), log)
         self._children[name] = child
         self._tell_guard(f"+{child.pid}")
         try:

@@ -1,8 +1,8 @@
 """decide() in a world of faults: whatever happens, the promises hold (I1 to I6, I15)."""
 
-import os
 from typing import Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -15,10 +15,10 @@ from hypothesis.stateful import (
 
 from satyapan.records import SETTLED, TERMINAL, State
 from tests.model.world import POLICY, TEMPLATE, Fate, World
+from tests.support.book import Book, scale
 from worker.rules.model import Redriven, Reissued
 
-STEPS: Final = int(os.environ.get("SATYAPAN_MODEL_STEPS", "20000"))
-"""Steps in all; the long form of the fault suite sets more."""
+SCALE: Final = scale()
 LENGTH: Final = 50
 WAITS: Final = (1, 1_000, 20_000, 91_000, 601_000, 3_700_000, 90_000_000)
 
@@ -123,11 +123,21 @@ class Story(RuleBasedStateMachine):
         self.an_end_is_told_once()
 
 
-def test_the_promises_hold_in_any_story() -> None:
-    examples = max(1, STEPS // LENGTH)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("number", range(SCALE.storms))
+def test_the_promises_hold_in_any_story(number: int) -> None:
+    key, steps, book = f"stories-{number}", SCALE.steps // SCALE.storms, Book(SCALE)
+    if SCALE.long and book.has("model", key):
+        pytest.skip("in the book")
+
     run_state_machine_as_test(
         Story,
         settings=settings(
-            max_examples=examples, stateful_step_count=LENGTH, deadline=None, print_blob=True
+            max_examples=steps // LENGTH,
+            stateful_step_count=LENGTH,
+            deadline=None,
+            print_blob=True,
         ),
     )
+
+    book.note("model", key, good=True, steps=steps)

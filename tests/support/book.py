@@ -17,27 +17,49 @@ from tests.support.project import ROOT
 VARIABLE: Final = "SATYAPAN_FAULTS"
 RUN: Final = "SATYAPAN_FAULTS_RUN"
 FOLDER: Final = ROOT / ".satyapan" / "faults"
-_COLUMNS: Final = ("accepted", "done", "parked", "lost", "run_twice", "paid_twice")
+_COLUMNS: Final = ("accepted", "done", "parked", "lost", "run_twice", "paid_twice", "steps")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is tried: `runs` of each point, kind and action; jobs, kills, restarts per storm."""
+    """How much is tried.
+
+    `runs` of each point and kind killed there, `others` of each other way to break something there;
+    jobs, kills and restarts per storm; steps of the model in all.
+    """
 
     long: bool
     runs: int
+    others: int
     jobs: int
     kills: int
     restarts: int
     ambiguous: int
     storms: int
+    steps: int
 
 
 SHORT: Final = Scale(
-    long=False, runs=3, jobs=3_000, kills=30, restarts=3, ambiguous=1_000, storms=1
+    long=False,
+    runs=3,
+    others=0,
+    jobs=3_000,
+    kills=30,
+    restarts=3,
+    ambiguous=1_000,
+    storms=1,
+    steps=20_000,
 )
 LONG: Final = Scale(
-    long=True, runs=50, jobs=5_000, kills=50, restarts=3, ambiguous=10_000, storms=10
+    long=True,
+    runs=50,
+    others=10,
+    jobs=5_000,
+    kills=50,
+    restarts=3,
+    ambiguous=10_000,
+    storms=10,
+    steps=1_000_000,
 )
 
 

@@ -24,6 +24,7 @@ from demo.stage import Stage
 from demo.supervisor import Child, Supervisor
 from satyapan import Unavailable, Verifications
 from satyapan.points import VARIABLE
+from tests.support.nursery import PROGRAM, nursery
 from tests.support.project import ROOT
 from tests.support.proxy import Proxy
 
@@ -49,7 +50,6 @@ SETTINGS: Final = {
     "SATYAPAN_WORKER_POLL_MAX_S": "1",
     "SATYAPAN_REPLY_TO": "judge",
 }
-_PROGRAM: Final = (sys.executable, "-P", "-m", "satyapan.cli")
 _DEAF: Final = "redis://127.0.0.1:1/0"
 
 
@@ -129,6 +129,8 @@ class Ground:
         with ExitStack() as opening:
             opening.enter_context(self.stage)
             opening.enter_context(self.office.open())
+            forks = opening.enter_context(nursery())
+            self.children = Supervisor(self.folder / "logs", grace=3, spawn=forks.spawn)
             opening.enter_context(self.children)
             self.stage.control("webhooks", {"url": self.office.url})
             self._open = opening.pop_all()
@@ -168,11 +170,11 @@ class Installation:
 
     def start_worker(self, fault: str = "", **env: str) -> Child:
         """Start a worker, armed if `fault` is a point:action:file; returns before it is ready."""
-        return self._start("worker", [*_PROGRAM, "worker"], fault, env)
+        return self._start("worker", [*PROGRAM, "worker"], fault, env)
 
     def start_callbacks(self, fault: str = "") -> Child:
         """Start a callbacks app on a free port; `address` finds it once it listens."""
-        command = [*_PROGRAM, "callbacks", "--workers", "1", "--bind", "127.0.0.1:0"]
+        command = [*PROGRAM, "callbacks", "--workers", "1", "--bind", "127.0.0.1:0"]
         return self._start("callbacks", command, fault, {})
 
     def run_producer(self, fault: str, kind: str, request: str, one: str) -> Child:

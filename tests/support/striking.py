@@ -38,6 +38,8 @@ COMBINATIONS: Final = tuple(
 DEADLY: Final = ("kill", "kill-child", "kill-parent")
 WIRES: Final = ("redis-reply", "redis-cut", "vendor-reply", "vendor-cut")
 ACTIONS: Final = (*DEADLY, "stop", "redis-restart", *WIRES)
+SURVIVED: Final = ("kill-child", "redis-restart", *WIRES)
+PATIENCE_S: Final = 4 * LEASE_S + 60
 PREFORK: Final = {"SATYAPAN_WORKER_POOL": "prefork", "SATYAPAN_WORKER_CONCURRENCY": "1"}
 _IN_POOL: Final = frozenset(POINTS) - {"popped", SWEPT, INSERTED, STORED}
 """Points that a prefork worker's child reaches; the others are its main process's."""
@@ -135,6 +137,7 @@ class _Story:
 
     def strike(self, number: int) -> Iterator[None]:
         """Bring one verification to the point and let the fault happen there."""
+        yield from self._clear()
         one = f"{self.case.name}-{number}"
         mark = self.ground.folder / f"{one}.struck"
         fault = f"{self.case.point}:{self.case.struck_as}:{mark}"
@@ -146,6 +149,16 @@ class _Story:
         yield from self._tended(mark.exists, f"{one} reaches the point")
         self.struck.append(time.time())
         yield from self._act(mark, child)
+
+    def _clear(self) -> Iterator[None]:
+        """End what came through the strike before: unarmed by now, it would take this one's work.
+
+        Not before it has shown that it recovers.
+        """
+        if self.struck and self.case.action in SURVIVED:
+            yield from self._tended(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
+            for child in self.place.children:
+                kill_group(child)
 
     def _request(self, one: str) -> dict[str, Any]:
         if self.case.kind == "passport":
@@ -245,8 +258,7 @@ class _Story:
         """Let a healthy worker do its work until everything is settled, and then a little more."""
         if self.case.point == INSERTED or self.case.action in {"kill", "kill-parent", "stop"}:
             yield from self._worker()
-        patience = 4 * LEASE_S + 60
-        yield from self._tended(self._all_settled, f"{self.case.name} recovers", within=patience)
+        yield from self._tended(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
         for pid in self.stopped:
             with suppress(ProcessLookupError):  # gunicorn ends a worker that hangs
                 os.kill(pid, signal.SIGCONT)
@@ -285,7 +297,7 @@ class _Story:
             requests.post(seen.link, data={"name": "A Person"}, timeout=10)
 
     def _all_settled(self) -> bool:
-        states = [self.history.read(self.place.producer, one) for one in self.ids]
+        states = (self.history.read(self.place.producer, one) for one in self.ids)
         return all(seen is not None and seen.settled for seen in states) and self._visits_told()
 
     def _visits_told(self) -> bool:
