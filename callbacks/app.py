@@ -11,6 +11,7 @@ from redis import Redis
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from callbacks.census import Census
 from callbacks.guard import Guard
 from callbacks.health import Pulse, health
 from callbacks.looks import Looks
@@ -25,12 +26,14 @@ from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
 from callbacks.visits import Visits
 from callbacks.webhooks import Reception, webhooks
 from config.inbox import Inbox
+from config.rules import route_names
 from config.settings import CashfreeSettings, Settings
 from config.stores import broker_client, ledger_client
 from config.tokens import ReturnTokens
 from satyapan.broker import Waker, wake_app
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
+from satyapan.records import Row
 
 log: Final = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ def create_app(settings: Settings, shared: Path | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     pages = Pages()
-    _Building(settings, pages, Metrics(shared)).register(app)
+    _Building(settings, pages, shared).register(app)
     _answer_errors(app, pages)
     _protect(app, pages.policy)
     _trust(app, settings.callbacks.proxies)
@@ -66,14 +69,14 @@ def create_app(settings: Settings, shared: Path | None = None) -> Flask:
 class _Building:
     """What the routes share while they are made."""
 
-    def __init__(self, settings: Settings, pages: Pages, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, pages: Pages, shared: Path | None) -> None:
         self._settings = settings
         self._pages = pages
-        self._metrics = metrics
         self._redis: Redis = ledger_client(settings, "callbacks")
         self._keys = Keys(settings.producer.prefix)
         self._ring = settings.producer.ring()
         self._waker = Waker(wake_app(settings.producer))
+        self._metrics = Metrics(shared, self._census())
 
     def register(self, app: Flask) -> None:
         """Add every route."""
@@ -83,6 +86,11 @@ class _Building:
         app.register_blueprint(webhooks(self._reception()))
         app.register_blueprint(health(pulse, self._metrics))
         app.register_blueprint(openapi())
+
+    def _census(self) -> Census:
+        routes = sorted(route_names(self._settings))
+        window_ms = self._settings.quota.window_s * 1000
+        return Census(self._redis, self._keys, Row(id="", kind="").account, routes, window_ms)
 
     def _visits(self) -> Visits:
         hooks = self._settings.callbacks

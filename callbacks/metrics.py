@@ -1,5 +1,7 @@
 """What the listening side counts: for Prometheus, over all web processes of one command.
 
+Beside it, whatever is read anew for each answer: see `callbacks.census`.
+
 Labels are words of ours; no id, no address, nothing that a stranger wrote.
 """
 
@@ -9,16 +11,23 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class Metrics:
-    """Counts; `folder` is where processes share what they counted, None for one alone."""
+    """Counts; `folder` is where processes share what they counted, None for one alone.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    `read_anew` is what each answer to Prometheus looks up.
+    """
+
+    def __init__(self, folder: Path | None = None, read_anew: Collector | None = None) -> None:
         self._folder = folder
+        self._read_anew = CollectorRegistry()
+        if read_anew is not None:
+            self._read_anew.register(read_anew)
         self._own = CollectorRegistry()
         self._webhooks = Counter(
             "satyapan_webhooks",
@@ -60,11 +69,14 @@ class Metrics:
 
     def text(self) -> bytes:
         """Write everything that was counted, by all processes."""
+        return generate_latest(self._counted()) + generate_latest(self._read_anew)
+
+    def _counted(self) -> CollectorRegistry:
         if self._folder is None:
-            return generate_latest(self._own)
+            return self._own
         everybody = CollectorRegistry()
         MultiProcessCollector(everybody, path=str(self._folder))  # type: ignore[no-untyped-call] # theirs
-        return generate_latest(everybody)
+        return everybody
 
 
 def share(folder: Path) -> None:

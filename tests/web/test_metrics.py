@@ -4,11 +4,16 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 from prometheus_client import values
 
+from callbacks.app import create_app
 from callbacks.metrics import Metrics, share
-from tests.web.outside import EVENT, insert, signed, written
+from config.settings import read_settings
+from demo.server import EmbeddedServer
+from satyapan.names import Keys
+from tests.web.outside import EVENT, environment, insert, signed, written
 
 BODY = written(EVENT)
 
@@ -47,6 +52,45 @@ def test_pages_and_looks_are_counted(client: FlaskClient, path: str, redis_url: 
     assert found['satyapan_looks_total{asked="yes"}'] == 1.0
     assert found['satyapan_looks_total{asked="no"}'] == 1.0
     assert "dl-1" not in str(found)
+
+
+def test_the_whole_installation_is_told_from_any_web_process(
+    client: FlaskClient, redis_url: str
+) -> None:
+    keys = Keys()
+    insert(redis_url)
+    with redis.Redis.from_url(redis_url) as server:
+        now = int(server.time()[0]) * 1000
+        server.zadd(keys.slots("main", "passport"), {"new": now, "old": now - 120_000})
+        server.zadd(keys.inbox_due, {"a-webhook": now})
+        server.hset(keys.stop("main"), mapping={"code": "x", "since": now, "until": now + 1})
+
+    found = counted(client)
+
+    assert found["satyapan_ledger_up"] == 1
+    assert found['satyapan_verifications{state="pending"}'] == 1
+    assert found["satyapan_inbox_open"] == 1
+    assert found['satyapan_calls_in_window{account="main",route="passport"}'] == 1
+    assert found['satyapan_calls_held{account="main",route=""}'] == 1
+    assert found['satyapan_calls_held{account="main",route="passport"}'] == 0
+
+
+def test_what_nobody_looked_at_is_overdue(client: FlaskClient, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as server:
+        server.zadd(Keys().due, {"forgotten": (int(server.time()[0]) - 90) * 1000})
+
+    assert counted(client)["satyapan_overdue_seconds"] >= 90
+
+
+def test_without_redis_only_its_absence_is_told(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as server:
+        client = create_app(read_settings(environment(server.url))).test_client()
+        server.kill()
+
+        found = counted(client)
+
+    assert found["satyapan_ledger_up"] == 0
+    assert not [name for name in found if name.startswith("satyapan_verifications")]
 
 
 def count_three(folder: Path) -> None:
