@@ -155,7 +155,8 @@ class _Story:
 
         Not before it has shown that it recovers.
         """
-        if self.struck and self.case.action in SURVIVED:
+        works = self.case.point != INSERTED  # there the producer is struck, and no worker runs yet
+        if works and self.struck and self.case.action in SURVIVED:
             yield from self._tended(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
             for child in self.place.children:
                 kill_group(child)
