@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from satyapan import State
 from satyapan.names import INGEST, RUN
 from tests.support.workbench import Workbench
 from worker.desk import Desk
+from worker.engine import link_alias
 from worker.rules.person import Refused
 
 
@@ -66,6 +67,29 @@ def test_what_may_have_been_paid_for_is_not_redriven(bench: Workbench, kind: str
 
     assert bench.row(row_id) == before
     assert list(desk(bench).acts(10)) == []
+
+
+@pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
+def test_an_answer_whose_word_was_new_is_taken_once_the_word_is_known(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    words = bench.parts.kinds[kind].operation("cashfree").words
+    with monkeypatch.context() as older:
+        for word in list(words):
+            older.delitem(cast("dict[str, State]", words), word)
+        row_id = bench.submit(kind)
+        assert bench.settle(row_id).reason == "unknown_status"
+        desk(bench).redrive(row_id)
+        assert bench.settle(row_id).reason == "unknown_status"
+
+    desk(bench).redrive(row_id)
+    ended = bench.settle(row_id)
+
+    assert (ended.state, bool(ended.result)) == (State.DONE, True)
+    assert len(bench.vendor.charges()) == 1
+    if ended.link:
+        link = link_alias(bench.settings.producer.id_key_bytes(), ended.link)
+        assert bench.parts.ledger.behind(link) == row_id
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])

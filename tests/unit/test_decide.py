@@ -43,6 +43,17 @@ class TestPassport:
         assert after.draft is not None
         assert effects == (Emit("parked"),)
 
+    def test_an_answer_that_is_here_is_judged_again_and_not_bought_again(self) -> None:
+        new_word = turn(sent("passport"), passport_answer("MAYBE"))[0]
+        known_now = replace(new_word, status="VALID")
+
+        still, _ = turn(replace(new_word, state=State.CLAIMED), Woken())
+        ended, effects = turn(replace(known_now, state=State.CLAIMED), Woken())
+
+        assert (still.state, still.reason) == (State.PARKED, "unknown_status")
+        assert (ended.state, ended.result) == (State.DONE, new_word.draft)
+        assert effects == (Emit("done"),)
+
     def test_a_refusal_names_code_and_field(self) -> None:
         said = answered(Outcome.REFUSED, http=400, code="dob_value_invalid", refused_field="dob")
 
