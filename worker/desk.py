@@ -3,11 +3,12 @@
 A dry run decides exactly as the act would and writes nothing.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config.inbox import Inbox
+from config.inbox import Inbox, Letter
 from satyapan.canonical import canonical
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
@@ -91,7 +92,7 @@ class Desk:
             Refused: it is not finished, or others still need it (a shared link's owner).
         """
         row = self._forgettable(verification_id)
-        letters = list(self._letters(row.id))
+        letters = list(self._letters(row))
         if row.state is State.PARKED:
             self._move(row, Forgotten())
         if not self.dry:
@@ -139,10 +140,23 @@ class Desk:
             raise Refused(f"no verification {verification_id} is stored")
         return row
 
-    def _letters(self, verification_id: str) -> Iterator[str]:
+    def _letters(self, row: Row) -> Iterator[str]:
+        """Find the webhooks about a row; those of visitors are filed under the link they used."""
         for letter in self.inbox.all():
-            if letter.verification_id == verification_id:
+            if letter.verification_id == row.id or (row.parent and self._about(row, letter)):
                 yield letter.id
+
+    def _about(self, visit: Row, letter: Letter) -> bool:
+        """Tell whether a webhook is about this visit: the vendor's id for it stands inside."""
+        if letter.event not in self.kinds[visit.kind].operation(visit.vendor).visitor_events:
+            return False
+        opened = self.inbox.read(letter.id)
+        try:
+            return opened is not None and (
+                str(json.loads(opened.body)["data"]["verification_id"]) == visit.digest
+            )
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return False
 
     def _record(self, verb: str, what: str, outcome: str) -> Act:
         act = Act(verb, what, self.by, outcome)

@@ -174,6 +174,27 @@ def test_forget_shreds_what_is_private_and_keeps_the_id(bench: Workbench) -> Non
     assert len(bench.vendor.charges()) == 1
 
 
+def visited(bench: Workbench, link: str, visitor: str = "cf-77") -> str:
+    """Let a person come by a shared link; returns the id of the visit."""
+    data = {"verification_id": visitor, "form_link": link, "name": "JOHN DOE"}
+    body = json.dumps({"data": data}).encode()
+    desk(bench).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body)
+    bench.parts.take(visitor)
+    return list(bench.verifications.events("visits", block=0.01))[-1].verification_id
+
+
+def test_what_a_visitor_told_is_forgotten_with_the_visit(bench: Workbench) -> None:
+    owner = bench.settle(bench.submit("static_kyc_link", "first"))
+    visit, other = visited(bench, owner.link), visited(bench, owner.link, "cf-78")
+
+    act = desk(bench).forget(visit)
+
+    assert (act.outcome, bench.row(visit).result) == ("1 webhooks", None)
+    assert desk(bench).inbox.read("cf-77") is None
+    assert desk(bench).inbox.read("cf-78") is not None
+    assert bench.row(other).result
+
+
 def test_a_parked_row_that_is_forgotten_ends(bench: Workbench) -> None:
     row_id = lost(bench)
 
