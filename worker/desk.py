@@ -15,6 +15,7 @@ from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
 from satyapan.rows import SEALED
+from satyapan.scripts import load
 from worker.decide import decide
 from worker.ledger import Claim, WorkLedger
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
@@ -37,7 +38,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Desk:
-    """Acts on parked rows, stored webhooks and finished verifications."""
+    """Acts on parked rows, stored webhooks, finished verifications and shared links."""
 
     ledger: WorkLedger
     inbox: Inbox
@@ -101,6 +102,41 @@ class Desk:
                 self.inbox.shred(letter_id)
         return self._record("forget", row.id, f"{len(letters)} webhooks")
 
+    def retire(self, verification_id: str) -> Act:
+        """Give a shared link out no more: who asks next has a new one made, and that is paid.
+
+        `verification_id` is any verification that got the link. Those keep it, and people who
+        still come by it are told of as before.
+
+        Raises:
+            Refused: it got no such link, or its link is given out no more already.
+        """
+        row = self._read(verification_id)
+        if not self._links(row) or row.state is not State.DONE:
+            raise Refused(f"{row.id} is {row.state} and no shared link that could be retired")
+        owner = self._owner(row)
+        if owner is None or owner.link != row.link or not self._released(owner):
+            raise Refused(f"the link of {row.id} is given out no more already")
+        return self._record("retire", owner.id, "the next that is asked for is paid for")
+
+    def _links(self, row: Row) -> bool:
+        """Tell whether a row stands for a link that many share."""
+        mode = self.kinds[row.kind].operation(row.vendor).mode
+        return mode is Mode.RESOURCE and not row.parent
+
+    def _owner(self, row: Row) -> Row | None:
+        """Read the row whose link is given out to who asks for the same as this one."""
+        redis: Any = self.ledger.ledger.redis
+        owner: bytes | None = redis.get(self.ledger.keys.resource(row.digest))
+        return self.ledger.ledger.read(owner.decode()) if owner else None
+
+    def _released(self, owner: Row) -> bool:
+        """Leave what a row owns without an owner; False when somebody else has it by now."""
+        if self.dry:
+            return True
+        release = load(self.ledger.ledger.redis, "worker", "retire")
+        return bool(release(keys=[self.ledger.keys.resource(owner.digest)], args=[owner.id]))
+
     def acts(self, limit: int) -> Iterator[bytes]:
         """Read the latest acts, newest first, as JSON."""
         redis: Any = self.ledger.ledger.redis
@@ -111,8 +147,7 @@ class Desk:
         row = self._read(verification_id)
         if row.state not in SETTLED:
             raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
-        mode = self.kinds[row.kind].operation(row.vendor).mode
-        if mode is Mode.RESOURCE and row.attempts and not row.parent:
+        if self._links(row) and row.attempts:
             raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
         return row
 

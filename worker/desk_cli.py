@@ -1,4 +1,4 @@
-"""`satyapan redrive | reissue | replay | forget | inbox | acts`: the desk on the command line."""
+"""The desk on the command line: `satyapan redrive`, `reissue`, `replay`, `forget`, `retire` ..."""
 
 import getpass
 import json
@@ -87,6 +87,16 @@ def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Shred the private data of finished verifications, for good."""
     _each(open_desk(by, dry=dry_run).forget, ids, as_json=as_json)
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True)
+@_by
+@_dry
+@_json
+def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
+    """Give the shared links that these got out no more; the next is bought anew."""
+    _each(open_desk(by, dry=dry_run).retire, ids, as_json=as_json)
 
 
 @click.command()

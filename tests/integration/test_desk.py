@@ -219,6 +219,49 @@ def test_what_is_under_way_or_shared_is_not_forgotten(bench: Workbench) -> None:
     assert bench.row(fresh).request
 
 
+def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(bench: Workbench) -> None:
+    bench.settle(bench.submit("static_kyc_link", "owner"))
+    old = bench.settle(bench.submit("static_kyc_link", "copy"))
+
+    act = desk(bench).retire(old.id)
+    new = bench.settle(bench.submit("static_kyc_link", "later"))
+    same = bench.settle(bench.submit("static_kyc_link", "too"))
+
+    assert old.link != new.link == same.link
+    assert bench.look(old.id) == old
+    assert len(bench.vendor.charges()) == 2
+    assert json.loads(next(desk(bench).acts(1))) == {
+        "verb": "retire",
+        "id": bench.look(act.id).id,
+        "by": "asha",
+        "outcome": act.outcome,
+    }
+    for link in (old.link, new.link):
+        assert bench.row(visited(bench, link, f"cf-{link[-4:]}")).result
+
+
+def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(bench: Workbench) -> None:
+    passport, waiting = bench.submit("passport"), bench.submit("static_kyc_link")
+    bench.settle(passport)
+    with pytest.raises(Refused, match="no shared link"):
+        desk(bench).retire(waiting)
+    bench.settle(waiting)
+    visit = visited(bench, bench.look(waiting).link)
+
+    for row_id in (passport, visit):
+        with pytest.raises(Refused, match="no shared link"):
+            desk(bench).retire(row_id)
+    desk(bench, dry=True).retire(waiting)
+    desk(bench).retire(waiting)
+    for _ in range(2):
+        with pytest.raises(Refused, match="already"):
+            desk(bench).retire(waiting)
+        bench.settle(bench.submit("static_kyc_link", "next"))
+
+    assert [json.loads(act)["verb"] for act in desk(bench).acts(9)] == ["retire"]
+    assert len(bench.vendor.charges("static_link")) == 2
+
+
 def test_a_stored_webhook_is_replayed(bench: Workbench) -> None:
     row_id = bench.submit("digilocker")
     bench.once(row_id)
