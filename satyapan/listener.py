@@ -92,11 +92,18 @@ class _Ears:
             confirmed = self._confirmed.get(channel.encode())
             if confirmed is None:
                 confirmed = self._confirmed[channel.encode()] = threading.Event()
-                self._pubsub.subscribe(channel)
+                self._ask(channel)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._read, name="listener", daemon=True)
                 self._thread.start()
         confirmed.wait(_ANSWER_S)
+
+    def _ask(self, channel: str) -> None:
+        try:
+            self._pubsub.subscribe(channel)
+        except Exception:
+            self.closed = True  # who comes next begins anew, and doesn't wait for this one
+            raise
 
     def _read(self) -> None:
         idle = 0
