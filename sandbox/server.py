@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -26,7 +26,7 @@ class _Server(ThreadedWSGIServer):
 
     def service_actions(self) -> None:
         """Let time pass for journeys without a call."""
-        vendor: Vendor = self.app.extensions[EXTENSION]  # type: ignore[attr-defined]
+        vendor: Vendor = cast("Flask", self.app).extensions[EXTENSION]
         vendor.expire()
 
 
