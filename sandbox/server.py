@@ -17,7 +17,7 @@ POLL_S = 0.05
 class _QuietHandler(WSGIRequestHandler):
     """Serve without a line for each request."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  werkzeug's name
         """Write nothing: addresses carry ids."""
 
 
