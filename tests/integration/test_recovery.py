@@ -87,6 +87,7 @@ def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(bench: Workb
 
     assert found.link
     assert (ended.state, ended.generation) == (State.DONE, 2)
+    assert bench.row(row_id).generations[0].startswith("2 lost_link ")
     assert bench.changes() == ["reissued", "link_ready", "done"]
 
 
