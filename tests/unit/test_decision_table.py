@@ -66,7 +66,7 @@ def answers_here(word: str, of: Row) -> Iterator[tuple[str, Row]]:
     """Name the rows whose answer is here, and was parked for its word."""
     here = replace(of, attempts=1, status="NEW", draft={"status": "NEW"})
     yield "answer here, new word", here
-    yield "answer here, word known now", replace(here, status=word)
+    yield "answer here, word known now", replace(here, draft={"status": word})
 
 
 def journeys() -> Iterator[tuple[str, Row]]:
