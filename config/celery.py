@@ -9,11 +9,6 @@ from config.settings import Settings
 from satyapan.broker import broker_settings, new_app
 from satyapan.names import QUEUES
 
-WORKER_FLAGS: Final = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-"""Command-line flags of every worker; Celery has no settings for them.
-
-Workers of ours need nothing of each other: what they share is the ledger.
-"""
 _TRANSPORT: Final = "config.transport:Transport"
 
 

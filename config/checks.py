@@ -87,6 +87,12 @@ def _public(settings: Settings) -> Iterator[Finding]:
     elif settings.production and is_loopback(url):
         hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL to an https:// address."
         yield found(12, "error", "The public address is this machine itself.", hint)
+    hooks = settings.callbacks
+    # The web app speaks no TLS: where browsers use https, a proxy is in front.
+    hidden = url.startswith("https://") and not hooks.proxies
+    if hidden and (hooks.refusals_per_minute or hooks.vendor_addresses):
+        hint = f"Set {PREFIX}CALLBACKS_PROXIES to how many proxies add to X-Forwarded-For."
+        yield found(22, "warning", "Behind a proxy all webhooks seem to have one sender.", hint)
 
 
 def _quota(settings: Settings) -> Iterator[Finding]:

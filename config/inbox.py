@@ -71,13 +71,13 @@ class Inbox:
             Unreadable: it was sealed under a key that is not in the ring.
         """
         raw: dict[bytes, bytes] = self._redis.hgetall(self._keys.inbox(letter_id))
-        if not raw:
+        if b"body" not in raw:
             return None
         body = self._ring.open(f"inbox/{letter_id}", raw[b"body"])
         return self._letter(letter_id, raw, body)
 
     def _letter(self, letter_id: str, raw: dict[bytes, bytes], body: bytes) -> Letter | None:
-        if b"state" not in raw:  # it ended while it was read
+        if b"body" not in raw:  # it ended while it was read, or what is here was written after
             return None
         return Letter(
             id=letter_id,

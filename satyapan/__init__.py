@@ -9,7 +9,9 @@ passport = verifications.submit(
 print(verifications.wait(passport.id, timeout=60).status)
 """
 
-from satyapan.client import Verifications, linked, settled
+import importlib
+import typing
+
 from satyapan.errors import (
     Conflict,
     Fault,
@@ -23,6 +25,17 @@ from satyapan.errors import (
 from satyapan.events import Event
 from satyapan.records import State, Verification
 from satyapan.settings import ProducerSettings, SettingsError
+
+if typing.TYPE_CHECKING:
+    from satyapan.client import Verifications, linked, settled
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the client when it is asked for: it brings Celery, the slowest part by far."""
+        if name not in {"Verifications", "linked", "settled"}:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module("satyapan.client"), name)
+
 
 __all__ = [
     "Conflict",

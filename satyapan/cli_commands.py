@@ -34,7 +34,7 @@ _BLOCK_S: Final = 1.0
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001
+def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001  click's order
     ctx.meta[JSON_FLAG] = value
     return value
 

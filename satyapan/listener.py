@@ -6,7 +6,7 @@ all the same: a message that got lost, or a connection that broke, costs time an
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
@@ -77,7 +77,9 @@ class Listener:
 class _Ears:
     """One subscribed connection and the thread that reads it."""
 
-    def __init__(self, pubsub: PubSub, tell: Any, nobody: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self, pubsub: PubSub, tell: Callable[[bytes | None], None], nobody: Callable[[], bool]
+    ) -> None:
         self.closed = False
         self._pubsub: Any = pubsub
         self._tell = tell
@@ -92,11 +94,18 @@ class _Ears:
             confirmed = self._confirmed.get(channel.encode())
             if confirmed is None:
                 confirmed = self._confirmed[channel.encode()] = threading.Event()
-                self._pubsub.subscribe(channel)
+                self._ask(channel)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._read, name="listener", daemon=True)
                 self._thread.start()
         confirmed.wait(_ANSWER_S)
+
+    def _ask(self, channel: str) -> None:
+        try:
+            self._pubsub.subscribe(channel)
+        except Exception:
+            self.closed = True  # who comes next begins anew, and doesn't wait for this one
+            raise
 
     def _read(self) -> None:
         idle = 0

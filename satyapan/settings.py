@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import ValidationError
 from marshmallow.validate import Range, Regexp
@@ -27,9 +27,24 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 _ID_KEY: Final = 32
 
 
+def split_address(text: str) -> SplitResult:
+    """Split the address of a setting; one that can't be read is refused and not repeated.
+
+    A password with `/` or `#` in it ends the host early: its first part would be read as the port,
+    and told as a wrong one by whoever connects.
+    """
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        message = "can't be read as an address; a password's / is written %2F, its # %23."
+        raise ValidationError(message) from None
+    return parts
+
+
 def _redis_url(text: str) -> None:
     """Refuse what isn't one plain Redis: Celery can't use a cluster, nor can our scripts."""
-    scheme = urlsplit(text).scheme if "://" in text else ""
+    scheme = split_address(text).scheme if "://" in text else ""
     if "cluster" in scheme:
         raise ValidationError("Redis Cluster is not supported: name a single server.")
     if scheme not in REDIS_SCHEMES:
@@ -192,4 +207,5 @@ __all__ = [
     "SettingFault",
     "SettingsError",
     "read_producer_settings",
+    "split_address",
 ]

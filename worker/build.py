@@ -135,6 +135,8 @@ def _redirects(settings: Settings) -> Callable[[Row], str]:
     tokens = ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s)
 
     def url(row: Row) -> str:
+        if not hooks.public_url:  # the person stays at the vendor's; polls find out all the same
+            return ""
         return return_url(hooks.public_url, row.kind, tokens.sign(row.kind, row.id))
 
     return url

@@ -6,7 +6,7 @@ It knows no clock, no network, no Redis and no Celery, so it can be tried by the
 
 from satyapan.kinds.model import Kind, Mode, Recovery, Role
 from satyapan.records import SETTLED, Row, State
-from worker.rules.creating import created
+from worker.rules.creating import created, judged
 from worker.rules.model import (
     Acquire,
     Acquired,
@@ -90,12 +90,19 @@ def _woken(row: Row, turn: Turn) -> Decision:
         return park(row, "workers_lost")
     if row.parent:
         return visitor_woken(row, turn)
+    if turn.answered(row):
+        return judged(row, turn)
     if row.state is State.SENT:
         return doubt(row, "worker_lost", turn)
     if row.state is State.PENDING:
         return _journey_woken(row, turn)
     if row.state is State.UNKNOWN:
         return _unknown_woken(row, turn)
+    return _fresh_woken(row, turn)
+
+
+def _fresh_woken(row: Row, turn: Turn) -> Decision:
+    """Send what has not been sent, unless its time is over."""
     if turn.now >= row.deadline:
         return settle(row, State.FAILED, "deadline")
     if turn.operation.mode is Mode.RESOURCE:

@@ -3,17 +3,19 @@
 A dry run decides exactly as the act would and writes nothing.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config.inbox import Inbox
+from config.inbox import Inbox, Letter
 from satyapan.canonical import canonical
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
 from satyapan.rows import SEALED
+from satyapan.scripts import load
 from worker.decide import decide
 from worker.ledger import Claim, WorkLedger
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
@@ -36,7 +38,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Desk:
-    """Acts on parked rows, stored webhooks and finished verifications."""
+    """Acts on parked rows, stored webhooks, finished verifications and shared links."""
 
     ledger: WorkLedger
     inbox: Inbox
@@ -91,7 +93,7 @@ class Desk:
             Refused: it is not finished, or others still need it (a shared link's owner).
         """
         row = self._forgettable(verification_id)
-        letters = list(self._letters(row.id))
+        letters = list(self._letters(row))
         if row.state is State.PARKED:
             self._move(row, Forgotten())
         if not self.dry:
@@ -99,6 +101,41 @@ class Desk:
             for letter_id in letters:
                 self.inbox.shred(letter_id)
         return self._record("forget", row.id, f"{len(letters)} webhooks")
+
+    def retire(self, verification_id: str) -> Act:
+        """Give a shared link out no more: who asks next has a new one made, and that is paid.
+
+        `verification_id` is any verification that got the link. Those keep it, and people who
+        still come by it are told of as before.
+
+        Raises:
+            Refused: it got no such link, or its link is given out no more already.
+        """
+        row = self._read(verification_id)
+        if not self._links(row) or row.state is not State.DONE:
+            raise Refused(f"{row.id} is {row.state} and no shared link that could be retired")
+        owner = self._owner(row)
+        if owner is None or owner.link != row.link or not self._released(owner):
+            raise Refused(f"the link of {row.id} is given out no more already")
+        return self._record("retire", owner.id, "the next that is asked for is paid for")
+
+    def _links(self, row: Row) -> bool:
+        """Tell whether a row stands for a link that many share."""
+        mode = self.kinds[row.kind].operation(row.vendor).mode
+        return mode is Mode.RESOURCE and not row.parent
+
+    def _owner(self, row: Row) -> Row | None:
+        """Read the row whose link is given out to who asks for the same as this one."""
+        redis: Any = self.ledger.ledger.redis
+        owner: bytes | None = redis.get(self.ledger.keys.resource(row.digest))
+        return self.ledger.ledger.read(owner.decode()) if owner else None
+
+    def _released(self, owner: Row) -> bool:
+        """Leave what a row owns without an owner; False when somebody else has it by now."""
+        if self.dry:
+            return True
+        release = load(self.ledger.ledger.redis, "worker", "retire")
+        return bool(release(keys=[self.ledger.keys.resource(owner.digest)], args=[owner.id]))
 
     def acts(self, limit: int) -> Iterator[bytes]:
         """Read the latest acts, newest first, as JSON."""
@@ -110,8 +147,7 @@ class Desk:
         row = self._read(verification_id)
         if row.state not in SETTLED:
             raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
-        mode = self.kinds[row.kind].operation(row.vendor).mode
-        if mode is Mode.RESOURCE and row.attempts and not row.parent:
+        if self._links(row) and row.attempts:
             raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
         return row
 
@@ -139,10 +175,23 @@ class Desk:
             raise Refused(f"no verification {verification_id} is stored")
         return row
 
-    def _letters(self, verification_id: str) -> Iterator[str]:
+    def _letters(self, row: Row) -> Iterator[str]:
+        """Find the webhooks about a row; those of visitors are filed under the link they used."""
         for letter in self.inbox.all():
-            if letter.verification_id == verification_id:
+            if letter.verification_id == row.id or (row.parent and self._about(row, letter)):
                 yield letter.id
+
+    def _about(self, visit: Row, letter: Letter) -> bool:
+        """Tell whether a webhook is about this visit: the vendor's id for it stands inside."""
+        if letter.event not in self.kinds[visit.kind].operation(visit.vendor).visitor_events:
+            return False
+        opened = self.inbox.read(letter.id)
+        try:
+            return opened is not None and (
+                str(json.loads(opened.body)["data"]["verification_id"]) == visit.digest
+            )
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return False
 
     def _record(self, verb: str, what: str, outcome: str) -> Act:
         act = Act(verb, what, self.by, outcome)

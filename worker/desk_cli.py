@@ -1,19 +1,21 @@
-"""`satyapan redrive | reissue | replay | forget | inbox | acts`: the desk on the command line."""
+"""The desk on the command line: `satyapan redrive`, `reissue`, `replay`, `forget`, `retire` ..."""
 
 import getpass
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
 import click
+from redis.exceptions import RedisError
 
 from config.inbox import Inbox, Letter
 from config.settings import read_settings
 from config.stores import ledger_client
 from satyapan.broker import Waker, wake_app
-from satyapan.errors import SatyapanError
+from satyapan.errors import SatyapanError, Unavailable
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
@@ -44,6 +46,15 @@ def open_desk(by: str, *, dry: bool = False) -> Desk:
     )
 
 
+@contextmanager
+def _desk(by: str = "", *, dry: bool = False) -> Iterator[Desk]:
+    """Open the desk for one command; a server that is away ends it with a line, no traceback."""
+    try:
+        yield open_desk(by, dry=dry)
+    except RedisError as error:
+        raise Unavailable(f"the ledger can't be reached ({type(error).__name__})") from error
+
+
 @click.command()
 @click.argument("ids", nargs=-1, required=True)
 @_by
@@ -51,7 +62,8 @@ def open_desk(by: str, *, dry: bool = False) -> Desk:
 @_json
 def redrive(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Set parked verifications going again, with the same vendor-side id."""
-    _each(open_desk(by, dry=dry_run).redrive, ids, as_json=as_json)
+    with _desk(by, dry=dry_run) as desk:
+        _each(desk.redrive, ids, as_json=as_json)
 
 
 @click.command()
@@ -66,7 +78,8 @@ def reissue(
     """Buy parked verifications again, under a new vendor-side id."""
     if not (pay_again or dry_run):
         raise click.UsageError("each of these may be paid for a second time: add --pay-again")
-    _each(open_desk(by, dry=dry_run).reissue, ids, as_json=as_json)
+    with _desk(by, dry=dry_run) as desk:
+        _each(desk.reissue, ids, as_json=as_json)
 
 
 @click.command()
@@ -76,7 +89,8 @@ def reissue(
 @_json
 def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Work on stored webhooks again (see `inbox` for their ids)."""
-    _each(open_desk(by, dry=dry_run).replay, ids, as_json=as_json)
+    with _desk(by, dry=dry_run) as desk:
+        _each(desk.replay, ids, as_json=as_json)
 
 
 @click.command()
@@ -86,15 +100,28 @@ def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 @_json
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Shred the private data of finished verifications, for good."""
-    _each(open_desk(by, dry=dry_run).forget, ids, as_json=as_json)
+    with _desk(by, dry=dry_run) as desk:
+        _each(desk.forget, ids, as_json=as_json)
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True)
+@_by
+@_dry
+@_json
+def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
+    """Give the shared links that these got out no more; the next is bought anew."""
+    with _desk(by, dry=dry_run) as desk:
+        _each(desk.retire, ids, as_json=as_json)
 
 
 @click.command()
 @click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
 def acts(limit: int) -> None:
     """Show what people did by hand, one JSON object a line."""
-    for act in open_desk("").acts(limit):
-        click.echo(act.decode())
+    with _desk() as desk:
+        for act in desk.acts(limit):
+            click.echo(act.decode())
 
 
 @click.command()
@@ -104,16 +131,17 @@ def acts(limit: int) -> None:
 @_json
 def inbox(state: str, limit: int, letter_id: str | None, *, as_json: bool) -> None:
     """List the webhooks that are kept, newest first, without their content; or show one."""
-    if letter_id:
-        _show(letter_id)
-        return
-    kept = [one for one in open_desk("").inbox.all() if state.upper() in {"", one.state}]
+    with _desk() as desk:
+        if letter_id:
+            _show(desk, letter_id)
+            return
+        kept = [one for one in desk.inbox.all() if state.upper() in {"", one.state}]
     for letter in sorted(kept, key=lambda one: -one.received)[:limit]:
         click.echo(_line(letter, as_json=as_json))
 
 
-def _show(letter_id: str) -> None:
-    letter = open_desk("").inbox.read(letter_id)
+def _show(desk: Desk, letter_id: str) -> None:
+    letter = desk.inbox.read(letter_id)
     if letter is None:
         click.echo(f"no webhook {letter_id} is kept", err=True)
         sys.exit(_REFUSED)

@@ -6,7 +6,7 @@
 -- ARGV[4..] field, value pairs
 --
 -- Returns 1 when it is new, 0 when it was stored before.
-if redis.call('EXISTS', KEYS[1]) == 1 then
+if redis.call('HEXISTS', KEYS[1], 'body') == 1 then
   return 0
 end
 local t = redis.call('TIME')

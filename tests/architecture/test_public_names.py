@@ -1,6 +1,8 @@
 """What producers may import: pinned, so that it changes on purpose only."""
 
 import inspect
+import subprocess
+import sys
 
 import satyapan
 from satyapan import testing
@@ -35,7 +37,16 @@ def public(thing: object) -> list[str]:
 
 def test_the_package_shows_these_names_and_no_others() -> None:
     assert satyapan.__all__ == NAMES
-    assert public(satyapan) == sorted(NAMES)
+    late = {"Verifications", "linked", "settled"}
+    assert set(public(satyapan)) == {*NAMES} - late
+    assert all(hasattr(satyapan, name) for name in late)
+    assert not hasattr(satyapan, "anything_else")
+
+
+def test_the_package_alone_does_not_bring_celery() -> None:
+    code = "import satyapan.cli, sys; sys.exit('celery' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
 def test_a_star_import_gives_all_of_them() -> None:

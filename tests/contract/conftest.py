@@ -161,7 +161,7 @@ def receiver() -> Iterator[Receiver]:
             self.send_response(kept.answers.pop(0) if kept.answers else 200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -1,12 +1,15 @@
 """Whoever is on call looks at a stored webhook from the command line."""
 
 import json
+from typing import cast
 
 import pytest
 import redis
 from click.testing import CliRunner
 
-from config.inbox import Inbox
+from config.inbox import Inbox, LetterState
+from demo.server import free_port
+from satyapan.cli import main
 from satyapan.names import Keys
 from satyapan.sealing import KeyRing
 from tests.web.outside import EVENT, SEAL_KEYS, environment, written
@@ -38,3 +41,33 @@ def test_one_that_is_not_kept_is_said_to_be_gone(redis_url: str) -> None:
 
     assert done.exit_code == 1
     assert "no webhook nothing is kept" in done.output
+
+
+@pytest.mark.parametrize("act", ["reopen", "finish"])
+def test_one_whose_life_ended_meanwhile_is_gone_and_can_come_again(
+    redis_url: str, letter_id: str, act: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        store, key = (
+            Inbox(client, Keys(), KeyRing.parse(SEAL_KEYS), 60_000),
+            Keys().inbox(letter_id),
+        )
+        client.delete(key)
+
+        store.reopen(letter_id) if act == "reopen" else store.finish(letter_id, LetterState.HANDLED)
+
+        assert store.read(letter_id) is None
+        assert list(store.all()) == []
+        assert store.store(letter_id, "cashfree", str(EVENT["event_type"]), written(EVENT))
+        assert (found := store.read(letter_id)) is not None
+        assert found.state is LetterState.NEW
+        assert cast("int", client.pttl(key)) > 0
+
+
+@pytest.mark.parametrize("command", [["inbox"], ["acts"], ["replay", "x"], ["forget", "x"]])
+def test_a_server_that_is_away_ends_the_desk_with_a_line(command: list[str]) -> None:
+    done = CliRunner().invoke(main, command, env=environment(f"redis://127.0.0.1:{free_port()}"))
+
+    assert done.exit_code in {1, 4}, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert "(ConnectionError)" in done.output

@@ -30,6 +30,7 @@ PRODUCTION = {
     "CASHFREE_BASE_URL": "https://api.cashfree.com/verification",
     "CALLBACKS_PUBLIC_URL": "https://kyc.example",
     "CALLBACKS_TOKEN_KEYS": "t" * 32,
+    "CALLBACKS_PROXIES": "1",
 }
 
 
@@ -196,6 +197,11 @@ def test_another_id_key_is_refused(redis_url: str) -> None:
         ({"CASHFREE_CLIENT_ID": ""}, ["E013"]),
         ({"CASHFREE_CLIENT_SECRET": ""}, ["E013"]),
         ({"CALLBACKS_PUBLIC_URL": "", "CALLBACKS_TOKEN_KEYS": ""}, ["W012"]),
+        ({"CALLBACKS_PUBLIC_URL": "https://kyc.example"}, ["W022"]),
+        (
+            {"CALLBACKS_PUBLIC_URL": "https://kyc.example", "CALLBACKS_REFUSALS_PER_MINUTE": "0"},
+            [],
+        ),
         ({"CASHFREE_BASE_URL": "https://api.cashfree.com/verification"}, ["W014"]),
         ({"QUOTA_PER_MINUTE": "passport=101,digilocker=100"}, ["W015"]),
         (

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from satyapan import State
 from satyapan.names import INGEST, RUN
 from tests.support.workbench import Workbench
 from worker.desk import Desk
+from worker.engine import link_alias
 from worker.rules.person import Refused
 
 
@@ -66,6 +67,29 @@ def test_what_may_have_been_paid_for_is_not_redriven(bench: Workbench, kind: str
 
     assert bench.row(row_id) == before
     assert list(desk(bench).acts(10)) == []
+
+
+@pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
+def test_an_answer_whose_word_was_new_is_taken_once_the_word_is_known(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    words = bench.parts.kinds[kind].operation("cashfree").words
+    with monkeypatch.context() as older:
+        for word in list(words):
+            older.delitem(cast("dict[str, State]", words), word)
+        row_id = bench.submit(kind)
+        assert bench.settle(row_id).reason == "unknown_status"
+        desk(bench).redrive(row_id)
+        assert bench.settle(row_id).reason == "unknown_status"
+
+    desk(bench).redrive(row_id)
+    ended = bench.settle(row_id)
+
+    assert (ended.state, bool(ended.result)) == (State.DONE, True)
+    assert len(bench.vendor.charges()) == 1
+    if ended.link:
+        link = link_alias(bench.settings.producer.id_key_bytes(), ended.link)
+        assert bench.parts.ledger.behind(link) == row_id
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
@@ -150,6 +174,27 @@ def test_forget_shreds_what_is_private_and_keeps_the_id(bench: Workbench) -> Non
     assert len(bench.vendor.charges()) == 1
 
 
+def visited(bench: Workbench, link: str, visitor: str = "cf-77") -> str:
+    """Let a person come by a shared link; returns the id of the visit."""
+    data = {"verification_id": visitor, "form_link": link, "name": "JOHN DOE"}
+    body = json.dumps({"data": data}).encode()
+    desk(bench).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body)
+    bench.parts.take(visitor)
+    return list(bench.verifications.events("visits", block=0.01))[-1].verification_id
+
+
+def test_what_a_visitor_told_is_forgotten_with_the_visit(bench: Workbench) -> None:
+    owner = bench.settle(bench.submit("static_kyc_link", "first"))
+    visit, other = visited(bench, owner.link), visited(bench, owner.link, "cf-78")
+
+    act = desk(bench).forget(visit)
+
+    assert (act.outcome, bench.row(visit).result) == ("1 webhooks", None)
+    assert desk(bench).inbox.read("cf-77") is None
+    assert desk(bench).inbox.read("cf-78") is not None
+    assert bench.row(other).result
+
+
 def test_a_parked_row_that_is_forgotten_ends(bench: Workbench) -> None:
     row_id = lost(bench)
 
@@ -172,6 +217,49 @@ def test_what_is_under_way_or_shared_is_not_forgotten(bench: Workbench) -> None:
             desk(bench).forget(row_id)
 
     assert bench.row(fresh).request
+
+
+def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(bench: Workbench) -> None:
+    bench.settle(bench.submit("static_kyc_link", "owner"))
+    old = bench.settle(bench.submit("static_kyc_link", "copy"))
+
+    act = desk(bench).retire(old.id)
+    new = bench.settle(bench.submit("static_kyc_link", "later"))
+    same = bench.settle(bench.submit("static_kyc_link", "too"))
+
+    assert old.link != new.link == same.link
+    assert bench.look(old.id) == old
+    assert len(bench.vendor.charges()) == 2
+    assert json.loads(next(desk(bench).acts(1))) == {
+        "verb": "retire",
+        "id": bench.look(act.id).id,
+        "by": "asha",
+        "outcome": act.outcome,
+    }
+    for link in (old.link, new.link):
+        assert bench.row(visited(bench, link, f"cf-{link[-4:]}")).result
+
+
+def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(bench: Workbench) -> None:
+    passport, waiting = bench.submit("passport"), bench.submit("static_kyc_link")
+    bench.settle(passport)
+    with pytest.raises(Refused, match="no shared link"):
+        desk(bench).retire(waiting)
+    bench.settle(waiting)
+    visit = visited(bench, bench.look(waiting).link)
+
+    for row_id in (passport, visit):
+        with pytest.raises(Refused, match="no shared link"):
+            desk(bench).retire(row_id)
+    desk(bench, dry=True).retire(waiting)
+    desk(bench).retire(waiting)
+    for _ in range(2):
+        with pytest.raises(Refused, match="already"):
+            desk(bench).retire(waiting)
+        bench.settle(bench.submit("static_kyc_link", "next"))
+
+    assert [json.loads(act)["verb"] for act in desk(bench).acts(9)] == ["retire"]
+    assert len(bench.vendor.charges("static_link")) == 2
 
 
 def test_a_stored_webhook_is_replayed(bench: Workbench) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from satyapan import State
+from tests.conftest import Sandbox
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
 
@@ -86,6 +87,7 @@ def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(bench: Workb
 
     assert found.link
     assert (ended.state, ended.generation) == (State.DONE, 2)
+    assert bench.row(row_id).generations[0].startswith("2 lost_link ")
     assert bench.changes() == ["reissued", "link_ready", "done"]
 
 
@@ -218,3 +220,14 @@ def test_a_consent_that_ran_out_before_the_fetch_fails_with_the_vendors_code(
     ended = bench.settle(row_id)
 
     assert (ended.state, ended.reason) == (State.FAILED, "session_expired")
+
+
+def test_a_journey_needs_no_address_to_come_back_to(redis_url: str, sandbox: Sandbox) -> None:
+    hooks = ("SATYAPAN_CALLBACKS_PUBLIC_URL", "SATYAPAN_CALLBACKS_TOKEN_KEYS")
+    bench = Workbench(redis_url, sandbox.root, **dict.fromkeys(hooks, ""))
+
+    row_id = bench.submit("digilocker")
+    begun = bench.once(row_id)
+
+    assert (begun.state, bool(begun.link)) == (State.PENDING, True)
+    assert bench.row(row_id).doubts == 0

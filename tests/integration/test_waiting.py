@@ -2,11 +2,17 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from demo.server import EmbeddedServer
 from satyapan import State, Verification
+from satyapan.listener import Listener
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
 
@@ -57,3 +63,18 @@ def test_nobody_waiting_holds_no_connection(bench: Workbench, redis_url: str) ->
 
     with redis.Redis.from_url(redis_url) as client:
         eventually(lambda: not listeners(client))
+
+
+def test_who_could_not_subscribe_leaves_nobody_deaf(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as server:
+        client = redis.Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
+        listener = Listener(client)
+        server.stop()
+        with pytest.raises(redis.RedisError), listener.hearing("channel", "v-1"):
+            pass
+        server.restart()
+
+        with listener.hearing("channel", "v-1") as heard:
+            client.publish("channel", "v-1")
+
+            assert heard.wait(5)

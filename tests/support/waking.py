@@ -7,10 +7,13 @@ import structlog
 from celery import Celery
 from celery.utils.log import get_task_logger
 
-from config.celery import WORKER_FLAGS, build_app
+from config.celery import build_app
 from config.logs import configure_logs
 from config.settings import Settings, read_settings
 from satyapan.names import LOOK, RUN
+
+FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+"""What worker/app.py sets; Celery has command-line flags and no settings for it."""
 
 
 def create_app(settings: Settings) -> Celery:
@@ -35,7 +38,7 @@ def main() -> None:
     """Run the worker until it is told to stop."""
     settings = read_settings()
     configure_logs(settings.log.level, settings.log.format, sys.stdout)
-    create_app(settings).worker_main(["worker", *WORKER_FLAGS])
+    create_app(settings).worker_main(["worker", *FLAGS])
 
 
 if __name__ == "__main__":

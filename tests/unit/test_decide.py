@@ -6,7 +6,19 @@ import pytest
 
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, State
-from tests.support.turns import DAY, KINDS, NOW, POLICY, answered, passport_answer, row, sent, turn
+from tests.support.turns import (
+    DAY,
+    KINDS,
+    NOW,
+    POLICY,
+    answered,
+    journey,
+    passport_answer,
+    row,
+    sent,
+    status,
+    turn,
+)
 from worker.answer import Outcome
 from worker.decide import decide
 from worker.rules.model import (
@@ -16,6 +28,7 @@ from worker.rules.model import (
     Event,
     Held,
     Policy,
+    Told,
     Woken,
 )
 
@@ -42,6 +55,30 @@ class TestPassport:
         assert (after.state, after.reason) == (State.PARKED, "unknown_status")
         assert after.draft is not None
         assert effects == (Emit("parked"),)
+
+    def test_an_answer_that_is_here_is_judged_again_and_not_bought_again(self) -> None:
+        new_word = turn(sent("passport"), passport_answer("MAYBE"))[0]
+        known_now = replace(new_word, draft={**(new_word.draft or {}), "status": "VALID"})
+
+        still, _ = turn(replace(new_word, state=State.CLAIMED), Woken())
+        ended, effects = turn(replace(known_now, state=State.CLAIMED), Woken())
+
+        assert (still.state, still.reason) == (State.PARKED, "unknown_status")
+        assert (ended.state, ended.status, ended.result) == (State.DONE, "VALID", known_now.draft)
+        assert effects == (Emit("done"),)
+
+    def test_what_is_no_plain_word_does_not_stand_in_clear(self) -> None:
+        said = "JOHN DOE, 1 JAN 1990"
+        visit = replace(journey(parent="v0"), kind="static_kyc_link", link="")
+
+        answers = [
+            turn(sent("passport"), passport_answer(said))[0],
+            turn(journey(), status(said))[0],
+            turn(visit, Told(State.DONE, said, "9", {"form_status": said}))[0],
+        ]
+
+        assert [row.status for row in answers] == ["?", "?", "?"]
+        assert said in str([row.draft or row.result for row in answers])
 
     def test_a_refusal_names_code_and_field(self) -> None:
         said = answered(Outcome.REFUSED, http=400, code="dob_value_invalid", refused_field="dob")

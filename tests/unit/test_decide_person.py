@@ -6,7 +6,7 @@ import pytest
 
 from satyapan.records import Row, State
 from tests.support.turns import DAY, NOW, POLICY, journey, row, turn
-from worker.rules.model import ByHand, Emit, Forgotten, Redriven, Reissued
+from worker.rules.model import ByHand, Emit, Forgotten, Redriven, Reissued, Woken
 from worker.rules.person import Refused
 
 
@@ -35,6 +35,28 @@ def test_a_redriven_row_goes_on_from_what_is_known(before: Row, state: State) ->
     assert (after.attempts, after.tries, after.misses) == (0, 0, 0)
     assert (after.doubts, after.generation) == (before.doubts, 1)
     assert effects == (Emit("redriven"),)
+
+
+@pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
+def test_a_redriven_row_whose_answer_is_here_makes_no_call(kind: str) -> None:
+    before = parked(kind, reason="unknown_status", status="NEW", draft={"status": "NEW"})
+
+    redriven, _ = turn(before, Redriven())
+    after, effects = turn(redriven, Woken())
+
+    assert (after.state, after.reason) == (State.PARKED, "unknown_status")
+    assert (after.draft, after.attempts) == (before.draft, before.attempts)
+    assert effects == (Emit("parked"),)
+
+
+def test_a_visit_goes_on_as_one_that_waits_for_its_person() -> None:
+    visit = parked("static_kyc_link", parent="v0", reason="workers_lost")
+
+    after, _ = turn(visit, Redriven())
+
+    assert after.state is State.PENDING
+    with pytest.raises(Refused, match="nothing was bought"):
+        turn(visit, Reissued("asha"))
 
 
 @pytest.mark.parametrize("event", [Redriven(), Reissued("asha")])

@@ -52,12 +52,21 @@ def rows(kind: str) -> Iterator[tuple[str, Row]]:
     yield "unknown, attempts spent", replace(unknown, attempts=3, misses=1)
     yield "unknown, deadline over", replace(unknown, deadline=NOW)
     yield "unknown, last generation", replace(unknown, generation=2, generations=("2",))
-    parked = replace(unknown, state=State.PARKED, reason="unknown_outcome", draft={"a": 1})
+    parked = replace(unknown, state=State.PARKED, reason="unknown_outcome")
     yield "parked", parked
+    new = replace(parked, doubts=0, reason="unknown_status", status="NEW", draft={"status": "NEW"})
+    yield "parked, new word", new
     yield "parked, no doubt", replace(parked, doubts=0)
     yield "parked, answer lost", replace(parked, reason="lost_answer")
     yield "parked, last generation", replace(parked, generation=2, generations=("2",))
     yield "done", replace(parked, state=State.DONE)
+
+
+def answers_here(word: str, of: Row) -> Iterator[tuple[str, Row]]:
+    """Name the rows whose answer is here, and was parked for its word."""
+    here = replace(of, attempts=1, status="NEW", draft={"status": "NEW"})
+    yield "answer here, new word", here
+    yield "answer here, word known now", replace(here, draft={"status": word})
 
 
 def journeys() -> Iterator[tuple[str, Row]]:
@@ -87,6 +96,8 @@ def visits() -> Iterator[tuple[str, Row]]:
     visit = replace(journey(parent="v0"), kind="static_kyc_link", link="", reference="r")
     yield "visit", visit
     yield "visit, deadline over", replace(visit, deadline=NOW, draft={"a": 1})
+    yield "parked visit", replace(visit, state=State.PARKED, reason="workers_lost")
+    yield from answers_here("ACTIVE", row("static_kyc_link"))
 
 
 def events(of: Row) -> Iterator[tuple[str, Event]]:
@@ -142,8 +153,9 @@ def bodies(role: Role, of: Row) -> Iterator[tuple[str, dict[str, Any]]]:
 def lines() -> Iterator[str]:
     """Write the table."""
     for kind in ("passport", "digilocker", "static_kyc_link"):
-        more = {"digilocker": journeys, "static_kyc_link": visits}.get(kind, lambda: iter(()))
-        for name, of in [*rows(kind), *more()]:
+        more = {"digilocker": journeys, "static_kyc_link": visits}
+        here = answers_here("VALID", row("passport"))
+        for name, of in [*rows(kind), *(more[kind]() if kind in more else here)]:
             for happened, event in events(of):
                 yield f"{kind} | {name} | {happened} | {outcome_of(of, event, 'park')}"
     lost = sent("passport", doubts=1)

@@ -116,7 +116,10 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
         ("REDIS_URL", f"http://{CANARY}"),
         ("REDIS_URL", CANARY),
         ("REDIS_URL", f"redis+cluster://{CANARY}"),
+        ("REDIS_URL", f"redis://:{CANARY}/@host:6379/0"),
+        ("REDIS_URL", f"redis://:[{CANARY}@host:6379/0"),
         ("BROKER_URL", f"amqp://{CANARY}"),
+        ("BROKER_URL", f"redis://:{CANARY}#@host:6379/0"),
         ("PREFIX", f"{CANARY} {CANARY}"),
         ("SEAL_KEYS", f"k1:{CANARY}"),
         ("SEAL_KEYS", f"{SEAL_KEY},{CANARY}"),
@@ -135,12 +138,14 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
         ("CASHFREE_BASE_URL", f"ftp://{CANARY}"),
         ("CASHFREE_BASE_URL", f"https://user:{CANARY}@host"),
         ("CASHFREE_BASE_URL", f"https://host/?key={CANARY}"),
+        ("CASHFREE_BASE_URL", f"https://host:{CANARY}/"),
         ("CASHFREE_PUBLIC_KEY", CANARY),
         ("CASHFREE_PUBLIC_KEY", pem(ec.derive_private_key(7, ec.SECP256R1()).public_key())),
         ("CASHFREE_API_VERSION", CANARY),
         ("CASHFREE_WEBHOOK_TOLERANCE_S", "-1"),
         ("CASHFREE_MAX_REPLY_BYTES", "10"),
         ("CASHFREE_PROXY", CANARY),
+        ("CASHFREE_PROXY", f"http://user:{CANARY}/@host:1"),
         ("QUOTA_PER_MINUTE", CANARY),
         ("QUOTA_PER_MINUTE", f"passport={CANARY}"),
         ("QUOTA_PER_MINUTE", "passport=0"),
@@ -174,6 +179,10 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
 )
 def test_a_wrong_setting_is_named_and_never_repeated(name: str, text: str) -> None:
     assert fault_of(name, text)
+
+
+def test_an_address_that_can_t_be_read_says_how_to_write_it() -> None:
+    assert "%2F" in fault_of("REDIS_URL", f"redis://:{CANARY}/@host:6379/0")
 
 
 def test_a_setting_that_is_faulty_is_not_judged_beside_others() -> None:

@@ -6,7 +6,7 @@ from satyapan.kinds.model import Mode, Recovery
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
 from worker.rules.model import Decision, Emit, Turn
-from worker.rules.moves import again, doubt, park, read_status, renew, settle
+from worker.rules.moves import again, doubt, park, read_status, renew, settle, shown
 
 _UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED})
 
@@ -28,16 +28,21 @@ def created(row: Row, answer: Answer, turn: Turn) -> Decision:
 def _accepted(row: Row, answer: Answer, turn: Turn) -> Decision:
     """Take the answer in: it is the result, or the link of a journey that begins."""
     body = dict(answer.body or {})
-    operation = turn.operation
-    status = str(body.get("status", ""))
-    link = str(body.get(operation.link_field or "", ""))
-    row = replace(row, status=status, link=link, tries=0)
-    state = operation.words.get(status)
-    if operation.mode is Mode.JOURNEY:
-        return _begun(row, turn)
+    link = str(body.get(turn.operation.link_field or "", ""))
+    row = replace(row, link=link, tries=0)
+    if turn.operation.mode is Mode.JOURNEY:
+        return _begun(replace(row, status=shown(body.get("status", ""))), turn)
+    return judged(replace(row, draft=body), turn)
+
+
+def judged(row: Row, turn: Turn) -> Decision:
+    """Go by the answer that is here, in the draft; a word that no table has is for a person."""
+    word = str((row.draft or {}).get("status", ""))
+    state = turn.operation.words.get(word)
+    row = replace(row, status=word if state else shown(word))
     if state is None:
-        return park(replace(row, draft=body), "unknown_status")
-    return settle(row, state, result=body)
+        return park(row, "unknown_status")
+    return settle(row, state, result=row.draft)
 
 
 def _begun(row: Row, turn: Turn) -> Decision:

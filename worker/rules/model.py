@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from satyapan.kinds.model import Kind, Operation, Role
+from satyapan.kinds.model import Kind, Mode, Operation, Role
 from satyapan.records import Row, State
 from worker.answer import Answer
 
@@ -138,6 +138,10 @@ class Turn:
     policy: Policy
     luck: float
     """Uniform in 0..1, for full jitter."""
+
+    def answered(self, row: Row) -> bool:
+        """Tell whether the paid answer is here, and only its status word was new."""
+        return bool(row.draft) and self.operation.mode is not Mode.JOURNEY and not row.parent
 
     def backoff(self, tries: int) -> int:
         """Give the time of the next try: full jitter over a doubling span."""

@@ -1,14 +1,23 @@
 """The moves a row can make. Every rule ends in one of these, so that each is right in one place."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from satyapan.ids import generation_id
 from satyapan.kinds.model import Recovery, Role
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
 from worker.rules.model import Call, Decision, Emit, Turn
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{0,64}", re.ASCII)
+
+
+def shown(status: object) -> str:
+    """Give a status that no table has as rows and events may hold it in clear: a word, or "?"."""
+    text = str(status)
+    return text if _WORD.fullmatch(text) else "?"
 
 
 def settle(

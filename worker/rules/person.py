@@ -29,6 +29,18 @@ def by_hand(row: Row, event: ByHand, turn: Turn) -> Decision:
 
 def _redrive(row: Row, turn: Turn) -> Decision:
     """Let it go on from where it was parked, under the same vendor-side id."""
+    deadline = max(row.deadline, turn.now + turn.policy.second_life)
+    row = replace(row, due=turn.now, deadline=deadline, tries=0, misses=0)
+    if turn.answered(row):
+        return replace(row, state=State.ACCEPTED, reason="redriven"), (Emit("redriven"),)
+    _refuse_harm(row, turn)
+    waits = row.link or row.parent
+    state = State.UNKNOWN if row.doubts else State.PENDING if waits else State.ACCEPTED
+    return replace(row, state=state, reason="redriven", attempts=0), (Emit("redriven"),)
+
+
+def _refuse_harm(row: Row, turn: Turn) -> None:
+    """Refuse a repeat that could be paid for again, or that can have no answer."""
     if row.doubts and turn.operation.recovery is Recovery.NONE:
         raise Refused(
             f"{row.id} may have been executed, and nothing at the vendor stops a second charge: "
@@ -39,14 +51,12 @@ def _redrive(row: Row, turn: Turn) -> Decision:
             f"the vendor answered that it had {row.id} before and never gives that answer again: "
             "the same id can only be refused; reissue it if it is worth a second charge"
         )
-    state = State.UNKNOWN if row.doubts else State.PENDING if row.link else State.ACCEPTED
-    deadline = max(row.deadline, turn.now + turn.policy.second_life)
-    row = replace(row, state=state, reason="redriven", due=turn.now, deadline=deadline)
-    return replace(row, attempts=0, tries=0, misses=0), (Emit("redriven"),)
 
 
 def _reissue(row: Row, by: str, turn: Turn) -> Decision:
     """Buy again under a new vendor-side id: counted, capped, and recorded with who asked."""
+    if row.parent:
+        raise Refused(f"{row.id} is a visit to a shared link: nothing was bought, so redrive it")
     if row.generation >= turn.policy.max_generations:
         raise Refused(
             f"{row.id} has had {row.generation} generations, the most that the settings allow"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
 from worker.rules.model import Decision, Turn
-from worker.rules.moves import again, create, park, read_document, renew, rest, settle
+from worker.rules.moves import again, create, park, read_document, renew, rest, settle, shown
 
 _ITEM: Final = re.compile(r"[A-Z0-9_]{1,40}", re.ASCII)
 
@@ -27,7 +27,12 @@ def _known(row: Row, answer: Answer, turn: Turn) -> Decision:
     body = dict(answer.body or {})
     word = str(body.get("status", ""))
     state = turn.operation.words.get(word)
-    row = replace(row, status=word, reference=answer.reference or row.reference, misses=0)
+    row = replace(
+        row,
+        status=word if state else shown(word),
+        reference=answer.reference or row.reference,
+        misses=0,
+    )
     if state is None:
         return park(replace(row, draft=body), "unknown_status")
     if not row.link and state in {State.PENDING, State.EXPIRED}:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from satyapan.records import Row, State
 from worker.rules.model import Cached, Decision, Emit, Told, Turn
-from worker.rules.moves import rest, settle
+from worker.rules.moves import rest, settle, shown
 
 
 def cached(row: Row, event: Cached) -> Decision:
@@ -15,7 +15,7 @@ def cached(row: Row, event: Cached) -> Decision:
 
 def told(row: Row, event: Told) -> Decision:
     """Take in what a webhook says of a visitor: signed, so it is evidence."""
-    row = replace(row, status=event.status, reference=event.reference or row.reference)
+    row = replace(row, status=shown(event.status), reference=event.reference or row.reference)
     if event.state is State.PENDING:
         row = replace(row, state=State.PENDING, draft=event.body, due=row.deadline)
         return row, (Emit("progress"),)
