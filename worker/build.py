@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from redis import Redis
 
@@ -16,7 +17,7 @@ from config.tokens import ReturnTokens, return_url
 from satyapan.asking import Line
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
-from satyapan.names import Keys
+from satyapan.names import RUN, Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
 from worker.engine import Engine, Tools
@@ -72,7 +73,7 @@ def build(settings: Settings, wake: Wake) -> Parts:
     ledger = work_ledger(settings, Ledger(redis, keys, ring))
     gate = Gate(redis, keys, figures(settings))
     engine = Engine(_tools(settings, ledger, gate, kinds, {"cashfree": _cashfree(settings)}))
-    pump = _pump(settings, engine, redis)
+    pump = _pump(settings, engine, redis, wake)
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
     ingest = Ingest(inbox, ledger, pump, kinds, shared.id_key_bytes())
     sweep = Sweep(
@@ -87,12 +88,13 @@ def build(settings: Settings, wake: Wake) -> Parts:
     return Parts(pump, gate, ingest, ledger, sweep, kinds, policy(settings))
 
 
-def _pump(settings: Settings, engine: Engine, redis: Redis) -> Pump:
+def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake) -> Pump:
     """Let as many calls run as settings say; a pool of processes counts one for each."""
     worker = settings.worker
     return Pump(
         engine.steps,
         Line(redis).ask_all,
+        partial(wake, RUN),
         calls=worker.concurrency if worker.pool == "threads" else 1,
         # What begins last, and takes its full time, still ends before a lease would.
         patience_s=(worker.lease_s - settings.vendor.total_timeout_s) / 2,

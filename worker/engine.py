@@ -7,7 +7,7 @@ One run follows one verification as far as it can go now:
 Every vendor call stands behind a commit that Redis confirmed under our fence. Any Redis error ends
 the run: the lease runs out, and whoever claims the row next sees what was durable.
 
-A run is a generator of steps: on Redis (`Ask`), or one call of the vendor (`VendorCall`). Who
+A run is a generator of steps: on Redis (`Ask`), or an `Errand`, such as a call of the vendor. Who
 drives it (worker/pump.py) does many runs' steps together; the order within a run is fixed here.
 """
 
@@ -70,15 +70,15 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class VendorCall:
-    """A call whose SENT record is durable; made once, at once."""
+class Errand:
+    """What takes its time, and must hold up no other run; done once, at once."""
 
-    make: Callable[[], Answer]
+    do: Callable[[], Answer | Event]
 
 
-Step = Ask[Any] | VendorCall
+Step = Ask[Any] | Errand
 Steps = Generator[Step, Any, Row | None]
-"""Takes the reply of each step; an error of Redis is thrown in. Gives the row, as it was left."""
+"""Takes the reply of each step; its error is thrown in. Gives the row, as it was left."""
 
 
 class Engine:
@@ -146,7 +146,8 @@ class _Run:
         self, order: Call | Acquire, after: Row, kind: Kind
     ) -> Generator[Step, Any, Event]:
         if isinstance(order, Acquire):
-            return self._acquire()
+            event: Event = yield Errand(self._acquire)
+            return event
         return (yield from self._call(order, after, kind))
 
     def _call(self, order: Call, after: Row, kind: Kind) -> Generator[Step, Any, Event]:
@@ -160,17 +161,26 @@ class _Run:
         reach(PASSED)
         yield from self._commit(after, (), keep=True)
         reach(SENT)
-        answer = yield self._vendor_call(operation, order, after)
-        reach(ANSWERED)
-        self._note(passed, answer, route.name, limit)
+
+        def errand() -> Answer:
+            answer = self._ask_vendor(operation, order)
+            reach(ANSWERED)
+            self._note(passed, answer, route.name, limit)
+            return answer
+
+        answer = yield Errand(errand)
         return Answered(order.role, answer, order.item)
 
-    def _vendor_call(self, operation: Operation, order: Call, row: Row) -> VendorCall:
-        vendor_id = generation_id(row.id, row.generation)
-        url = self._tools.redirect_url(row) if operation.redirect_field else ""
-        call = self._tools.vendors[row.vendor].call
-        parts = (operation, order.role, vendor_id, row.request, url, order.item)
-        return VendorCall(lambda: call(*parts))
+    def _ask_vendor(self, operation: Operation, order: Call) -> Answer:
+        row = self.row
+        return self._tools.vendors[row.vendor].call(
+            operation,
+            order.role,
+            generation_id(row.id, row.generation),
+            row.request,
+            self._tools.redirect_url(row) if operation.redirect_field else "",
+            order.item,
+        )
 
     def _note(self, passed: Go, answer: Answer, route: str, limit: int) -> None:
         """Say what came back, and let all workers learn from it; a fault there costs no answer."""
