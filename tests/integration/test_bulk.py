@@ -11,7 +11,14 @@ import redis
 
 from demo.server import EmbeddedServer
 from demo.stage import Stage
-from satyapan import Conflict, InvalidRequest, State, Unavailable, Verification
+from satyapan import (
+    Conflict,
+    InvalidRequest,
+    State,
+    Unavailable,
+    Verification,
+    Verifications,
+)
 from satyapan.names import RUN
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
@@ -99,10 +106,13 @@ def test_a_ledger_that_is_away_is_told_for_each_and_tried_once(tmp_path: Path) -
     assert all(isinstance(one, Unavailable) for one in found)
 
 
-def test_a_chunk_ends_whole_and_each_is_paid_for_once(bench: Workbench) -> None:
+def test_a_chunk_ends_whole_and_each_is_paid_for_once(redis_url: str, sandbox: Any) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="64")
     ids = settled(bench.verifications.submit_many("passport", items(30)))
 
-    bench.parts.run_all([*ids, *ids[:10], "v-unknown"])
+    bench.parts.run("v-unknown")
+
+    bench.parts.run_all([*ids, *ids[:10], "v-unknown", "no text: \ud800"])
 
     assert {bench.look(one).state for one in ids} == {State.DONE}
     charges = Counter(entry["verification_id"] for entry in bench.vendor.charges("passport"))
@@ -110,8 +120,23 @@ def test_a_chunk_ends_whole_and_each_is_paid_for_once(bench: Workbench) -> None:
     assert sorted(bench.changes()) == ["done"] * 30
 
 
+def test_what_a_worker_can_not_call_at_once_goes_back_to_the_queue(
+    redis_url: str, sandbox: Any
+) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="4")
+    ids = settled(bench.verifications.submit_many("passport", items(30)))
+
+    bench.parts.run_all(ids)
+
+    done = [one for one in ids if bench.look(one).state is State.DONE]
+    handed = [one for task, woken in bench.woken for one in woken if task == RUN]
+    assert 0 < len(done) <= 4
+    assert sorted(done + handed) == sorted(ids)
+
+
 def test_a_chunk_beyond_the_quota_waits_its_turn(redis_url: str, sandbox: Any) -> None:
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE="passport=7")
+    own = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=7", "SATYAPAN_WORKER_CONCURRENCY": "20"}
+    bench = Workbench(redis_url, sandbox.root, **own)
     ids = settled(bench.verifications.submit_many("passport", items(20)))
 
     bench.parts.run_all(ids)
@@ -140,6 +165,22 @@ def test_a_finished_passport_is_small(bench: Workbench) -> None:
 
     assert ledger.ledger.redis.memory_usage(key, samples=0) < 800
     assert not fields & {"request", "draft", "deadline", "lease", "slot", "tries"}
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_what_is_due_at_once_is_worked_on_at_once(tmp_path: Path, pool: str) -> None:
+    each = {"SATYAPAN_WORKER_CONCURRENCY": "4", "SATYAPAN_WORKER_POOL": pool}
+    slow = ["--latency-ms", "4000"]
+    with Stage(tmp_path, workers=2, worker_env=each, sandbox_args=slow, callbacks=False) as stage:
+        deaf = {**stage.env, "SATYAPAN_BROKER_URL": "redis://127.0.0.1:1/0"}
+        producer = Verifications.from_env(deaf)
+        ids = settled(producer.submit_many("passport", items(8)))
+        ledger = producer._ledger
+
+        ledger.redis.zadd(ledger.keys.due, dict.fromkeys(ids, 1))
+
+        # Two workers with four calls each: all of them, one chunk or not.
+        eventually(lambda: producer.counts()[State.SENT] == 8, within=20)
 
 
 @pytest.fixture
