@@ -1,5 +1,7 @@
 """Many at once: submitted, woken and run in chunks, each verification by itself all the same."""
 
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -181,6 +183,29 @@ def test_what_is_due_at_once_is_worked_on_at_once(tmp_path: Path, pool: str) -> 
 
         # Two workers with four calls each: all of them, one chunk or not.
         eventually(lambda: producer.counts()[State.SENT] == 8, within=20)
+
+
+def test_a_worker_told_to_stop_ends_its_calls_and_leaves_the_rest_to_others(
+    tmp_path: Path,
+) -> None:
+    each = {"SATYAPAN_WORKER_CONCURRENCY": "2"}
+    slow = ["--latency-ms", "1000"]
+    with Stage(tmp_path, worker_env=each, sandbox_args=slow, callbacks=False) as stage:
+        verifications = stage.verifications()
+        ids = settled(verifications.submit_many("passport", items(9)))
+        eventually(lambda: verifications.counts()[State.SENT] == 2, within=20)
+
+        os.kill(stage.pid(), signal.SIGTERM)
+        assert stage._children["worker-1"].process.wait(10) == 0
+        left = verifications.counts()
+        stage.restart_worker()
+        ends = [verifications.wait(one, 30) for one in ids]
+        charges = Counter(e["verification_id"] for e in stage.control("audit")["audit"])
+
+    assert left[State.DONE] <= 4
+    assert left[State.ACCEPTED] == 9 - left[State.DONE]
+    assert {end.state for end in ends} == {State.DONE}
+    assert charges == Counter(ids)
 
 
 @pytest.fixture
