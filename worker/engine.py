@@ -221,7 +221,13 @@ class _Run:
         self, after: Row, effects: tuple[Effect, ...], kind: Kind
     ) -> Generator[Step, Any, Row]:
         """Commit and give the claim back."""
-        yield from self._commit(after, effects, keep=False, alias=self._alias(after, kind))
+        alias = self._alias(after, kind)
+        if after.state in TERMINAL:
+            # Nothing is sent again, and the digest tells whether a repeat is the same. A person who
+            # comes back later is still sent on.
+            onward = {n: v for n, v in after.request.items() if n == kind.onward_field}
+            after = replace(after, request=onward, deadline=0)
+        yield from self._commit(after, effects, keep=False, alias=alias)
         reach(COMMITTED)
         return self.row
 

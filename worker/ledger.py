@@ -106,9 +106,6 @@ class WorkLedger:
         for change in changes:
             after = replace(after, seq=after.seq + 1)
             events.append(write_event(after, change, now))
-        if after.state in TERMINAL:
-            # Nothing is sent again; that a repeat is the same is told by the digest.
-            after = replace(after, request={}, deadline=0)
         arguments = self._arguments(before, after, events, keep=keep, alias=alias)
 
         def committed(told: list[int]) -> Row:
