@@ -79,6 +79,9 @@ FIELDS: Final = frozenset(
 OURS: Final = frozenset({"satyapan", "config", "worker", "callbacks", "demo", "sandbox"})
 _FLOORS: Final = {
     "celery": logging.INFO,  # below it prints messages
+    # "received" and "succeeded", twice the work of the one line that our own code writes.
+    "celery.worker.strategy": logging.WARNING,
+    "celery.app.trace": logging.WARNING,
     "kombu": logging.INFO,
     "amqp": logging.WARNING,
     "redis": logging.WARNING,

@@ -22,6 +22,7 @@ import redis
 from kombu.transport import redis as upstream
 from kombu.transport import virtual
 
+from satyapan import transport
 from satyapan.points import POPPED, reach
 
 
@@ -45,7 +46,7 @@ class QoS(upstream.QoS):
             raise
 
 
-class Channel(upstream.Channel):
+class Channel(transport.Channel):
     """A channel that calls a collected connection what it is."""
 
     QoS = QoS
@@ -58,7 +59,7 @@ class Channel(upstream.Channel):
         return params
 
 
-class Transport(upstream.Transport):
+class Transport(transport.Transport):
     """Name this in Celery's `broker_transport`; the broker URL stays `redis://` or `rediss://`."""
 
     Channel = Channel

@@ -78,6 +78,8 @@ def server_command(binary: str, port: int, data: Path) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "maxmemory-policy": "noeviction",
+        # A row with its sealed result stays one compact piece of memory.
+        "hash-max-listpack-value": "1024",
     }
     return [binary, *(word for name, value in settings.items() for word in (f"--{name}", value))]
 

@@ -57,6 +57,8 @@ class Waker:
                 args=[list(ids)],
                 queue=QUEUE_OF[task_name],
                 ignore_result=True,
+                argsrepr=f"{len(ids)} ids",  # else Celery writes them a second time, at length
+                kwargsrepr="{}",
                 retry=False,
                 add_to_parent=False,  # a producer's own task must not adopt ours
             )
@@ -87,6 +89,7 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
     """Give the Celery settings that must be the same in every process that uses the broker."""
     return {
         "broker_url": kombu_url(settings.broker_url),
+        "broker_transport": "satyapan.transport:Transport",
         "broker_transport_options": _transport(settings),
         "broker_connection_timeout": settings.redis_connect_timeout_s,
         "broker_pool_acquire_timeout": settings.redis_read_timeout_s,

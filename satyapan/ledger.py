@@ -3,13 +3,14 @@
 What changes a row later is the worker's alone, under a claim (worker/ledger.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from satyapan.asking import Ask, ask_all
 from satyapan.errors import Unavailable
 from satyapan.names import Keys
 from satyapan.records import Row, State
@@ -48,15 +49,24 @@ class Ledger:
         Raises:
             Unavailable: it may or may not be stored; the same insert again settles it.
         """
+        found = self.insert_all([row], life_ms, grace_ms)[0]
+        if isinstance(found, Unavailable):
+            raise found
+        return found
+
+    def insert_all(
+        self, rows: Sequence[Row], life_ms: int, grace_ms: int = GRACE_MS
+    ) -> list[Inserted | Unavailable]:
+        """Insert rows in one round trip: gives what `insert` would give or raise, for each."""
+        asks = [self._inserting(row, life_ms, grace_ms) for row in rows]
+        replies = zip(rows, ask_all(self.redis, asks), strict=True)
+        return [_confirmed(row, reply) for row, reply in replies]
+
+    def _inserting(self, row: Row, life_ms: int, grace_ms: int) -> Ask[Inserted]:
         keys = [self.keys.row(row.id), self.keys.due, self.keys.index(row.state)]
         pairs = [part for pair in encode(row, self.ring).items() for part in pair]
         arguments = [row.id, row.digest, grace_ms, life_ms, *pairs]
-        try:
-            created, digest, state, at = self._insert(keys=keys, args=arguments)
-        except RedisError as error:
-            what = f"the ledger did not confirm ({type(error).__name__})"
-            raise Unavailable(what, row.id) from error
-        return Inserted(bool(created), digest.decode(), State(state.decode()), at)
+        return Ask(self._insert, keys, arguments, _inserted)
 
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
         """Read a row, or None; with `sealed` the private fields stay shut (no key is needed)."""
@@ -85,3 +95,19 @@ class Ledger:
                 return dict(zip(State, pipe.execute(), strict=True))
         except RedisError as error:
             raise Unavailable(f"the ledger can't be read ({type(error).__name__})") from error
+
+
+def _inserted(told: list[Any]) -> Inserted:
+    created, digest, state, at = told
+    return Inserted(bool(created), digest.decode(), State(state.decode()), at)
+
+
+def _confirmed(row: Row, reply: Inserted | Exception) -> Inserted | Unavailable:
+    if isinstance(reply, RedisError):
+        what = f"the ledger did not confirm ({type(reply).__name__})"
+        unavailable = Unavailable(what, row.id)
+        unavailable.__cause__ = reply
+        return unavailable
+    if isinstance(reply, Exception):
+        raise reply
+    return reply

@@ -51,6 +51,12 @@ class Listener:
         finally:
             self._leave(name, heard)
 
+    @property
+    def hears(self) -> bool:
+        """Tell whether there is a connection to hear by."""
+        ears = self._ears
+        return ears is not None and not ears.closed
+
     def _listening(self) -> "_Ears":
         if self._ears is None or self._ears.closed:
             self._ears = _Ears(self._redis.pubsub(), self._tell, self._nobody)

@@ -9,6 +9,9 @@ from redis import Redis
 class Script(Protocol):
     """One atomic step on the server; a server that doesn't know it yet is given its source."""
 
+    sha: str
+    """Its name on a server that knows it; another answers NoScriptError, and nothing was done."""
+
     def __call__(self, *, keys: list[str], args: list[Any]) -> Any:  # noqa: ANN401  Lua's reply
         """Run it.
 

@@ -160,6 +160,14 @@ class ProducerSettings:
             check=[Range(min=30)],
         ),
     )
+    chunk: int = field(
+        default=50,
+        metadata=setting(
+            "CHUNK",
+            "Most verifications that one wake-up carries, of a bulk or of a sweep.",
+            check=[Range(min=1, max=1000)],
+        ),
+    )
     redis_connect_timeout_s: float = field(
         default=2.0,
         metadata=setting(

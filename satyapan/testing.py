@@ -200,6 +200,17 @@ class _MemoryLedger(Ledger):
         there = found or row
         return Inserted(found is None, there.digest, there.state, self._now)
 
+    def insert_all(
+        self, rows: Sequence[Row], *_: object, **__: object
+    ) -> list[Inserted | Unavailable]:
+        return [self._one(row) for row in rows]
+
+    def _one(self, row: Row) -> Inserted | Unavailable:
+        try:
+            return self.insert(row)
+        except Unavailable as error:
+            return error
+
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
         self._reach("the ledger can't be read", verification_id)
         stored = self._stored.get(verification_id)

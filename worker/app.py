@@ -36,6 +36,7 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
         on_ready()
 
     def stopping(**_: object) -> None:
+        parts().pump.stop()
         sweeper.stop()
 
     def child(**_: object) -> None:

@@ -4,22 +4,27 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from redis import Redis
 
 from config.inbox import Inbox
 from config.settings import Settings
 from config.stores import ledger_client
 from config.tokens import ReturnTokens, return_url
+from satyapan.asking import Line
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
-from satyapan.names import Keys
+from satyapan.names import RUN, Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
 from worker.engine import Engine, Tools
 from worker.gate import Figures, Gate
 from worker.ingest import LEAST_LOOK_MS, Ingest
 from worker.ledger import Lives, WorkLedger
+from worker.pump import Pump
 from worker.rules.model import Policy
 from worker.sweeper import Sweep, Wake
 from worker.vendors import Vendor
@@ -32,7 +37,7 @@ from worker.vendors.cashfree.transport import Limits
 class Parts:
     """What a worker process works with."""
 
-    engine: Engine
+    pump: Pump
     gate: Gate
     ingest: Ingest
     ledger: WorkLedger
@@ -42,12 +47,16 @@ class Parts:
 
     def run(self, verification_id: str) -> None:
         """Take a verification as far as it goes now."""
-        self.engine.run(verification_id)
+        self.pump.run(verification_id)
+
+    def run_all(self, ids: Sequence[str]) -> None:
+        """Take many verifications as far as they go now."""
+        self.pump.run_all(ids)
 
     def look(self, verification_id: str) -> None:
         """Read a journey's status soon, because a person came back."""
         if self.ledger.hint(verification_id, LEAST_LOOK_MS):
-            self.engine.run(verification_id)
+            self.pump.run(verification_id)
 
     def take(self, letter_id: str) -> None:
         """Work on a stored webhook."""
@@ -64,11 +73,32 @@ def build(settings: Settings, wake: Wake) -> Parts:
     ledger = work_ledger(settings, Ledger(redis, keys, ring))
     gate = Gate(redis, keys, figures(settings))
     engine = Engine(_tools(settings, ledger, gate, kinds, {"cashfree": _cashfree(settings)}))
+    pump = _pump(settings, engine, redis, wake)
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
-    ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
-    batch = settings.worker.sweep_batch
-    sweep = Sweep(redis, keys, wake, batch=batch, keep_ms=ledger.lives.terminal, deal=gate.deal)
-    return Parts(engine, gate, ingest, ledger, sweep, kinds, policy(settings))
+    ingest = Ingest(inbox, ledger, pump, kinds, shared.id_key_bytes())
+    sweep = Sweep(
+        redis,
+        keys,
+        wake,
+        batch=settings.worker.sweep_batch,
+        chunk=shared.chunk,
+        keep_ms=ledger.lives.terminal,
+        deal=gate.deal,
+    )
+    return Parts(pump, gate, ingest, ledger, sweep, kinds, policy(settings))
+
+
+def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake) -> Pump:
+    """Let as many calls run as settings say; a pool of processes counts one for each."""
+    worker = settings.worker
+    return Pump(
+        engine.steps,
+        Line(redis).ask_all,
+        partial(wake, RUN),
+        calls=worker.concurrency if worker.pool == "threads" else 1,
+        # What begins last, and takes its full time, still ends before a lease would.
+        patience_s=(worker.lease_s - settings.vendor.total_timeout_s) / 2,
+    )
 
 
 def work_ledger(settings: Settings, ledger: Ledger) -> WorkLedger:

@@ -6,19 +6,23 @@ One run follows one verification as far as it can go now:
 
 Every vendor call stands behind a commit that Redis confirmed under our fence. Any Redis error ends
 the run: the lease runs out, and whoever claims the row next sees what was durable.
+
+A run is a generator of steps: on Redis (`Ask`), or an `Errand`, such as a call of the vendor. Who
+drives it (worker/pump.py) does many runs' steps together; the order within a run is fixed here.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from redis.exceptions import RedisError
 
+from satyapan.asking import Ask
 from satyapan.canonical import digest
 from satyapan.ids import generation_id
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Mode
+from satyapan.kinds.model import Mode, Operation
 from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, PASSED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
 from worker.answer import Answer
@@ -65,14 +69,26 @@ class Tools:
     luck: Callable[[], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What takes its time, and must hold up no other run; done once, at once."""
+
+    do: Callable[[], Answer | Event]
+
+
+Step = Ask[Any] | Errand
+Steps = Generator[Step, Any, Row | None]
+"""Takes the reply of each step; its error is thrown in. Gives the row, as it was left."""
+
+
 class Engine:
-    """Runs verifications, one claim at a time; safe to share between threads."""
+    """Takes verifications as far as they go, each run under a claim of its own."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
-    def run(self, verification_id: str, event: Event | None = None) -> Row | None:
-        """Take a verification as far as it goes now; None when it was not ours to take.
+    def steps(self, verification_id: str, event: Event | None = None) -> Steps:
+        """Take a verification as far as it goes now; gives None when it was not ours to take.
 
         A row that may go on at once (a new generation) goes on in a claim of its own.
 
@@ -80,18 +96,18 @@ class Engine:
             redis.RedisError: nothing is lost; the lease ends and the sweeper wakes the row.
         """
         reach(DELIVERED)
-        claim = self._tools.ledger.claim(verification_id)
+        claim: Claim | None = yield self._tools.ledger.claiming(verification_id)
         if claim is None:
             return None
         reach(CLAIMED)
         run = _Run(self._tools, claim)
         try:
-            row = run.go(event or Woken())
+            row = yield from run.go(event or Woken())
         except StaleFence:
             log.warning("claim was lost", extra={"id": verification_id, "fence": claim.row.fence})
             return None
         if row.generation > claim.row.generation and row.due:
-            return self.run(verification_id) or row
+            return (yield from self.steps(verification_id)) or row
         return row
 
 
@@ -108,51 +124,63 @@ class _Run:
         """Give Redis' time (ms): what it said at the claim, plus what has passed here since."""
         return self._claimed_at + round((self._tools.monotonic() - self._start) * 1000)
 
-    def go(self, event: Event) -> Row:
+    def go(self, event: Event) -> Generator[Step, Any, Row]:
         """Decide and carry out until the row has to wait or is settled."""
         try:
             kind = self._tools.kinds[self.row.kind]
         except KeyError:
-            return self._leave_alone("kind_not_known_here")
+            return (yield from self._leave_alone("kind_not_known_here"))
         for _ in range(_TURNS):
             after, effects = self._decide(event, kind)
             order = next((e for e in effects if isinstance(e, Call | Acquire)), None)
             if order is None:
-                return self._release(after, effects, kind)
-            event = self._carry_out(order, after, kind)
-        return self._leave_alone("too_many_turns")
+                return (yield from self._release(after, effects, kind))
+            event = yield from self._carry_out(order, after, kind)
+        return (yield from self._leave_alone("too_many_turns"))
 
     def _decide(self, event: Event, kind: Kind) -> tuple[Row, tuple[Effect, ...]]:
         tools = self._tools
         return decide(self.row, event, self._now(), kind, tools.policy, tools.luck())
 
-    def _carry_out(self, order: Call | Acquire, after: Row, kind: Kind) -> Event:
+    def _carry_out(
+        self, order: Call | Acquire, after: Row, kind: Kind
+    ) -> Generator[Step, Any, Event]:
         if isinstance(order, Acquire):
-            return self._acquire()
-        return self._call(order, after, kind)
+            event: Event = yield Errand(self._acquire)
+            return event
+        return (yield from self._call(order, after, kind))
 
-    def _call(self, order: Call, after: Row, kind: Kind) -> Event:
+    def _call(self, order: Call, after: Row, kind: Kind) -> Generator[Step, Any, Event]:
         """Pass the gate, make the row durable, call: in this order and no other (I4, I12)."""
         operation = kind.operation(after.vendor)
         route = operation.route(order.role)
         limit = self._tools.limit(route.name, route.per_minute)
-        passed = self._tools.gate.enter(after, route.name, limit)
+        passed = yield self._tools.gate.entering(after, route.name, limit)
         if isinstance(passed, Wait):
             return Held(passed.until_ms, passed.reason)
         reach(PASSED)
-        self._commit(after, (), keep=True)
+        yield from self._commit(after, (), keep=True)
         reach(SENT)
-        answer = self._tools.vendors[after.vendor].call(
+
+        def errand() -> Answer:
+            answer = self._ask_vendor(operation, order)
+            reach(ANSWERED)
+            self._note(passed, answer, route.name, limit)
+            return answer
+
+        answer = yield Errand(errand)
+        return Answered(order.role, answer, order.item)
+
+    def _ask_vendor(self, operation: Operation, order: Call) -> Answer:
+        row = self.row
+        return self._tools.vendors[row.vendor].call(
             operation,
             order.role,
-            generation_id(after.id, after.generation),
-            after.request,
-            self._tools.redirect_url(after) if operation.redirect_field else "",
+            generation_id(row.id, row.generation),
+            row.request,
+            self._tools.redirect_url(row) if operation.redirect_field else "",
             order.item,
         )
-        reach(ANSWERED)
-        self._note(passed, answer, route.name, limit)
-        return Answered(order.role, answer, order.item)
 
     def _note(self, passed: Go, answer: Answer, route: str, limit: int) -> None:
         """Say what came back, and let all workers learn from it; a fault there costs no answer."""
@@ -189,17 +217,25 @@ class _Run:
         wait = self._tools.policy.backoff_cap if parked else self._tools.policy.busy
         return Held(self._now() + wait, "resource_parked" if parked else "resource_busy")
 
-    def _release(self, after: Row, effects: tuple[Effect, ...], kind: Kind) -> Row:
+    def _release(
+        self, after: Row, effects: tuple[Effect, ...], kind: Kind
+    ) -> Generator[Step, Any, Row]:
         """Commit and give the claim back."""
-        self._commit(after, effects, keep=False, alias=self._alias(after, kind))
+        alias = self._alias(after, kind)
+        if after.state in TERMINAL:
+            # Nothing is sent again, and the digest tells whether a repeat is the same. A person who
+            # comes back later is still sent on.
+            onward = {n: v for n, v in after.request.items() if n == kind.onward_field}
+            after = replace(after, request=onward, deadline=0)
+        yield from self._commit(after, effects, keep=False, alias=alias)
         reach(COMMITTED)
         return self.row
 
     def _commit(
         self, after: Row, effects: tuple[Effect, ...], *, keep: bool, alias: str = ""
-    ) -> None:
+    ) -> Generator[Step, Any, None]:
         changes = [effect.change for effect in effects if isinstance(effect, Emit)]
-        self.row = self._tools.ledger.commit(
+        self.row = yield self._tools.ledger.committing(
             self.row, after, changes, self._now(), keep=keep, alias=alias
         )
 
@@ -210,11 +246,11 @@ class _Run:
             return link_alias(self._tools.id_key, after.link)
         return ""
 
-    def _leave_alone(self, reason: str) -> Row:
+    def _leave_alone(self, reason: str) -> Generator[Step, Any, Row]:
         """Give the claim back unchanged, for a worker that knows better or a later run."""
         log.error(reason, extra={"id": self.row.id, "kind": self.row.kind})
         until = self._now() + _UNKNOWN_KIND_MS
-        self._commit(replace(self.row, due=until, reason=reason), (), keep=False)
+        yield from self._commit(replace(self.row, due=until, reason=reason), (), keep=False)
         return self.row
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from config.breakers import Shut, read_breaker
+from satyapan.asking import Ask
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.scripts import load
@@ -94,13 +95,15 @@ class Gate:
             ValueError: a limit below 1.
             RedisError: no judgement; wait and ask again.
         """
+        return self.entering(row, route, limit).now()
+
+    def entering(self, row: Row, route: str, limit: int) -> Ask[Pass]:
+        """Make the step that `enter` does."""
         if limit < 1:
             raise ValueError(f"the limit of route {route} is {limit}: it must be 1 or more")
         lane = int(row.priority == "high")
-        verdict, *rest = self._ask(row.account, route, limit, row.id, row.reply_to, lane)
-        if verdict == 1:
-            return Wait(int(rest[0]), rest[1].decode())
-        return Go(int(rest[0]), probe=bool(rest[1]))
+        keys, arguments = self._case(row.account, route, limit, row.id, row.reply_to, lane)
+        return Ask(self._judge, keys, arguments, _judged)
 
     def deal(self) -> None:
         """Deal the slots of the near future to those who wait, everywhere; two at once are fine.
@@ -110,11 +113,12 @@ class Gate:
         """
         for name, limit in self._redis.hgetall(self._keys.queues).items():
             account, _, route = name.decode().rpartition(":")
-            self._ask(account, route, int(limit), "", "", 0)
+            keys, arguments = self._case(account, route, int(limit), "", "", 0)
+            self._judge(keys=keys, args=arguments)
 
-    def _ask(
+    def _case(
         self, account: str, route: str, limit: int, row_id: str, producer: str, lane: int
-    ) -> list[Any]:
+    ) -> tuple[list[str], list[Any]]:
         names, figures = self._keys, self._figures
         keys = [names.slots(account, route), names.tickets(account, route)]
         keys += [names.queue(account, route, each) for each in ("normal", "high")]
@@ -123,8 +127,7 @@ class Gate:
         keys += [names.breaker(account, route), names.due, names.queues]
         times = [figures.window, figures.margin, figures.horizon, figures.longest_call]
         who = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
-        answer: list[Any] = self._judge(keys=keys, args=[limit, *times, *who])
-        return answer
+        return keys, [limit, *times, *who]
 
     def hold(self, account: str, route: str, seconds: float) -> int:
         """Hold all calls of a route for so long from now; return until when (ms). Never earlier."""
@@ -170,3 +173,10 @@ class Gate:
 
     def _time(self) -> int | str:
         return self._now() if self._now else ""
+
+
+def _judged(told: list[Any]) -> Pass:
+    verdict, *rest = told
+    if verdict == 1:
+        return Wait(int(rest[0]), rest[1].decode())
+    return Go(int(rest[0]), probe=bool(rest[1]))

@@ -17,8 +17,9 @@ from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
 from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
-from worker.engine import Engine, link_alias
+from worker.engine import link_alias
 from worker.ledger import WorkLedger
+from worker.pump import Pump
 from worker.rules.model import Told
 
 LEAST_LOOK_MS: Final = 1_000
@@ -43,11 +44,11 @@ class Ingest:
     """Takes stored webhooks to the rows they are about."""
 
     def __init__(
-        self, inbox: Inbox, ledger: WorkLedger, engine: Engine, kinds: Registry, id_key: bytes
+        self, inbox: Inbox, ledger: WorkLedger, pump: Pump, kinds: Registry, id_key: bytes
     ) -> None:
         self._inbox = inbox
         self._ledger = ledger
-        self._engine = engine
+        self._pump = pump
         self._kinds = kinds
         self._id_key = id_key
 
@@ -99,7 +100,7 @@ class Ingest:
         reach(HINTED)
         self._inbox.finish(letter.id, LetterState.HANDLED, row.id)
         if due:
-            self._engine.run(row.id)
+            self._pump.run(row.id)
 
     def _row_of(self, news: _News) -> Row | None:
         """Find the row by the vendor-side id: ours, or that of a later generation."""
@@ -142,7 +143,7 @@ class Ingest:
         state = news.operation.visitor_events[news.event]
         status = str(news.body.get("form_status") or news.event)
         event = Told(state, status, news.reference, news.body)
-        taken = self._engine.run(visit, event)
+        taken = self._pump.run(visit, event)
         return taken is not None or self._settled(visit)
 
     def _settled(self, visit: str) -> bool:

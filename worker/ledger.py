@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from satyapan.asking import Ask
 from satyapan.errors import Unreadable
 from satyapan.events import write_event
 from satyapan.ids import generation_id
@@ -59,9 +60,16 @@ class WorkLedger:
             Unreadable: sealed under a key that this worker lacks; the claim is given back, and
                 the row due again soon, for a worker that has it.
         """
+        return self.claiming(verification_id, parked=parked).now()
+
+    def claiming(self, verification_id: str, *, parked: bool = False) -> Ask[Claim | None]:
+        """Make the step that `claim` does."""
         keys = [self.keys.row(verification_id), self.keys.due]
         keys += [self.keys.index(State.ACCEPTED), self.keys.index(State.CLAIMED)]
-        told = self._claim(keys=keys, args=[verification_id, self.lease_ms, int(parked)])
+        arguments = [verification_id, self.lease_ms, int(parked)]
+        return Ask(self._claim, keys, arguments, self._claimed)
+
+    def _claimed(self, told: list[Any]) -> Claim | None:
         if told[0] != b"claimed":
             return None
         stored = dict(zip(told[2::2], told[3::2], strict=True))
@@ -86,7 +94,12 @@ class WorkLedger:
         Raises:
             StaleFence: the claim was lost; the caller stops, somebody else is at it.
         """
-        after = replace(after, seq=before.seq)
+        return self.committing(before, after, changes, now, keep=keep, alias=alias).now()
+
+    def committing(
+        self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
+    ) -> Ask[Row]:
+        """Make the step that `commit` does; what reads its reply raises StaleFence."""
         if after.generation != before.generation:
             alias = generation_id(after.id, after.generation)
         events = []
@@ -94,10 +107,13 @@ class WorkLedger:
             after = replace(after, seq=after.seq + 1)
             events.append(write_event(after, change, now))
         arguments = self._arguments(before, after, events, keep=keep, alias=alias)
-        written, _ = self._commit(keys=self._keys(before, after, alias), args=arguments)
-        if not written:
-            raise StaleFence(before.id)
-        return after
+
+        def committed(told: list[int]) -> Row:
+            if not told[0]:
+                raise StaleFence(before.id)
+            return after
+
+        return Ask(self._commit, self._keys(before, after, alias), arguments, committed)
 
     def _keys(self, before: Row, after: Row, alias: str) -> list[str]:
         row, keys = self.keys.row(after.id), self.keys

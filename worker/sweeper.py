@@ -22,6 +22,8 @@ PATIENCE_MS: Final = 15_000
 """How long a wake-up may be under way before the sweeper sends another."""
 _TRIM_EVERY: Final = 300
 _MARK_MS: Final = 1_000
+_LEAST_S: Final = 0.05
+"""The shortest pause between two sweeps: rows that are due one after the other share one."""
 
 log = logging.getLogger("satyapan.sweeper")
 Wake = Callable[[str, Sequence[str]], bool]
@@ -45,6 +47,7 @@ class Sweep:
         wake: Wake,
         *,
         batch: int,
+        chunk: int,
         keep_ms: int,
         deal: Callable[[], None] = lambda: None,
     ) -> None:
@@ -54,6 +57,7 @@ class Sweep:
         self._deal = deal
         self._wake = wake
         self._batch = batch
+        self._chunk = chunk
         self._keep_ms = keep_ms
         self._take = load(redis, "worker", "take_due")
         self._now = self._marked = 0
@@ -79,8 +83,10 @@ class Sweep:
         taken = self._take_due(index)
         while taken.ids:
             reach(SWEPT)
-            for one in taken.ids:  # a message each: in a shared one the slow would hold up the rest
-                self._wake(task, [one])
+            # A webhook has a message of its own: in a shared one the slow would hold up the rest.
+            size = self._chunk if task == RUN else 1
+            for start in range(0, len(taken.ids), size):
+                self._wake(task, taken.ids[start : start + size])
             if len(taken.ids) < self._batch:
                 break
             taken = self._take_due(index)
@@ -129,7 +135,7 @@ class Sweeper:
         while not self._stopped.is_set():
             wait = self._once(trim=rounds % _TRIM_EVERY == 0)
             rounds += 1
-            self._stopped.wait(min(self._interval_s, max(wait, 0.02)))
+            self._stopped.wait(min(self._interval_s, max(wait, _LEAST_S)))
 
     def _once(self, *, trim: bool) -> float:
         try:

@@ -18,7 +18,7 @@ def register(app: Celery, parts: Callable[[], Parts]) -> None:
 
     @app.task(name=RUN)
     def run(ids: list[str]) -> None:
-        _each(ids, parts().run)
+        parts().run_all(ids)
 
     @app.task(name=LOOK)
     def look(ids: list[str]) -> None:

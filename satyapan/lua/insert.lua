@@ -20,14 +20,18 @@ if taken[2] then
 end
 
 local state = 'ACCEPTED'
+local fields = {}
 for i = 5, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  fields[i - 4], fields[i - 3] = ARGV[i], ARGV[i + 1]
   if ARGV[i] == 'state' then
     state = ARGV[i + 1]
   end
 end
-redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'state', state,
-  'created', now, 'updated', now, 'due', now, 'deadline', now + ARGV[4])
+for _, part in ipairs({'id', ARGV[1], 'digest', ARGV[2], 'state', state, 'created', now,
+    'updated', now, 'due', now, 'deadline', now + ARGV[4]}) do
+  fields[#fields + 1] = part
+end
+redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 return {1, ARGV[2], state, now}

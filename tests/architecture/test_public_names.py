@@ -25,7 +25,17 @@ NAMES = [
     "linked",
     "settled",
 ]
-METHODS = ["counts", "events", "from_env", "get", "newest", "submit", "wait", "watch"]
+METHODS = [
+    "counts",
+    "events",
+    "from_env",
+    "get",
+    "newest",
+    "submit",
+    "submit_many",
+    "wait",
+    "watch",
+]
 OF_THE_FAKE = ["answer", "from_env", "link", "park", "visit"]
 
 

@@ -5,11 +5,14 @@ once by chance, with everything real but Celery.
 """
 
 import random
+from typing import Any
 
 import pytest
 
+from callbacks.app import create_app
 from callbacks.letters import read_letter
 from config.inbox import Inbox
+from config.tokens import ReturnTokens
 from satyapan import State
 from tests.support.journey import END, Happening, Truth
 from tests.support.workbench import Workbench
@@ -86,3 +89,21 @@ def test_an_id_that_was_never_ours_is_kept_and_moves_nothing(bench: Workbench) -
     deliver(bench, "not-ours", "SUCCESS")
 
     assert bench.look(journey).state is State.PENDING
+
+
+def test_who_comes_back_after_the_end_is_still_sent_on(redis_url: str, sandbox: Any) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_RETURN_HOSTS="shop.example")
+    wanted = {**bench.example("digilocker"), "return_url": "https://shop.example/kyc"}
+    journey = bench.submit("digilocker", **wanted)
+    bench.once(journey)
+    act(bench, journey, Truth.ALLOWED)
+    ended = bench.settle(journey)
+
+    secrets = [key.reveal() for key in bench.settings.callbacks.token_keys]
+    token = ReturnTokens(secrets, 3600).sign("digilocker", journey)
+    answer = create_app(bench.settings).test_client().get(f"/return/digilocker/{token}")
+
+    assert ended.state is State.DONE
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"https://shop.example/kyc?verification_id={journey}"
+    assert set(bench.row(journey).request) == {"return_url"}

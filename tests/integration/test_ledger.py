@@ -172,7 +172,7 @@ def test_two_sweepers_at_once_wake_each_row_once(bench: Workbench, ledger: WorkL
         woken.extend(some)
         return task == RUN
 
-    sweeps = [Sweep(redis, ledger.keys, wake, batch=7, keep_ms=1) for _ in range(2)]
+    sweeps = [Sweep(redis, ledger.keys, wake, chunk=50, batch=7, keep_ms=1) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(Sweep.once, sweeps))
 
@@ -186,17 +186,6 @@ def test_a_lost_wake_up_is_made_good_by_the_sweeper(bench: Workbench, ledger: Wo
     bench.parts.sweep.once()
 
     assert bench.woken == [(RUN, (row_id,))]
-
-
-def test_what_is_due_at_once_is_woken_apart(bench: Workbench, ledger: WorkLedger) -> None:
-    ids = {bench.submit("passport", f"k{n}") for n in range(5)}
-    for row_id in ids:
-        ledger.ledger.redis.zadd(ledger.keys.due, {row_id: 1})
-    bench.woken.clear()
-
-    bench.parts.sweep.once()
-
-    assert sorted(bench.woken) == sorted((RUN, (row_id,)) for row_id in ids)
 
 
 def test_the_sweeper_trims_what_retention_ended(bench: Workbench, ledger: WorkLedger) -> None:

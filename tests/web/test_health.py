@@ -25,7 +25,7 @@ def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> Non
 
 def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
-        Sweep(server, Keys(), lambda _task, _ids: True, batch=10, keep_ms=1000).once()
+        Sweep(server, Keys(), lambda _task, _ids: True, chunk=50, batch=10, keep_ms=1000).once()
 
     age = (client.get("/readyz").json or {})["worker_age_s"]
 

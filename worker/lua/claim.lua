@@ -34,11 +34,11 @@ if lease > 0 then
   redis.call('HINCRBY', KEYS[1], 'crashes', 1)
 end
 local ends = now + ARGV[2]
+local state = row[1] == 'ACCEPTED' and 'CLAIMED' or row[1]
 redis.call('HINCRBY', KEYS[1], 'fence', 1)
-redis.call('HSET', KEYS[1], 'lease', ends)
+redis.call('HSET', KEYS[1], 'lease', ends, 'state', state)
 redis.call('ZADD', KEYS[2], ends, ARGV[1])
-if row[1] == 'ACCEPTED' then
-  redis.call('HSET', KEYS[1], 'state', 'CLAIMED')
+if state ~= row[1] then
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('ZADD', KEYS[4], now, ARGV[1])
 end

@@ -20,32 +20,40 @@ end
 
 local id = ARGV[1]
 local events = tonumber(ARGV[9])
+local set, gone = {'updated', now}, {}
 for i = 10 + events, #ARGV, 2 do
   if ARGV[i + 1] == '' then
-    redis.call('HDEL', KEYS[1], ARGV[i])
+    gone[#gone + 1] = ARGV[i]
   else
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+    set[#set + 1] = ARGV[i]
+    set[#set + 1] = ARGV[i + 1]
   end
 end
-redis.call('HSET', KEYS[1], 'updated', now)
 
 local due = tonumber(ARGV[4])
 if tonumber(ARGV[3]) > 0 then
   local ends = now + ARGV[3]
-  redis.call('HSET', KEYS[1], 'lease', ends)
+  set[#set + 1] = 'lease'
+  set[#set + 1] = ends
   redis.call('ZADD', KEYS[2], ends, id)
 else
-  redis.call('HDEL', KEYS[1], 'lease', 'crashes')
+  gone[#gone + 1] = 'lease'
+  gone[#gone + 1] = 'crashes'
   -- A hint that came while the row was claimed brings the next look forward.
   if redis.call('HDEL', KEYS[1], 'hinted') == 1 and due > now then
     due = math.min(due, now + 1000)
   end
-  redis.call('HSET', KEYS[1], 'due', due)
+  set[#set + 1] = 'due'
+  set[#set + 1] = due
   if due > 0 then
     redis.call('ZADD', KEYS[2], due, id)
   else
     redis.call('ZREM', KEYS[2], id)
   end
+end
+redis.call('HSET', KEYS[1], unpack(set))
+if #gone > 0 then
+  redis.call('HDEL', KEYS[1], unpack(gone))
 end
 
 if KEYS[3] ~= KEYS[4] then

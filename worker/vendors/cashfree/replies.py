@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError
 
-from satyapan.kinds.model import Mode, Operation, Role, Signature
+from satyapan.kinds.model import Mode, Operation, Role, Signature, schema
 from worker.answer import Answer, Outcome
 from worker.vendors.cashfree.scrub import KEPT, scrub
 from worker.vendors.cashfree.transport import Raw
@@ -105,7 +105,7 @@ def _accepted(operation: Operation, role: Role, body: object, vendor_id: str) ->
         clean = scrub(body, kept)
         if not isinstance(clean, dict):
             return garbled
-        loaded = operation.route(role).reply().load(clean)
+        loaded = schema(operation.route(role).reply).load(clean)
     except (ValidationError, RecursionError):
         return garbled
     if _foreign(operation, role, loaded, vendor_id):

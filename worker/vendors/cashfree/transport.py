@@ -8,10 +8,9 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Final
 
-import requests
+from requests import PreparedRequest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
@@ -19,6 +18,8 @@ from urllib3.exceptions import HTTPError
 from worker.vendors.cashfree.connection import CURRENT, Adapter, Call
 
 _CHUNK: Final = 64 * 1024
+# Replies are small; uncompressed ones can't be bombs.
+_HEADERS: Final = {"User-Agent": "satyapan", "Accept-Encoding": "identity"}
 
 
 class NotSent(Exception):
@@ -61,13 +62,6 @@ class Raw:
     body: bytes = field(repr=False)
 
 
-class _Session(requests.Session):
-    """A session that doesn't look at redirects: reading their bodies would escape the size cap."""
-
-    def get_redirect_target(self, _resp: object) -> None:
-        return None
-
-
 class Wire:
     """One per process; threads share it."""
 
@@ -81,7 +75,7 @@ class Wire:
         self._limits = limits
         self._clock = clock
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._session = _session(_context(ca_file), limits.pool_size)
+        self._adapter = Adapter(_context(ca_file), limits.pool_size)
 
     def send(
         self,
@@ -100,8 +94,7 @@ class Wire:
         call = self._call()
         token = CURRENT.set(call)
         try:
-            parts = {"headers": headers, "data": body, "params": params}
-            return self._exchange(call, method, url, parts)
+            return self._exchange(call, _request(method, url, headers, body, params))
         except (NotSent, Cut):
             raise
         except Exception as error:
@@ -116,22 +109,19 @@ class Wire:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._session.close()
+        self._adapter.close()
 
     def _call(self) -> Call:
         limits = self._limits
         ends = self._clock() + limits.total_s
         return Call(limits.connect_s, limits.read_s, ends, self._clock)
 
-    def _exchange(self, call: Call, method: str, url: str, parts: Mapping[str, Any]) -> Raw:
-        response = self._session.request(
-            method,
-            url,
-            **parts,
-            timeout=(call.connect_s, call.read_s),
-            proxies=dict(self._proxies),
-            allow_redirects=False,
+    def _exchange(self, call: Call, request: PreparedRequest) -> Raw:
+        response = self._adapter.send(
+            request,
             stream=True,
+            timeout=(call.connect_s, call.read_s),
+            proxies=self._proxies,
         )
         with response:
             headers = {name.lower(): value for name, value in response.headers.items()}
@@ -172,14 +162,21 @@ def _context(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def _session(context: ssl.SSLContext, pool_size: int) -> requests.Session:
-    session = _Session()
-    session.trust_env = False
-    session.headers.clear()
-    # Replies are small; uncompressed ones can't be bombs.
-    session.headers.update({"User-Agent": "satyapan", "Accept-Encoding": "identity"})
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = Adapter(context, pool_size)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+def _request(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    params: Mapping[str, str] | None,
+) -> PreparedRequest:
+    """Prepare what is sent, for the adapter itself.
+
+    What a session would add we don't want: cookies, redirects, the environment's proxies and
+    passwords. It would also cost as much again as the call.
+    """
+    request = PreparedRequest()
+    request.prepare_method(method)
+    request.prepare_url(url, params)
+    request.prepare_headers({**_HEADERS, **headers})
+    request.prepare_body(body, None)
+    return request

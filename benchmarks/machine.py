@@ -1,0 +1,145 @@
+"""Processes and what they cost: CPU and memory of trees from /proc, the server's own figures."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from demo.process import end, spawn, tail
+
+ROOT = Path(__file__).parents[1]
+_TICKS = os.sysconf("SC_CLK_TCK")
+_KEPT = ("PATH", "HOME", "LANG")
+_ID_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+_SEAL_KEY = f"k1:{_ID_KEY}"
+
+
+def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Make a small environment: `requests` walks through all of it at every call."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def settings(redis_url: str, vendor_url: str, more: Mapping[str, str]) -> dict[str, str]:
+    """Tell every contender where things are; ours also its keys and a quota that never binds."""
+    return clean_environment(
+        {
+            "BENCH_REDIS_URL": redis_url,
+            "BENCH_VENDOR_URL": vendor_url,
+            "SATYAPAN_REDIS_URL": redis_url,
+            "SATYAPAN_SEAL_KEYS": _SEAL_KEY,
+            "SATYAPAN_ID_KEY": _ID_KEY,
+            "SATYAPAN_CASHFREE_BASE_URL": vendor_url,
+            "SATYAPAN_CASHFREE_CLIENT_ID": "bench",
+            "SATYAPAN_CASHFREE_CLIENT_SECRET": "bench-secret",
+            "SATYAPAN_QUOTA_PER_MINUTE": "passport=10000000",
+            "SATYAPAN_WORKER_CONCURRENCY": "64",
+            **more,
+        }
+    )
+
+
+@contextmanager
+def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[int]:
+    """Run a process in its own group for the length of the block; gives its id."""
+    process = spawn(command, log=log, env=env)
+    try:
+        yield process.pid
+    finally:
+        end(process, 10)
+
+
+@contextmanager
+def vendor(folder: Path, *, tls: bool = False) -> Iterator[str]:
+    """Run the stub; gives the address to which the delay is added."""
+    log = folder / f"stub-{tls}.log"
+    options = ["--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")] if tls else []
+    command = [sys.executable, "-m", "benchmarks.stub", *options]
+    with running(command, clean_environment({}), log):
+        port = _first_line(log)
+        yield f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+
+
+def _first_line(log: Path) -> str:
+    for _ in range(200):
+        found = re.match(r"([0-9]+)\n", log.read_text()) if log.exists() else None
+        if found:
+            return found[1]
+        time.sleep(0.05)
+    raise RuntimeError(f"the stub did not start; it said:\n{tail(log)}")
+
+
+def drive(
+    python: str, contender: str, mode: str, count: int, env: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run a producer to its end and give what it measured."""
+    command = [python, "-m", "benchmarks.drive", contender, mode, str(count)]
+    done = subprocess.run(
+        command, env=dict(env), capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{contender} failed: {done.stderr[-600:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def tree_cpu(pid: int) -> float:
+    """Give the CPU seconds of a process and its living descendants."""
+    return sum(map(_cpu, _tree(pid)))
+
+
+def tree_memory(pid: int) -> float:
+    """Give the proportional memory (MB) of a process and its descendants."""
+    return sum(map(_memory, _tree(pid)))
+
+
+def server_cpu(client: "redis.Redis") -> float:
+    """Give the CPU seconds of a server."""
+    told: Any = client.info("cpu")
+    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+
+
+def server_reads(client: "redis.Redis") -> int:
+    """Count how often a server has read from a client: about one for each round trip."""
+    told: Any = client.info("stats")
+    return int(told["total_reads_processed"])
+
+
+def _tree(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _cpu(pid: int) -> float:
+    fields = _stat(pid)
+    return sum(map(int, fields[11:15])) / _TICKS if fields else 0.0
+
+
+def _memory(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^Pss: +([0-9]+)", text, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0

@@ -1,0 +1,270 @@
+"""Many at once: submitted, woken and run in chunks, each verification by itself all the same."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from demo.server import EmbeddedServer
+from demo.stage import Stage
+from satyapan import (
+    Conflict,
+    InvalidRequest,
+    State,
+    Unavailable,
+    Verification,
+    Verifications,
+)
+from satyapan.names import RUN
+from tests.support.eventually import eventually
+from tests.support.workbench import Workbench
+
+REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+BARE_CELERY = 18
+"""Commands that Celery with a result backend sends for each task."""
+
+
+def items(count: int, name: str = "k") -> list[dict[str, Any]]:
+    return [{"request": REQUEST, "key": f"{name}-{number}"} for number in range(count)]
+
+
+def settled(found: list[Any]) -> list[str]:
+    assert all(isinstance(one, Verification) for one in found)
+    return [one.id for one in found]
+
+
+def test_each_item_has_its_verification_or_its_error_in_its_place(bench: Workbench) -> None:
+    bench.verifications.submit("passport", REQUEST, verification_id="taken")
+
+    found = bench.verifications.submit_many(
+        "passport",
+        [
+            {"request": REQUEST, "verification_id": "one"},
+            {"request": {"dob": "never"}, "key": "two"},
+            {"request": {**REQUEST, "dob": "2007-03-02"}, "verification_id": "taken"},
+            {"request": REQUEST, "verification_id": "taken"},
+            {"request": REQUEST, "verification_id": "one"},
+            {"request": REQUEST, "verification_id": "x", "typo": 1},
+        ],
+    )
+
+    assert [type(one) for one in found] == [
+        Verification,
+        InvalidRequest,
+        Conflict,
+        Verification,
+        Verification,
+        InvalidRequest,
+    ]
+    assert isinstance(found[1], InvalidRequest)
+    assert [f.field for f in found[1].faults] == ["file_number", "dob"]
+    assert bench.verifications.counts()[State.ACCEPTED] == 2
+
+
+def test_a_bulk_is_woken_in_chunks(
+    redis_url: str, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
+    woken: list[tuple[str, ...]] = []
+
+    def wake(task: str, ids: Any) -> bool:
+        woken.append((task, *ids))
+        return True
+
+    monkeypatch.setattr(bench.verifications._waker, "wake", wake)
+
+    ids = settled(bench.verifications.submit_many("passport", items(45)))
+
+    assert [len(message) - 1 for message in woken] == [20, 20, 5]
+    assert [one for message in woken for one in message[1:]] == ids
+    assert {message[0] for message in woken} == {RUN}
+
+
+def test_the_sweeper_wakes_in_chunks_too(redis_url: str, sandbox: Any) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
+    ids = settled(bench.verifications.submit_many("passport", items(45)))
+    ledger = bench.parts.ledger
+    ledger.ledger.redis.zadd(ledger.keys.due, dict.fromkeys(ids, 1))
+
+    bench.parts.sweep.once()
+
+    assert [len(woken) for task, woken in bench.woken if task == RUN] == [20, 20, 5]
+
+
+def test_a_ledger_that_is_away_is_told_for_each_and_tried_once(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path / "redis") as server:
+        bench = Workbench(server.url, "http://127.0.0.1:1")
+        server.kill()
+
+        found = bench.verifications.submit_many("passport", items(450))
+
+    assert len(found) == 450
+    assert all(isinstance(one, Unavailable) for one in found)
+
+
+def test_a_chunk_ends_whole_and_each_is_paid_for_once(redis_url: str, sandbox: Any) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="64")
+    ids = settled(bench.verifications.submit_many("passport", items(30)))
+
+    bench.parts.run("v-unknown")
+
+    bench.parts.run_all([*ids, *ids[:10], "v-unknown", "no text: \ud800"])
+
+    assert {bench.look(one).state for one in ids} == {State.DONE}
+    charges = Counter(entry["verification_id"] for entry in bench.vendor.charges("passport"))
+    assert charges == Counter(ids)
+    assert sorted(bench.changes()) == ["done"] * 30
+
+
+def test_what_a_worker_can_not_call_at_once_goes_back_to_the_queue(
+    redis_url: str, sandbox: Any
+) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="4")
+    ids = settled(bench.verifications.submit_many("passport", items(30)))
+
+    bench.parts.run_all(ids)
+
+    done = [one for one in ids if bench.look(one).state is State.DONE]
+    handed = [one for task, woken in bench.woken for one in woken if task == RUN]
+    assert 0 < len(done) <= 4
+    assert sorted(done + handed) == sorted(ids)
+
+
+def test_a_chunk_beyond_the_quota_waits_its_turn(redis_url: str, sandbox: Any) -> None:
+    own = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=7", "SATYAPAN_WORKER_CONCURRENCY": "20"}
+    bench = Workbench(redis_url, sandbox.root, **own)
+    ids = settled(bench.verifications.submit_many("passport", items(20)))
+
+    bench.parts.run_all(ids)
+
+    assert Counter(bench.look(one).state for one in ids) == {State.DONE: 7, State.ACCEPTED: 13}
+    waiting = [bench.row(one) for one in ids if bench.look(one).state is State.ACCEPTED]
+    assert {(row.reason, row.attempts) for row in waiting} == {("quota", 0)}
+
+
+def test_a_server_that_forgot_the_scripts_is_told_them_again(bench: Workbench) -> None:
+    ids = settled(bench.verifications.submit_many("passport", items(10)))
+    bench.parts.ledger.ledger.redis.script_flush()
+
+    bench.parts.run_all(ids)
+
+    assert {bench.look(one).state for one in ids} == {State.DONE}
+
+
+def test_a_finished_passport_is_small(bench: Workbench) -> None:
+    row_id = bench.submit("passport")
+    bench.settle(row_id)
+    ledger = bench.parts.ledger
+    key = ledger.keys.row(row_id)
+
+    fields = {name.decode() for name in ledger.ledger.redis.hkeys(key)}
+
+    assert ledger.ledger.redis.memory_usage(key, samples=0) < 800
+    assert not fields & {"request", "draft", "deadline", "lease", "slot", "tries"}
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_what_is_due_at_once_is_worked_on_at_once(tmp_path: Path, pool: str) -> None:
+    each = {"SATYAPAN_WORKER_CONCURRENCY": "4", "SATYAPAN_WORKER_POOL": pool}
+    slow = ["--latency-ms", "4000"]
+    with Stage(tmp_path, workers=2, worker_env=each, sandbox_args=slow, callbacks=False) as stage:
+        deaf = {**stage.env, "SATYAPAN_BROKER_URL": "redis://127.0.0.1:1/0"}
+        producer = Verifications.from_env(deaf)
+        ids = settled(producer.submit_many("passport", items(8)))
+        ledger = producer._ledger
+
+        ledger.redis.zadd(ledger.keys.due, dict.fromkeys(ids, 1))
+
+        # Two workers with four calls each: all of them, one chunk or not.
+        eventually(lambda: producer.counts()[State.SENT] == 8, within=20)
+
+
+def test_a_worker_told_to_stop_ends_its_calls_and_leaves_the_rest_to_others(
+    tmp_path: Path,
+) -> None:
+    each = {"SATYAPAN_WORKER_CONCURRENCY": "2"}
+    slow = ["--latency-ms", "1000"]
+    with Stage(tmp_path, worker_env=each, sandbox_args=slow, callbacks=False) as stage:
+        verifications = stage.verifications()
+        ids = settled(verifications.submit_many("passport", items(9)))
+        eventually(lambda: verifications.counts()[State.SENT] == 2, within=20)
+
+        os.kill(stage.pid(), signal.SIGTERM)
+        assert stage._children["worker-1"].process.wait(10) == 0
+        left = verifications.counts()
+        stage.restart_worker()
+        ends = [verifications.wait(one, 30) for one in ids]
+        charges = Counter(e["verification_id"] for e in stage.control("audit")["audit"])
+
+    assert left[State.DONE] <= 4
+    assert left[State.ACCEPTED] == 9 - left[State.DONE]
+    assert {end.state for end in ends} == {State.DONE}
+    assert charges == Counter(ids)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    slow = ["--latency-ms", "80", "--quota", "passport=1000"]
+    quota = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=1000"}
+    with Stage(tmp_path, env=quota, sandbox_args=slow, callbacks=False) as running:
+        yield running
+
+
+def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
+    stage: Stage,
+) -> None:
+    verifications = stage.verifications()
+    ids = settled(verifications.submit_many("passport", items(50)))
+    eventually(lambda: verifications.counts()[State.DONE] >= 8, within=20)
+
+    stage.kill_worker()
+    left = verifications.counts()
+    stage.restart_worker()
+    ends = [verifications.wait(one, 60) for one in ids]
+
+    assert left[State.DONE] < 50
+    charges = Counter(e["verification_id"] for e in stage.control("audit")["audit"])
+    assert charges == Counter(ids)
+    # What the killed worker had been told is lost with it: at most as many as it may call at once.
+    parked = [end for end in ends if end.state is State.PARKED]
+    assert len(parked) <= stage.settings.worker.concurrency
+    assert all(end.reason == "lost_answer" for end in parked)
+    assert all(end.state is State.DONE for end in ends if end not in parked)
+
+
+def test_a_verification_takes_fewer_commands_than_a_bare_celery_task(stage: Stage) -> None:
+    verifications = stage.verifications()
+    _one_by_one(verifications, 3)
+
+    with redis.Redis.from_url(stage.server.url) as client, client.monitor() as monitor:
+        _one_by_one(verifications, 20)
+        client.echo("the end")
+        seen = _commands(monitor)
+
+    assert len(seen) / 20 < BARE_CELERY
+
+
+def _one_by_one(verifications: Any, count: int) -> None:
+    for number in range(count):
+        row_id = verifications.submit("passport", REQUEST, key=f"{count}-{number}").id
+        verifications.wait(row_id, 20)
+    time.sleep(0.3)  # the last acknowledgement
+
+
+def _commands(monitor: Any) -> list[str]:
+    """List what clients sent, but for the sweeps, which come with time and not with work."""
+    found = []
+    for told in monitor.listen():
+        command = told["command"]
+        if command == "ECHO the end":
+            break
+        sweep = command.startswith("EVALSHA") and command.split()[3].endswith("due")
+        if told["client_type"] != "lua" and not sweep and command != "PING":
+            found.append(command)
+    return found

@@ -1,0 +1,280 @@
+"""The pump: runs go together, and none gets in another's way. Threads are real, Redis is not."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from satyapan.asking import Ask
+from satyapan.records import Row
+from worker.answer import Answer, Outcome
+from worker.engine import Errand, Steps
+from worker.pump import Pump
+from worker.rules.model import Event
+
+GOOD = Answer(outcome=Outcome.OK)
+
+
+class Vendor:
+    """Takes its time, and remembers how many called at once."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._now = 0
+        self.most = 0
+        self.order: list[str] = []
+
+    def call(self, name: str) -> Answer:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            self.order.append(name)
+        time.sleep(self._seconds)
+        with self._lock:
+            self._now -= 1
+        return GOOD
+
+
+class Store:
+    """Answers each step with its first key; remembers the size of each round trip."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.away = False
+
+    def ask_all(self, asks: Sequence[Ask[Any]]) -> list[Any]:
+        self.sizes.append(len(asks))
+        if self.away:
+            return [redis.ConnectionError()] * len(asks)
+        return [redis.ResponseError() if "bad" in ask.keys[0] else ask.keys[0] for ask in asks]
+
+
+def step(name: str) -> Ask[str]:
+    def script(*, keys: list[str], args: list[Any]) -> Any:
+        raise AssertionError("only the pump's own round trips are used")
+
+    script.sha = name  # type: ignore[attr-defined] # what a redis-py script has
+    return Ask(script, [name], [], str)  # type: ignore[arg-type] # as above
+
+
+class Queue:
+    """Takes what is handed back; may be away."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.away = away
+        self.handed: list[list[str]] = []
+
+    def hand_back(self, ids: Sequence[str]) -> bool:
+        self.handed.append(list(ids))
+        return not self.away
+
+
+def pump(
+    vendor: Vendor,
+    store: Store | None = None,
+    *,
+    calls: int,
+    patience_s: float = 10.0,
+    queue: Queue | None = None,
+) -> Pump:
+    def begin(verification_id: str, event: Event | None = None) -> Steps:
+        assert (yield step(verification_id)) == verification_id
+        assert (yield Errand(lambda: vendor.call(verification_id))) is GOOD
+        yield step(f"{verification_id}/end")
+        return Row(id=verification_id, kind="passport")
+
+    ask_all, hand_back = (store or Store()).ask_all, (queue or Queue()).hand_back
+    return Pump(begin, ask_all, hand_back, calls=calls, patience_s=patience_s)
+
+
+def names(count: int) -> list[str]:
+    return [f"v-{number}" for number in range(count)]
+
+
+def in_threads(works: Sequence[Callable[[], object]]) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_message_is_called_at_once_as_far_as_there_are_calls() -> None:
+    vendor, queue = Vendor(0.05), Queue()
+
+    pump(vendor, calls=8, queue=queue).run_all(names(8))
+
+    assert vendor.most == 8
+    assert queue.handed == []
+
+
+def test_what_can_not_be_called_at_once_is_handed_back_in_halves() -> None:
+    vendor, queue = Vendor(), Queue()
+
+    pump(vendor, calls=4, queue=queue).run_all(names(20))
+
+    assert queue.handed == [names(20)[10:], names(20)[5:10], names(20)[2:5]]
+    assert vendor.order == names(20)[:2]
+
+
+def test_with_the_queue_away_all_are_called_but_never_beyond_the_setting() -> None:
+    vendor = Vendor(0.01)
+
+    pump(vendor, calls=4, queue=Queue(away=True)).run_all(names(20))
+
+    assert vendor.most == 4
+    assert sorted(vendor.order) == sorted(names(20))
+
+
+def test_tasks_at_the_same_time_share_the_same_calls() -> None:
+    vendor = Vendor(0.01)
+    shared = pump(vendor, calls=3)
+
+    in_threads([lambda: shared.run_all(names(3))] * 9)
+
+    assert vendor.most == 3
+    assert len(vendor.order) == 27
+
+
+def test_what_is_asked_at_the_same_time_goes_in_one_round_trip() -> None:
+    store = Store()
+
+    pump(Vendor(), store, calls=10).run_all(names(10))
+
+    assert store.sizes[0] == 10
+    assert sum(store.sizes) == 20
+
+
+def test_a_failed_step_ends_its_own_run_only() -> None:
+    vendor = Vendor()
+    running = pump(vendor, calls=3)
+
+    running.run_all(["v-1", "bad", "v-2"])
+
+    assert sorted(vendor.order) == ["v-1", "v-2"]
+    with pytest.raises(redis.ResponseError):
+        running.run("bad")
+    assert running.run("v-3") == Row(id="v-3", kind="passport")
+
+
+def test_with_redis_away_all_fail_alike_and_the_next_go_on() -> None:
+    vendor, store = Vendor(), Store()
+    running = pump(vendor, store, calls=4)
+    store.away = True
+
+    running.run_all(names(4))
+    with pytest.raises(redis.ConnectionError):
+        running.run("v-4")
+    store.away = False
+
+    assert vendor.order == []
+    running.run_all(names(4))
+    assert sorted(vendor.order) == names(4)
+
+
+def test_a_fault_of_our_own_ends_its_run_and_is_raised_when_the_others_are_over() -> None:
+    vendor = Vendor(0.05)
+    called = vendor.call
+
+    def call(name: str) -> Answer:
+        if name == "v-1":
+            raise ZeroDivisionError
+        return called(name)
+
+    vendor.call = call  # type: ignore[method-assign] # one call goes wrong
+    running = pump(vendor, calls=4)
+
+    with pytest.raises(ZeroDivisionError):
+        running.run_all(names(4))
+
+    assert sorted(vendor.order) == ["v-0", "v-2", "v-3"]
+    assert running.run("v-4") is not None
+
+
+def test_a_single_one_does_not_wait_behind_many() -> None:
+    vendor = Vendor(0.02)
+    running = pump(vendor, calls=1, queue=Queue(away=True))
+    many = threading.Thread(target=running.run_all, args=[names(30)])
+    many.start()
+
+    running.run("single")
+
+    assert vendor.order.index("single") < 10
+    many.join(10)
+
+
+def test_who_waits_too_long_for_a_free_call_is_handed_back_whatever_the_calls_do() -> None:
+    let_go, stuck_now, queue = threading.Event(), threading.Semaphore(0), Queue()
+    vendor = Vendor()
+    called = vendor.call
+
+    def stuck(name: str) -> Answer:
+        stuck_now.release()
+        let_go.wait(20)
+        return called(name)
+
+    vendor.call = stuck  # type: ignore[method-assign] # a vendor that doesn't answer
+    running = pump(vendor, calls=2, patience_s=0.2, queue=queue)
+    busy = threading.Thread(target=running.run_all, args=[["v-0", "v-1"]])
+    busy.start()
+    assert all(stuck_now.acquire(timeout=10) for _ in range(2))
+
+    in_threads([lambda: running.run_all(["v-2", "v-3"]), lambda: running.run("v-4")])
+
+    assert vendor.order == []
+    assert queue.handed == [["v-2", "v-3"]]
+    let_go.set()
+    busy.join(10)
+    assert sorted(vendor.order) == ["v-0", "v-1"]
+
+
+def test_who_is_told_to_stop_ends_what_is_under_way_and_hands_the_rest_back() -> None:
+    vendor, queue = Vendor(0.3), Queue()
+    running = pump(vendor, calls=1, queue=queue)
+    first = threading.Thread(target=running.run_all, args=[["v-0"]])
+    first.start()
+    while not vendor.order:
+        time.sleep(0.001)
+
+    second = threading.Thread(target=running.run_all, args=[["v-1"]])
+    second.start()
+    running.stop()
+    second.join(10)
+    running.run_all(["v-2"])
+    first.join(10)
+
+    assert vendor.order == ["v-0"]
+    assert queue.handed == [["v-1"], ["v-2"]]
+
+
+def test_a_process_whose_pump_dies_ends() -> None:
+    program = """if True:
+        import sys
+        from worker.pump import Pump
+        def begin(one, event=None):
+            sys.exit()  # in the pump's thread
+            yield
+        Pump(begin, list, lambda ids: True, calls=1, patience_s=1).run("v-1")
+    """
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, timeout=30, capture_output=True
+    )
+
+    assert ended.returncode == 70
+    assert b"the pump died" in ended.stderr
+
+
+@pytest.fixture(autouse=True)
+def no_thread_fails(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    yield
+    assert not failed

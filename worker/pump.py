@@ -1,0 +1,261 @@
+"""The pump: takes many verifications through Redis together, and so many at once to the vendor.
+
+One thread drives the runs. Whatever is asked of Redis at the same moment goes in one round trip;
+each errand, a vendor call above all, has a thread of its own. A run begins only when such a thread
+is free for it, so that no claim, no quota slot and no SENT record waits in a line; all tasks of a
+process share the same few threads, whether they brought one id or hundreds.
+
+What a process can't begin soon it hands back to the queue: there another worker finds it, and the
+task that brought it makes room for other tasks.
+
+Knows runs and their steps; knows nothing of what they decide.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Protocol
+
+from redis.exceptions import RedisError
+
+from satyapan.asking import Ask
+from satyapan.errors import SatyapanError
+from satyapan.records import Row
+from worker.engine import Errand, Step, Steps
+from worker.rules.model import Event
+
+_HOLD_S: Final = 1.0
+"""How long the ids of a message wait for a free call before they are handed back."""
+_DEAD: Final = 70
+"""Exit code of a process whose pump died."""
+
+log = logging.getLogger("satyapan.pump")
+
+
+class Begin(Protocol):
+    """Make the run of one verification."""
+
+    def __call__(self, verification_id: str, event: Event | None = None) -> Steps:
+        """Give its steps; nothing is done before the first is asked for."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """What one caller brought, and waits for."""
+
+    ids: deque[str]
+    event: Event | None
+    ends: float
+    """No run begins after this: the caller's message must be acknowledged in good time."""
+    open: int = 0
+    results: dict[str, Row | Exception | None] = field(default_factory=dict)
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(eq=False, slots=True)
+class _Run:
+    """One verification on its way."""
+
+    id: str
+    steps: Steps
+    job: _Job
+    over: bool = False
+
+
+class Pump:
+    """Shared by all threads of a process.
+
+    Args:
+        begin: makes runs.
+        ask_all: does steps on Redis in one round trip, each with its reply or error.
+        hand_back: puts ids in the queue again; False when that was not confirmed.
+        calls: how many runs may be under way at once.
+        patience_s: how long after its arrival a single run may begin.
+    """
+
+    def __init__(
+        self,
+        begin: Begin,
+        ask_all: Callable[[Sequence[Ask[Any]]], list[Any]],
+        hand_back: Callable[[Sequence[str]], bool],
+        *,
+        calls: int,
+        patience_s: float,
+    ) -> None:
+        self._begin = begin
+        self._ask_all = ask_all
+        self._hand_back = hand_back
+        self._patience_s = patience_s
+        self._calls = self._free = calls
+        self._errands = ThreadPoolExecutor(calls, thread_name_prefix="errand")
+        self._inbox: SimpleQueue[_Job | tuple[_Run, Any] | None] = SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._asking: list[tuple[_Run, Ask[Any]]] = []
+        self._start = threading.Lock()
+        self._started = self._stopped = False
+
+    def run(self, verification_id: str, event: Event | None = None) -> Row | None:
+        """Take a verification as far as it goes now; None when it was not ours to take, or not now.
+
+        Raises:
+            redis.RedisError: nothing is lost; the lease ends and the sweeper wakes the row.
+        """
+        results = self._work([verification_id], event, self._patience_s)
+        found = results.get(verification_id)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def run_all(self, ids: Iterable[str]) -> None:
+        """Take many as far as they go, as many at once as there are calls; hand the rest back.
+
+        What fails, or can't be handed back, is due again: the sweeper wakes it.
+
+        Raises:
+            Exception: the first that was no fault of Redis and none of ours to foresee.
+        """
+        mine = self._share(list(dict.fromkeys(ids)))
+        results = self._work(mine, None, _HOLD_S)
+        if late := [one for one in mine if one not in results]:
+            self._hand_back(late)
+        failed = {one: found for one, found in results.items() if isinstance(found, Exception)}
+        for one, error in failed.items():
+            log.warning("left for later", extra={"id": one, "code": type(error).__name__})
+        for error in failed.values():
+            if not isinstance(error, RedisError | SatyapanError):
+                raise error
+
+    def stop(self) -> None:
+        """Begin no more runs; those under way go on to their end."""
+        self._stopped = True
+        self._inbox.put(None)
+
+    def _share(self, ids: list[str]) -> list[str]:
+        """Keep as many as can be called at once; halve the rest, so that it spreads quickly."""
+        while len(ids) > self._calls and self._hand_back(ids[len(ids) // 2 :]):
+            ids = ids[: len(ids) // 2]
+        return ids
+
+    def _work(
+        self, ids: Sequence[str], event: Event | None, patience_s: float
+    ) -> dict[str, Row | Exception | None]:
+        job = _Job(deque(ids), event, time.monotonic() + patience_s)
+        if job.ids:
+            self._make_sure_it_runs()
+            self._inbox.put(job)
+            job.done.wait()
+        return job.results
+
+    def _make_sure_it_runs(self) -> None:
+        with self._start:
+            if not self._started:
+                self._started = True
+                threading.Thread(target=self._serve, name="pump", daemon=True).start()
+
+    def _serve(self) -> None:
+        """Turn for ever. Without this thread all tasks would wait for ever: rather end as killed.
+
+        Then leases end, and other workers go on; whoever watches this process starts it again.
+        """
+        try:
+            while True:
+                self._turn()
+        except BaseException as error:
+            log.critical("the pump died", exc_info=True, extra={"code": type(error).__name__})
+            os._exit(_DEAD)
+
+    def _turn(self) -> None:
+        """Take in what has come, begin what may begin, and ask for what is wanted."""
+        with suppress(Empty):
+            self._take(self._inbox.get(timeout=self._pause_s()))
+            while True:
+                self._take(self._inbox.get_nowait())
+        self._give_up()
+        self._begin_more()
+        if self._asking:
+            self._ask()
+
+    def _pause_s(self) -> float | None:
+        """Say how long there is nothing to do, if nothing comes."""
+        if self._asking or (self._free and self._jobs):
+            return 0.0
+        if not self._jobs:
+            return None
+        return max(0.0, min(job.ends for job in self._jobs) - time.monotonic())
+
+    def _take(self, item: "_Job | tuple[_Run, Any] | None") -> None:
+        if isinstance(item, _Job):
+            self._jobs.append(item)
+        elif item is not None:
+            self._advance(*item)
+
+    def _give_up(self) -> None:
+        """Begin no more of what has waited too long."""
+        now = time.monotonic()
+        for job in [job for job in self._jobs if self._stopped or now >= job.ends]:
+            self._jobs.remove(job)
+            job.ids.clear()
+            self._close(job)
+
+    def _begin_more(self) -> None:
+        """Begin one run of each job in turn: a single one doesn't wait behind hundreds."""
+        while self._free and self._jobs:
+            job = self._jobs.popleft()
+            run = _Run(job.ids[0], self._begin(job.ids.popleft(), job.event), job)
+            self._free -= 1
+            job.open += 1
+            if job.ids:
+                self._jobs.append(job)
+            self._advance(run, None)
+
+    def _ask(self) -> None:
+        asking, self._asking = self._asking, []
+        replies = self._ask_all([ask for _, ask in asking])
+        for (run, _), reply in zip(asking, replies, strict=True):
+            self._advance(run, reply)
+
+    def _advance(self, run: _Run, reply: Any) -> None:  # noqa: ANN401  whatever was asked for
+        """Give a run its reply, and note what it wants next."""
+        try:
+            step = _resume(run.steps, reply)
+            if isinstance(step, Errand):
+                self._errands.submit(self._do, run, step)
+            else:
+                self._asking.append((run, step))
+        except StopIteration as end:
+            self._end(run, end.value)
+        except Exception as error:
+            self._end(run, error)
+
+    def _do(self, run: _Run, errand: Errand) -> None:
+        if run.over:  # submitting failed after all: no thread could be started
+            return
+        answer: Any
+        try:
+            answer = errand.do()
+        except BaseException as error:
+            answer = error
+        self._inbox.put((run, answer))
+
+    def _end(self, run: _Run, result: Row | Exception | None) -> None:
+        run.over = True
+        self._free += 1
+        run.job.open -= 1
+        run.job.results[run.id] = result
+        self._close(run.job)
+
+    def _close(self, job: _Job) -> None:
+        if not job.ids and not job.open:
+            job.done.set()
+
+
+def _resume(steps: Steps, reply: Any) -> Step:  # noqa: ANN401  as above
+    return steps.throw(reply) if isinstance(reply, BaseException) else steps.send(reply)
