@@ -90,13 +90,16 @@ def _answered(one: socket.socket, due: dict[socket.socket, int], batch: bytes, s
 def main(seconds: float, file: Path | None) -> None:
     """Measure how many requests the stub can answer."""
     lines = []
-    with bounded(60 + seconds * 10), tempfile.TemporaryDirectory() as place:
-        with vendor(Path(place)) as stub:
-            for delay in DELAYS:
-                before = tree_cpu(stub.pid)
-                rate = ceiling(stub.address, delay, seconds)
-                cores = (tree_cpu(stub.pid) - before) / seconds
-                lines.append({"vendor ms": delay, "requests/s": rate, "stub's cores": cores})
+    with (
+        bounded(60 + seconds * 10),
+        tempfile.TemporaryDirectory(prefix="satyapan-ceiling-") as place,
+        vendor(Path(place)) as stub,
+    ):
+        for delay in DELAYS:
+            before = tree_cpu(stub.pid)
+            rate = ceiling(stub.address, delay, seconds)
+            cores = (tree_cpu(stub.pid) - before) / seconds
+            lines.append({"vendor ms": delay, "requests/s": rate, "stub's cores": cores})
     Report(name="what the stub can answer", lines=lines).tell(file)
 
 

@@ -31,7 +31,7 @@ def watched(client: Any, work: Callable[[], object]) -> list[Mapping[str, Any]]:
     with client.monitor() as monitor:
         work()
         client.execute_command(*_END.split())
-        found = []
+        found: list[Mapping[str, Any]] = []
         for told in monitor.listen():
             if told["command"] == _END:
                 return found
@@ -48,7 +48,9 @@ def count(told: Iterable[Mapping[str, Any]], worker: Iterable[int]) -> Counts:
         if one["client_type"] == "lua":
             found[inside] += 1
             continue
-        whose = _whose(one["command"].split(), "worker" if one["client_port"] in ports else "producer")
+        whose = _whose(
+            one["command"].split(), "worker" if one["client_port"] in ports else "producer"
+        )
         inside = "inside sweeps" if whose == "sweeps" else "inside"
         found[whose] += 1
     return Counts(found["worker"], found["producer"], found["sweeps"], found["inside"])

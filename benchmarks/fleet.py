@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.contenders import ours
-from benchmarks.machine import running, said, server_cpu, tree_cpu
+from benchmarks.machine import machine_cpu, running, said, server_cpu, tree_cpu
 from benchmarks.store import Store
 from satyapan import State
 
@@ -26,6 +26,8 @@ class Spent:
     workers: float
     server: float
     stub: float
+    machine: float
+    """Everything that ran on this machine."""
 
 
 class Fleet:
@@ -43,7 +45,8 @@ class Fleet:
     def spent(self) -> Spent:
         """Give the CPU that was used so far."""
         workers = sum(map(tree_cpu, self.pids))
-        return Spent(workers, server_cpu(self.store.redis), tree_cpu(self._stub))
+        server, stub = server_cpu(self.store.redis), tree_cpu(self._stub)
+        return Spent(workers, server, stub, machine_cpu())
 
     def until(self, wanted: int, pause: float = 0.02) -> Iterator[int]:
         """Give what has ended, again and again, until it is as much as wanted.

@@ -41,9 +41,11 @@ def curve(
     return found
 
 
-def lines(rounds: Mapping[str, Sequence[Mapping[int, Spans]]], flights: Sequence[int]) -> list[Line]:
+def lines(
+    rounds: Mapping[str, Sequence[Mapping[int, Spans]]], flights: Sequence[int]
+) -> list[Line]:
     """Write the medians over the rounds."""
-    found = []
+    found: list[Line] = []
     for name, curves in rounds.items():
         for flight in flights:
             seen = [each[flight] for each in curves if flight in each]

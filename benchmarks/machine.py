@@ -131,6 +131,12 @@ def tree_cpu(pid: int) -> float:
     return sum(map(_cpu, _tree(pid)))
 
 
+def machine_cpu() -> float:
+    """Give the CPU seconds that the whole machine has used, whoever for."""
+    fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS  # but for idle, and waiting for a disk
+
+
 def tree_memory(pid: int) -> float:
     """Give the proportional memory (MB) of a process and its descendants."""
     return sum(map(_memory, _tree(pid)))

@@ -120,9 +120,7 @@ class Ring:
             "stub_cores": (tree_cpu(self.stub_pid) - stub) / seconds,
         }
 
-    def _commands(
-        self, client: Any, pid: int, python: str, contender: str
-    ) -> dict[str, float]:
+    def _commands(self, client: Any, pid: int, python: str, contender: str) -> dict[str, float]:
         def some() -> None:
             drive(python, contender, "burst", _COUNTED, self.env)
             time.sleep(0.3)  # the last acknowledgements

@@ -93,9 +93,7 @@ def figures(found: Found, *, tls: bool, most: float) -> list[Figure]:
             value=middle(found, "ours", "commands"),
             goal=BARE_COMMANDS,
         ),
-        Figure(
-            what="bulk, CPU", value=middle(found, "ours_bulk", "cpu"), goal=2.3, unit="ms"
-        ),
+        Figure(what="bulk, CPU", value=middle(found, "ours_bulk", "cpu"), goal=2.3, unit="ms"),
         Figure(
             what="bulk, verifications per CPU-second beside bare Celery",
             value=per_cpu,
@@ -188,7 +186,9 @@ def main(wanted: Sequence[str], pairs: Sequence[str], file: Path | None, **given
 def _stub_notes(found: Found, most: float) -> list[str]:
     cores = max(middle(found, name, "stub_cores") or 0 for name in found)
     busy = f"the stub took at most {cores:.2f} cores in any contender's burst"
-    return [busy, f"the stub alone answers {most:,.0f} requests/s to a raw client"][: 2 if most else 1]
+    return [busy, f"the stub alone answers {most:,.0f} requests/s to a raw client"][
+        : 2 if most else 1
+    ]
 
 
 if __name__ == "__main__":

@@ -102,7 +102,12 @@ class Store:
         shared = [word for pair in stored.items() if pair[0] not in _OWN for word in pair]
         stream = self.keys.events(self._told.reply_to)
         keys = [self.keys.index(State.DONE), stream, *(self.keys.row(one[0]) for one in batch)]
-        head = [stored[b"updated"], self.parts.ledger.lives.terminal, len(shared), *shared]
+        head: list[Any] = [
+            stored[b"updated"],
+            self.parts.ledger.lives.terminal,
+            len(shared),
+            *shared,
+        ]
         self._fill(keys=keys, args=[*head, *(word for one in batch for word in one)])
         return batch[-1][0]
 

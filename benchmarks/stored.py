@@ -98,18 +98,16 @@ def figures(lines: Sequence[Line]) -> list[Figure]:
     """Hold the largest place against the smallest, and its bytes against the goal."""
     first, last = lines[0], lines[-1]
     beside = f"beside {last['finished rows']:,} rows and {last['waiting']:,} due"
-    row = {"goal": MOST_BYTES, "unit": "bytes"}
+    sizes = {"its row": last["bytes a row"], "with event and indexes": last["bytes in all"]}
+    ratios = {step.partition(" ms")[0]: last[step] / first[step] for step in STEPS}
     return [
-        Figure(what="a finished passport, its row", value=last["bytes a row"], **row),
-        Figure(what="the same with event and indexes", value=last["bytes in all"], **row),
         *(
-            Figure(
-                what=f"{step.partition(' ms')[0]} {beside}",
-                value=last[step] / first[step],
-                goal=SAME,
-                unit="x",
-            )
-            for step in STEPS
+            Figure(what=f"a finished passport, {what}", value=size, goal=MOST_BYTES, unit="bytes")
+            for what, size in sizes.items()
+        ),
+        *(
+            Figure(what=f"{step} {beside}", value=ratio, goal=SAME, unit="x")
+            for step, ratio in ratios.items()
         ),
     ]
 
