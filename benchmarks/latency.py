@@ -23,6 +23,8 @@ from benchmarks.run import on_stage
 
 Spans = tuple[float, list[float]]
 """A rate, and how long each took, in ms."""
+Rounds = Mapping[str, Sequence[Mapping[int, Spans]]]
+"""The curves of each contender: what was measured at each number in flight."""
 
 
 def curve(
@@ -41,9 +43,7 @@ def curve(
     return found
 
 
-def lines(
-    rounds: Mapping[str, Sequence[Mapping[int, Spans]]], flights: Sequence[int]
-) -> list[Line]:
+def lines(rounds: Rounds, flights: Sequence[int]) -> list[Line]:
     """Write the medians over the rounds."""
     found: list[Line] = []
     for name, curves in rounds.items():

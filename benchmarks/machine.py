@@ -64,13 +64,14 @@ def bounded(seconds: float) -> Iterator[None]:
         raise SystemExit(128 + number)
 
     before = [signal.signal(signal.SIGALRM, late), signal.signal(signal.SIGTERM, told)]
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip((signal.SIGALRM, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 @contextmanager

@@ -37,7 +37,8 @@ def stored(axes: Any, lines: Lines) -> None:
         (drawn,) = axes.plot(rows, [line[step] for line in quiet], marker="o", label=step)
         place = (backlog["finished rows"], backlog[step])
         axes.plot(*place, marker="x", markersize=9, color=drawn.get_color())
-    axes.set(xlabel="finished rows", ylabel="median, ms", xscale="log", yscale="log")
+    crosses = f"crosses: beside {backlog['waiting']:,} that are due"
+    axes.set(xlabel=f"finished rows; {crosses}", ylabel="median, ms", xscale="log", yscale="log")
 
 
 DRAWN = {"throughput against latency": latency, "stored rows and a backlog": stored}

@@ -30,6 +30,13 @@ from demo.server import EmbeddedServer
 
 BASE = "celery_bare"
 BARE_COMMANDS = 18
+_SHOWN = {
+    "inside scripts": "inside_scripts",
+    "round trips": "trips",
+    "verif/s": "rate",
+    "p50 ms, one in flight": "p50",
+    "worker MB": "memory",
+}
 Found = Mapping[str, Sequence[Figures | None]]
 
 
@@ -51,24 +58,20 @@ def line(found: Found, name: str) -> Line:
     cpu = [each.cpu for each in found[name] if each]
     if not cpu:
         return {"contender": name, "CPU ms": "failed in every round"}
-
-    def part(*names: str) -> str:
-        return " + ".join(f"{middle(found, name, each) or 0:.2f}" for each in names)
-
     return {
         "contender": name,
         "CPU ms": statistics.median(cpu),
         "least to most": f"{min(cpu):.2f} to {max(cpu):.2f}",
         "x bare Celery": compare(found, name, BASE, "cpu") or "",
-        "worker + producer + Redis": part("worker", "producer", "server"),
+        "worker + producer + Redis": _sum(found, name, "worker", "producer", "server"),
         "commands": middle(found, name, "commands"),
-        "worker + producer commands": part("worker_commands", "producer_commands"),
-        "inside scripts": middle(found, name, "inside_scripts"),
-        "round trips": middle(found, name, "trips"),
-        "verif/s": middle(found, name, "rate"),
-        "p50 ms, one in flight": middle(found, name, "p50"),
-        "worker MB": middle(found, name, "memory"),
+        "of worker + producer": _sum(found, name, "worker_commands", "producer_commands"),
+        **{title: middle(found, name, part) for title, part in _SHOWN.items()},
     }
+
+
+def _sum(found: Found, name: str, *parts: str) -> str:
+    return " + ".join(f"{middle(found, name, part) or 0:.2f}" for part in parts)
 
 
 def figures(found: Found, *, tls: bool, most: float) -> list[Figure]:
@@ -77,44 +80,39 @@ def figures(found: Found, *, tls: bool, most: float) -> list[Figure]:
     ratio = compare(found, "ours", BASE, "cpu")
     if tls:
         return [Figure(what=f"{single}, HTTPS", value=ratio, goal=0.15, unit="x")]
-    per_cpu = compare(found, BASE, "ours_bulk", "cpu")
-    peers = [name for name in found if name in LIBRARY]
-    fastest = max(middle(found, name, "rate") or 0 for name in found)
+    at_most = Figure(what=single, value=ratio, goal=0.9, unit="x")
+    return [at_most, *_single(found), *_bulk(found), _stub(found, most)]
+
+
+def _single(found: Found) -> list[Figure]:
+    p50, commands = compare(found, "ours", BASE, "p50"), middle(found, "ours", "commands")
+    beside = "single submit, p50 at one in flight beside bare Celery"
     return [
-        Figure(what=single, value=ratio, goal=0.9, unit="x"),
-        Figure(
-            what="single submit, p50 at one in flight beside bare Celery",
-            value=compare(found, "ours", BASE, "p50"),
-            goal=1.0,
-            unit="x",
-        ),
-        Figure(
-            what="single submit, Redis commands",
-            value=middle(found, "ours", "commands"),
-            goal=BARE_COMMANDS,
-        ),
-        Figure(what="bulk, CPU", value=middle(found, "ours_bulk", "cpu"), goal=2.3, unit="ms"),
-        Figure(
-            what="bulk, verifications per CPU-second beside bare Celery",
-            value=per_cpu,
-            goal=3.0,
-            unit="x",
-            at_least=True,
-        ),
-        *(_against(found, name) for name in peers),
-        Figure(
-            what="the stub's most requests beside the fastest contender",
-            value=most / fastest if fastest else None,
-            goal=3.0,
-            unit="x",
-            at_least=True,
-        ),
+        Figure(what=beside, value=p50, goal=1.0, unit="x"),
+        Figure(what="single submit, Redis commands", value=commands, goal=BARE_COMMANDS),
+    ]
+
+
+def _bulk(found: Found) -> list[Figure]:
+    cpu, ratio = middle(found, "ours_bulk", "cpu"), compare(found, BASE, "ours_bulk", "cpu")
+    beside = "bulk, verifications per CPU-second beside bare Celery"
+    return [
+        Figure(what="bulk, CPU", value=cpu, goal=2.3, unit="ms"),
+        Figure(what=beside, value=ratio, goal=3.0, unit="x", at_least=True),
+        *(_against(found, name) for name in found if name in LIBRARY),
     ]
 
 
 def _against(found: Found, peer: str) -> Figure:
     value = compare(found, "ours_bulk", peer, "cpu")
     return Figure(what=f"bulk, CPU beside {peer}", value=value, goal=1.0, unit="x")
+
+
+def _stub(found: Found, most: float) -> Figure:
+    fastest = max(middle(found, name, "rate") or 0 for name in found)
+    what = "the stub's most requests beside the fastest contender"
+    value = most / fastest if fastest else None
+    return Figure(what=what, value=value, goal=3.0, unit="x", at_least=True)
 
 
 def sweep_commands(url: str, env: Mapping[str, str]) -> str:

@@ -125,10 +125,9 @@ class Store:
         """Give the bytes of one row."""
         return int(self.redis.memory_usage(self.keys.row(row_id), samples=0))
 
-    def rewriting(self) -> bool:
-        """Tell whether the server writes its append-only file anew, which takes a core."""
-        told: Any = self.redis.info("persistence")
-        return bool(told["aof_rewrite_in_progress"] or told.get("aof_rewrite_scheduled"))
+    def keep_file(self) -> None:
+        """Have the server never write its append-only file anew."""
+        self.redis.config_set("auto-aof-rewrite-percentage", 0)
 
 
 _OWN: Final = frozenset({b"id", b"result"})

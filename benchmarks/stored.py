@@ -7,7 +7,8 @@ Each number of finished rows has a server of its own, filled beforehand: one row
 own scripts, the rest in batches on the server, where each has an id, a sealed result and an event
 of its own and can be read and opened like the first. The last server holds the most rows and a
 backlog of verifications, submitted in bulk, that are all due. The steps are measured in turns
-on all of them, so that whatever else the machine does hits all alike; times are medians.
+on all of them, so that whatever else the machine does hits all alike; times are medians. No server
+writes its append-only file anew meanwhile: that comes when it comes, and takes a core.
 """
 
 import sys
@@ -47,13 +48,13 @@ class Place:
     spans: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
 
     def fill(self) -> None:
-        """Write the rows and the backlog; waits until the server has nothing to tidy up."""
+        """Write the rows and the backlog."""
+        self.store.keep_file()
         before, start = self.store.used(), time.perf_counter()
         row_id = self.store.fill(self.rows)
         self.row_bytes = self.store.row_bytes(row_id)
         self.all_bytes = (self.store.used() - before) / self.rows
         self.store.submit(self.backlog)
-        _settle(self.store)
         took = time.perf_counter() - start
         told = f"{self.rows:,} rows and {self.backlog:,} waiting: {took:.0f} s"
         print(told, file=sys.stderr, flush=True)
@@ -85,13 +86,6 @@ class Place:
         sizes = {"finished rows": self.rows, "waiting": self.backlog}
         memory = {"bytes a row": self.row_bytes, "bytes in all": self.all_bytes}
         return {**sizes, **memory, **{step: median(self.spans[step]) for step in STEPS}}
-
-
-def _settle(store: Store) -> None:
-    """Wait, for a minute at most, while the server writes its append-only file anew."""
-    end = time.monotonic() + 60
-    while store.rewriting() and time.monotonic() < end:
-        time.sleep(0.2)
 
 
 def figures(lines: Sequence[Line]) -> list[Figure]:
