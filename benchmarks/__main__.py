@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import click
 
+from benchmarks.machine import bounded
 from benchmarks.report import Line, Report, machine, table
 from demo.process import end, spawn, tail
 
@@ -43,6 +44,10 @@ class Benchmark:
     def module(self) -> str:
         """Name its module: what stands before the dash, if there is one."""
         return f"benchmarks.{self.name.partition('-')[0]}"
+
+    def limit_s(self, *, long: bool) -> float:
+        """Give the seconds after which it is ended: thrice its time and a minute."""
+        return 60 + self.minutes[long] * 180
 
     def options(self, *, long: bool, peers: str, arq: str) -> list[str]:
         """Give the options of one form."""
@@ -90,7 +95,8 @@ def main(wanted: Sequence[str], plots: Path | None, results: Path | None, **give
     if given.pop("listed"):
         print(table(list(_listed(chosen, **given))))
         return
-    with tempfile.TemporaryDirectory(prefix="satyapan-benchmarks-") as place:
+    most = sum(each.limit_s(long=given["long"]) + 30 for each in chosen) + 120
+    with bounded(most), tempfile.TemporaryDirectory(prefix="satyapan-benchmarks-") as place:
         folder = (results or Path(place)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         files = {each.name: _run(each, folder, **given) for each in chosen}
@@ -117,9 +123,10 @@ def _listed(chosen: Sequence[Benchmark], **given: Any) -> Iterator[Line]:
 
 
 def _run(each: Benchmark, folder: Path, **given: Any) -> Path | None:
-    """Run one, within thrice its time and a minute; gives the file it wrote."""
-    minutes = each.minutes[given["long"]]
-    print(f"{each.name}: about {minutes:g} min ...", file=sys.stderr, flush=True)
+    """Run one, within its limit; gives the file it wrote."""
+    print(
+        f"{each.name}: about {each.minutes[given['long']]:g} min ...", file=sys.stderr, flush=True
+    )
     file, log = folder / f"{each.name}.json", folder / f"{each.name}.log"
     for old in (file, log):
         old.unlink(missing_ok=True)
@@ -128,7 +135,7 @@ def _run(each: Benchmark, folder: Path, **given: Any) -> Path | None:
     start = time.monotonic()
     try:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(60 + minutes * 180)
+            process.wait(each.limit_s(long=given["long"]))
     finally:
         end(process, 20)
     return _told(each, file, log, time.monotonic() - start)

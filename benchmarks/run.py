@@ -89,7 +89,11 @@ def _single(found: Found) -> list[Figure]:
     beside = "single submit, p50 at one in flight beside bare Celery"
     return [
         Figure(what=beside, value=p50, goal=1.0, unit="x"),
-        Figure(what="single submit, Redis commands", value=commands, goal=BARE_COMMANDS),
+        Figure(
+            what="single submit, commands beside bare Celery's 18",
+            value=commands,
+            goal=BARE_COMMANDS,
+        ),
     ]
 
 
