@@ -14,7 +14,6 @@ from satyapan import State, Verification, Verifications
 from satyapan.broker import Waker, wake_app
 from satyapan.events import write_event
 from satyapan.ids import derive_id
-from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.rows import sealed_name
@@ -72,44 +71,36 @@ class Store:
         ledger.commit(sent, _ended(sent), ("done",), claim.now, keep=False, alias="")
 
     def fill(self, count: int) -> str:
-        """Add finished rows: one by the ledger's own scripts, the others like it.
+        """Add finished rows: one by the ledger's own scripts, the others as copies of it.
 
-        What they share is copied on the server; id, sealed result and event are each row's own,
-        so every one of them can be read, opened and listed. Gives the id of one of them.
+        Id, sealed result and event are each row's own, so every one can be read, opened and
+        listed. Gives the id of one of them.
         """
-        (sample,) = self.submit(1)
-        self.finish(sample)
+        (last,) = self.submit(1)
+        self.finish(last)
+        sample = self.parts.ledger.ledger.read(last)
+        if sample is None:
+            raise RuntimeError(f"{last} is gone")
         lot = self._rows(sample, count - 1)
-        last = sample
         while batch := list(islice(lot, _BATCH)):
-            last = self._write(sample, batch)
+            self._write(sample, batch)
+            last = batch[-1][0]
         return last
 
-    def _rows(self, sample: str, count: int) -> Iterator[tuple[str, bytes, bytes]]:
-        ledger: Ledger = self.parts.ledger.ledger
-        row = ledger.read(sample)
-        if row is None:
-            raise RuntimeError(f"{sample} is gone")
-        key = self._told.id_key_bytes()
+    def _rows(self, sample: Row, count: int) -> Iterator[tuple[str, bytes, bytes]]:
+        key, ring = self._told.id_key_bytes(), self._told.ring()
         for name in islice(self._names, count):
-            one = replace(row, id=derive_id(key, "passport", name))
+            one = replace(sample, id=derive_id(key, "passport", name))
             result = {"verification_id": one.id, **ANSWER}
-            sealed = ledger.ring.seal_json(sealed_name(one.id, "result"), result)
+            sealed = ring.seal_json(sealed_name(one.id, "result"), result)
             yield one.id, sealed, write_event(one, "done", one.updated)
 
-    def _write(self, sample: str, batch: list[tuple[str, bytes, bytes]]) -> str:
-        stored: dict[bytes, bytes] = self.redis.hgetall(self.keys.row(sample))
-        shared = [word for pair in stored.items() if pair[0] not in _OWN for word in pair]
-        stream = self.keys.events(self._told.reply_to)
-        keys = [self.keys.index(State.DONE), stream, *(self.keys.row(one[0]) for one in batch)]
-        head: list[Any] = [
-            stored[b"updated"],
-            self.parts.ledger.lives.terminal,
-            len(shared),
-            *shared,
-        ]
-        self._fill(keys=keys, args=[*head, *(word for one in batch for word in one)])
-        return batch[-1][0]
+    def _write(self, sample: Row, batch: list[tuple[str, bytes, bytes]]) -> None:
+        index, stream = self.keys.index(State.DONE), self.keys.events(self._told.reply_to)
+        rows = [self.keys.row(each) for each, _, _ in batch]
+        words = [word for one in batch for word in one]
+        keys = [index, stream, self.keys.row(sample.id), *rows]
+        self._fill(keys=keys, args=[sample.updated, *words])
 
     def make_due(self) -> int:
         """Make everything that waits due now; gives how many that are."""
@@ -128,9 +119,6 @@ class Store:
     def keep_file(self) -> None:
         """Have the server never write its append-only file anew."""
         self.redis.config_set("auto-aof-rewrite-percentage", 0)
-
-
-_OWN: Final = frozenset({b"id", b"result"})
 
 
 def _ended(row: Row) -> Row:
