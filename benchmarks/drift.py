@@ -31,13 +31,13 @@ Sample = tuple[int, float]
 """How many were done, and the resident memory in MB."""
 
 
-def samples(field: Fleet, jobs: int) -> Iterator[Sample]:
+def samples(crew: Fleet, jobs: int) -> Iterator[Sample]:
     """Keep a worker busy, and look at its memory a hundred times and more."""
-    before, submitted = field.done(), 0
-    for done in field.until(before + jobs, pause=0.05):
+    before, submitted = crew.done(), 0
+    for done in crew.until(before + jobs, pause=0.05):
         if submitted < jobs and submitted - (done - before) < AHEAD:
-            submitted += len(field.store.submit(min(AHEAD // 2, jobs - submitted)))
-        yield done - before, tree_resident(field.pids[0])
+            submitted += len(crew.store.submit(min(AHEAD // 2, jobs - submitted)))
+        yield done - before, tree_resident(crew.pids[0])
 
 
 def drift(found: Sequence[Sample], jobs: int) -> float:
@@ -68,8 +68,8 @@ def main(jobs: int, latency: int, file: Path | None) -> None:
         folder = Path(place)
         with EmbeddedServer(folder / "redis") as server, vendor(folder) as stub:
             env = settings(server.url, f"{stub.address}/{latency}", {})
-            with fleet(1, env, Store(server.url, env), stub.pid, folder) as field:
-                found = list(samples(field, jobs))
+            with fleet(1, env, Store(server.url, env), stub.pid, folder) as crew:
+                found = list(samples(crew, jobs))
     what = f"a worker's memory, from {jobs // 10:,} to {jobs:,} verifications"
     Report(
         name="drift of a worker's memory",

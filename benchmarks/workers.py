@@ -20,7 +20,7 @@ from typing import Final
 
 import click
 
-from benchmarks.fleet import Fleet, Spent, fleet
+from benchmarks.fleet import Fleet, fleet
 from benchmarks.machine import bounded, settings, vendor
 from benchmarks.report import Figure, Line, Report, json_option
 from benchmarks.store import Store
@@ -29,6 +29,7 @@ from demo.server import EmbeddedServer
 GOAL: Final = 1.7
 CALLS: Final = 64
 """How many calls one worker has under way at most."""
+_MARKS: Final = 5
 _SHARE: Final = 0.85
 """From this share on a limit is what bounds."""
 
@@ -45,16 +46,20 @@ class Run:
     """All that ran, the measuring and others' work included."""
 
 
-def measure(field: Fleet, count: int) -> Run:
+def measure(crew: Fleet, count: int) -> Run:
     """Let a backlog go, and look at it between its first fifth and its last."""
-    before = field.done()
-    with field.held():
-        field.store.submit(count)
-    marks: list[tuple[int, float, Spent]] = []
-    for done in field.until(before + count):
-        if before + count * 0.2 <= done <= before + count * 0.8 or not marks:
-            marks.append((done, time.perf_counter(), field.spent()))
-    (first, start, had), (last, end, has) = marks[1], marks[-1]
+    before = crew.done()
+    with crew.held():
+        crew.store.submit(count)
+    low, high = before + count * 0.2, before + count * 0.8
+    marks = [
+        (done, time.perf_counter(), crew.spent())
+        for done in crew.until(before + count)
+        if low <= done <= high
+    ]
+    if len(marks) < _MARKS:
+        raise RuntimeError(f"{count} are done too soon to be measured: take more (--count)")
+    (first, start, had), (last, end, has) = marks[0], marks[-1]
     seconds = end - start
     return Run(
         (last - first) / seconds,
@@ -117,8 +122,8 @@ def main(latencies: str, count: int, rounds: int, file: Path | None) -> None:
             for _ in range(rounds):
                 for (ms, workers), runs in found.items():
                     env = settings(server.url, f"{stub.address}/{ms}", {})
-                    with fleet(workers, env, Store(server.url, env), stub.pid, folder) as field:
-                        runs.append(measure(field, count))
+                    with fleet(workers, env, Store(server.url, env), stub.pid, folder) as crew:
+                        runs.append(measure(crew, count))
                     told = f"vendor {ms} ms, {workers} worker(s): {runs[-1].rate:.0f}/s"
                     print(told, file=sys.stderr, flush=True)
     lines = [line(runs, workers, ms, cores) for (ms, workers), runs in found.items()]
