@@ -1,8 +1,10 @@
 """A producer in a process of its own, under the interpreter of its contender.
 
     python -m benchmarks.drive ours burst 500
+    python -m benchmarks.drive ours load 500 16
 
-burst: submit all, then wait for each. ping: one at a time. Prints one line of JSON.
+burst: submit all, then wait for each. load: so many at any time, each waited for by itself.
+Prints one line of JSON.
 """
 
 import asyncio
@@ -14,17 +16,18 @@ import os
 import resource
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 _numbers = itertools.count()
 
 
-def main(contender: str, mode: str, count: int) -> None:
+def main(contender: str, mode: str, count: int, flight: int) -> None:
     """Warm up with a few, then measure."""
     producer = _Producer(importlib.import_module(f"benchmarks.contenders.{contender}"))
     producer.burst(20)
     before, start = _cpu(), time.perf_counter()
-    spans = producer.ping(count) if mode == "ping" else producer.burst(count)
+    spans = producer.load(count, flight) if mode == "load" else producer.burst(count)
     found = {"seconds": time.perf_counter() - start, "cpu_s": _cpu() - before, "spans_ms": spans}
     print(json.dumps(found))
 
@@ -37,24 +40,46 @@ class _Producer:
     def burst(self, count: int) -> list[float]:
         handles = self._do(self._module.submit, [_request() for _ in range(count)])
         for handle in handles:
-            self._check(self._do(self._module.wait, handle))
+            _check(self._do(self._module.wait, handle))
         return []
 
-    def ping(self, count: int) -> list[float]:
-        return [self._span() for _ in range(count)]
+    def load(self, count: int, flight: int) -> list[float]:
+        """Give the time of each, in ms: in threads, or as coroutines where the library has them."""
+        if inspect.iscoroutinefunction(self._module.submit):
+            return self._loop.run_until_complete(self._coroutines(count, flight))
+        if flight == 1:
+            return [self._span(number) for number in range(count)]
+        with ThreadPoolExecutor(flight) as pool:
+            return list(pool.map(self._span, range(count)))
 
-    def _span(self) -> float:
+    def _span(self, _number: int) -> float:
         start = time.perf_counter()
-        self.burst(1)
+        for handle in self._module.submit([_request()]):
+            _check(self._module.wait(handle))
+        return (time.perf_counter() - start) * 1000
+
+    async def _coroutines(self, count: int, flight: int) -> list[float]:
+        numbers = iter(range(count))
+
+        async def some() -> list[float]:
+            return [await self._async_span() for _ in numbers]
+
+        return list(itertools.chain(*await asyncio.gather(*[some() for _ in range(flight)])))
+
+    async def _async_span(self) -> float:
+        start = time.perf_counter()
+        for handle in await self._module.submit([_request()]):
+            _check(await self._module.wait(handle))
         return (time.perf_counter() - start) * 1000
 
     def _do(self, function: Any, argument: Any) -> Any:
         given = function(argument)
         return self._loop.run_until_complete(given) if inspect.isawaitable(given) else given
 
-    def _check(self, answer: Any) -> None:
-        if answer["status"] != "VALID":
-            raise RuntimeError("the answer is not the vendor's")
+
+def _check(answer: Any) -> None:
+    if answer["status"] != "VALID":
+        raise RuntimeError("the answer is not the vendor's")
 
 
 def _request() -> dict[str, Any]:
@@ -72,4 +97,4 @@ def _cpu() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import redis
@@ -48,6 +51,30 @@ def settings(redis_url: str, vendor_url: str, more: Mapping[str, str]) -> dict[s
 
 
 @contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """End the block with TimeoutError after so long, and with SystemExit when told to stop.
+
+    Either way every `finally` runs, so no process or folder is left behind. Main thread only.
+    """
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done after {seconds:g} s")
+
+    def told(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = [signal.signal(signal.SIGALRM, late), signal.signal(signal.SIGTERM, told)]
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in zip((signal.SIGALRM, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+@contextmanager
 def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[int]:
     """Run a process in its own group for the length of the block; gives its id."""
     process = spawn(command, log=log, env=env)
@@ -57,31 +84,40 @@ def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterat
         end(process, 10)
 
 
+@dataclass(frozen=True)
+class Stub:
+    """The vendor's process, and the address to which the delay is added."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def vendor(folder: Path, *, tls: bool = False) -> Iterator[str]:
-    """Run the stub; gives the address to which the delay is added."""
+def vendor(folder: Path, *, tls: bool = False) -> Iterator[Stub]:
+    """Run the stub."""
     log = folder / f"stub-{tls}.log"
     options = ["--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")] if tls else []
     command = [sys.executable, "-m", "benchmarks.stub", *options]
-    with running(command, clean_environment({}), log):
-        port = _first_line(log)
-        yield f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+    with running(command, clean_environment({}), log) as pid:
+        port = said(log, r"^([0-9]+)\n")
+        yield Stub(f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}", pid)
 
 
-def _first_line(log: Path) -> str:
-    for _ in range(200):
-        found = re.match(r"([0-9]+)\n", log.read_text()) if log.exists() else None
-        if found:
+def said(log: Path, pattern: str) -> str:
+    """Wait until a process has said something into its log; gives the pattern's group."""
+    for _ in range(400):
+        text = log.read_text(errors="replace") if log.exists() else ""
+        if found := re.search(pattern, text, re.MULTILINE):
             return found[1]
         time.sleep(0.05)
-    raise RuntimeError(f"the stub did not start; it said:\n{tail(log)}")
+    raise RuntimeError(f"{log.stem} did not start; it said:\n{tail(log)}")
 
 
 def drive(
-    python: str, contender: str, mode: str, count: int, env: Mapping[str, str]
+    python: str, contender: str, mode: str, count: int, env: Mapping[str, str], flight: int = 1
 ) -> dict[str, Any]:
     """Run a producer to its end and give what it measured."""
-    command = [python, "-m", "benchmarks.drive", contender, mode, str(count)]
+    command = [python, "-m", "benchmarks.drive", contender, mode, str(count), str(flight)]
     done = subprocess.run(
         command, env=dict(env), capture_output=True, text=True, timeout=300, check=False
     )
@@ -96,9 +132,28 @@ def tree_cpu(pid: int) -> float:
     return sum(map(_cpu, _tree(pid)))
 
 
+def machine_cpu() -> float:
+    """Give the CPU seconds that the whole machine has used, whoever for."""
+    fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS  # but for idle, and waiting for a disk
+
+
 def tree_memory(pid: int) -> float:
     """Give the proportional memory (MB) of a process and its descendants."""
     return sum(map(_memory, _tree(pid)))
+
+
+def tree_resident(pid: int) -> float:
+    """Give the resident memory (MB) of a process and its descendants."""
+    return sum(_memory(each, "Rss") for each in _tree(pid))
+
+
+def tree_ports(pid: int) -> set[int]:
+    """Give the local TCP ports of a process and its descendants: whose command a server saw."""
+    inodes = {inode for each in _tree(pid) for inode in _sockets(each)}
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    entries = [line.split() for line in lines]
+    return {int(entry[1].split(":")[1], 16) for entry in entries if entry[9] in inodes}
 
 
 def server_cpu(client: "redis.Redis") -> float:
@@ -136,10 +191,18 @@ def _cpu(pid: int) -> float:
     return sum(map(int, fields[11:15])) / _TICKS if fields else 0.0
 
 
-def _memory(pid: int) -> float:
+def _sockets(pid: int) -> Iterator[str]:
+    with suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if found := re.match(r"socket:\[([0-9]+)\]", str(entry.readlink())):
+                    yield found[1]
+
+
+def _memory(pid: int, sort: str = "Pss") -> float:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0.0
-    found = re.search(r"^Pss: +([0-9]+)", text, re.MULTILINE)
+    found = re.search(rf"^{sort}: +([0-9]+)", text, re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0

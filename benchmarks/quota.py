@@ -9,19 +9,21 @@ Everything is a real process on this machine; the sandbox keeps the time of each
 and is the judge. Exits 1 when a goal is missed.
 """
 
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from benchmarks import report
+from benchmarks.machine import bounded
+from benchmarks.report import json_option
 from demo.stage import Stage
 
 GOAL: Final = 0.97
@@ -171,14 +173,36 @@ def _shifted(folder: Path, shift_s: int) -> dict[str, str]:
 @click.option("--margin", "margin_ms", default=1000, show_default=True)
 @click.option("--cut", is_flag=True, help="The vendor halves the quota midway.")
 @click.option("--shift", "shift_s", default=0, help="Seconds that the workers' clocks are wrong.")
-def main(**options: Any) -> None:
+@json_option
+def main(file: Path | None, **options: Any) -> None:
     """Measure how much of the quota a backlog uses, and whether it ever exceeds it."""
     plan = Plan(**options)
-    with tempfile.TemporaryDirectory(prefix="satyapan-quota-") as folder:
-        report = run(plan, Path(folder))
-    click.echo(f"{plan}\n{report}\nload of the machine: {os.getloadavg()[0]:.1f} at the end")
-    click.echo("reached" if report.good else "MISSED")
-    sys.exit(not report.good)
+    with (
+        bounded(plan.length_s + 120),
+        tempfile.TemporaryDirectory(prefix="satyapan-quota-") as folder,
+    ):
+        found = run(plan, Path(folder))
+    told(plan, found).tell(file)
+    sys.exit(not found.good)
+
+
+def told(plan: Plan, found: Report) -> report.Report:
+    """Write what was tried, and what the vendor saw beside the goals."""
+    name = f"{plan.limit} calls in {plan.window_s} s, {plan.workers} workers"
+    name += ", halved midway" * plan.cut + f", clocks wrong by {plan.shift_s} s" * bool(
+        plan.shift_s
+    )
+    peak = f"most calls in any sliding {plan.window_s} s"
+    used = report.Figure(what="quota used", value=found.used, goal=GOAL, at_least=True)
+    return report.Report(
+        name=name,
+        lines=[asdict(found)],
+        figures=[
+            report.Figure(what=peak, value=found.peak, goal=found.allowed),
+            report.Figure(what="refused by the vendor (429)", value=found.refused, goal=0),
+            used,
+        ],
+    )
 
 
 if __name__ == "__main__":

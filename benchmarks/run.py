@@ -6,189 +6,191 @@
 
 Figures are medians over the rounds, with the least and the most of CPU. CPU is the worker's tree +
 the producer + the server, in ms a verification; it is steadier than the rate on a shared machine.
+Commands are those that clients send for one verification; what scripts do inside the server is
+counted beside them, and sweeps, which come with time and not with work, below.
 """
 
-import argparse
-import ast
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import redis
+import click
 
-from benchmarks.machine import (
-    drive,
-    running,
-    server_cpu,
-    server_reads,
-    settings,
-    tree_cpu,
-    tree_memory,
-    vendor,
-)
+from benchmarks.ceiling import ceiling
+from benchmarks.commands import count, watched
+from benchmarks.machine import bounded, settings, vendor
+from benchmarks.report import Figure, Line, Report, json_option
+from benchmarks.rounds import LIBRARY, Figures, Ring, pythons
+from benchmarks.store import Store
 from benchmarks.tls import make_certificate
 from demo.server import EmbeddedServer
 
-OWN = ("ours", "ours_bulk", "celery_bare", "floor")
-PEERS = ("dramatiq_peer", "huey_peer", "rq_peer", "taskiq_peer")
-ARQ = ("arq_peer",)
 BASE = "celery_bare"
-_COLUMNS = (
-    "contender",
-    "CPU ms (min to max)",
-    "x bare Celery",
-    "worker + producer + Redis",
-    "round trips",
-    "verif/s",
-    "p50 ms, one in flight",
-    "worker MB",
-)
+BARE_COMMANDS = 18
+_SHOWN = {
+    "inside scripts": "inside_scripts",
+    "round trips": "trips",
+    "verif/s": "rate",
+    "p50 ms, one in flight": "p50",
+    "worker MB": "memory",
+}
+Found = Mapping[str, Sequence[Figures | None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """One round of one contender. CPU in ms a verification, memory in MB."""
-
-    rate: float
-    worker: float
-    producer: float
-    server: float
-    trips: float
-    memory: float
-    p50: float
-
-    @property
-    def cpu(self) -> float:
-        """Give the CPU of all three."""
-        return self.worker + self.producer + self.server
+def compare(found: Found, one: str, other: str, part: str) -> float | None:
+    """Give the median, over the rounds, of one contender's figure divided by another's."""
+    pairs = zip(found.get(one, ()), found.get(other, ()), strict=False)
+    ratios = [getattr(a, part) / getattr(b, part) for a, b in pairs if a and b]
+    return statistics.median(ratios) if ratios else None
 
 
-class Round:
-    """Runs one contender once: its workers, a warm-up, a burst, and calls one at a time."""
-
-    def __init__(self, server: EmbeddedServer, env: Mapping[str, str], folder: Path) -> None:
-        self._server = server
-        self._env = env
-        self._folder = folder
-
-    def tried(self, python: str, contender: str, count: int, pings: int) -> Figures | None:
-        """Run; one contender's failure must not lose the others' rounds."""
-        try:
-            return self.run(python, contender, count, pings)
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            print(str(error)[-300:], file=sys.stderr)
-            return None
-
-    def run(self, python: str, contender: str, count: int, pings: int) -> Figures:
-        """Measure; the server is emptied first."""
-        with redis.Redis.from_url(self._server.url) as client:
-            client.flushall()
-            command = [python, *_worker(contender, self._env)]
-            log = self._folder / f"{contender}.log"
-            with running(command, self._env, log) as pid:
-                drive(python, contender, "burst", min(count, 150), self._env)
-                found = self._burst(client, pid, python, contender, count)
-                spans = drive(python, contender, "ping", pings, self._env)["spans_ms"]
-        return Figures(**found, p50=statistics.median(spans))
-
-    def _burst(
-        self, client: "redis.Redis", pid: int, python: str, contender: str, count: int
-    ) -> dict[str, float]:
-        worker, server, trips = tree_cpu(pid), server_cpu(client), server_reads(client)
-        told = drive(python, contender, "burst", count, self._env)
-        time.sleep(0.2)  # the last acknowledgements
-        done = count + 20  # the producer's own warm-up ran on the same worker and server
-        return {
-            "rate": count / told["seconds"],
-            "worker": (tree_cpu(pid) - worker) * 1000 / done,
-            "producer": told["cpu_s"] * 1000 / count,
-            "server": (server_cpu(client) - server) * 1000 / done,
-            "trips": (server_reads(client) - trips) / done,
-            "memory": tree_memory(pid),
-        }
+def middle(found: Found, name: str, part: str) -> float | None:
+    """Give the median of a contender's figure."""
+    values = [getattr(each, part) for each in found.get(name, ()) if each]
+    return float(statistics.median(values)) if values else None
 
 
-def _worker(contender: str, env: Mapping[str, str]) -> list[str]:
-    """Read WORKER from the contender's source: its library may not be importable here."""
-    name = "ours" if contender == "ours_bulk" else contender
-    source = (Path(__file__).parent / "contenders" / f"{name}.py").read_text()
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "WORKER":
-            words = [each for each in ast.walk(node.value) if isinstance(each, ast.Constant)]
-            ordered = sorted(words, key=lambda word: (word.lineno, word.col_offset))
-            return [env.get(str(word.value), str(word.value)) for word in ordered]
-    raise LookupError(f"{contender} names no WORKER")
-
-
-def main() -> None:
-    """Run all rounds, then print the table."""
-    given = _options()
-    names = given.contenders or [*OWN, *(PEERS if given.peers else ()), *(ARQ if given.arq else ())]
-    pythons = dict.fromkeys(PEERS, given.peers) | dict.fromkeys(ARQ, given.arq)
-    found: dict[str, list[Figures | None]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory(prefix="satyapan-bench-") as place:
-        folder = Path(place)
-        more = make_certificate(folder) if given.tls else {}
-        more |= dict(pair.split("=", 1) for pair in given.set)
-        with EmbeddedServer(folder / "redis") as server, vendor(folder, tls=given.tls) as address:
-            env = settings(server.url, f"{address}/{given.latency}", more)
-            for number in range(given.rounds):
-                for name in names:
-                    python = pythons.get(name, sys.executable)
-                    this = Round(server, env, folder)
-                    figures = this.tried(python, name, given.count, given.pings)
-                    found[name].append(figures)
-                    told = f"{figures.cpu:.2f} ms CPU" if figures else "failed"
-                    print(f"round {number + 1} {name}: {told}", file=sys.stderr, flush=True)
-    print(table(found))
-
-
-def table(found: Mapping[str, Sequence[Figures | None]]) -> str:
-    """Write the table, with each contender's CPU beside bare Celery's of the same round."""
-    lines = [
-        f"| {' | '.join(_COLUMNS)} |",
-        "|---" * len(_COLUMNS) + "|",
-    ]
-    return "\n".join([*lines, *(_line(name, found) for name in found)])
-
-
-def _line(name: str, found: Mapping[str, Sequence[Figures | None]]) -> str:
-    rounds = [each for each in found[name] if each]
-    if not rounds:
-        return f"| {name} | failed in every round |"
-    cpu = [each.cpu for each in rounds]
-    pairs = zip(found[name], found.get(BASE, ()), strict=False)
-    ratios = [mine.cpu / base.cpu for mine, base in pairs if mine and base]
-    ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
-    middle = {
-        part: statistics.median(getattr(each, part) for each in rounds)
-        for part in Figures.__slots__
+def line(found: Found, name: str) -> Line:
+    """Write a contender's line of the table."""
+    cpu = [each.cpu for each in found[name] if each]
+    if not cpu:
+        return {"contender": name, "CPU ms": "failed in every round"}
+    return {
+        "contender": name,
+        "CPU ms": statistics.median(cpu),
+        "least to most": f"{min(cpu):.2f} to {max(cpu):.2f}",
+        "x bare Celery": compare(found, name, BASE, "cpu") or "",
+        "worker + producer + Redis": _sum(found, name, "worker", "producer", "server"),
+        "commands": middle(found, name, "commands"),
+        "of worker + producer": _sum(found, name, "worker_commands", "producer_commands"),
+        **{title: middle(found, name, part) for title, part in _SHOWN.items()},
     }
-    parts = f"{middle['worker']:.2f} + {middle['producer']:.2f} + {middle['server']:.2f}"
+
+
+def _sum(found: Found, name: str, *parts: str) -> str:
+    return " + ".join(f"{middle(found, name, part) or 0:.2f}" for part in parts)
+
+
+def figures(found: Found, *, tls: bool, most: float) -> list[Figure]:
+    """Hold what was found against the goals; `most` is what the stub can answer in a second."""
+    single = "single submit, CPU beside bare Celery"
+    ratio = compare(found, "ours", BASE, "cpu")
+    if tls:
+        return [Figure(what=f"{single}, HTTPS", value=ratio, goal=0.15, unit="x")]
+    at_most = Figure(what=single, value=ratio, goal=0.9, unit="x")
+    return [at_most, *_single(found), *_bulk(found), _stub(found, most)]
+
+
+def _single(found: Found) -> list[Figure]:
+    p50, commands = compare(found, "ours", BASE, "p50"), middle(found, "ours", "commands")
+    beside = "single submit, p50 at one in flight beside bare Celery"
+    return [
+        Figure(what=beside, value=p50, goal=1.0, unit="x"),
+        Figure(
+            what="single submit, commands beside bare Celery's 18",
+            value=commands,
+            goal=BARE_COMMANDS,
+        ),
+    ]
+
+
+def _bulk(found: Found) -> list[Figure]:
+    cpu, ratio = middle(found, "ours_bulk", "cpu"), compare(found, BASE, "ours_bulk", "cpu")
+    beside = "bulk, verifications per CPU-second beside bare Celery"
+    return [
+        Figure(what="bulk, CPU", value=cpu, goal=2.3, unit="ms"),
+        Figure(what=beside, value=ratio, goal=3.0, unit="x", at_least=True),
+        *(_against(found, name) for name in found if name in LIBRARY),
+    ]
+
+
+def _against(found: Found, peer: str) -> Figure:
+    value = compare(found, "ours_bulk", peer, "cpu")
+    return Figure(what=f"bulk, CPU beside {peer}", value=value, goal=1.0, unit="x")
+
+
+def _stub(found: Found, most: float) -> Figure:
+    fastest = max(middle(found, name, "rate") or 0 for name in found)
+    what = "the stub's most requests beside the fastest contender"
+    value = most / fastest if fastest else None
+    return Figure(what=what, value=value, goal=3.0, unit="x", at_least=True)
+
+
+def sweep_commands(url: str, env: Mapping[str, str]) -> str:
+    """Tell what one sweep sends when nothing is due."""
+    store = Store(url, env)
+    store.parts.sweep.once()  # its scripts are known now, and the mark is fresh
+    seen = count(watched(store.redis, store.parts.sweep.once), ())
     return (
-        f"| {name} | {statistics.median(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f}) | {ratio} "
-        f"| {parts} | {middle['trips']:.1f} | {middle['rate']:.0f} | {middle['p50']:.1f} "
-        f"| {middle['memory']:.0f} |"
+        f"one sweep of a worker with nothing due: {seen.sweeps} commands (every 0.25 s by default; "
+        "once a second one more, the mark that it lives)"
     )
 
 
-def _options() -> argparse.Namespace:
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    options.add_argument("contenders", nargs="*", help="default: all")
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--count", type=int, default=500, help="verifications a round")
-    options.add_argument("--pings", type=int, default=30, help="calls one at a time")
-    options.add_argument("--latency", type=int, default=20, help="the vendor's, in ms")
-    options.add_argument("--tls", action="store_true", help="HTTPS, with the usual CA bundle")
-    options.add_argument("--peers", default="", help="a Python that has requirements.txt")
-    options.add_argument("--arq", default="", help="a Python that has arq and aiohttp")
-    options.add_argument("--set", action="append", default=[], help="NAME=VALUE for all processes")
-    return options.parse_args()
+def play(ring: Ring, contenders: Mapping[str, str], rounds: int, size: int, pings: int) -> Found:
+    """Run all rounds, interleaved."""
+    found: dict[str, list[Figures | None]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name, python in contenders.items():
+            figures = ring.tried(python, name, size, pings)
+            found[name].append(figures)
+            told = f"{figures.cpu:.2f} ms CPU" if figures else "failed"
+            print(f"round {number + 1} {name}: {told}", file=sys.stderr, flush=True)
+    return found
+
+
+def on_stage(
+    latency: int, more: Mapping[str, str], *, tls: bool, work: Callable[[Ring, float], Any]
+) -> Any:
+    """Start server and stub, measure what the stub can answer, and work there."""
+    with tempfile.TemporaryDirectory(prefix="satyapan-bench-") as place:
+        folder = Path(place)
+        trust = make_certificate(folder) if tls else {}
+        with EmbeddedServer(folder / "redis") as server, vendor(folder, tls=tls) as stub:
+            most = 0.0 if tls else ceiling(stub.address, latency, 2)
+            env = settings(server.url, f"{stub.address}/{latency}", {**trust, **more})
+            return work(Ring(server.url, stub.pid, env, folder), most)
+
+
+@click.command()
+@click.argument("wanted", nargs=-1)
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--count", "size", default=500, show_default=True, help="Verifications a round.")
+@click.option("--pings", default=30, show_default=True, help="Calls one at a time.")
+@click.option("--latency", default=20, show_default=True, help="The vendor's, in ms.")
+@click.option("--tls", is_flag=True, help="HTTPS, with the usual CA bundle.")
+@click.option("--peers", default="", help="A Python that has requirements.txt.")
+@click.option("--arq", default="", help="A Python that has arq and aiohttp.")
+@click.option("--set", "pairs", multiple=True, help="NAME=VALUE for all processes.")
+@json_option
+def main(wanted: Sequence[str], pairs: Sequence[str], file: Path | None, **given: Any) -> None:
+    """Compare what a verification costs; WANTED names contenders, all by default."""
+    contenders, missing = pythons(wanted, given["peers"], given["arq"])
+
+    def work(ring: Ring, most: float) -> Report:
+        found = play(ring, contenders, given["rounds"], given["size"], given["pings"])
+        notes = [*missing, sweep_commands(ring.url, ring.env), *_stub_notes(found, most)]
+        return Report(
+            name="what a verification costs" + (", HTTPS" if given["tls"] else ""),
+            lines=[line(found, name) for name in found],
+            figures=figures(found, tls=given["tls"], most=most),
+            notes=notes,
+        )
+
+    with bounded(120 + len(contenders) * given["rounds"] * (60 + given["size"] / 10)):
+        more = dict(pair.split("=", 1) for pair in pairs)
+        on_stage(given["latency"], more, tls=given["tls"], work=work).tell(file)
+
+
+def _stub_notes(found: Found, most: float) -> list[str]:
+    cores = max(middle(found, name, "stub_cores") or 0 for name in found)
+    busy = f"the stub took at most {cores:.2f} cores in any contender's burst"
+    return [busy, f"the stub alone answers {most:,.0f} requests/s to a raw client"][
+        : 2 if most else 1
+    ]
 
 
 if __name__ == "__main__":

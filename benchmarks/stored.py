@@ -1,131 +1,141 @@
 """What a finished passport costs in Redis, and what stored rows and a backlog cost each step.
 
     python -m benchmarks.stored
-    python -m benchmarks.stored --sizes 1000,10000,100000,1000000
+    python -m benchmarks.stored --rows 1000,10000,100000,1000000 --backlog 100000
 
-For each size: bytes a row, and the CPU and time of submit, claim, sweep and list beside that many
-finished rows and a tenth as many waiting ones.
+Each number of finished rows has a server of its own, filled beforehand: one row by the ledger's
+own scripts, the rest in batches on the server, where each has an id, a sealed result and an event
+of its own and can be read and opened like the first. The last server holds the most rows and a
+backlog of verifications, submitted in bulk, that are all due. The steps are measured in turns
+on all of them, so that whatever else the machine does hits all alike; times are medians. No server
+writes its append-only file anew meanwhile: that comes when it comes, and takes a core.
 """
 
-import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Final
 
-import redis
+import click
 
-from benchmarks.machine import settings
-from config.settings import Settings, read_settings
+from benchmarks.machine import bounded
+from benchmarks.report import Figure, Line, Report, json_option
+from benchmarks.store import Store
 from demo.server import EmbeddedServer
-from satyapan import State, Verifications
-from satyapan.names import Keys
-from satyapan.records import Row
-from worker.build import Parts, build
+from satyapan import State
 
-_REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01", "name": "John Doe"}
-_ANSWER = {
-    "reference_id": "7083347",
-    "status": "VALID",
-    "file_number": "PA1079341954215",
-    "name": "JOHN DOE",
-    "dob": "2007-03-01",
-    "application_type": "Tatkaal",
-    "application_received_date": "2016-08-23",
-}
-_STEPS = 200
+LEAST_BACKLOG: Final = 1000
+SAME: Final = 1.25
+"""What counts as "as fast": so many times as long as beside the fewest rows, noise included."""
+MOST_BYTES: Final = 1200
+STEPS: Final = ("submit ms", "claim ms", "work ms", "sweep ms", "list ms", "sweep, us a due row")
 
 
-class Store:
-    """A ledger filled through its own scripts: submit, claim, commit."""
+@dataclass
+class Place:
+    """A server with its rows, and how long each step took there (ms)."""
 
-    def __init__(self, url: str) -> None:
-        told: Settings = read_settings(settings(url, "http://127.0.0.1:1", {}))
-        self.parts: Parts = build(told, lambda _task, _ids: True)
-        self.client = Verifications(told.producer)
-        self.keys = Keys(told.producer.prefix)
-        self.redis: Any = redis.Redis.from_url(url)
+    store: Store
+    rows: int
+    backlog: int
+    row_bytes: int = 0
+    all_bytes: float = 0.0
+    spans: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
 
-    def submit(self, names: Iterator[str], count: int) -> list[str]:
-        """Submit so many."""
-        items = [{"request": _REQUEST, "key": next(names)} for _ in range(count)]
-        return [one.id for one in self.client.submit_many("passport", items) if hasattr(one, "id")]
+    def fill(self) -> None:
+        """Write the rows and the backlog."""
+        self.store.keep_file()
+        before, start = self.store.used(), time.perf_counter()
+        row_id = self.store.fill(self.rows)
+        self.row_bytes = self.store.row_bytes(row_id)
+        self.all_bytes = (self.store.used() - before) / self.rows
+        self.store.submit(self.backlog)
+        took = time.perf_counter() - start
+        told = f"{self.rows:,} rows and {self.backlog:,} waiting: {took:.0f} s"
+        print(told, file=sys.stderr, flush=True)
 
-    def finish(self, row_id: str) -> None:
-        """End a verification as a worker would, without the call."""
-        ledger = self.parts.ledger
-        claim = ledger.claim(row_id)
-        if claim is None:
-            raise RuntimeError(f"{row_id} could not be claimed")
-        sent = replace(claim.row, state=State.SENT, attempts=1)
-        sent = ledger.commit(claim.row, sent, (), claim.now, keep=True, alias="")
-        ledger.commit(sent, _ended(sent), ("done",), claim.now, keep=False, alias="")
+    def measure(self, times: int) -> None:
+        """Take each step so many times."""
+        store, ids = self.store, list[str]()
+        self._take("submit ms", times, lambda: ids.append(store.submit_one()))
+        self._take("claim ms", times // 2, lambda: store.parts.ledger.claim(ids.pop()))
+        self._take("work ms", times // 2, lambda: store.finish(ids.pop()))
+        self._take("list ms", times, lambda: store.client.newest(State.DONE, 20))
+        self._sweep_all()
+        self._take("sweep ms", times, store.parts.sweep.once)
 
-    def used(self) -> int:
-        """Give the bytes that the server's data take."""
-        told: Any = self.redis.info("memory")
-        return int(told["used_memory"])
+    def _sweep_all(self) -> None:
+        """Wake the whole backlog; what is due then is under way, and the next sweeps find none."""
+        due, start = self.store.make_due(), time.perf_counter()
+        self.store.parts.sweep.once()
+        self.spans["sweep, us a due row"].append((time.perf_counter() - start) * 1e6 / due)
 
-    def row_bytes(self, row_id: str) -> int:
-        """Give the bytes of one row."""
-        return int(self.redis.memory_usage(self.keys.row(row_id), samples=0))
+    def _take(self, step: str, times: int, work: Callable[[], object]) -> None:
+        for _ in range(times):
+            start = time.perf_counter()
+            work()
+            self.spans[step].append((time.perf_counter() - start) * 1000)
+
+    def line(self) -> Line:
+        """Write the line of the table."""
+        sizes = {"finished rows": self.rows, "waiting": self.backlog}
+        memory = {"bytes a row": self.row_bytes, "bytes in all": self.all_bytes}
+        return {**sizes, **memory, **{step: median(self.spans[step]) for step in STEPS}}
 
 
-def _ended(row: Row) -> Row:
-    done = replace(row, state=State.DONE, status="VALID", http=200, reference="7083347", due=0)
-    return replace(done, result={"verification_id": row.id, **_ANSWER}, request={}, deadline=0)
-
-
-def measure(store: Store, size: int, names: Iterator[str], had: int) -> str:
-    """Grow the store to a size and measure there; gives a line of the table."""
-    before = store.used()
-    row_id = ""
-    for row_id in store.submit(names, size - had):
-        store.finish(row_id)
-    each = (store.used() - before) / (size - had)
-    row = store.row_bytes(row_id)
-    store.submit(names, size // 10)
-    waiting = iter(store.submit(names, _STEPS))
-    spans = [
-        _span(lambda: store.client.submit("passport", _REQUEST, key=next(names))),
-        _span(lambda: store.finish(next(waiting))),
-        _span(store.parts.sweep.once),
-        _span(lambda: store.client.newest(State.DONE, 20)),
+def figures(lines: Sequence[Line]) -> list[Figure]:
+    """Hold the largest place against the smallest, and its bytes against the goal."""
+    first, last = lines[0], lines[-1]
+    beside = f"beside {last['finished rows']:,} rows and {last['waiting']:,} due"
+    sizes = {"its row": last["bytes a row"], "with event and indexes": last["bytes in all"]}
+    ratios = {step.partition(" ms")[0]: last[step] / first[step] for step in STEPS}
+    return [
+        *(
+            Figure(what=f"a finished passport, {what}", value=size, goal=MOST_BYTES, unit="bytes")
+            for what, size in sizes.items()
+        ),
+        *(
+            Figure(what=f"{step} {beside}", value=ratio, goal=SAME, unit="x")
+            for step, ratio in ratios.items()
+        ),
     ]
-    return (
-        f"| {size:,} | {row} | {each:.0f} | " + " | ".join(f"{span:.2f}" for span in spans) + " |"
-    )
 
 
-def _span(step: Callable[[], object]) -> float:
-    """Give the median time of a step, in ms."""
-    spans = []
-    for _ in range(_STEPS // 2):
-        start = time.perf_counter()
-        step()
-        spans.append(time.perf_counter() - start)
-    return sorted(spans)[len(spans) // 2] * 1000
+def places(opened: ExitStack, sizes: Sequence[int], backlog: int) -> list[Place]:
+    """Start and fill the servers, the smallest first, the one with the backlog last."""
+    wanted = [(rows, LEAST_BACKLOG) for rows in sizes] + [(max(sizes), backlog)]
+    found = []
+    for rows, waiting in wanted:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="satyapan-stored-")))
+        server = opened.enter_context(EmbeddedServer(folder))
+        found.append(Place(Store(server.url), rows, waiting))
+        found[-1].fill()
+    return found
 
 
-def main() -> None:
-    """Measure at each size, on one growing store."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--sizes", default="1000,10000,100000")
-    sizes = [int(size) for size in options.parse_args().sizes.split(",")]
-    names = (str(number) for number in range(10**9))
-    print(
-        "| finished rows | bytes a row | bytes in all | submit ms | work ms | sweep ms | list ms |"
-    )
-    print("|---" * 7 + "|")
-    with tempfile.TemporaryDirectory() as place, EmbeddedServer(Path(place)) as server:
-        store, had = Store(server.url), 0
-        for size in sizes:
-            print(measure(store, size, names, had), flush=True)
-            had = size
-    sys.stdout.flush()
+@click.command()
+@click.option("--rows", default="1000,10000,100000", show_default=True, help="Finished rows.")
+@click.option("--backlog", default=10_000, show_default=True, help="How many are due, at last.")
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--times", default=40, show_default=True, help="Each step in a round.")
+@json_option
+def main(rows: str, backlog: int, rounds: int, times: int, file: Path | None) -> None:
+    """Measure each step beside so many rows."""
+    sizes = sorted(int(size) for size in rows.split(","))
+    limit = 120 + (sum(sizes) + max(sizes)) / 2000 + backlog / 50
+    with bounded(limit), ExitStack() as opened:
+        found = places(opened, sizes, backlog)
+        for number in range(rounds):
+            for place in found:
+                place.measure(times)
+            print(f"round {number + 1}", file=sys.stderr, flush=True)
+        lines = [place.line() for place in found]
+    Report(name="stored rows and a backlog", lines=lines, figures=figures(lines)).tell(file)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Ours (one listener for the process) beside Celery's `AsyncResult.get` with its d
 The process that makes results is not counted. Latency is from the result's commit to its waiter.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -17,12 +16,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.machine import ROOT, settings
+import click
+
+from benchmarks.machine import ROOT, bounded, settings
+from benchmarks.report import Figure, Line, Report, json_option
 from demo.server import EmbeddedServer
+
+
+class Found(NamedTuple):
+    """One round of one side: CPU of the waiting process, and how late results were in hand."""
+
+    cpu_ms: float
+    p50_ms: float
+    p99_ms: float
 
 
 class Celerys:
@@ -51,13 +62,13 @@ class Ours:
     """Results by the row and the channel."""
 
     def __init__(self) -> None:
-        from benchmarks.stored import Store  # noqa: PLC0415  as above
+        from benchmarks.store import Store  # noqa: PLC0415  as above
 
         self._store = Store(os.environ["BENCH_REDIS_URL"])
 
     def names(self, count: int) -> list[str]:
         """Submit, without waking anybody."""
-        return self._store.submit(map(str, range(count)), count)
+        return self._store.submit(count)
 
     def wait(self, name: str) -> None:
         """Wait as one would."""
@@ -94,23 +105,31 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def once(side: str, waiters: int, rate: float) -> tuple[float, list[float]]:
-    """Measure one side on a fresh server: CPU in ms a result, and the latencies in ms."""
+def once(side: str, waiters: int, rate: float) -> Found:
+    """Measure one side on a fresh server."""
     with tempfile.TemporaryDirectory() as place, EmbeddedServer(Path(place)) as server:
         env = settings(server.url, "http://127.0.0.1:1", {})
         os.environ.update(env)
         maker = SIDES[side]()
         names = maker.names(waiters)
-        command = [sys.executable, "-m", "benchmarks.waiting", "--wait", side]
-        with subprocess.Popen(
-            command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as child:
+        with _child(side, env) as child:
             return _finish_all(child, maker, names, rate)
 
 
-def _finish_all(
-    child: "subprocess.Popen[str]", maker: Any, names: list[str], rate: float
-) -> tuple[float, list[float]]:
+@contextmanager
+def _child(side: str, env: Mapping[str, str]) -> "Iterator[subprocess.Popen[str]]":
+    """Run the process that waits; it is gone with the block."""
+    command = [sys.executable, "-m", "benchmarks.waiting", "--wait", side]
+    with subprocess.Popen(
+        command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def _finish_all(child: "subprocess.Popen[str]", maker: Any, names: list[str], rate: float) -> Found:
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("the child has no pipes")
     child.stdin.write(json.dumps(names) + "\n")
@@ -120,7 +139,7 @@ def _finish_all(
     made = dict(_paced(maker, names, rate))
     told = json.loads(child.stdout.readline())
     spans = sorted((told["came"][name] - made[name]) * 1000 for name in names)
-    return told["cpu_ms"], spans
+    return Found(told["cpu_ms"], spans[len(spans) // 2], spans[len(spans) * 99 // 100])
 
 
 def _paced(maker: Any, names: list[str], rate: float) -> Iterator[tuple[str, float]]:
@@ -131,28 +150,48 @@ def _paced(maker: Any, names: list[str], rate: float) -> Iterator[tuple[str, flo
         yield name, time.monotonic()
 
 
-def main() -> None:
-    """Wait, as a child; or run the rounds and print the table."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--waiters", type=int, default=1000)
-    options.add_argument("--rate", type=float, default=400)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--wait", default="")
-    given = options.parse_args()
-    if given.wait:
-        wait(given.wait, json.loads(sys.stdin.readline()))
+def line(side: str, rounds: Sequence[Found], base: float) -> Line:
+    """Write the medians of a side; `base` is what Celery takes."""
+    cpu, p50, p99 = (statistics.median(part) for part in zip(*rounds, strict=True))
+    return {
+        "side": side,
+        "CPU ms a result": cpu,
+        "x Celery": cpu / base,
+        "p50 ms": p50,
+        "p99 ms": p99,
+    }
+
+
+def figures(ours: Line, waiters: int, rate: float) -> list[Figure]:
+    """Hold our side against the goals."""
+    what = f"{waiters:,} waiters at {rate:g} results/s"
+    ratio, late = ours["x Celery"], ours["p99 ms"]
+    return [
+        Figure(what=f"{what}, CPU beside AsyncResult.get", value=ratio, goal=0.2, unit="x"),
+        Figure(what=f"{what}, p99 from commit to waiter", value=late, goal=5.0, unit="ms"),
+    ]
+
+
+@click.command()
+@click.option("--waiters", default=1000, show_default=True)
+@click.option("--rate", default=400.0, show_default=True, help="Results a second.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--wait", "side", default="", hidden=True)
+@json_option
+def main(waiters: int, rate: float, rounds: int, side: str, file: Path | None) -> None:
+    """Measure what waiting costs."""
+    if side:  # the child
+        wait(side, json.loads(sys.stdin.readline()))
         return
-    found: dict[str, list[tuple[float, list[float]]]] = {side: [] for side in SIDES}
-    for _ in range(given.rounds):
-        for side in SIDES:
-            found[side].append(once(side, given.waiters, given.rate))
-    print("| side | CPU ms a result | x Celery | p50 ms | p99 ms |\n|---|---|---|---|---|")
-    base = statistics.median(cpu for cpu, _ in found["celery"])
-    for side, rounds in found.items():
-        cpu = statistics.median(each for each, _ in rounds)
-        p50 = statistics.median(spans[len(spans) // 2] for _, spans in rounds)
-        p99 = statistics.median(spans[len(spans) * 99 // 100] for _, spans in rounds)
-        print(f"| {side} | {cpu:.2f} | {cpu / base:.2f} | {p50:.2f} | {p99:.2f} |")
+    found: dict[str, list[Found]] = {name: [] for name in SIDES}
+    with bounded(60 + rounds * 2 * (60 + waiters / rate)):
+        for _ in range(rounds):
+            for name in SIDES:
+                found[name].append(once(name, waiters, rate))
+    base = statistics.median(each.cpu_ms for each in found["celery"])
+    lines = [line(name, rounds_, base) for name, rounds_ in found.items()]
+    goals = figures(lines[0], waiters, rate)
+    Report(name="waiting for results", lines=lines, figures=goals).tell(file)
 
 
 if __name__ == "__main__":

@@ -1,94 +1,88 @@
-"""How fast webhooks are accepted: a steady rate against the deployed command and a real server.
+"""How fast the listening side is: webhooks and returns, with store and wake-up, on a real server.
 
+    python -m benchmarks.webhooks
     python -m benchmarks.webhooks --rate 200 --seconds 30
 
-Each delivery is due at its own moment, whether or not the ones before it were answered. Two times
-are told: from that moment (what the vendor would see of a server that can't keep up) and from the
-first byte. Generator, web processes and server share this machine. Exits 1 when an answer is not
-2xx, a webhook is missing from the inbox, or the goal is missed.
+The deployed command answers. A webhook is verified, stored in the inbox and told to the workers; a
+person's return reads the row, marks the look and tells the workers: each return here is of another
+verification, so none is spared its wake-up. Both are sent at a steady rate first, then as fast as
+they are answered. Generator, web processes and server share this machine. Exits 1 when an answer
+is not 2xx, something is missing from inbox or queue, or a goal is missed.
 """
 
 import base64
 import hashlib
 import hmac
-import http.client
 import json
 import os
-import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
 import redis
 
+from benchmarks.load import Load, Request
+from benchmarks.machine import bounded
+from benchmarks.report import Figure, Line, Report, json_option
+from config.settings import read_settings
+from config.tokens import ReturnTokens, return_url
 from demo.environment import fresh_settings
 from demo.server import EmbeddedServer
 from demo.supervisor import Supervisor
+from satyapan import Verification, Verifications
+from satyapan.names import FOLLOW_QUEUE
 
 GOAL_MS: Final = 50.0
-SENDERS: Final = 24
 WARM_UP: Final = 100
 SECRET: Final = b"sandbox-secret"
 COMMAND: Final = (sys.executable, "-m", "satyapan.cli", "callbacks", "--bind", "127.0.0.1:0")
+KIND: Final = "digilocker"
+Make = Callable[[int], Sequence[Request]]
 
 
-@dataclass
-class Load:
-    """What is sent, and what came back."""
+@dataclass(frozen=True)
+class Site:
+    """The callbacks app, and the installation it belongs to."""
 
     address: tuple[str, int]
-    deliveries: Sequence[tuple[bytes, dict[str, str]]]
-    rate: float
-    begin: float = 0.0
-    next_one: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    statuses: Counter[int] = field(default_factory=Counter)
-    from_due: list[float] = field(default_factory=list)
-    from_sent: list[float] = field(default_factory=list)
+    env: Mapping[str, str]
+    server: Any
+    numbers: Iterator[int]
 
-    def run(self) -> None:
-        """Send everything, each at its time."""
-        self.begin = time.perf_counter() + 0.1
-        senders = [threading.Thread(target=self._send_all) for _ in range(SENDERS)]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
+    def webhooks(self, many: int) -> list[Request]:
+        """Write and sign so many webhooks."""
+        return [delivery(next(self.numbers)) for _ in range(many)]
 
-    def _send_all(self) -> None:
-        connection = http.client.HTTPConnection(*self.address, timeout=30)
-        while True:
-            with self.lock:
-                number, self.next_one = self.next_one, self.next_one + 1
-            if number >= len(self.deliveries):
-                connection.close()
-                return
-            self._send(connection, number)
+    def returns(self, many: int) -> list[Request]:
+        """Submit so many journeys, and write the return of each person."""
+        items = [
+            {"request": {"document_requested": ["AADHAAR"]}, "key": f"r-{next(self.numbers)}"}
+            for _ in range(many)
+        ]
+        hooks = read_settings(self.env).callbacks
+        tokens = ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s)
+        done = Verifications.from_env(self.env).submit_many(KIND, items)
+        ids = [one.id for one in done if isinstance(one, Verification)]
+        return [Request("GET", return_url("", KIND, tokens.sign(KIND, each))) for each in ids]
 
-    def _send(self, connection: http.client.HTTPConnection, number: int) -> None:
-        due = self.begin + number / self.rate
-        time.sleep(max(0.0, due - time.perf_counter()))
-        body, headers = self.deliveries[number]
-        sent = time.perf_counter()
-        connection.request("POST", "/webhooks/cashfree", body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        done = time.perf_counter()
-        with self.lock:
-            self.statuses[answer.status] += 1
-            self.from_due.append((done - due) * 1000)
-            self.from_sent.append((done - sent) * 1000)
+    def told(self) -> int:
+        """Count the wake-ups that wait for workers, of which there are none."""
+        return int(self.server.llen(f"satyapan:broker:{FOLLOW_QUEUE}"))
+
+    def kept(self) -> int:
+        """Count the webhooks in the inbox."""
+        return sum(1 for _ in self.server.scan_iter("satyapan:inbox:*", count=1000))
 
 
-def delivery(number: int) -> tuple[bytes, dict[str, str]]:
+def delivery(number: int) -> Request:
     """Write and sign a webhook of the usual size, as the vendor does."""
     person = {"name": "Asha Namuna", "dob": "15-08-1990", "gender": "F", "mobile": "9000000001"}
     data = {
@@ -104,59 +98,86 @@ def delivery(number: int) -> tuple[bytes, dict[str, str]]:
     body = json.dumps({**event, "data": data}).encode()
     timestamp = str(time.time_ns() // 1_000_000)
     mac = hmac.digest(SECRET, timestamp.encode() + body, hashlib.sha256)
-    return body, {
+    headers = {
         "Content-Type": "application/json",
         "x-webhook-timestamp": timestamp,
         "x-webhook-signature": base64.b64encode(mac).decode(),
     }
+    return Request("POST", "/webhooks/cashfree", body, headers)
 
 
-def kept(url: str, prefix: str = "satyapan") -> int:
-    """Count the webhooks in the inbox."""
-    with redis.Redis.from_url(url) as client:
-        return sum(1 for _ in client.scan_iter(f"{prefix}:inbox:*", count=1000))
+@contextmanager
+def site(folder: Path, workers: int) -> Iterator[Site]:
+    """Run the callbacks command over a server of its own."""
+    with EmbeddedServer(folder / "redis") as server, Supervisor(folder / "logs") as processes:
+        env = {"PATH": os.environ["PATH"], **fresh_settings(server.url)}
+        command = [*COMMAND, "--workers", str(workers)]
+        ready = r"listening on (?P<url>http://\S+)"
+        child = processes.start("callbacks", command, env=env, ready=ready)
+        parts = urlsplit(child.ready["url"] if child.ready else "")
+        address = (str(parts.hostname), int(parts.port or 0))
+        with redis.Redis.from_url(server.url) as client:
+            yield Site(address, env, client, count(1))
 
 
-def line(name: str, times: Sequence[float]) -> str:
-    """Write a distribution."""
-    cuts = statistics.quantiles(times, n=1000, method="inclusive")
-    p50, p90, p99, p999 = (cuts[at - 1] for at in (500, 900, 990, 999))
-    return f"{name:16}{p50:9.1f}{p90:9.1f}{p99:9.1f}{p999:9.1f}{max(times):9.1f}"
+def play(place: Site, make: Make, rate: float, many: int) -> list[Load]:
+    """Send some to warm up, so many at the rate, and so many as fast as they are answered."""
+    Load(place.address, make(WARM_UP), rate).run()
+    loads = [Load(place.address, make(many), each) for each in (rate, 0.0)]
+    for load in loads:
+        load.run()
+    return loads
 
 
-def report(load: Load, stored: int) -> bool:
-    """Tell how it went; returns whether the goal was met."""
-    count = len(load.deliveries)
-    p99 = statistics.quantiles(load.from_due, n=100, method="inclusive")[98]
-    click.echo(f"{count} webhooks at {load.rate:g}/s, answers {dict(load.statuses)}")
-    click.echo(f"in the inbox: {stored - WARM_UP}; load of the machine: {os.getloadavg()[0]:.1f}")
-    click.echo(f"{'ms':16}{'p50':>9}{'p90':>9}{'p99':>9}{'p99.9':>9}{'max':>9}")
-    click.echo(line("from due moment", load.from_due))
-    click.echo(line("from first byte", load.from_sent))
-    whole = load.statuses == {200: count} and stored == count + WARM_UP
-    click.echo(f"goal p99 <= {GOAL_MS:g} ms: {'met' if p99 <= GOAL_MS else 'missed'}")
-    return whole and p99 <= GOAL_MS
+def faults(place: Site, hooks: Sequence[Load], visits: Sequence[Load], before: int) -> list[str]:
+    """Tell what is missing; `before` is how many wake-ups waited when the returns began."""
+    sent = [WARM_UP + sum(len(load.requests) for load in loads) for loads in (hooks, visits)]
+    found = [f"answers {dict(load.statuses)}" for load in (*hooks, *visits) if not load.whole]
+    pairs = {
+        "webhooks in the inbox": (place.kept(), sent[0]),
+        "wake-ups of webhooks": (before, sent[0]),
+        "wake-ups of returns": (place.told() - before, sent[1]),
+    }
+    return found + [
+        f"{what}: {is_} of {all_}" for what, (is_, all_) in pairs.items() if is_ != all_
+    ]
+
+
+def figures(lines: Sequence[Line]) -> list[Figure]:
+    """Hold what came at a steady rate against the goal."""
+    return [
+        Figure(
+            what=f"p99 of {each['route']} at {each['sent']}",
+            value=each["p99 ms"],
+            goal=GOAL_MS,
+            unit="ms",
+        )
+        for each in lines
+        if "/s" in each["sent"]
+    ]
 
 
 @click.command()
-@click.option("--rate", default=200.0, show_default=True, help="Webhooks a second.")
-@click.option("--seconds", default=30.0, show_default=True, help="How long.")
+@click.option("--rate", default=200.0, show_default=True, help="Requests a second.")
+@click.option("--seconds", default=10.0, show_default=True, help="How long.")
 @click.option("--workers", default=2, show_default=True, help="Web processes.")
-def main(rate: float, seconds: float, workers: int) -> None:
-    """Measure how fast webhooks are accepted, store included."""
-    with tempfile.TemporaryDirectory() as place, EmbeddedServer(Path(place) / "redis") as server:
-        with Supervisor(Path(place) / "logs") as processes:
-            env = {"PATH": os.environ["PATH"], **fresh_settings(server.url)}
-            command = [*COMMAND, "--workers", str(workers)]
-            ready = r"listening on (?P<url>http://\S+)"
-            child = processes.start("callbacks", command, env=env, ready=ready)
-            parts = urlsplit(child.ready["url"] if child.ready else "")
-            address = (str(parts.hostname), int(parts.port or 0))
-            Load(address, [delivery(-n) for n in range(1, WARM_UP + 1)], rate).run()
-            load = Load(address, [delivery(n) for n in range(round(rate * seconds))], rate)
-            load.run()
-        good = report(load, kept(server.url))
-    sys.exit(0 if good else 1)
+@json_option
+def main(rate: float, seconds: float, workers: int, file: Path | None) -> None:
+    """Measure how fast webhooks and returns are answered, store and wake-up included."""
+    many = round(rate * seconds)
+    with (
+        bounded(120 + seconds * 10),
+        tempfile.TemporaryDirectory(prefix="satyapan-hooks-") as folder,
+        site(Path(folder), workers) as place,
+    ):
+        hooks = play(place, place.webhooks, rate, many)
+        before = place.told()
+        visits = play(place, place.returns, rate, many)
+        missing = faults(place, hooks, visits, before)
+    lines = [load.line("webhooks") for load in hooks] + [load.line("returns") for load in visits]
+    goals = figures(lines)
+    Report(name="webhooks and returns", lines=lines, figures=goals, notes=missing).tell(file)
+    sys.exit(bool(missing) or any(goal.verdict != "reached" for goal in goals))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ WORKER = [
 backend: Any = RedisAsyncResultBackend(redis_url=REDIS, result_ex_time=600)
 broker = ListQueueBroker(url=REDIS).with_result_backend(backend)
 _http: list[aiohttp.ClientSession] = []
+_started: list[bool] = []
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
@@ -34,7 +35,9 @@ async def verify(request: dict[str, Any]) -> Any:
 
 async def submit(requests: list[dict[str, Any]]) -> list[Any]:
     """Send one message for each."""
-    await broker.startup()
+    if not _started:
+        _started.append(True)
+        await broker.startup()
     return [await verify.kiq(request) for request in requests]
 
 

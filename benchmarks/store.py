@@ -1,0 +1,126 @@
+"""A ledger with so many rows in it: some through its own scripts, very many in larger steps."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from benchmarks.machine import settings
+from config.settings import Settings, read_settings
+from satyapan import State, Verification, Verifications
+from satyapan.broker import Waker, wake_app
+from satyapan.events import write_event
+from satyapan.ids import derive_id
+from satyapan.names import Keys
+from satyapan.records import Row
+from satyapan.rows import sealed_name
+from worker.build import Parts, build
+
+REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01", "name": "John Doe"}
+ANSWER: Final = {
+    "reference_id": "7083347",
+    "status": "VALID",
+    "file_number": "PA1079341954215",
+    "name": "JOHN DOE",
+    "dob": "2007-03-01",
+    "application_type": "Tatkaal",
+    "application_received_date": "2016-08-23",
+}
+_BATCH: Final = 500
+_BULK: Final = 1000
+
+
+class Store:
+    """The ledger of one server, as a producer and as a worker's parts see it."""
+
+    def __init__(self, url: str, env: Mapping[str, str] | None = None) -> None:
+        told: Settings = read_settings(env or settings(url, "http://127.0.0.1:1", {}))
+        self._told = told.producer
+        self.parts: Parts = build(told, Waker(wake_app(told.producer)).wake)
+        self.client = Verifications(told.producer)
+        self.keys = Keys(told.producer.prefix)
+        self.redis: Any = redis.Redis.from_url(url)
+        self._names = map(str, range(10**9))
+        self._fill = self.redis.register_script(Path(__file__).with_name("fill.lua").read_text())
+
+    def submit(self, count: int) -> list[str]:
+        """Submit so many, as a bulk; gives their ids."""
+        found: list[str] = []
+        for start in range(0, count, _BULK):
+            names = islice(self._names, min(_BULK, count - start))
+            items = [{"request": REQUEST, "key": name} for name in names]
+            done = self.client.submit_many("passport", items)
+            found += [one.id for one in done if isinstance(one, Verification)]
+        return found
+
+    def submit_one(self) -> str:
+        """Submit one; gives its id."""
+        return self.client.submit("passport", REQUEST, key=next(self._names)).id
+
+    def finish(self, row_id: str) -> None:
+        """End a verification as a worker would, without the call."""
+        ledger = self.parts.ledger
+        claim = ledger.claim(row_id)
+        if claim is None:
+            raise RuntimeError(f"{row_id} could not be claimed")
+        sent = replace(claim.row, state=State.SENT, attempts=1)
+        sent = ledger.commit(claim.row, sent, (), claim.now, keep=True, alias="")
+        ledger.commit(sent, _ended(sent), ("done",), claim.now, keep=False, alias="")
+
+    def fill(self, count: int) -> str:
+        """Add finished rows: one by the ledger's own scripts, the others as copies of it.
+
+        Id, sealed result and event are each row's own, so every one can be read, opened and
+        listed. Gives the id of one of them.
+        """
+        (last,) = self.submit(1)
+        self.finish(last)
+        sample = self.parts.ledger.ledger.read(last)
+        if sample is None:
+            raise RuntimeError(f"{last} is gone")
+        lot = self._rows(sample, count - 1)
+        while batch := list(islice(lot, _BATCH)):
+            self._write(sample, batch)
+            last = batch[-1][0]
+        return last
+
+    def _rows(self, sample: Row, count: int) -> Iterator[tuple[str, bytes, bytes]]:
+        key, ring = self._told.id_key_bytes(), self._told.ring()
+        for name in islice(self._names, count):
+            one = replace(sample, id=derive_id(key, "passport", name))
+            result = {"verification_id": one.id, **ANSWER}
+            sealed = ring.seal_json(sealed_name(one.id, "result"), result)
+            yield one.id, sealed, write_event(one, "done", one.updated)
+
+    def _write(self, sample: Row, batch: list[tuple[str, bytes, bytes]]) -> None:
+        index, stream = self.keys.index(State.DONE), self.keys.events(self._told.reply_to)
+        rows = [self.keys.row(each) for each, _, _ in batch]
+        words = [word for one in batch for word in one]
+        keys = [index, stream, self.keys.row(sample.id), *rows]
+        self._fill(keys=keys, args=[sample.updated, *words])
+
+    def make_due(self) -> int:
+        """Make everything that waits due now; gives how many that are."""
+        self.redis.zunionstore(self.keys.due, {self.keys.due: 0})
+        return int(self.redis.zcard(self.keys.due))
+
+    def used(self) -> int:
+        """Give the bytes that the server's data take."""
+        told: Any = self.redis.info("memory")
+        return int(told["used_memory"])
+
+    def row_bytes(self, row_id: str) -> int:
+        """Give the bytes of one row."""
+        return int(self.redis.memory_usage(self.keys.row(row_id), samples=0))
+
+    def keep_file(self) -> None:
+        """Have the server never write its append-only file anew."""
+        self.redis.config_set("auto-aof-rewrite-percentage", 0)
+
+
+def _ended(row: Row) -> Row:
+    done = replace(row, state=State.DONE, status="VALID", http=200, reference="7083347", due=0)
+    return replace(done, result={"verification_id": row.id, **ANSWER}, request={}, deadline=0)

@@ -1,0 +1,181 @@
+"""What benchmarks reckon from what they measured."""
+
+import json
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import drift, run, workers
+from benchmarks.__main__ import ALL
+from benchmarks.commands import Counts, count
+from benchmarks.latency import Rounds, lines
+from benchmarks.machine import bounded, said
+from benchmarks.plots import DRAWN
+from benchmarks.report import Figure, Report, table
+from benchmarks.rounds import Figures, pythons
+from tests.support.project import ROOT
+
+
+def command(text: str, port: str = "1", kind: str = "tcp") -> dict[str, Any]:
+    return {"command": text, "client_port": port, "client_type": kind}
+
+
+def round_of(cpu: float) -> Figures:
+    others = dict.fromkeys(Figures.__slots__, 1.0)
+    return Figures(**{**others, "worker": cpu, "producer": 0.0, "server": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("value", "at_least", "verdict"),
+    [
+        (2.0, False, "reached"),
+        (2.1, False, "not reached"),
+        (2.0, True, "reached"),
+        (1.9, True, "not reached"),
+        (None, True, "not measured"),
+    ],
+)
+def test_a_figure_is_held_against_its_goal(
+    value: float | None, at_least: bool, verdict: str
+) -> None:
+    assert Figure(what="it", value=value, goal=2.0, at_least=at_least).verdict == verdict
+
+
+def test_a_table_has_every_column_that_any_line_has() -> None:
+    told = table([{"a": 1234, "b": 0.123}, {"a": "x", "c": 1234.5}])
+
+    assert told.splitlines() == [
+        "| a | b | c |",
+        "|---|---|---|",
+        "| 1,234 | 0.12 |  |",
+        "| x |  | 1,234 |",
+    ]
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    figure = Figure(what="it", value=1.5, goal=2.0, unit="ms")
+    report = Report(name="all", lines=[{"a": 1}], figures=[figure], notes=["left out"])
+
+    report.tell(tmp_path / "it.json")
+
+    assert Report.read(tmp_path / "it.json") == report
+    assert "load of the machine" in json.loads((tmp_path / "it.json").read_text())["machine"]
+
+
+def test_commands_are_counted_by_who_sent_them() -> None:
+    told = [
+        command("HELLO 3", "7"),
+        command("EVALSHA abc 3 satyapan:row:v-1 satyapan:due satyapan:index:ACCEPTED v-1", "1"),
+        command("HSET satyapan:row:v-1 a b", kind="lua"),
+        command("ZADD satyapan:due 1 v-1", kind="lua"),
+        command("BRPOP queue 1", "7"),
+        command("EVALSHA def 1 satyapan:due 200 15000", "7"),
+        command("ZRANGEBYSCORE satyapan:due -inf 5", kind="lua"),
+        command("SET satyapan:swept 5", "7"),
+        command("GET x", "7"),
+        command("LPUSH queue x", "1"),
+    ]
+
+    assert count(told, {7}) == Counts(worker=2, producer=2, sweeps=2, inside=2)
+
+
+def test_ratios_are_those_within_a_round_and_failed_rounds_have_none() -> None:
+    found: run.Found = {
+        "ours": [round_of(1.0), None, round_of(6.0), round_of(4.0)],
+        "celery_bare": [round_of(2.0), round_of(9.0), round_of(3.0), round_of(4.0)],
+    }
+
+    assert run.compare(found, "ours", "celery_bare", "cpu") == 1.0
+    assert run.compare(found, "ours", "floor", "cpu") is None
+    assert run.middle(found, "ours", "cpu") == 4.0
+
+
+def test_goals_that_could_not_be_measured_are_told() -> None:
+    found: run.Found = {"ours": [round_of(1.0)], "celery_bare": [None]}
+
+    verdicts = {each.what: each.verdict for each in run.figures(found, tls=False, most=100.0)}
+
+    assert verdicts["single submit, CPU beside bare Celery"] == "not measured"
+    assert verdicts["bulk, CPU"] == "not measured"
+    assert verdicts["single submit, commands beside bare Celery's 18"] == "reached"
+
+
+def test_a_peer_without_an_interpreter_is_left_out_with_the_reason() -> None:
+    found, missing = pythons((), "", sys.executable)
+
+    assert set(found) == {"ours", "ours_bulk", "celery_bare", "floor"}
+    assert any("dramatiq_peer is left out: --peers" in each for each in missing)
+    assert any("arq_peer is left out" in each and "has no arq" in each for each in missing)
+
+
+def test_drift_is_the_end_beside_the_tenth_part() -> None:
+    climb = [(done, 50.0 if done < 100 else 100.0 + done / 100) for done in range(0, 1001, 10)]
+
+    assert drift.drift(climb, 1000) == pytest.approx((109.75 / 101 - 1) * 100)
+    assert drift.drift([(done, 100.0) for done in range(0, 1001, 10)], 1000) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "bound"),
+    [
+        ({"rate": 3000.0}, "calls under way"),
+        ({"workers": 0.9}, "one core per worker"),
+        ({"machine": 1.8}, "the machine's cores"),
+        ({}, "none of these"),
+    ],
+)
+def test_what_bounds_a_rate_is_named(changed: dict[str, float], bound: str) -> None:
+    idle = workers.Run(rate=100.0, workers=0.1, server=0.1, stub=0.1, machine=0.5)
+
+    assert workers.bound(replace(idle, **changed), 1, 20, 2).startswith(bound)
+
+
+def test_a_curve_has_the_medians_of_what_was_measured() -> None:
+    spans = [float(each) for each in range(100)]
+    rounds: Rounds = {
+        "ours": [{1: (10.0, spans)}, {1: (30.0, spans), 8: (5.0, spans)}],
+        "floor": [{}],
+    }
+
+    found = lines(rounds, [1, 8])
+
+    assert [(each["contender"], each["in flight"], each["verif/s"]) for each in found] == [
+        ("ours", 1, 20.0),
+        ("ours", 8, 5.0),
+    ]
+    assert found[0]["p99 ms"] == 99.0
+
+
+def test_work_that_takes_too_long_is_ended_and_the_old_alarm_is_back_after_it() -> None:
+    handler, (left, _) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+
+    with pytest.raises(TimeoutError), bounded(0.05):
+        time.sleep(5)
+
+    assert signal.getsignal(signal.SIGALRM) is handler
+    assert left - 5 < signal.getitimer(signal.ITIMER_REAL)[0] <= left
+
+
+def test_what_a_process_said_is_found_in_its_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("warming up\n4711\n")
+
+    assert said(tmp_path / "log", r"^([0-9]+)\n") == "4711"
+
+
+@pytest.mark.parametrize("benchmark", ALL, ids=lambda each: each.name)
+def test_every_benchmark_has_its_module_and_both_forms(benchmark: Any) -> None:
+    assert (ROOT / f"{benchmark.module.replace('.', '/')}.py").exists()
+    both = [benchmark.options(long=each, peers="p", arq="") for each in (True, False)]
+    assert both[0] != both[1]
+    assert ("--peers" in both[0]) == benchmark.peers
+
+
+def test_what_has_a_picture_is_a_report_of_a_benchmark() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("[ls]*.py"))
+
+    assert all(f'name="{name}"' in sources for name in DRAWN)
