@@ -84,8 +84,8 @@ SIDES: dict[str, Callable[[], Any]] = {"ours": Ours, "celery": Celerys}
 
 def wait(side: str, names: list[str]) -> None:
     """Wait for all, each in a thread; says READY, then prints CPU and when each was in hand."""
-    before = _cpu()
     waiting, came = SIDES[side](), dict[str, float]()
+    before = _cpu()  # what a process imports when it starts is not waiting
 
     def one(name: str) -> None:
         waiting.wait(name)

@@ -21,6 +21,7 @@ TIMEOUT_S = 3.0
 LONGEST_BACKOFF_S = 5.0
 
 OK_RANGE = range(200, 300)
+FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ class Webhooks:
         delivery = parcel.delivery
         outcome = self._post(parcel, len(delivery.attempts) + 1)
         delivery.attempts.append(outcome)
+        if delivery.state == FORGOTTEN:
+            return
         if outcome in OK_RANGE:
             delivery.state = "delivered"
         elif len(delivery.attempts) >= self._most_attempts:
@@ -226,6 +229,8 @@ class Webhooks:
         """Forget all deliveries and misbehaviour; the address from the start comes back."""
         with self._changed:
             self.behaviour = Behaviour(self._url)
+            for delivery in self._log:
+                delivery.state = FORGOTTEN  # one that is under way is not tried again
             self._log.clear()
             self._held.clear()
             self._queue.clear()

@@ -69,6 +69,17 @@ class Waker:
             return False
         return True
 
+    def queued(self, task_name: str) -> int:
+        """Count the messages that wait where this task's wake-ups go; 0 when nobody can tell."""
+        queue = self._app.amqp.queues[QUEUE_OF[task_name]]
+        try:
+            with self._app.connection_or_acquire() as connection:
+                # Not passively: Kombu's Redis looks for such a queue without our key prefix.
+                found: Any = queue(connection.default_channel).queue_declare()
+        except (OperationalError, RedisError, OSError):
+            return 0
+        return int(found.message_count)
+
 
 def wake_app(settings: ProducerSettings) -> Celery:
     """Build the app that a producer publishes with; it does not become the current app."""

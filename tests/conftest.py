@@ -6,6 +6,7 @@ eventually`.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,8 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Give this run of the tests one book of faults, for the processes it starts as well."""
+    """Give this run one book of faults, for the processes it starts as well, and their Ctrl-C."""
     os.environ.setdefault(RUN, str(os.getpid()))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores Ctrl-C, and so would the programs that tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,7 +18,8 @@ from worker.tasks import register
 def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
     """Build the app with its tasks, and what gives each process its parts."""
     app = build_app(settings)
-    parts = PerProcess(lambda: build(settings, Waker(app).wake))
+    waker = Waker(app)
+    parts = PerProcess(lambda: build(settings, waker.wake, waker.queued))
     register(app, parts)
     return app, parts
 

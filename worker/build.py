@@ -26,7 +26,7 @@ from worker.ingest import LEAST_LOOK_MS, Ingest
 from worker.ledger import Lives, WorkLedger
 from worker.pump import Pump
 from worker.rules.model import Policy
-from worker.sweeper import Sweep, Wake
+from worker.sweeper import Queued, Sweep, Wake
 from worker.vendors import Vendor
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import connect
@@ -63,8 +63,15 @@ class Parts:
         self.ingest.take(letter_id)
 
 
-def build(settings: Settings, wake: Wake) -> Parts:
-    """Build the parts; connections open at first use."""
+def _unknown(_task: str) -> int:
+    return 0
+
+
+def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
+    """Build the parts; connections open at first use.
+
+    `queued` tells how many messages wait for a task.
+    """
     redis = ledger_client(settings)
     shared = settings.producer
     keys = Keys(shared.prefix)
@@ -80,6 +87,7 @@ def build(settings: Settings, wake: Wake) -> Parts:
         redis,
         keys,
         wake,
+        queued=queued,
         batch=settings.worker.sweep_batch,
         chunk=shared.chunk,
         keep_ms=ledger.lives.terminal,

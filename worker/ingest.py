@@ -77,6 +77,7 @@ class Ingest:
         try:
             data = json.loads(letter.body)["data"]
             vendor_id = str(data["verification_id"])
+            vendor_id.encode()  # JSON can hold half of a surrogate pair, which no key can
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         reference = str(data.get("reference_id") or "")

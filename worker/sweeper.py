@@ -18,8 +18,11 @@ from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
 from satyapan.scripts import load
 
-PATIENCE_MS: Final = 15_000
-"""How long a wake-up may be under way before the sweeper sends another."""
+PATIENCE_MS: Final = 10_000
+"""How long a wake-up may be under way before the sweeper sends another; no lease is as short."""
+ENOUGH: Final = 100
+"""Messages in a queue from which on the sweeper adds none: who waits there needs no other."""
+_LATER_MS: Final = 1_000
 _TRIM_EVERY: Final = 300
 _MARK_MS: Final = 1_000
 _LEAST_S: Final = 0.05
@@ -27,6 +30,7 @@ _LEAST_S: Final = 0.05
 
 log = logging.getLogger("satyapan.sweeper")
 Wake = Callable[[str, Sequence[str]], bool]
+Queued = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Sweep:
         batch: int,
         chunk: int,
         keep_ms: int,
+        queued: Queued = lambda _task: 0,
         deal: Callable[[], None] = lambda: None,
     ) -> None:
         # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
@@ -56,11 +61,13 @@ class Sweep:
         self._keys = keys
         self._deal = deal
         self._wake = wake
+        self._queued = queued
         self._batch = batch
         self._chunk = chunk
         self._keep_ms = keep_ms
         self._take = load(redis, "worker", "take_due")
         self._now = self._marked = 0
+        self._busy: set[str] = set()
 
     def once(self) -> float:
         """Wake all that is due now; returns how many seconds until something else is.
@@ -80,17 +87,30 @@ class Sweep:
             self._marked = self._now
 
     def _wake_due(self, index: str, task: str) -> int:
-        taken = self._take_due(index)
-        while taken.ids:
-            reach(SWEPT)
-            # A webhook has a message of its own: in a shared one the slow would hold up the rest.
-            size = self._chunk if task == RUN else 1
-            for start in range(0, len(taken.ids), size):
-                self._wake(task, taken.ids[start : start + size])
-            if len(taken.ids) < self._batch:
-                break
+        """Wake what is due, as long as the queue has room; returns when (ms) to look again."""
+        while not self._crowded(task):
             taken = self._take_due(index)
-        return taken.next_in
+            self._note(task, taken)
+            if not self._send(task, taken.ids):
+                return _LATER_MS
+            if len(taken.ids) < self._batch:
+                return taken.next_in
+        return _LATER_MS
+
+    def _crowded(self, task: str) -> bool:
+        """Tell whether the queue is long; while nothing is due nobody has to ask."""
+        return task in self._busy and self._queued(task) >= ENOUGH
+
+    def _note(self, task: str, taken: Taken) -> None:
+        (self._busy.add if taken.ids else self._busy.discard)(task)
+
+    def _send(self, task: str, ids: Sequence[str]) -> bool:
+        """Send the wake-ups; False at the first that fails: each may cost a whole timeout."""
+        if ids:
+            reach(SWEPT)
+        # A webhook has a message of its own: in a shared one the slow would hold up the rest.
+        size = self._chunk if task == RUN else 1
+        return all(self._wake(task, ids[at : at + size]) for at in range(0, len(ids), size))
 
     def _take_due(self, index: str) -> Taken:
         now, following, *ids = self._take(keys=[index], args=[self._batch, PATIENCE_MS])
@@ -142,8 +162,10 @@ class Sweeper:
             if trim:
                 self._sweep().trim()
             wait = self._sweep().once()
-        except RedisError as error:
-            log.warning("sweep failed; trying again", extra={"code": type(error).__name__})
+        except Exception as error:  # whatever it is: without sweeps nothing would wake what waits
+            known = isinstance(error, RedisError)
+            extra = {"code": type(error).__name__}
+            log.warning("sweep failed; trying again", exc_info=not known, extra=extra)
             return self._interval_s
         self._beat()
         return wait

@@ -105,9 +105,11 @@ def on_a_socket(config: SandboxConfig) -> Iterator[Vendor]:
     listener = Listener(create_app(config, clock, FixedIds()), "127.0.0.1", 0)
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
+    vendor = Vendor(f"http://127.0.0.1:{listener.port}", clock)
     try:
-        yield Vendor(f"http://127.0.0.1:{listener.port}", clock)
+        yield vendor
     finally:
+        vendor.control("reset")  # no webhook is tried again in a later test
         listener.stop()
         thread.join(timeout=5)
 
@@ -141,9 +143,13 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Somebody who takes webhooks; ``answers`` are used up first, then 200."""
+    """Somebody who takes webhooks; ``answers`` are used up first, then 200.
+
+    Nothing is answered while ``free`` is cleared.
+    """
 
     url: str = ""
+    free: threading.Event = field(default_factory=threading.Event)
     got: list[Received] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
 
@@ -152,12 +158,14 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     """An HTTP server on a free port that keeps every webhook."""
     kept = Receiver()
+    kept.free.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             kept.got.append(Received(headers, raw))
+            kept.free.wait(5)
             self.send_response(kept.answers.pop(0) if kept.answers else 200)
             self.end_headers()
 

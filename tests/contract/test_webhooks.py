@@ -185,6 +185,21 @@ def test_nobody_at_the_address_is_a_failure_too(hooked: Vendor) -> None:
     assert hooked.look("webhooks")[0]["attempts"] == ["ConnectionError"] * 5
 
 
+def test_what_is_under_way_at_a_reset_is_not_tried_again(
+    hooked: Vendor, receiver: Receiver
+) -> None:
+    receiver.free.clear()
+    receiver.answers = [500]
+    hooked.open(journey(hooked), decision="deny")
+    arrived(receiver, 1)
+
+    hooked.control("reset")
+    receiver.free.set()
+
+    assert hooked.control("webhooks/flush")["done"]
+    assert len(receiver.got) == 1
+
+
 def test_the_address_can_be_set_later(start: Callable[..., Vendor], receiver: Receiver) -> None:
     vendor = start()
     vendor.control("webhooks", url=receiver.url)

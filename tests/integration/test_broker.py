@@ -6,6 +6,7 @@ import socket
 import sys
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import redis
@@ -173,3 +174,18 @@ def test_a_write_is_never_sent_twice(black_hole: str) -> None:
 def test_clients_say_who_they_are(settings: Settings) -> None:
     with ledger_client(settings) as client:
         assert client.client_info()["name"] == "satyapan-ledger"
+
+
+def test_it_tells_how_many_messages_wait(waker: Waker) -> None:
+    before = waker.queued(RUN), waker.queued(LOOK)
+    waker.wake(RUN, ["a", "b"])
+    waker.wake(RUN, ["c"])
+
+    assert before == (0, 0)
+    assert (waker.queued(RUN), waker.queued(LOOK)) == (2, 0)
+
+
+def test_a_broker_that_is_away_tells_of_no_messages(settings: Settings) -> None:
+    away = replace(settings.producer, broker_url=f"redis://127.0.0.1:{free_port()}/0")
+    with wake_app(away) as app:
+        assert Waker(app).queued(RUN) == 0

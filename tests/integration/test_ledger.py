@@ -20,6 +20,14 @@ from tests.support.workbench import Workbench
 from worker.ledger import Claim, StaleFence, WorkLedger
 from worker.sweeper import Sweep
 
+NONSENSE = (
+    b"[" * 100_000,
+    b"\xff\xfe",
+    b"null",
+    b'{"data":[]}',
+    rb'{"data": {"verification_id": "\ud800"}}',
+)
+
 
 @pytest.fixture
 def ledger(bench: Workbench) -> WorkLedger:
@@ -307,7 +315,7 @@ class TestInbox:
         assert self.state(bench, letter) is LetterState.UNMATCHED
         assert bench.parts.ledger.ledger.redis.zcard(bench.parts.ledger.keys.inbox_due) == 0
 
-    @pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\xfe", b"null", b'{"data":[]}'])
+    @pytest.mark.parametrize("body", NONSENSE)
     def test_a_signed_body_that_makes_no_sense_is_kept_not_tried_for_ever(
         self, bench: Workbench, body: bytes
     ) -> None:

@@ -55,7 +55,11 @@ def test_what_is_not_called_is_told_by_the_checks(bench: Workbench) -> None:
     bench.parts.gate.stop("main", "insufficient_balance")
 
     with ledger_client(bench.settings) as client:
-        told = [each.message for each in run_checks(bench.settings, client) if each.id > "W019"]
+        told = [
+            each.message
+            for each in run_checks(bench.settings, client)
+            if each.id in {"W020", "W021"}
+        ]
 
     assert told[0] == "The vendor refuses account main (insufficient_balance)."
     assert told[1].startswith("The vendor fails at passport (")
