@@ -7,7 +7,7 @@ import redis
 
 from config.breakers import Shut
 from satyapan.records import Row
-from tests.support.gatehouse import HORIZON, ROUTE, SPAN, START, Gatehouse, wait
+from tests.support.gatehouse import FAR, HORIZON, KEYS, ROUTE, SPAN, START, Gatehouse, wait
 from worker.gate import Go, Wait
 
 PROBE, COOL = 50, 300
@@ -183,3 +183,48 @@ def test_calls_that_were_on_their_way_do_not_move_the_probe(house: Gatehouse) ->
     state = house.gate.state("main", ROUTE)
     assert state is not None
     assert state.until_ms == until
+
+
+def written(house: Gatehouse, account: str, route: str) -> set[str]:
+    """Bring everything about at one gate; list the keys that this wrote."""
+    house.client.flushdb()
+    gate = house.gate
+    for name, priority in (("a", ""), ("b", ""), ("c", "high")):
+        row = Row(id=name, kind="x", account=account, reply_to="shop", priority=priority)
+        gate.enter(row, route, 1)
+        house.due(name, START + FAR)
+    gate.hold(account, route, 0.001)
+    gate.learn(account, route, 1)
+    for number in range(10):
+        gate.fail(Row(id=f"f{number}", kind="x", account=account), route, "http_502")
+    gate.stop(account, "x")
+    before = set(house.client.scan_iter())
+    house.now += 2 * SPAN
+    gate.deal()
+    rows = [KEYS.row(name) for name in "abc"]
+    return {raw.decode() for raw in before.union(house.client.scan_iter())} - {*rows, KEYS.due}
+
+
+@pytest.mark.parametrize(
+    ("account", "route"), [("main", ROUTE), ("second", ROUTE), ("main", "digilocker")]
+)
+def test_accounts_and_routes_have_everything_of_their_own(
+    house: Gatehouse, account: str, route: str
+) -> None:
+    own = (KEYS.slots, KEYS.tickets, KEYS.turns, KEYS.hold, KEYS.learned)
+    keys = {key(account, route) for key in (*own, KEYS.breaker, KEYS.failures)}
+    lanes = {KEYS.queue(account, route, lane) for lane in ("normal", "high")}
+
+    found = written(house, account, route)
+
+    assert found == keys | lanes | {KEYS.stop(account), KEYS.queues}
+
+
+def test_a_stopped_account_is_probed_ten_times_more_rarely_in_the_end(house: Gatehouse) -> None:
+    state = house.gate.stop("main", "x")
+    for _ in range(12):
+        house.now = state
+        assert house.ask("a") == Go(100, probe=True)
+        state = house.gate.stop("main", "x", probe=True)
+
+    assert state - house.now == 10 * PROBE

@@ -153,13 +153,16 @@ class _Story:
     def _clear(self) -> Iterator[None]:
         """End what came through the strike before: unarmed by now, it would take this one's work.
 
-        Not before it has shown that it recovers.
+        Not before it has shown that it recovers. A wire that nothing used at the point is whole
+        again: the next link's paid call is another case.
         """
         works = self.case.point != INSERTED  # there the producer is struck, and no worker runs yet
         if works and self.struck and self.case.action in SURVIVED:
             yield from self._tended(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
             for child in self.place.children:
                 kill_group(child)
+            if self.vendor_wire:
+                self.vendor_wire.drop_replies(0)
 
     def _request(self, one: str) -> dict[str, Any]:
         if self.case.kind == "passport":
