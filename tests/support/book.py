@@ -104,9 +104,9 @@ class Book:
         )
 
     def table(self) -> str:
-        """Sum the notes up, a line for each suite; "" when there are none."""
+        """Sum the notes up, a line for each suite; "" when there are none. The latest try counts."""
         sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for note in self.notes():
+        for note in {(note["suite"], note["key"]): note for note in self.notes()}.values():
             mine = sums[note["suite"]]
             mine["tries"] += 1
             mine["broken"] += not note["good"]
