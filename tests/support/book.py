@@ -104,7 +104,7 @@ class Book:
         )
 
     def table(self) -> str:
-        """Sum the notes up, a line for each suite; "" when there are none. The latest try counts."""
+        """Sum the notes up, a line for each suite, by the latest tries; "" when there are none."""
         sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for note in {(note["suite"], note["key"]): note for note in self.notes()}.values():
             mine = sums[note["suite"]]
