@@ -228,3 +228,13 @@ def test_a_stopped_account_is_probed_ten_times_more_rarely_in_the_end(house: Gat
         state = house.gate.stop("main", "x", probe=True)
 
     assert state - house.now == 10 * PROBE
+
+
+def test_a_route_that_works_again_begins_to_count_anew(house: Gatehouse) -> None:
+    house.now = broken(house)
+    assert house.ask("probe") == Go(100, probe=True)
+
+    house.gate.resume("main", ROUTE)
+
+    assert not fail(house, "another")
+    assert house.gate.state("main", ROUTE) is None
