@@ -42,7 +42,7 @@ usage: python3 run.py COMMAND [ARGUMENTS]
   test --only-tests [PYTEST ARGUMENTS]
                     the tests alone
   faults [--fresh] [PYTEST ARGUMENTS]
-                    the fault suite's long form, an hour or more; goes on where it was interrupted,
+                    the fault suite's long form, about an hour; goes on where it was interrupted,
                     --fresh begins anew. Its short form is among the tests
   exec COMMAND...   run any command in the environment, e.g. exec satyapan kinds
 """
@@ -231,8 +231,9 @@ def run_faults(arguments: Sequence[str]) -> int:
         FAULTS.unlink(missing_ok=True)
     rest = [argument for argument in arguments if argument != "--fresh"]
     os.environ["SATYAPAN_FAULTS"] = "long"
-    say(f"the long form takes an hour or more; its notes are in {FAULTS.relative_to(ROOT)}")
-    suites = () if any(not one.startswith("-") for one in rest) else FAULT_SUITES
+    say(f"the long form takes about an hour; its notes are in {FAULTS.relative_to(ROOT)}")
+    named = any((ROOT / one.partition("::")[0]).exists() for one in rest)
+    suites = () if named else FAULT_SUITES
     command = ("pytest", "--capture=no", *suites, *rest)
     return run_check(command)[0]
 

@@ -120,13 +120,17 @@ def test_the_long_form_of_the_faults_goes_on_or_begins_anew(
     monkeypatch.setattr(run, "FAULTS", tmp_path / "long.jsonl")
     monkeypatch.setenv("SATYAPAN_FAULTS", "")
     run.FAULTS.write_text("{}")
+    tmp_path.joinpath("some.py").touch()
 
     assert run.main(["faults", "-k", "storm"]) == 0
     assert run.FAULTS.exists()
     assert run.main(["faults", "--fresh"]) == 0
+    assert run.main(["faults", "some.py::test_one"]) == 0
 
     assert not run.FAULTS.exists()
-    assert commands[0][-3:] == ("--capture=no", "-k", "storm")
+    all_of_it = ("pytest", "--capture=no", *run.FAULT_SUITES)
+    assert commands[:2] == [(*all_of_it, "-k", "storm"), all_of_it]
+    assert commands[2] == ("pytest", "--capture=no", "some.py::test_one")
     assert run.environment()["SATYAPAN_FAULTS"] == "long"
 
 
