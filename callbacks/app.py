@@ -33,7 +33,7 @@ from config.tokens import ReturnTokens
 from satyapan.broker import Waker, wake_app
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
-from satyapan.records import Row
+from satyapan.records import ACCOUNT
 
 log: Final = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class _Building:
     def _census(self) -> Census:
         routes = sorted(route_names(self._settings))
         window_ms = self._settings.quota.window_s * 1000
-        return Census(self._redis, self._keys, Row(id="", kind="").account, routes, window_ms)
+        return Census(self._redis, self._keys, ACCOUNT, routes, window_ms)
 
     def _visits(self) -> Visits:
         hooks = self._settings.callbacks

@@ -24,7 +24,7 @@ from satyapan.environment import PREFIX
 from satyapan.errors import Unreadable
 from satyapan.kinds import Registry
 from satyapan.names import Keys
-from satyapan.records import Row
+from satyapan.records import ACCOUNT
 
 OLDEST: Final = (7, 0)
 """The first Redis release with all that the scripts use; every Valkey has it."""
@@ -209,7 +209,7 @@ def _same_keys(settings: Settings, client: Redis, info: Info) -> Iterator[Findin
 
 def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
     """Tell what the workers don't call at present; it mends itself when the vendor does."""
-    keys, account = Keys(settings.producer.prefix), Row(id="", kind="").account
+    keys, account = Keys(settings.producer.prefix), ACCOUNT
     if stop := read_breaker(client, keys.stop(account)):
         hint = "See the vendor's dashboard: credentials, address list, balance."
         yield found(20, "warning", f"The vendor refuses account {account} ({stop.code}).", hint)

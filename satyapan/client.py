@@ -111,9 +111,8 @@ class Verifications:
         """Accept many verifications of a kind; far cheaper than one `submit` for each.
 
         An item holds `request`, `verification_id` or `key`, and maybe `priority`, as for `submit`.
-        The list
-        has in each item's place its verification, or the error that `submit` would have raised;
-        one item's error touches no other. Submitting all of them again is free.
+        The list has in each item's place its verification, or the error that `submit` would have
+        raised; one item's error touches no other. Submitting all of them again is free.
         """
         asked = [_or_error(partial(self._read_item, kind, item)) for item in items]
         found = self._insert_many([row for row in asked if isinstance(row, Row)])

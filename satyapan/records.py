@@ -32,6 +32,10 @@ SETTLED: Final = TERMINAL | {State.PARKED}
 """States in which nothing happens by itself: the answer is in, or a person has to look."""
 
 
+ACCOUNT: Final = "main"
+"""The merchant account of an installation; there is one so far."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One verification. Times are milliseconds on Redis' clock; 0 means "none".
@@ -42,7 +46,7 @@ class Row:
     id: str
     kind: str
     vendor: str = "cashfree"
-    account: str = "main"
+    account: str = ACCOUNT
     state: State = State.ACCEPTED
     status: str = ""
     """The vendor's own word: VALID, INVALID, AUTHENTICATED, ACTIVE ..."""

@@ -131,7 +131,7 @@ class FakeVerifications(Verifications):
         parent = self._row(link_id)
         child = child_id(self._id_key, link_id, visitor, parent.reply_to)
         row = Row(id=child, kind=parent.kind, parent=link_id, reply_to=parent.reply_to)
-        self._rows.insert(replace(row, state=State.PENDING))
+        self._rows.insert(replace(row, state=State.PENDING), life_ms=0)
         change = "progress" if state is State.PENDING else state.lower()
         self._apply(
             child, lambda row: (replace(row, state=state, status=status, result=result), change)
@@ -192,24 +192,21 @@ class _MemoryLedger(Ledger):
         self._stored: dict[str, dict[bytes, bytes]] = {}
         self._now = _START_MS
 
-    def insert(self, row: Row, *_: object, **__: object) -> Inserted:
-        self._reach("the ledger did not confirm", row.id)
+    def insert_all(
+        self, rows: Sequence[Row], *_: object, **__: object
+    ) -> list[Inserted | Unavailable]:
+        return [self._inserted(row) for row in rows]
+
+    def _inserted(self, row: Row) -> Inserted | Unavailable:
+        try:
+            self._reach("the ledger did not confirm", row.id)
+        except Unavailable as error:
+            return error
         found = self.peek(row.id)
         if found is None:
             self.write(replace(row, created=self._now + 1))
         there = found or row
         return Inserted(found is None, there.digest, there.state, self._now)
-
-    def insert_all(
-        self, rows: Sequence[Row], *_: object, **__: object
-    ) -> list[Inserted | Unavailable]:
-        return [self._one(row) for row in rows]
-
-    def _one(self, row: Row) -> Inserted | Unavailable:
-        try:
-            return self.insert(row)
-        except Unavailable as error:
-            return error
 
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
         self._reach("the ledger can't be read", verification_id)

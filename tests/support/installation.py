@@ -122,7 +122,7 @@ class Ground:
             sandbox_args=[*quotas, *sandbox_args],
         )
         self.office = PostOffice()
-        self.children = Supervisor(folder / "logs", grace=3)
+        self.children: Supervisor
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
