@@ -11,6 +11,7 @@ from config.logs import configure_logs
 from config.settings import Settings
 from satyapan.broker import Waker
 from worker.build import PerProcess, build
+from worker.intake import intake
 from worker.sweeper import Sweeper
 from worker.tasks import register
 
@@ -43,6 +44,8 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
     def child(**_: object) -> None:
         configure_logs(settings.log.level, settings.log.format)
 
+    if settings.worker.pool == "threads":  # in prefork each child has a pump, and the parent none
+        app.steps["consumer"].add(intake(lambda: parts().pump))
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
     worker_process_init.connect(child, weak=False)

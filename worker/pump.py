@@ -98,6 +98,11 @@ class Pump:
         self._errands = ThreadPoolExecutor(calls, thread_name_prefix="errand")
         self._inbox: SimpleQueue[_Job | tuple[_Run, Any] | None] = SimpleQueue()
         self._jobs: deque[_Job] = deque()
+        self._arriving = threading.Lock()
+        self._arrived = self._gone = 0
+        self._wanted = False
+        self.on_room: Callable[[], object] = lambda: None
+        """Called when there is room again, if somebody has asked in vain."""
         self._asking: list[tuple[_Run, Ask[Any]]] = []
         self._start = threading.Lock()
         self._started = self._stopped = False
@@ -133,6 +138,15 @@ class Pump:
             if not isinstance(error, RedisError | SatyapanError):
                 raise error
 
+    def has_room(self) -> bool:
+        """Tell whether fewer ids wait for a call than could be called at once."""
+        room = self._room()
+        self._wanted = self._wanted or not room
+        return room
+
+    def _room(self) -> bool:
+        return self._arrived - self._gone < self._calls
+
     def stop(self) -> None:
         """Begin no more runs; those under way go on to their end."""
         self._stopped = True
@@ -150,6 +164,8 @@ class Pump:
         job = _Job(deque(ids), event, time.monotonic() + patience_s)
         if job.ids:
             self._make_sure_it_runs()
+            with self._arriving:  # at once: the pump may be at something else
+                self._arrived += len(job.ids)
             self._inbox.put(job)
             job.done.wait()
         return job.results
@@ -180,8 +196,14 @@ class Pump:
                 self._take(self._inbox.get_nowait())
         self._give_up()
         self._begin_more()
+        self._tell_of_room()
         if self._asking:
             self._ask()
+
+    def _tell_of_room(self) -> None:
+        if self._wanted and self._room():
+            self._wanted = False
+            self.on_room()
 
     def _pause_s(self) -> float | None:
         """Say how long there is nothing to do, if nothing comes."""
@@ -202,6 +224,7 @@ class Pump:
         now = time.monotonic()
         for job in [job for job in self._jobs if self._stopped or now >= job.ends]:
             self._jobs.remove(job)
+            self._gone += len(job.ids)
             job.ids.clear()
             self._close(job)
 
@@ -211,6 +234,7 @@ class Pump:
             job = self._jobs.popleft()
             run = _Run(job.ids[0], self._begin(job.ids.popleft(), job.event), job)
             self._free -= 1
+            self._gone += 1
             job.open += 1
             if job.ids:
                 self._jobs.append(job)

@@ -185,6 +185,19 @@ def test_what_is_due_at_once_is_worked_on_at_once(tmp_path: Path, pool: str) -> 
         eventually(lambda: producer.counts()[State.SENT] == 8, within=20)
 
 
+def test_a_worker_leaves_in_the_queue_what_it_has_no_room_for(tmp_path: Path) -> None:
+    each = {"SATYAPAN_WORKER_CONCURRENCY": "8", "SATYAPAN_CHUNK": "8"}
+    slow = ["--latency-ms", "3000"]
+    with Stage(tmp_path, env=each, sandbox_args=slow, callbacks=False) as stage:
+        producer = stage.verifications()
+
+        settled(producer.submit_many("passport", items(80)))
+        eventually(lambda: producer.counts()[State.SENT] == 8, within=20)
+
+        # One message is under way and one at hand; two more may have come before those counted.
+        assert producer._waker.queued(RUN) >= 6
+
+
 def test_a_worker_told_to_stop_ends_its_calls_and_leaves_the_rest_to_others(
     tmp_path: Path,
 ) -> None:

@@ -12,6 +12,7 @@ import redis
 
 from satyapan.asking import Ask
 from satyapan.records import Row
+from tests.support.eventually import eventually
 from worker.answer import Answer, Outcome
 from worker.engine import Errand, Steps
 from worker.pump import Pump
@@ -233,6 +234,32 @@ def test_who_waits_too_long_for_a_free_call_is_handed_back_whatever_the_calls_do
     let_go.set()
     busy.join(10)
     assert sorted(vendor.order) == ["v-0", "v-1"]
+
+
+def test_there_is_no_room_while_as_many_wait_as_can_be_called_and_who_asked_is_told_after() -> None:
+    let_go, under_way, roomy = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    class Slow(Vendor):
+        def call(self, name: str) -> Answer:
+            under_way.release()
+            let_go.wait(20)
+            return super().call(name)
+
+    running = pump(Slow(), calls=2, queue=Queue(away=True))
+    running.on_room = roomy.set
+    assert running.has_room()
+    busy = [threading.Thread(target=running.run_all, args=[names(2)]) for _ in range(2)]
+    for thread in busy:
+        thread.start()
+    assert all(under_way.acquire(timeout=10) for _ in range(2))
+
+    eventually(lambda: not running.has_room())
+    let_go.set()
+
+    assert roomy.wait(10)
+    for thread in busy:
+        thread.join(10)
+    assert running.has_room()
 
 
 def test_who_is_told_to_stop_ends_what_is_under_way_and_hands_the_rest_back() -> None:

@@ -1,0 +1,36 @@
+"""The intake: takes a message from the queue only while the pump has room for what it brings.
+
+Celery counts messages; one of ours may bring fifty ids. Without this a worker would take as many
+messages as it has threads, sit on thousands of ids, and hand most of them back.
+
+Knows Celery's consumer; knows nothing of verifications.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import bootsteps
+
+from worker.pump import Pump
+
+
+def intake(pump: Callable[[], Pump]) -> type[bootsteps.StartStopStep]:
+    """Make the consumer's step; `pump` gives this process's own."""
+
+    class Intake(bootsteps.StartStopStep):
+        """Started anew with each connection, as the channel and its QoS are."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, parent: Any) -> None:  # noqa: ANN401  Celery's consumer
+            """Ask the pump before the broker, and ask again once the pump has room."""
+            qos, ours = parent.task_consumer.channel.qos, pump()
+            may_consume = qos.can_consume
+            qos.can_consume = lambda: ours.has_room() and may_consume()
+            ours.on_room = lambda: parent.hub.call_soon(_look_again)
+
+    return Intake
+
+
+def _look_again() -> None:
+    """Do nothing: that the loop turns is enough, it looks at the QoS at each turn."""
