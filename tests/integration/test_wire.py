@@ -62,6 +62,19 @@ def test_connections_are_kept_and_reused() -> None:
     assert (bodies, server.accepted) == ([b"{}"] * 3, 1)
 
 
+def test_head_and_body_leave_together() -> None:
+    seen: list[bytes] = []
+
+    def script(conn: socket.socket) -> None:
+        seen.append(conn.recv(65536))
+        conn.sendall(GOOD)
+
+    with Server(script) as server:
+        post(Wire(QUICK), server.url)
+
+    assert seen[0].endswith(b"\r\n\r\n{}")
+
+
 def test_a_refused_connection_is_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

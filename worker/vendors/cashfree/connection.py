@@ -14,8 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
 
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -122,6 +123,8 @@ class _Connection(HTTPConnection):
     response_class = _Response
     used_at = 0.0
     ready = False
+    whole: bytearray | None = None
+    """The request so far, while it is put together."""
 
     def _new_conn(self) -> socket.socket:
         call = CURRENT.get()
@@ -145,9 +148,24 @@ class _Connection(HTTPConnection):
         super().connect()
         self.ready = True
 
+    def request(self, *arguments: Any, **options: Any) -> None:
+        """Send head and body in one piece: one packet and one TLS record, half the system calls."""
+        if self.sock is None:
+            self.connect()
+        self.whole = bytearray()
+        try:
+            super().request(*arguments, **options)
+            whole = bytes(self.whole)
+        finally:
+            self.whole = None
+        self.send(whole)
+
     def send(
         self, data: "SupportsRead[bytes] | Iterable[ReadableBuffer] | ReadableBuffer | str"
     ) -> None:
+        if self.whole is not None:
+            self.whole += cast("bytes", data)
+            return
         call = CURRENT.get()
         if self.sock is None:
             self.connect()
@@ -214,6 +232,7 @@ class Adapter(HTTPAdapter):
     def __init__(self, context: ssl.SSLContext, pool_size: int) -> None:
         super().__init__(pool_maxsize=pool_size, pool_block=True, max_retries=0)
         self._context = context
+        self._pools: dict[tuple[str, str], Any] = {}
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> ProxyManager:
@@ -221,6 +240,27 @@ class Adapter(HTTPAdapter):
         manager: ProxyManager = super().proxy_manager_for(proxy, **proxy_kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str | None,  # noqa: FBT001  requests' own signature
+        proxies: Any = None,  # noqa: ANN401  as above
+        cert: Any = None,  # noqa: ANN401  as above
+    ) -> Any:  # noqa: ANN401  urllib3's pool, which requests types loosely
+        """Find the pool of a host; requests would look for it anew, and at length, at each call."""
+        place = urlsplit(request.url or "")[:2]
+        if place not in self._pools:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._pools[place] = pool
+        return self._pools[place]
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:  # noqa: ANN401  urllib3's
+        """Give what we read of a response; cookies, history and text are none of ours."""
+        response = Response()
+        response.request, response.raw = req, resp
+        response.status_code, response.headers = resp.status, resp.headers
+        return response
 
     def build_connection_pool_key_attributes(
         self,

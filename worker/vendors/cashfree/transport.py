@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from requests import PreparedRequest
@@ -176,7 +177,18 @@ def _request(
     """
     request = PreparedRequest()
     request.prepare_method(method)
-    request.prepare_url(url, params)
+    if params:
+        request.prepare_url(url, params)
+    else:
+        request.url = _address(url)
     request.prepare_headers({**_HEADERS, **headers})
     request.prepare_body(body, None)
     return request
+
+
+@lru_cache(maxsize=256)
+def _address(url: str) -> str | None:
+    """Write an address as it goes on the wire; without parameters there are few of them."""
+    request = PreparedRequest()
+    request.prepare_url(url, None)
+    return request.url
