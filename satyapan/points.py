@@ -19,11 +19,9 @@ POPPED: Final = "popped"
 DELIVERED: Final = "delivered"
 """Worker: a wake-up arrived, the row is not yet claimed."""
 CLAIMED: Final = "claimed"
-"""Worker: the row is claimed, its quota slot not yet asked for."""
-PASSED: Final = "passed"
-"""Worker: the quota slot is taken, SENT not yet written."""
+"""Worker: the row is claimed, the quota slot not yet taken and SENT not yet written."""
 SENT: Final = "sent"
-"""Worker: SENT is durable, no byte of the call is sent."""
+"""Worker: the quota slot is taken and SENT is durable, no byte of the call is sent."""
 ANSWERED: Final = "answered"
 """Worker: the vendor's answer is in memory only."""
 COMMITTED: Final = "committed"
@@ -42,7 +40,6 @@ POINTS: Final = (
     POPPED,
     DELIVERED,
     CLAIMED,
-    PASSED,
     SENT,
     ANSWERED,
     COMMITTED,

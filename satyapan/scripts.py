@@ -21,8 +21,15 @@ class Script(Protocol):
         ...
 
 
-def load(redis: Redis, package: str, name: str) -> Script:
-    """Read `<package>/lua/<name>.lua`; nothing is sent before it is called."""
-    source = files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-    script: Script = redis.register_script(source)
+def load(redis: Redis, package: str, name: str, *parts: str) -> Script:
+    """Read `<package>/lua/<name>.lua`; nothing is sent before it is called.
+
+    `parts` are scripts that it calls as functions of (KEYS, ARGV): Redis lets none call another.
+    """
+    folder = files(package).joinpath("lua")
+    source = {
+        one: folder.joinpath(f"{one}.lua").read_text(encoding="utf-8") for one in (*parts, name)
+    }
+    functions = [f"local function {part}(KEYS, ARGV)\n{source[part]}\nend\n" for part in parts]
+    script: Script = redis.register_script("".join(functions) + source[name])
     return script

@@ -2,7 +2,7 @@
 
 One run follows one verification as far as it can go now:
 
-    claim -> decide -> gate -> commit (SENT, durable) -> vendor -> decide -> ... -> commit, release
+    claim -> decide -> gate and commit (SENT, durable) -> vendor -> decide -> ... -> commit, release
 
 Every vendor call stands behind a commit that Redis confirmed under our fence. Any Redis error ends
 the run: the lease runs out, and whoever claims the row next sees what was durable.
@@ -23,7 +23,7 @@ from satyapan.canonical import digest
 from satyapan.ids import generation_id
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode, Operation
-from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, PASSED, SENT, reach
+from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
 from worker.answer import Answer
 from worker.decide import decide
@@ -151,21 +151,23 @@ class _Run:
         return (yield from self._call(order, after, kind))
 
     def _call(self, order: Call, after: Row, kind: Kind) -> Generator[Step, Any, Event]:
-        """Pass the gate, make the row durable, call: in this order and no other (I4, I12)."""
+        """Pass the gate and make the row durable in one step, then call (I4, I12)."""
         operation = kind.operation(after.vendor)
         route = operation.route(order.role)
         limit = self._tools.limit(route.name, route.per_minute)
-        passed = yield self._tools.gate.entering(after, route.name, limit)
+        commit = self._tools.ledger.committing(
+            self.row, after, (), self._now(), keep=True, alias=""
+        )
+        passed = yield self._tools.gate.passing(after, route.name, limit, commit)
         if isinstance(passed, Wait):
             return Held(passed.until_ms, passed.reason)
-        reach(PASSED)
-        yield from self._commit(after, (), keep=True)
+        go, self.row = passed
         reach(SENT)
 
         def errand() -> Answer:
             answer = self._ask_vendor(operation, order)
             reach(ANSWERED)
-            self._note(passed, answer, route.name, limit)
+            self._note(go, answer, route.name, limit)
             return answer
 
         answer = yield Errand(errand)
@@ -227,16 +229,16 @@ class _Run:
             # comes back later is still sent on.
             onward = {n: v for n, v in after.request.items() if n == kind.onward_field}
             after = replace(after, request=onward, deadline=0)
-        yield from self._commit(after, effects, keep=False, alias=alias)
+        yield from self._commit(after, effects, alias=alias)
         reach(COMMITTED)
         return self.row
 
     def _commit(
-        self, after: Row, effects: tuple[Effect, ...], *, keep: bool, alias: str = ""
+        self, after: Row, effects: tuple[Effect, ...], *, alias: str = ""
     ) -> Generator[Step, Any, None]:
         changes = [effect.change for effect in effects if isinstance(effect, Emit)]
         self.row = yield self._tools.ledger.committing(
-            self.row, after, changes, self._now(), keep=keep, alias=alias
+            self.row, after, changes, self._now(), keep=False, alias=alias
         )
 
     def _alias(self, after: Row, kind: Kind) -> str:
@@ -250,7 +252,7 @@ class _Run:
         """Give the claim back unchanged, for a worker that knows better or a later run."""
         log.error(reason, extra={"id": self.row.id, "kind": self.row.kind})
         until = self._now() + _UNKNOWN_KIND_MS
-        yield from self._commit(replace(self.row, due=until, reason=reason), (), keep=False)
+        yield from self._commit(replace(self.row, due=until, reason=reason), ())
         return self.row
 
 

@@ -87,23 +87,34 @@ class Gate:
         self._now = now_ms
         scripts = ("gate", "gate_hold", "gate_shut")
         self._judge, self._hold, self._shut = (load(redis, "worker", name) for name in scripts)
+        self._pass = load(redis, "worker", "pass", "gate", "commit")
 
-    def enter(self, row: Row, route: str, limit: int) -> Pass:
-        """Ask to call for a claimed row; whoever has to wait is queued, in the lane of the row.
+    def entering(self, row: Row, route: str, limit: int) -> Ask[Pass]:
+        """Make the step that asks to call for a claimed row; who has to wait is queued in its lane.
 
         Raises:
             ValueError: a limit below 1.
-            RedisError: no judgement; wait and ask again.
         """
-        return self.entering(row, route, limit).now()
-
-    def entering(self, row: Row, route: str, limit: int) -> Ask[Pass]:
-        """Make the step that `enter` does."""
         if limit < 1:
             raise ValueError(f"the limit of route {route} is {limit}: it must be 1 or more")
         lane = int(row.priority == "high")
         keys, arguments = self._case(row.account, route, limit, row.id, row.reply_to, lane)
         return Ask(self._judge, keys, arguments, _judged)
+
+    def passing(
+        self, row: Row, route: str, limit: int, commit: Ask[Row]
+    ) -> Ask[Wait | tuple[Go, Row]]:
+        """Make the step that enters and, if the call may go, commits: a slot and SENT, or neither.
+
+        Reading its reply raises what reading the commit's does: StaleFence.
+        """
+        enter = self.entering(row, route, limit)
+
+        def passed(told: list[Any]) -> Wait | tuple[Go, Row]:
+            verdict = _judged(told)
+            return verdict if isinstance(verdict, Wait) else (verdict, commit.read(told[3:]))
+
+        return Ask(self._pass, enter.keys + commit.keys, enter.args + commit.args, passed)
 
     def deal(self) -> None:
         """Deal the slots of the near future to those who wait, everywhere; two at once are fine.

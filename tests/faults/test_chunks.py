@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from satyapan import State, Verification
-from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, PASSED, POPPED, SENT
+from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, POPPED, SENT
 from tests.support.history import History, Submit, Verdict, judge, rows_of
 from tests.support.installation import Ground, Installation, kill_group, said, until
 from tests.support.striking import side_by_side
@@ -17,7 +17,7 @@ from tests.support.striking import side_by_side
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 MANY, CALLS = 40, 8
-THREADS = [(point, "threads") for point in (POPPED, DELIVERED, CLAIMED, PASSED, SENT)]
+THREADS = [(point, "threads") for point in (POPPED, DELIVERED, CLAIMED, SENT)]
 CASES = [*THREADS, (ANSWERED, "threads"), (COMMITTED, "threads"), (SENT, "prefork")]
 
 

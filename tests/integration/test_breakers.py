@@ -39,9 +39,9 @@ def test_a_stopped_account_stops_every_route(house: Gatehouse) -> None:
 
     assert until == START + PROBE
     for route in (ROUTE, "digilocker"):
-        answer = wait(house.gate.enter(row, route, 1))
+        answer = wait(house.gate.entering(row, route, 1).now())
         assert answer.reason == "account/insufficient_balance"
-    assert house.gate.enter(Row(id="o", kind="x", account="other"), ROUTE, 1) == Go(1)
+    assert house.gate.entering(Row(id="o", kind="x", account="other"), ROUTE, 1).now() == Go(1)
     assert house.gate.state("main") == Shut("insufficient_balance", START, until)
 
 
@@ -116,7 +116,7 @@ def test_many_failures_open_the_vendors_breaker_and_everybody_waits(house: Gateh
     assert opened == [False] * 4 + [True, False]
     assert house.gate.state("main", ROUTE) == Shut("http_502", START, START + COOL)
     assert wait(house.ask("b")).reason == "vendor/http_502"
-    assert house.gate.enter(Row(id="z", kind="x"), "digilocker", 1) == Go(1)
+    assert house.gate.entering(Row(id="z", kind="x"), "digilocker", 1).now() == Go(1)
 
 
 def test_fewer_calls_or_a_smaller_share_open_nothing(house: Gatehouse) -> None:
@@ -191,7 +191,7 @@ def written(house: Gatehouse, account: str, route: str) -> set[str]:
     gate = house.gate
     for name, priority in (("a", ""), ("b", ""), ("c", "high")):
         row = Row(id=name, kind="x", account=account, reply_to="shop", priority=priority)
-        gate.enter(row, route, 1)
+        gate.entering(row, route, 1).now()
         house.due(name, START + FAR)
     gate.hold(account, route, 0.001)
     gate.learn(account, route, 1)

@@ -156,8 +156,8 @@ def test_routes_and_accounts_do_not_share_slots(house: Gatehouse) -> None:
     row = Row(id="z", kind="x")
     house.fill()
 
-    assert house.gate.enter(row, "digilocker", 1) == Go(1)
-    assert house.gate.enter(replace(row, account="other"), ROUTE, 1) == Go(1)
+    assert house.gate.entering(row, "digilocker", 1).now() == Go(1)
+    assert house.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
 
 
 def test_a_lowered_limit_binds_those_who_hold_slots(house: Gatehouse) -> None:
@@ -186,7 +186,7 @@ def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(house: Gatehouse)
 
 def test_a_limit_below_one_is_a_mistake(house: Gatehouse) -> None:
     with pytest.raises(ValueError, match="the limit of route passport is 0"):
-        house.gate.enter(Row(id="z", kind="x"), ROUTE, 0)
+        house.gate.entering(Row(id="z", kind="x"), ROUTE, 0).now()
 
 
 def test_the_vendor_can_lower_the_limit_and_never_raise_it(house: Gatehouse) -> None:
@@ -257,8 +257,8 @@ def test_the_servers_own_clock_is_used(client: redis.Redis) -> None:
     seconds, micros = client.time()
     gate = Gate(client, KEYS, FIGURES)
 
-    assert gate.enter(Row(id="a", kind="x"), ROUTE, 1) == Go(1)
-    answer = wait(gate.enter(Row(id="b", kind="x"), ROUTE, 1))
+    assert gate.entering(Row(id="a", kind="x"), ROUTE, 1).now() == Go(1)
+    answer = wait(gate.entering(Row(id="b", kind="x"), ROUTE, 1).now())
 
     assert 0 <= answer.until_ms - FAR - (seconds * 1000 + micros // 1000) < 10_000
 
@@ -267,7 +267,7 @@ def test_without_redis_nobody_passes() -> None:
     gone = redis.Redis(host="127.0.0.1", port=1)
 
     with gone, pytest.raises(redis.ConnectionError):
-        Gate(gone, KEYS, FIGURES).enter(Row(id="a", kind="x"), ROUTE, 1)
+        Gate(gone, KEYS, FIGURES).entering(Row(id="a", kind="x"), ROUTE, 1).now()
 
 
 def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis) -> None:
@@ -288,7 +288,7 @@ def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url:
             for n in range(10):
                 row = Row(id=f"{name}-{n}", kind="x")
                 mine.hset(KEYS.row(row.id), "due", 1)
-                passed.extend([row.id] * isinstance(gate.enter(row, ROUTE, 20), Go))
+                passed.extend([row.id] * isinstance(gate.entering(row, ROUTE, 20).now(), Go))
                 gate.deal()
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]

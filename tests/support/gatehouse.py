@@ -48,7 +48,7 @@ class Gatehouse:
         """Let a row come to the gate; what it is told becomes its due time, as the engine does."""
         row = self.rows.setdefault(name, Row(id=name, kind="x", reply_to=producer))
         row = self.rows[name] = Row(id=name, kind="x", reply_to=row.reply_to, priority=priority)
-        answer = self.gate.enter(row, ROUTE, self.limit)
+        answer = self.gate.entering(row, ROUTE, self.limit).now()
         if isinstance(answer, Go):
             self.sent.append((self.now, name))
             self.due(name, 0)
