@@ -53,11 +53,14 @@ class _Job:
 
     ids: deque[str]
     event: Event | None
+    alone: bool
+    """It is one id: the thread that waits for it has nothing to do, and makes its calls itself."""
     ends: float
     """No run begins after this: the caller's message must be acknowledged in good time."""
     open: int = 0
     results: dict[str, Row | Exception | None] = field(default_factory=dict)
-    done: threading.Event = field(default_factory=threading.Event)
+    errands: "SimpleQueue[tuple[_Run, Errand] | None]" = field(default_factory=SimpleQueue)
+    """What the thread that waits has to do; None when all is done."""
 
 
 @dataclass(eq=False, slots=True)
@@ -161,13 +164,14 @@ class Pump:
     def _work(
         self, ids: Sequence[str], event: Event | None, patience_s: float
     ) -> dict[str, Row | Exception | None]:
-        job = _Job(deque(ids), event, time.monotonic() + patience_s)
+        job = _Job(deque(ids), event, len(ids) == 1, time.monotonic() + patience_s)
         if job.ids:
             self._make_sure_it_runs()
             with self._arriving:  # at once: the pump may be at something else
                 self._arrived += len(job.ids)
             self._inbox.put(job)
-            job.done.wait()
+            while errand := job.errands.get():
+                self._do(*errand)
         return job.results
 
     def _make_sure_it_runs(self) -> None:
@@ -251,13 +255,19 @@ class Pump:
         try:
             step = _resume(run.steps, reply)
             if isinstance(step, Errand):
-                self._errands.submit(self._do, run, step)
+                self._send_out(run, step)
             else:
                 self._asking.append((run, step))
         except StopIteration as end:
             self._end(run, end.value)
         except Exception as error:
             self._end(run, error)
+
+    def _send_out(self, run: _Run, errand: Errand) -> None:
+        if run.job.alone:
+            run.job.errands.put((run, errand))
+        else:
+            self._errands.submit(self._do, run, errand)
 
     def _do(self, run: _Run, errand: Errand) -> None:
         if run.over:  # submitting failed after all: no thread could be started
@@ -278,7 +288,7 @@ class Pump:
 
     def _close(self, job: _Job) -> None:
         if not job.ids and not job.open:
-            job.done.set()
+            job.errands.put(None)
 
 
 def _resume(steps: Steps, reply: Any) -> Step:  # noqa: ANN401  as above

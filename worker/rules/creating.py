@@ -29,10 +29,10 @@ def _accepted(row: Row, answer: Answer, turn: Turn) -> Decision:
     """Take the answer in: it is the result, or the link of a journey that begins."""
     body = dict(answer.body or {})
     link = str(body.get(turn.operation.link_field or "", ""))
-    row = replace(row, link=link, tries=0)
     if turn.operation.mode is Mode.JOURNEY:
-        return _begun(replace(row, status=shown(body.get("status", ""))), turn)
-    return judged(replace(row, draft=body), turn)
+        status = shown(body.get("status", ""))
+        return _begun(replace(row, link=link, tries=0, status=status), turn)
+    return judged(replace(row, link=link, tries=0, draft=body), turn)
 
 
 def judged(row: Row, turn: Turn) -> Decision:

@@ -24,10 +24,17 @@ def settle(
     row: Row, state: State, reason: str = "", *, result: Mapping[str, Any] | None = None
 ) -> Decision:
     """End a verification, or park it, and tell the producer."""
-    row = replace(row, state=state, reason=reason, result=result or row.result)
-    row = replace(row, due=0, tries=0)
-    if state is not State.PARKED:
-        row = replace(row, draft=None, todo=())
+    kept = (row.draft, row.todo) if state is State.PARKED else (None, ())
+    row = replace(
+        row,
+        state=state,
+        reason=reason,
+        result=result or row.result,
+        draft=kept[0],
+        todo=kept[1],
+        due=0,
+        tries=0,
+    )
     return row, (Emit(state.lower()),)
 
 
