@@ -135,6 +135,8 @@ class Wire:
             body += chunk
             if len(body) > self._limits.reply_bytes:
                 raise Cut("too_large")
+            if stream.length_remaining == 0:  # another read would say the same, at a price
+                break
         return bytes(body)
 
 
