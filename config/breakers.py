@@ -1,6 +1,7 @@
 """The breakers as they stand in Redis, for whoever shows them; the worker's gate moves them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
@@ -13,6 +14,11 @@ class Shut:
     code: str
     since_ms: int
     until_ms: int
+
+    @property
+    def since(self) -> str:
+        """Give the minute in which it opened."""
+        return f"{datetime.fromtimestamp(self.since_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def read_breaker(redis: Redis, key: str) -> Shut | None:

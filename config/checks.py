@@ -212,11 +212,13 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
     keys, account = Keys(settings.producer.prefix), ACCOUNT
     if stop := read_breaker(client, keys.stop(account)):
         hint = "See the vendor's dashboard: credentials, address list, balance."
-        yield found(20, "warning", f"The vendor refuses account {account} ({stop.code}).", hint)
+        text = f"The vendor refuses account {account} ({stop.code}, since {stop.since})."
+        yield found(20, "warning", text, hint)
     for name in sorted(route_names(settings)):
         if shut := read_breaker(client, keys.breaker(account, name)):
             hint = "Nothing is lost: it is tried again by itself. Ask the vendor if it lasts."
-            yield found(21, "warning", f"The vendor fails at {name} ({shut.code}).", hint)
+            text = f"The vendor fails at {name} ({shut.code}, since {shut.since})."
+            yield found(21, "warning", text, hint)
 
 
 _LEDGER: Final = (_release, _role, _eviction, _persistence, _memory, _same_keys, _breakers)

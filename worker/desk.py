@@ -17,7 +17,7 @@ from satyapan.records import SETTLED, Row, State
 from satyapan.rows import SEALED
 from satyapan.scripts import load
 from worker.decide import decide
-from worker.ledger import Claim, WorkLedger
+from worker.ledger import Claim, StaleFence, WorkLedger
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
 from worker.rules.person import Refused
 from worker.sweeper import Wake
@@ -159,7 +159,7 @@ class Desk:
             claim = self._claim(row)
             changes = [effect.change for effect in effects if isinstance(effect, Emit)]
             after, _ = decide(claim.row, event, claim.now, kind, self.policy)
-            self.ledger.commit(claim.row, after, changes, claim.now, keep=False, alias="")
+            self._commit(claim, after, changes)
             self.wake(RUN, [row.id])
         return after
 
@@ -168,6 +168,13 @@ class Desk:
         if claim is None:
             raise Refused(f"{row.id} is being worked on by somebody else right now")
         return claim
+
+    def _commit(self, claim: Claim, after: Row, changes: list[str]) -> None:
+        try:
+            self.ledger.commit(claim.row, after, changes, claim.now, keep=False, alias="")
+        except StaleFence as stale:
+            text = f"{after.id} was taken by somebody else meanwhile; nothing was changed"
+            raise Refused(text) from stale
 
     def _read(self, verification_id: str) -> Row:
         row = self.ledger.ledger.read(verification_id)

@@ -11,7 +11,6 @@ from typing import Any
 
 from redis import Redis
 
-from config.breakers import Shut, read_breaker
 from satyapan.asking import Ask
 from satyapan.names import Keys
 from satyapan.records import Row
@@ -175,12 +174,6 @@ class Gate:
             self._redis.delete(names.breaker(account, route), names.failures(account, route))
         else:
             self._redis.delete(names.stop(account))
-
-    def state(self, account: str, route: str = "") -> Shut | None:
-        """Show a breaker, the account's or a route's; None when it lets calls through."""
-        names = self._keys
-        key = names.breaker(account, route) if route else names.stop(account)
-        return read_breaker(self._redis, key)
 
     def _time(self) -> int | str:
         return self._now() if self._now else ""

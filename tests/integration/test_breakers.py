@@ -28,7 +28,7 @@ def broken(house: Gatehouse) -> int:
     for n in range(10):
         house.ask(f"b{n}")
         fail(house, f"b{n}")
-    state = house.gate.state("main", ROUTE)
+    state = house.state(ROUTE)
     assert state is not None
     return state.until_ms
 
@@ -42,14 +42,14 @@ def test_a_stopped_account_stops_every_route(house: Gatehouse) -> None:
         answer = wait(house.gate.entering(row, route, 1).now())
         assert answer.reason == "account/insufficient_balance"
     assert house.gate.entering(Row(id="o", kind="x", account="other"), ROUTE, 1).now() == Go(1)
-    assert house.gate.state("main") == Shut("insufficient_balance", START, until)
+    assert house.state() == Shut("insufficient_balance", START, until)
 
 
 def test_one_call_probes_and_the_next_probe_moves_away(house: Gatehouse) -> None:
     house.gate.stop("main", "x")
     waits = []
     for _ in range(6):
-        state = house.gate.state("main")
+        state = house.state()
         assert state is not None
         waits.append(state.until_ms - house.now)
         house.now = state.until_ms
@@ -69,7 +69,7 @@ def test_news_of_a_stop_does_not_move_the_probe(house: Gatehouse) -> None:
     house.now += 10
 
     assert house.gate.stop("main", "y") == until
-    assert house.gate.state("main") == Shut("y", START, until)
+    assert house.state() == Shut("y", START, until)
 
 
 def test_those_who_wait_probe_one_at_a_time_and_go_on_when_it_got_through(
@@ -83,7 +83,7 @@ def test_those_who_wait_probe_one_at_a_time_and_go_on_when_it_got_through(
     assert house.play(400) == ["a0"]
     house.gate.resume("main")
 
-    assert house.gate.state("main") is None
+    assert house.state() is None
     assert len(house.play(19 * SPAN // 100 + 100)) == 19
 
 
@@ -114,7 +114,7 @@ def test_many_failures_open_the_vendors_breaker_and_everybody_waits(house: Gateh
     opened = [fail(house, f"a{n}") for n in range(6)]
 
     assert opened == [False] * 4 + [True, False]
-    assert house.gate.state("main", ROUTE) == Shut("http_502", START, START + COOL)
+    assert house.state(ROUTE) == Shut("http_502", START, START + COOL)
     assert wait(house.ask("b")).reason == "vendor/http_502"
     assert house.gate.entering(Row(id="z", kind="x"), "digilocker", 1).now() == Go(1)
 
@@ -164,7 +164,7 @@ def test_the_vendor_is_probed_by_one_call_and_left_alone_longer_when_that_fails(
     assert house.play(until - house.now - 10) == []
     assert house.play(100) == ["a0"]
     assert not fail(house, "a0", probe=True)
-    state = house.gate.state("main", ROUTE)
+    state = house.state(ROUTE)
 
     assert state is not None
     assert state.until_ms - house.now == 2 * COOL
@@ -172,7 +172,7 @@ def test_the_vendor_is_probed_by_one_call_and_left_alone_longer_when_that_fails(
     assert house.play(100) == ["a1"]
     house.gate.resume("main", ROUTE)
     assert house.play(HORIZON + 100) == ["a2", "a3", "a4"]
-    assert house.gate.state("main", ROUTE) is None
+    assert house.state(ROUTE) is None
 
 
 def test_calls_that_were_on_their_way_do_not_move_the_probe(house: Gatehouse) -> None:
@@ -180,7 +180,7 @@ def test_calls_that_were_on_their_way_do_not_move_the_probe(house: Gatehouse) ->
     house.now += 10
 
     assert not fail(house, "another")
-    state = house.gate.state("main", ROUTE)
+    state = house.state(ROUTE)
     assert state is not None
     assert state.until_ms == until
 
@@ -237,4 +237,4 @@ def test_a_route_that_works_again_begins_to_count_anew(house: Gatehouse) -> None
     house.gate.resume("main", ROUTE)
 
     assert not fail(house, "another")
-    assert house.gate.state("main", ROUTE) is None
+    assert house.state(ROUTE) is None

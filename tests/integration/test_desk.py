@@ -9,9 +9,11 @@ import pytest
 from config.inbox import Inbox, LetterState
 from satyapan import State
 from satyapan.names import INGEST, RUN
+from satyapan.records import Row
 from tests.support.workbench import Workbench
 from worker.desk import Desk
 from worker.engine import link_alias
+from worker.ledger import Claim
 from worker.rules.person import Refused
 
 
@@ -155,6 +157,29 @@ def test_two_people_at_once_reissue_once(bench: Workbench) -> None:
 
     assert claim is not None
     assert bench.row(row_id).generation == 1
+
+
+def test_a_person_who_was_overtaken_is_told_and_changes_nothing(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row_id = lost(bench)
+    late = desk(bench)
+    claim = Desk._claim
+
+    def slow(self: Desk, row: Row) -> Claim:
+        mine = claim(self, row)
+        redis = late.ledger.ledger.redis
+        redis.hdel(late.ledger.keys.row(row.id), "lease")  # ours has run out
+        assert desk(bench).ledger.claim(row.id, parked=True) is not None
+        return mine
+
+    monkeypatch.setattr(Desk, "_claim", slow)
+
+    with pytest.raises(Refused, match="taken by somebody else"):
+        late.reissue(row_id)
+
+    assert bench.row(row_id).generation == 1
+    assert bench.row(row_id).state is State.PARKED
 
 
 def test_forget_shreds_what_is_private_and_keeps_the_id(bench: Workbench) -> None:

@@ -7,6 +7,7 @@ Rows are as the gate sees them (due time and lease in their hash), calls are not
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.breakers import Shut, read_breaker
 from satyapan.names import Keys
 from satyapan.records import Row
 from worker.gate import Figures, Gate, Go, Pass, Wait
@@ -69,6 +70,11 @@ class Gatehouse:
         for n in range(self.limit):
             assert isinstance(self.ask(f"first-{n}"), Go)
         return self
+
+    def state(self, route: str = "") -> Shut | None:
+        """Show a breaker, the account's or a route's; None when it lets calls through."""
+        key = KEYS.breaker("main", route) if route else KEYS.stop("main")
+        return read_breaker(self.client, key)
 
     def slot(self, name: str) -> int:
         """Give the slot that a row holds; 0 for none."""
