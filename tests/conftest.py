@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from demo.server import EmbeddedServer, ServerMissing, find_server
 from demo.supervisor import Supervisor
@@ -26,8 +26,10 @@ SOCKETLESS = {"architecture", "model", "unit"}
 TESTS = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "::1"]
 
-settings.register_profile("home", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
+# How fast a machine is says nothing about the code.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("home", max_examples=50, **PATIENT)
+settings.register_profile("ci", max_examples=300, derandomize=True, **PATIENT)
 settings.load_profile("ci" if IN_CI else "home")
 
 
@@ -90,7 +92,7 @@ def redis_url(redis_server: EmbeddedServer) -> str:
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Supervisor]:
     """Start children with this: whatever becomes of the test, they are gone after it."""
-    with Supervisor(tmp_path / "logs", grace=5) as supervisor:
+    with Supervisor(tmp_path / "logs", grace=20) as supervisor:
         yield supervisor
 
 

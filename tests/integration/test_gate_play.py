@@ -69,7 +69,7 @@ def play(house: Gatehouse, step: Step) -> None:
 
 
 @given(limit=st.integers(1, 4), played=st.lists(steps, min_size=5, max_size=80))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_sliding_window_ever_sees_more_than_the_limit(
     client: redis.Redis, limit: int, played: list[Step]
 ) -> None:
@@ -91,7 +91,7 @@ def test_no_sliding_window_ever_sees_more_than_the_limit(
     margin=st.sampled_from([0, MARGIN]),
     moves=st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=5, max_size=60),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_it_lets_through_what_the_moving_window_of_limits_lets_through(
     client: redis.Redis, limit: int, margin: int, moves: list[tuple[int, bool]]
 ) -> None:

@@ -133,7 +133,10 @@ def test_a_backlog_uses_nearly_all_of_the_quota(house: Gatehouse, late: int) -> 
     ),
     late=st.sampled_from([0, 20, 70]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=15,
+)
 def test_everybody_is_served_once_in_their_producers_order_and_nothing_is_left(
     client: redis.Redis, limit: int, arrivals: list[tuple[int, str, str]], late: int
 ) -> None:
