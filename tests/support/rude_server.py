@@ -21,6 +21,7 @@ class Server:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.accepted = 0
+        self.closed = 0
 
     @property
     def port(self) -> int:
@@ -40,7 +41,7 @@ class Server:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(5)
+        self._thread.join(30)
         assert not self._thread.is_alive()
 
     def _serve(self) -> None:
@@ -49,8 +50,9 @@ class Server:
                 plain, _ = self._socket.accept()
                 self.accepted += 1
                 with self._wrapped(plain) as conn:
-                    conn.settimeout(5)
+                    conn.settimeout(20)
                     script(conn)
+            self.closed += 1
 
     def _wrapped(self, plain: socket.socket) -> socket.socket:
         return self._context.wrap_socket(plain, server_side=True) if self._context else plain
@@ -60,20 +62,36 @@ def ask(conn: socket.socket) -> bytes:
     """Read one request: its head, and the body that our tests send."""
     got = b""
     while b"\r\n\r\n" not in got or (got.startswith(b"POST") and not got.endswith(b"{}")):
-        got += conn.recv(4096)
+        more = conn.recv(4096)
+        if not more:
+            raise ConnectionError("the caller hung up")
+        got += more
     return got
 
 
-def answer(*parts: bytes, pause: float = 0.0) -> Script:
+def hung_up(conn: socket.socket) -> None:
+    """Say nothing until the caller has hung up."""
+    while conn.recv(4096):
+        pass
+
+
+def answer(*parts: bytes, then: Script = lambda _: None) -> Script:
     def script(conn: socket.socket) -> None:
         ask(conn)
         for part in parts:
             conn.sendall(part)
-            time.sleep(pause)
+        then(conn)
 
     return script
 
 
 def drip(head: bytes, piece: bytes) -> Script:
-    """Send a little, often enough that no single wait runs out."""
-    return answer(head, *[piece] * 60, pause=0.05)
+    """Send a little again and again until the caller hangs up."""
+    return answer(head, then=lambda conn: trickle(conn, piece))
+
+
+def trickle(conn: socket.socket, piece: bytes) -> None:
+    """Send pieces until that fails."""
+    while True:
+        conn.sendall(piece)
+        time.sleep(0.05)
