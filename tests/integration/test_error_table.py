@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.examples import EXAMPLES, Example
 from satyapan import State
+from tests.conftest import Sandbox
 from tests.support.workbench import Workbench
 
 
@@ -108,7 +109,11 @@ def test_an_example_of_the_pages_brings_its_state(bench: Workbench, example: Exa
 
 
 @pytest.mark.parametrize("code", ["insufficient_balance", "ip_validation_failed"])
-def test_a_stopped_account_holds_all_and_resumes_by_itself(bench: Workbench, code: str) -> None:
+def test_a_stopped_account_holds_all_and_resumes_by_itself(
+    redis_url: str, sandbox: Sandbox, code: str
+) -> None:
+    # Both are held before the first probe may go, also when the machine stands still for a moment.
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_PROBE_S="4")
     bench.vendor.post("stop", code=code)
     first, second = bench.submit("passport", "a"), bench.submit("passport", "b")
     held = [bench.once(first), bench.once(second)]

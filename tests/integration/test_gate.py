@@ -234,9 +234,9 @@ def test_a_hold_moves_those_who_hold_earlier_slots(house: Gatehouse) -> None:
 
 def test_every_key_but_the_queue_expires_and_the_queue_empties(house: Gatehouse) -> None:
     house.fill().ask("a")
-    house.gate.hold("main", ROUTE, 0.01)
     house.gate.learn("main", ROUTE, 2)
     house.play(3 * SPAN)
+    house.gate.hold("main", ROUTE, 60)
     house.gate.stop("main", "x")
 
     names = {raw for raw in house.client.scan_iter() if b":row:" not in raw}
@@ -255,12 +255,12 @@ def test_old_calls_are_forgotten(house: Gatehouse) -> None:
 
 def test_the_servers_own_clock_is_used(client: redis.Redis) -> None:
     seconds, micros = client.time()
-    gate = Gate(client, KEYS, FIGURES)
+    gate = Gate(client, KEYS, replace(FIGURES, window=60_000))
 
     assert gate.entering(Row(id="a", kind="x"), ROUTE, 1).now() == Go(1)
     answer = wait(gate.entering(Row(id="b", kind="x"), ROUTE, 1).now())
 
-    assert 0 <= answer.until_ms - FAR - (seconds * 1000 + micros // 1000) < 10_000
+    assert 0 <= answer.until_ms - FAR - (seconds * 1000 + micros // 1000) < 300_000
 
 
 def test_without_redis_nobody_passes() -> None:
@@ -279,7 +279,7 @@ def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis)
 
 
 def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url: str) -> None:
-    figures = replace(FIGURES, window=3_000, margin=0, horizon=2_900)
+    figures = replace(FIGURES, window=60_000, margin=0, horizon=58_000)
     passed: list[str] = []
 
     def work(name: int) -> None:
@@ -295,7 +295,7 @@ def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
 
     with redis.Redis.from_url(redis_url) as client:
         house = Gatehouse(client)

@@ -51,7 +51,7 @@ def test_a_passport_call_that_was_not_executed_is_repeated_and_paid_once(
 
 def test_a_refused_connection_spends_nothing(bench: Workbench) -> None:
     row_id = bench.submit("passport")
-    bench.vendor.post("faults", cut="refuse", seconds=0.3)
+    bench.vendor.post("faults", cut="refuse", seconds=3)
 
     first = bench.once(row_id)
     ended = bench.settle(row_id)

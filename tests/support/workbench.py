@@ -63,7 +63,7 @@ class Control:
         return [entry for entry in audit if not kinds or entry["charge"] in kinds]
 
     def _open(self, request: urllib.request.Request) -> Any:
-        with urllib.request.urlopen(request, timeout=5) as reply:
+        with urllib.request.urlopen(request, timeout=20) as reply:
             return json.load(reply)
 
 
@@ -113,7 +113,7 @@ class Workbench:
         self.parts.run(verification_id)
         return self.look(verification_id)
 
-    def settle(self, verification_id: str, within_s: float = 10.0) -> Verification:
+    def settle(self, verification_id: str, within_s: float = 60.0) -> Verification:
         """Run a verification, as often as it is due, until it is settled."""
         end = time.monotonic() + within_s
         while not (found := self.once(verification_id)).settled:

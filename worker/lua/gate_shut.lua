@@ -20,7 +20,7 @@ local function enough()
   local since = text(now - ARGV[7])
   redis.call('ZADD', KEYS[2], text(now), ARGV[6])
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', since)
-  redis.call('PEXPIRE', KEYS[2], ARGV[7])
+  redis.call('PEXPIRE', KEYS[2], ARGV[7] + (tonumber(ARGV[5]) and 60000 or 0))
   local failed = redis.call('ZCARD', KEYS[2])
   local calls = math.max(failed, redis.call('ZCOUNT', KEYS[3], '(' .. since, '+inf'))
   return calls >= tonumber(ARGV[8]) and failed * 100 >= calls * ARGV[9]
