@@ -14,7 +14,7 @@ from config.checks import Finding, UnsafeStart, refuse_if_unsafe, run_checks, un
 from config.cli import check
 from config.settings import read_settings
 from config.stores import ledger_client
-from demo.server import EmbeddedServer, free_port
+from demo.server import EmbeddedServer
 from satyapan.sealing import new_key
 
 CANARY = "CANARY7f3a"
@@ -121,7 +121,7 @@ def test_an_unsafe_server_is_told_and_refused(
 
 
 def test_a_replica_is_refused(server: redis.Redis, redis_url: str) -> None:
-    server.replicaof("127.0.0.1", free_port())
+    server.replicaof("127.0.0.1", 1)
 
     assert ids(checked(redis_url)) == ["E005"]
 
@@ -156,14 +156,14 @@ def test_a_refused_login_is_told_without_the_password(redis_url: str) -> None:
 
 
 def test_an_absent_server_is_told_within_the_timeouts() -> None:
-    (finding,) = checked(f"redis://:{CANARY}@127.0.0.1:{free_port()}/0")
+    (finding,) = checked(f"redis://:{CANARY}@127.0.0.1:1/0")
 
     assert finding.id == "E001"
     assert CANARY not in str(finding)
 
 
 def test_an_absent_broker_is_told(redis_url: str) -> None:
-    (finding,) = checked(redis_url, BROKER_URL=f"redis://:{CANARY}@127.0.0.1:{free_port()}/0")
+    (finding,) = checked(redis_url, BROKER_URL=f"redis://:{CANARY}@127.0.0.1:1/0")
 
     assert finding.id == "E017"
     assert "BROKER_URL" in finding.hint
@@ -250,7 +250,7 @@ class TestCommand:
         assert self.run(env, "--strict").exit_code == 1
 
     def test_errors_exit_with_2_and_can_be_read_by_programs(self) -> None:
-        result = self.run(variables(f"redis://:{CANARY}@127.0.0.1:{free_port()}/0"), "--json")
+        result = self.run(variables(f"redis://:{CANARY}@127.0.0.1:1/0"), "--json")
 
         assert result.exit_code == 2
         (finding,) = json.loads(result.output)
