@@ -28,10 +28,10 @@ def test_who_is_let_go_is_not_held_again(mark: Path) -> None:
             passes.append(number)
 
     threading.Thread(target=pass_twice, daemon=True).start()
-    eventually(mark.exists, within=5)
+    eventually(mark.exists)
     held = list(passes)
     mark.unlink()
 
-    eventually(lambda: passes == [1, 2], within=5)
+    eventually(lambda: passes == [1, 2])
     assert held == []
     assert not mark.exists()

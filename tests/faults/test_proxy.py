@@ -57,7 +57,7 @@ def wire(echo: Echo) -> Iterator[Proxy]:
 
 @pytest.fixture
 def caller(wire: Proxy) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as connection:
         yield connection
 
 
@@ -75,7 +75,7 @@ def ask(caller: socket.socket, data: bytes) -> bytes:
 
 def reach(wire: Proxy) -> None:
     """Connect and wait for a byte; a quick reset already ends the connecting."""
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as caller:
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as caller:
         caller.recv(1)
 
 
@@ -92,7 +92,7 @@ def test_latency_is_per_direction(wire: Proxy, caller: socket.socket, echo: Echo
     begun = time.monotonic()
 
     caller.sendall(b"x")
-    eventually(lambda: echo.executed, within=5)
+    eventually(lambda: echo.executed)
     executed = time.monotonic() - begun
     assert caller.recv(1) == b"x"
 
@@ -110,7 +110,7 @@ def test_a_reply_is_dropped_after_the_server_executed(
 
     assert echo.executed == [b"pay"]
     assert (wire.counters.dropped, wire.down.carried) == (1, 0)
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as again:
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as again:
         assert ask(again, b"pay") == b"pay"
 
 
@@ -133,10 +133,11 @@ def test_a_blackhole_swallows_and_keeps_the_connection(
     with pytest.raises(TimeoutError):
         ask(caller, b"hello")
 
+    eventually(lambda: wire.up.swallowed == 5)
     assert echo.executed == []
-    assert (wire.up.swallowed, wire.open) == (5, 1)
+    assert wire.open == 1
     wire.heal()
-    caller.settimeout(5)
+    caller.settimeout(20)
     with pytest.raises(ConnectionResetError):
         caller.recv(1)
 
@@ -151,7 +152,7 @@ def test_a_frozen_connection_is_silent_and_a_new_one_is_good(
     with pytest.raises(TimeoutError):
         ask(caller, b"y")
 
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as again:
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as again:
         assert ask(again, b"x") == b"x"
 
 
@@ -170,11 +171,11 @@ def test_a_refused_port_comes_back_as_the_same_port(wire: Proxy, caller: socket.
 
     wire.refuse()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=20)
     wire.accept()
 
     assert wire.port == port
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as again:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as again:
         assert ask(again, b"x") == b"x"
 
 
@@ -194,7 +195,7 @@ def test_a_caller_that_leaves_frees_the_server(wire: Proxy, caller: socket.socke
 
     caller.close()
 
-    eventually(lambda: wire.open == 0, within=5)
+    eventually(lambda: wire.open == 0)
 
 
 def test_nobody_behind_the_wire_is_a_reset_and_a_count() -> None:

@@ -155,10 +155,10 @@ def test_work_that_takes_too_long_is_ended_and_the_old_alarm_is_back_after_it() 
     handler, (left, _) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
 
     with pytest.raises(TimeoutError), bounded(0.05):
-        time.sleep(5)
+        time.sleep(60)
 
     assert signal.getsignal(signal.SIGALRM) is handler
-    assert left - 5 < signal.getitimer(signal.ITIMER_REAL)[0] <= left
+    assert left - 60 < signal.getitimer(signal.ITIMER_REAL)[0] <= left
 
 
 def test_what_a_process_said_is_found_in_its_log(tmp_path: Path) -> None:
