@@ -69,7 +69,7 @@ class Vendor:
         json: object = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] = KEYS,
-        timeout: float = 5,
+        timeout: float = 30,
     ) -> requests.Response:
         """Call an operation with the good key pair, unless other headers are given."""
         return requests.request(
@@ -85,17 +85,17 @@ class Vendor:
     def open(self, url: str, **form: str | list[str]) -> requests.Response:
         """Open a page, or send its form when fields are given."""
         method = "POST" if form else "GET"
-        return requests.request(method, url, data=form, timeout=5, allow_redirects=False)
+        return requests.request(method, url, data=form, timeout=30, allow_redirects=False)
 
     def control(self, path: str, **body: object) -> dict[str, Any]:
         """Post to a control route and return its answer."""
-        answer = requests.post(f"{self.root}/_control/{path}", json=body, timeout=10)
+        answer = requests.post(f"{self.root}/_control/{path}", json=body, timeout=30)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def look(self, name: str) -> list[dict[str, Any]]:
         """Read a control route: audit, calls, quota, webhooks."""
-        return list(requests.get(f"{self.root}/_control/{name}", timeout=5).json()[name])
+        return list(requests.get(f"{self.root}/_control/{name}", timeout=30).json()[name])
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def receiver() -> Iterator[Receiver]:
             raw = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             kept.got.append(Received(headers, raw))
-            kept.free.wait(5)
+            kept.free.wait(30)
             self.send_response(kept.answers.pop(0) if kept.answers else 200)
             self.end_headers()
 

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ import pytest
 import requests
 
 from tests.contract.conftest import KEYS, Vendor
+from tests.support.eventually import eventually
 
 COUNTER = iter(range(1_000_000))
 
@@ -28,7 +28,7 @@ def raw_call(vendor: Vendor) -> bytes:
     body = json.dumps(request_body()).encode()
     headers = {**KEYS, "host": address.netloc, "content-length": str(len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         connection.sendall(f"POST /verification/passport HTTP/1.1\r\n{lines}\r\n".encode() + body)
         parts = iter(lambda: connection.recv(65536), b"")
         return b"".join(parts)
@@ -80,21 +80,22 @@ def test_a_cut_in_the_body_leaves_less_than_was_promised(vendor: Vendor) -> None
 
 
 def test_a_refusal_closes_the_port_for_a_while(vendor: Vendor) -> None:
-    vendor.control("faults", cut="refuse", seconds=0.5)
+    vendor.control("faults", cut="refuse", seconds=2)
     address = urlsplit(vendor.root)
 
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address.hostname, address.port), timeout=5)
+        socket.create_connection((address.hostname, address.port), timeout=30)
 
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            assert call(vendor).status_code == 200
-        except requests.ConnectionError:
-            time.sleep(0.05)
-        else:
-            break
+    eventually(lambda: answers(vendor))
     assert outcomes(vendor) == [True]
+
+
+def answers(vendor: Vendor) -> bool:
+    """Tell whether a call comes through; the port may still be closed."""
+    try:
+        return call(vendor).status_code == 200
+    except requests.ConnectionError:
+        return False
 
 
 def test_a_garbled_answer_is_no_json(vendor: Vendor) -> None:
@@ -177,12 +178,12 @@ def test_any_status_and_code_can_be_asked_for(vendor: Vendor) -> None:
 
 
 def test_latency_comes_after_the_execution(vendor: Vendor) -> None:
-    fault(vendor, latency_ms=400)
+    fault(vendor, latency_ms=4000)
 
     with pytest.raises(requests.ReadTimeout):
         vendor.call("POST", "/passport", json=request_body(), timeout=0.1)
 
-    assert len(vendor.look("audit")) == 1
+    eventually(lambda: len(vendor.look("audit")) == 1)
 
 
 def test_faults_are_used_up_in_their_order(vendor: Vendor) -> None:
@@ -252,7 +253,7 @@ def test_a_call_that_is_refused_uses_no_fault_up(vendor: Vendor) -> None:
 def test_a_fault_that_makes_no_sense_is_refused(vendor: Vendor, fields: dict[str, Any]) -> None:
     body = {"route": "passport", **fields}
 
-    answer = requests.post(f"{vendor.root}/_control/faults", json=body, timeout=5)
+    answer = requests.post(f"{vendor.root}/_control/faults", json=body, timeout=30)
 
     assert answer.status_code == 400
     assert answer.json()["error"]
