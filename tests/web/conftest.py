@@ -11,6 +11,12 @@ from satyapan.sealing import KeyRing
 from tests.web.outside import SEAL_KEYS, TOKEN_KEY, environment
 
 
+@pytest.fixture(autouse=True)
+def one_look_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the mark of a look outlast a test, however slow the machine is."""
+    monkeypatch.setattr("callbacks.looks.EVERY_MS", 600_000)
+
+
 @pytest.fixture
 def settings(redis_url: str) -> Settings:
     return read_settings(environment(redis_url))

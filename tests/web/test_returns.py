@@ -11,7 +11,9 @@ import redis
 import time_machine
 from flask.testing import FlaskClient
 
+from callbacks import looks
 from callbacks.app import create_app
+from callbacks.looks import EVERY_MS
 from config.settings import Settings, read_settings
 from config.tokens import ReturnTokens
 from demo.server import EmbeddedServer
@@ -155,8 +157,9 @@ def test_the_mark_of_a_look_ends_soon(client: FlaskClient, path: str, redis_url:
     insert(redis_url)
     client.get(path)
 
+    assert EVERY_MS <= 2000
     with redis.Redis.from_url(redis_url) as server:
-        assert 0 < int(server.pttl("satyapan:looked:dl-1")) <= 2000
+        assert 0 < int(server.pttl("satyapan:looked:dl-1")) <= looks.EVERY_MS
         server.delete("satyapan:looked:dl-1")
     client.get(path)
 
