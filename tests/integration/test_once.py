@@ -67,7 +67,7 @@ def test_workers_killed_at_any_moment_lose_nothing_and_pay_once(stage: Stage) ->
     # What a killed worker had been told is lost with it, and only that may be parked.
     parked = [end for end in ends if end.state is State.PARKED]
     assert all(end.reason == "lost_answer" for end in parked), f"seed {SEED}"
-    assert len(parked) < len(ends) / 2, f"seed {SEED}"
+    assert len(parked) <= 4 * stage.settings.worker.concurrency, f"seed {SEED}"
     assert ends[-1].state is State.DONE
 
 

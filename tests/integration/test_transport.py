@@ -55,12 +55,12 @@ def test_a_worker_outlives_its_broker_and_loses_no_message(
     broker.restart()
     send(broker, "after")
 
-    eventually(lambda: marks(broker, "done") == {"running", "waiting", "after"}, within=40)
+    eventually(lambda: marks(broker, "done") == {"running", "waiting", "after"}, within=90)
     assert worker.process.poll() is None
 
 
 @pytest.mark.parametrize(
-    "held", [{"seconds": 3.0}, {"countdown": 60.0}], ids=["running", "waiting"]
+    "held", [{"seconds": 10.0}, {"countdown": 60.0}], ids=["running", "waiting"]
 )
 def test_without_the_shim_this_kombu_still_ends_the_worker(
     broker: EmbeddedServer, processes: Supervisor, held: dict[str, float]
@@ -72,7 +72,7 @@ def test_without_the_shim_this_kombu_still_ends_the_worker(
     broker.restart()
 
     try:
-        eventually(lambda: worker.process.poll() is not None)
+        eventually(lambda: worker.process.poll() is not None, within=60)
     except AssertionError:
         pytest.fail(f"Kombu {version('kombu')} has been mended: config/transport.py can go")
     assert "object has no attribute 'hostname'" in worker.log.read_text()
