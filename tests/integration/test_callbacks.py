@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,12 +107,10 @@ def test_sigterm_ends_it_cleanly_and_leaves_nothing(
     callbacks: Callbacks, processes: Supervisor
 ) -> None:
     assert callbacks.post(BODY, signed(BODY)) == 200
-    begin = time.monotonic()
 
     code = processes.end("callbacks")
 
-    assert code == 0
-    assert time.monotonic() - begin < 5, "it was killed after the grace period"
+    assert code == 0, "it was killed after the grace period"
     assert not members(callbacks.child.pid)
     with pytest.raises(ConnectionRefusedError):
         send_raw(callbacks.url, b"")

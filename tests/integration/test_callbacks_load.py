@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -71,6 +70,7 @@ def test_all_web_processes_count_together_and_replaced_ones_leave_their_counts(
     processes: Supervisor, redis_url: str
 ) -> None:
     with listening(processes, redis_url, "--workers", "2") as callbacks:
+        eventually(lambda: len(members(callbacks.child.pid)) >= 3)
         for _ in range(20):
             requests.post(  # a connection of its own each, so that both processes get some
                 f"{callbacks.url}/webhooks/cashfree", data=BODY, headers=signed(BODY), timeout=10
@@ -132,7 +132,7 @@ def under_load(callbacks: Callbacks, name: str) -> Iterator[list[Vendor]]:
         for vendor in vendors:
             vendor.enough.set()
         for vendor in vendors:
-            vendor.join(timeout=20)
+            vendor.join(timeout=60)
 
 
 @pytest.mark.parametrize("victim", ["web process", "everything"])
@@ -186,7 +186,7 @@ def kill(callbacks: Callbacks, victim: str) -> None:
 
 def test_a_graceful_stop_answers_what_it_accepted(processes: Supervisor, redis_url: str) -> None:
     with listening(processes, redis_url) as callbacks, under_load(callbacks, "g") as vendors:
-        time.sleep(0.7)
+        eventually(partial(enough, vendors, 20))
         code = processes.end("callbacks")
 
     accepted = {letter for vendor in vendors for letter in vendor.accepted}

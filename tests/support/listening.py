@@ -28,11 +28,11 @@ class Callbacks:
     def post(self, body: bytes, headers: Mapping[str, str]) -> int:
         """Deliver a webhook; returns the status."""
         url = f"{self.url}/webhooks/cashfree"
-        return self.session.post(url, data=body, headers=headers, timeout=10).status_code
+        return self.session.post(url, data=body, headers=headers, timeout=30).status_code
 
     def get(self, path: str) -> requests.Response:
         """Open a path."""
-        return self.session.get(f"{self.url}{path}", timeout=10, allow_redirects=False)
+        return self.session.get(f"{self.url}{path}", timeout=30, allow_redirects=False)
 
 
 @contextmanager
@@ -60,6 +60,6 @@ def post(lines: list[str], length: bytes | None, body: bytes) -> bytes:
 def send_raw(url: str, raw: bytes) -> bytes:
     """Send bytes as they are and return the beginning of the answer."""
     parts = urlsplit(url)
-    with closing(create_connection((parts.hostname, parts.port), timeout=10)) as connection:
+    with closing(create_connection((parts.hostname, parts.port), timeout=30)) as connection:
         connection.sendall(raw)
         return connection.recv(4096)
