@@ -20,7 +20,7 @@ from tests.support.project import ROOT
 PICTURES: Final = ROOT / "test-output" / "screenshots"
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-WAIT_MS: Final = 15_000
+WAIT_MS: Final = 60_000
 ZOOM: Final = 4
 
 
