@@ -42,7 +42,7 @@ def test_slow_senders_are_cut_off_and_hold_nobody_up(
     chunked = post(lines, None, b"").removesuffix(b"0\r\n\r\n0\r\n\r\n") + b"ffff\r\n{"
     raw = {"header": b"POST / HTTP/1.1\r\nX: ", "body": post(lines, b"500", b"{"), "chunk": chunked}
     options = ("--workers", "1")
-    with listening(processes, redis_url, *options, CALLBACKS_REQUEST_S="1") as callbacks:
+    with listening(processes, redis_url, *options, CALLBACKS_REQUEST_S="3") as callbacks:
         with ExitStack() as all_open:
             slow = [dripping(callbacks.url, all_open, raw[part]) for _ in range(THREADS)]
             ended = threading.Event()
