@@ -87,7 +87,7 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
 ) -> None:
     ended: list[Ended] = []
 
-    with Ground(tmp_path, sandbox_args=("--latency-ms", "300")) as ground:
+    with Ground(tmp_path, sandbox_args=("--latency-ms", "800")) as ground:
         side_by_side([play(ground, *case, ended) for case in CASES], 4)
 
     assert [f"{e.name}: {e.verdict}" for e in ended if not e.verdict.good] == []

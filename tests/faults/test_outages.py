@@ -122,7 +122,7 @@ def test_clocks_five_minutes_apart_change_nothing(ground: Ground, tmp_path: Path
 
         note("clocks 10 min apart", trial)
         rows = [trial.place.producer.get(one) for one in trial.history.accepted()]
-        assert all(abs(row.updated / 1000 - begun) < 60 for row in rows if row)
+        assert all(abs(row.updated / 1000 - begun) < 200 for row in rows if row)
 
 
 def test_two_sweepers_at_once_wake_each_row_once(ground: Ground) -> None:

@@ -79,7 +79,8 @@ def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(ground: Groun
     times = sorted(found.recovery_s[-1] for found in outcomes if found.case.kind == "passport")
     bound = LEASE_S + 2 * SWEEP_S
     print(f"seconds from a kill to the end: {[round(t, 1) for t in times]}, bound {bound:.1f}")
-    assert times[-1] <= bound + 2
+    # One lease, and whatever the machine needs; a second lease would show.
+    assert times[-1] < 2 * LEASE_S
 
 
 @pytest.mark.skipif(not scale().long, reason="the long form: python3 run.py faults")
