@@ -289,13 +289,23 @@ def _one_by_one(verifications: Any, count: int) -> None:
 
 
 def _commands(monitor: Any) -> list[str]:
-    """List what clients sent, but for the sweeps, which come with time and not with work."""
-    found = []
+    """List what clients sent, but for what comes with time and not with work.
+
+    That is the sweeps, and asking the queue again when nothing had come.
+    """
+    found, asked = [], False
     for told in monitor.listen():
         command = told["command"]
         if command == "ECHO the end":
             break
-        sweep = command.startswith("EVALSHA") and command.split()[3].endswith("due")
-        if told["client_type"] != "lua" and not sweep and command != "PING":
+        again = asked and command.startswith("BRPOP")
+        if told["client_type"] != "lua" and not again and not _swept(command):
             found.append(command)
+        asked = (asked or command.startswith("BRPOP")) and "unacked_index" not in command
     return found
+
+
+def _swept(command: str) -> bool:
+    sweep = command.startswith("EVALSHA") and command.split()[3].endswith("due")
+    beat = command.startswith(("SET satyapan:swept", "HGETALL satyapan:queues", "PING"))
+    return sweep or beat
