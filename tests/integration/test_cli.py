@@ -163,10 +163,12 @@ def test_watch_follows_a_journey_to_its_end(
     journey = verifications.submit("digilocker", {"document_requested": ["PAN"]}, key="watched")
     verifications.wait(journey.id, 30, until=linked)
     stage.control("webhooks", {"delay_s": 1})
-    stage.control(f"journeys/{journey.id}", {"decision": "deny"})
+    try:
+        stage.control(f"journeys/{journey.id}", {"decision": "deny"})
 
-    denied = cli("watch", journey.id, "--timeout", "30", "--json")
-    stage.control("webhooks", {"delay_s": 0})
+        denied = cli("watch", journey.id, "--timeout", "60", "--json")
+    finally:
+        stage.control("webhooks", {"delay_s": 0})
 
     lines = [json.loads(line) for line in denied.stdout.splitlines()]
     assert denied.exit_code == 1

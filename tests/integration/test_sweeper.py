@@ -62,7 +62,9 @@ def test_a_sweeper_outlives_any_fault(caplog: pytest.LogCaptureFixture) -> None:
     sweeper = Sweeper(broken, 0.01, lambda: beats.append("beat"))
 
     sweeper.start()
-    eventually(lambda: beats)
-    sweeper.stop()
+    try:
+        eventually(lambda: beats)
+    finally:
+        sweeper.stop()
 
     assert [record.__dict__["code"] for record in caplog.records[:2]] == ["ValueError"] * 2
