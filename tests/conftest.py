@@ -27,9 +27,9 @@ TESTS = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "::1"]
 
 # How fast a machine is says nothing about the code.
-PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("home", max_examples=50, **PATIENT)
-settings.register_profile("ci", max_examples=300, derandomize=True, **PATIENT)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("home", PATIENT, max_examples=50)
+settings.register_profile("ci", PATIENT, max_examples=300, derandomize=True)
 settings.load_profile("ci" if IN_CI else "home")
 
 
