@@ -11,8 +11,8 @@ from benchmarks.quota import Plan, Report, judge, run
 
 QUIET = os.environ.get("SATYAPAN_TEST_QUOTA_USE") == "1"
 """Set on a machine that does nothing else: then the quota must also be used, not only kept."""
-# The margin is for ways to the vendor that differ. On a busy machine they differ by more than 0.2 s;
-# with production's second all calls of a window still come within one, so one too many shows.
+# The margin is for ways to the vendor that differ, on a busy machine by more than 0.2 s. With
+# production's second all calls of a window still come within one, so one too many shows.
 SHORT = Plan(limit=40, window_s=6, windows=4, margin_ms=200 if QUIET else 1000)
 
 
