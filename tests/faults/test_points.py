@@ -1,5 +1,6 @@
 """Every named point, every kind: broken there, nothing is lost and nothing is paid for twice."""
 
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(ground: Groun
     times = sorted(found.recovery_s[-1] for found in outcomes if found.case.kind == "passport")
     bound = LEASE_S + 2 * SWEEP_S
     print(f"seconds from a kill to the end: {[round(t, 1) for t in times]}, bound {bound:.1f}")
-    # One lease, and whatever the machine needs; a second lease would show.
+    assert statistics.median(times) <= bound + 2
+    # The slowest: one lease, and whatever the machine needs; a second lease would show.
     assert times[-1] < 2 * LEASE_S
 
 
