@@ -67,6 +67,22 @@ CURRENT: ContextVar[Call] = ContextVar("call")
 """The call that this thread is making; requests has no place to hand it down."""
 
 
+class _Quiet(socket.socket):
+    """Sets a timeout only if it is another one.
+
+    Each setting is a system call, at which the thread lets the interpreter go and has to get it
+    back from all the others; urllib3 and we would do that four times a call.
+    """
+
+    def settimeout(self, value: float | None, /) -> None:
+        if value != self.gettimeout():
+            super().settimeout(value)
+
+
+class _QuietTls(_Quiet, ssl.SSLSocket):
+    """The same over TLS; made by the context."""
+
+
 class _TimedFile(io.RawIOBase):
     """The socket's read end; each wait is cut to what is left of the call."""
 
@@ -185,7 +201,7 @@ def _reach(found: Iterable[Any], call: Call) -> socket.socket:
     """Connect to the first address that answers; the call's deadline holds over all of them."""
     failure = OSError("the name has no address")
     for family, kind, protocol, _, address in found:
-        sock = socket.socket(family, kind, protocol)
+        sock = _Quiet(family, kind, protocol)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(call.left(call.connect_s))
@@ -231,6 +247,7 @@ class Adapter(HTTPAdapter):
 
     def __init__(self, context: ssl.SSLContext, pool_size: int) -> None:
         super().__init__(pool_maxsize=pool_size, pool_block=True, max_retries=0)
+        context.sslsocket_class = _QuietTls
         self._context = context
         self._pools: dict[tuple[str, str], Any] = {}
         self.poolmanager.pool_classes_by_scheme = _POOLS
