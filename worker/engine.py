@@ -167,10 +167,11 @@ class _Run:
         def errand() -> Answer:
             answer = self._ask_vendor(operation, order)
             reach(ANSWERED)
-            self._note(go, answer, route.name, limit)
+            self._heed(go, answer, route.name, limit)
             return answer
 
         answer = yield Errand(errand)
+        self._tell(answer, route.name)
         return Answered(order.role, answer, order.item)
 
     def _ask_vendor(self, operation: Operation, order: Call) -> Answer:
@@ -184,12 +185,15 @@ class _Run:
             order.item,
         )
 
-    def _note(self, passed: Go, answer: Answer, route: str, limit: int) -> None:
-        """Say what came back, and let all workers learn from it; a fault there costs no answer."""
+    def _heed(self, passed: Go, answer: Answer, route: str, limit: int) -> None:
+        """Let all workers learn from an answer; a fault there costs no answer."""
         try:
             heed(self._tools.gate, self.row, route, limit, passed, answer)
         except RedisError as error:
             log.warning("answer not heeded", extra={"code": type(error).__name__})
+
+    def _tell(self, answer: Answer, route: str) -> None:
+        """Log a call. Not in the errand: calling threads would stand in line for the log's lock."""
         log.info(
             "vendor answered",
             extra={

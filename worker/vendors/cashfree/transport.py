@@ -121,7 +121,7 @@ class Wire:
         response = self._adapter.send(
             request,
             stream=True,
-            timeout=(call.connect_s, call.read_s),
+            timeout=call.read_s,  # connecting has its own limit, set where it is done
             proxies=self._proxies,
         )
         with response:
