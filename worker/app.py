@@ -1,7 +1,9 @@
 """The Celery worker of one process: app, tasks, and the sweeper beside them."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from celery import Celery
 from celery.signals import worker_process_init, worker_ready, worker_shutting_down
@@ -14,6 +16,8 @@ from worker.build import PerProcess, build
 from worker.intake import intake
 from worker.sweeper import Sweeper
 from worker.tasks import register
+
+_NEW_OBJECTS: Final = 10_000
 
 
 def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
@@ -34,6 +38,7 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
     sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, _beat(heartbeat))
 
     def ready(**_: object) -> None:
+        settle_down()
         sweeper.start()
         on_ready()
 
@@ -43,6 +48,7 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
 
     def child(**_: object) -> None:
         configure_logs(settings.log.level, settings.log.format)
+        settle_down()
 
     if settings.worker.pool == "threads":  # in prefork each child has a pump, and the parent none
         app.steps["consumer"].add(intake(lambda: parts().pump))
@@ -50,6 +56,17 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
     worker_shutting_down.connect(stopping, weak=False)
     worker_process_init.connect(child, weak=False)
     return _start(app, settings)
+
+
+def settle_down() -> None:
+    """Let the garbage collector leave what is here for good, and look at the rest less often.
+
+    A verification makes no cycles to speak of; looking for some at every 700 new objects, and
+    through all modules each time, took a twentieth of a busy worker's CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 10, 10)
 
 
 def _start(app: Celery, settings: Settings) -> int:
