@@ -17,7 +17,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -70,7 +69,6 @@ class _Run:
     id: str
     steps: Steps
     job: _Job
-    over: bool = False
 
 
 class Pump:
@@ -98,7 +96,8 @@ class Pump:
         self._hand_back = hand_back
         self._patience_s = patience_s
         self._calls = self._free = calls
-        self._errands = ThreadPoolExecutor(calls, thread_name_prefix="errand")
+        self._errands: SimpleQueue[tuple[_Run, Errand]] = SimpleQueue()
+        self._out = self._callers = 0
         self._inbox: SimpleQueue[_Job | tuple[_Run, Any] | None] = SimpleQueue()
         self._jobs: deque[_Job] = deque()
         self._arriving = threading.Lock()
@@ -221,7 +220,10 @@ class Pump:
         if isinstance(item, _Job):
             self._jobs.append(item)
         elif item is not None:
-            self._advance(*item)
+            run, answer = item
+            if not run.job.alone:
+                self._out -= 1
+            self._advance(run, answer)
 
     def _give_up(self) -> None:
         """Begin no more of what has waited too long."""
@@ -264,14 +266,25 @@ class Pump:
             self._end(run, error)
 
     def _send_out(self, run: _Run, errand: Errand) -> None:
+        """Give an errand to the thread that waits for it, or to one of the pump's own.
+
+        Those are started as they are needed. An executor would do the same at 150 times the CPU:
+        it makes a future for each, and nobody asks for it.
+        """
         if run.job.alone:
             run.job.errands.put((run, errand))
-        else:
-            self._errands.submit(self._do, run, errand)
+            return
+        if self._out == self._callers:
+            threading.Thread(target=self._serve_errands, name="errand", daemon=True).start()
+            self._callers += 1
+        self._out += 1
+        self._errands.put((run, errand))
+
+    def _serve_errands(self) -> None:
+        while True:
+            self._do(*self._errands.get())
 
     def _do(self, run: _Run, errand: Errand) -> None:
-        if run.over:  # submitting failed after all: no thread could be started
-            return
         answer: Any
         try:
             answer = errand.do()
@@ -280,7 +293,6 @@ class Pump:
         self._inbox.put((run, answer))
 
     def _end(self, run: _Run, result: Row | Exception | None) -> None:
-        run.over = True
         self._free += 1
         run.job.open -= 1
         run.job.results[run.id] = result

@@ -208,6 +208,27 @@ def test_a_fault_of_our_own_ends_its_run_and_is_raised_when_the_others_are_over(
 
 
 @pytest.mark.usefixtures("patient")
+def test_a_thread_that_can_not_be_started_ends_its_own_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    vendor = Vendor()
+    running = pump(vendor, calls=4)
+    start, refused = threading.Thread.start, ["errand"]
+
+    def refusing(thread: threading.Thread) -> None:
+        if thread.name in refused:
+            refused.remove(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+
+    with pytest.raises(RuntimeError):
+        running.run_all(names(4))
+
+    assert sorted(vendor.order) == ["v-1", "v-2", "v-3"]
+    running.run_all(names(2))
+    assert len(vendor.order) == 5
+
+
 def test_a_single_one_does_not_wait_behind_many() -> None:
     vendor = Vendor()
     vendor.may_answer.clear()
