@@ -24,10 +24,11 @@ def intake(pump: Callable[[], Pump]) -> type[bootsteps.StartStopStep]:
 
         def start(self, parent: Any) -> None:  # noqa: ANN401  Celery's consumer
             """Ask the pump before the broker, and ask again once the pump has room."""
-            qos, ours = parent.task_consumer.channel.qos, pump()
+            qos, hub, ours = parent.task_consumer.channel.qos, parent.hub, pump()
             may_consume = qos.can_consume
             qos.can_consume = lambda: ours.has_room() and may_consume()
-            ours.on_room = lambda: parent.hub.call_soon(_look_again)
+            if hub is not None:  # without an event loop Celery asks again by itself
+                ours.on_room = lambda: hub.call_soon(_look_again)
 
     return Intake
 
