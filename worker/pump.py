@@ -46,6 +46,10 @@ class Begin(Protocol):
         ...
 
 
+class CalledAway(Exception):
+    """The thread had to leave before its errand was done; it may have been done, or not."""
+
+
 @dataclass(eq=False, slots=True)
 class _Job:
     """What one caller brought, and waits for."""
@@ -142,9 +146,9 @@ class Pump:
 
     def has_room(self) -> bool:
         """Tell whether fewer ids wait for a call than could be called at once."""
-        room = self._room()
-        self._wanted = self._wanted or not room
-        return room
+        if not self._room():
+            self._wanted = True  # before the last look: else room made in between is not told of
+        return self._room()
 
     def _room(self) -> bool:
         return self._arrived - self._gone < self._calls
@@ -169,9 +173,21 @@ class Pump:
             with self._arriving:  # at once: the pump may be at something else
                 self._arrived += len(job.ids)
             self._inbox.put(job)
+            self._wait(job)
+        return job.results
+
+    def _wait(self, job: _Job) -> None:
+        """Do what is left to the thread that waits for a job, until all of it is done.
+
+        A signal (a time limit, the end of the process) may call that thread away. Then another
+        takes its place: a run whose errand nobody does would hold its call for ever.
+        """
+        try:
             while errand := job.errands.get():
                 self._do(*errand)
-        return job.results
+        except BaseException:
+            threading.Thread(target=self._wait, args=(job,), name="errand", daemon=True).start()
+            raise
 
     def _make_sure_it_runs(self) -> None:
         with self._start:
@@ -282,15 +298,17 @@ class Pump:
 
     def _serve_errands(self) -> None:
         while True:
-            self._do(*self._errands.get())
+            with suppress(BaseException):  # the run has been told, and this thread is counted on
+                self._do(*self._errands.get())
 
     def _do(self, run: _Run, errand: Errand) -> None:
-        answer: Any
+        answer: Any = CalledAway()
         try:
             answer = errand.do()
-        except BaseException as error:
+        except Exception as error:
             answer = error
-        self._inbox.put((run, answer))
+        finally:
+            self._inbox.put((run, answer))
 
     def _end(self, run: _Run, result: Row | Exception | None) -> None:
         self._free += 1
