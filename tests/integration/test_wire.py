@@ -52,6 +52,32 @@ def test_a_chunked_reply_comes_back() -> None:
         assert post(Wire(PATIENT), server.url).body == b"{}"
 
 
+def test_a_packed_reply_comes_back_whole() -> None:
+    body = b"x" * 300_000  # what is unpacked of it is more than one read gives
+    packed = gzip.compress(body)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+
+    with Server(answer(head, packed)) as server:
+        assert post(Wire(Limits()), server.url).body == body
+
+
+def test_a_header_that_comes_twice_is_a_list() -> None:
+    head = b"HTTP/1.1 429 X\r\nRetry-After: 5\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n"
+
+    with Server(answer(head)) as server:
+        assert post(Wire(PATIENT), server.url).headers["retry-after"] == "5, 9"
+
+
+def test_a_closed_wire_keeps_no_connection() -> None:
+    with Server(answer(GOOD, then=hung_up)) as server:
+        wire = Wire(PATIENT)
+        post(wire, server.url)
+
+        wire.close()
+
+        eventually(lambda: server.closed)
+
+
 def test_connections_are_kept_and_reused() -> None:
     def script(conn: socket.socket) -> None:
         for _ in range(3):
@@ -230,8 +256,10 @@ def test_the_total_deadline_holds_against_a_drip(head: bytes, piece: bytes) -> N
 def test_a_bomb_is_stopped_at_the_size_cap() -> None:
     bomb = gzip.compress(b"x" * 1_000_000)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    roomy = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=500_000)
 
     assert cut(answer(head, bomb)) == "too_large"
+    assert cut(answer(head, bomb), roomy) == "too_large"
 
 
 def test_a_redirect_is_an_answer_and_not_followed() -> None:

@@ -46,6 +46,19 @@ def test_a_proxy_that_drips_its_consent_is_not_sent() -> None:
     assert caught.value.code == "deadline"
 
 
+def test_a_handshake_without_end_behind_a_proxy_is_not_sent() -> None:
+    def consent(conn: socket.socket) -> None:
+        conn.recv(4096)
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        hung_up(conn)
+
+    limits = Limits(connect_s=0.3, read_s=20, total_s=20)
+    with Server(consent) as proxy, pytest.raises(NotSent) as caught:
+        post(Wire(limits, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
+
+    assert caught.value.code == "tls_timeout"
+
+
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A self-signed certificate for this machine, with its key in the same file."""

@@ -157,6 +157,7 @@ class _Connection(HTTPConnection):
         call = CURRENT.get()
         call.stage = Stage.PROXY
         super()._tunnel()
+        self.sock.settimeout(call.left(call.connect_s))
         call.stage = Stage.TLS
 
     def connect(self) -> None:
@@ -288,6 +289,11 @@ class Adapter(HTTPAdapter):
         """Hand the shared context down; left alone, requests would load the CA file again."""
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {"ssl_context": self._context, "cert_reqs": "CERT_REQUIRED"}
+
+    def close(self) -> None:
+        """Let go of all pools: each closes its idle connections when nobody uses it any more."""
+        self._pools.clear()
+        super().close()
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """Leave verification to the context, which requires it."""

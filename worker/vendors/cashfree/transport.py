@@ -125,18 +125,20 @@ class Wire:
             proxies=self._proxies,
         )
         with response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
+            # By name: one that came twice is one list, not the last of two.
+            headers = {name.lower(): response.headers[name] for name in response.headers}
             return Raw(response.status_code, headers, self._read(response.raw))
 
     def _read(self, stream: BaseHTTPResponse) -> bytes:
         """Read the body; decoded bytes count, so that a small compressed one can't grow huge."""
         body = bytearray()
+        packed = "content-encoding" in stream.headers  # then more may come of what was read
         while chunk := stream.read(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > self._limits.reply_bytes:
                 raise Cut("too_large")
-            if stream.length_remaining == 0:  # another read would say the same, at a price
-                break
+            if stream.length_remaining == 0 and not packed:
+                break  # another read would say the same, at a price
         return bytes(body)
 
 
