@@ -6,7 +6,6 @@ messages as it has threads, sit on thousands of ids, and hand most of them back.
 Knows Celery's consumer; knows nothing of verifications.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
@@ -14,8 +13,8 @@ from celery import bootsteps
 from worker.pump import Pump
 
 
-def intake(pump: Callable[[], Pump]) -> type[bootsteps.StartStopStep]:
-    """Make the consumer's step; `pump` gives this process's own."""
+def intake(pump: Pump) -> type[bootsteps.StartStopStep]:
+    """Make the consumer's step for this process's pump."""
 
     class Intake(bootsteps.StartStopStep):
         """Started anew with each connection, as the channel and its QoS are."""
@@ -24,11 +23,11 @@ def intake(pump: Callable[[], Pump]) -> type[bootsteps.StartStopStep]:
 
         def start(self, parent: Any) -> None:  # noqa: ANN401  Celery's consumer
             """Ask the pump before the broker, and ask again once the pump has room."""
-            qos, hub, ours = parent.task_consumer.channel.qos, parent.hub, pump()
+            qos, hub = parent.task_consumer.channel.qos, parent.hub
             may_consume = qos.can_consume
-            qos.can_consume = lambda: ours.has_room() and may_consume()
+            qos.can_consume = lambda: pump.has_room() and may_consume()
             if hub is not None:  # without an event loop Celery asks again by itself
-                ours.on_room = lambda: hub.call_soon(_look_again)
+                pump.on_room = lambda: hub.call_soon(_look_again)
 
     return Intake
 

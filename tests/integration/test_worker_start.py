@@ -1,0 +1,18 @@
+"""A worker that can't be put together says so and ends, rather than try for ever."""
+
+from pathlib import Path
+
+import pytest
+
+from demo.stage import Stage
+from demo.supervisor import ChildFailed
+
+
+def test_a_worker_without_its_certificates_ends_at_once(tmp_path: Path) -> None:
+    env = {"SATYAPAN_CASHFREE_CA_FILE": str(tmp_path / "none.pem")}
+
+    with (
+        pytest.raises(ChildFailed, match="FileNotFoundError"),
+        Stage(tmp_path, worker_env=env, callbacks=False),
+    ):
+        pass
