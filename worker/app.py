@@ -39,8 +39,8 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
 
     def ready(**_: object) -> None:
         settle_down()
-        sweeper.start()
         on_ready()
+        sweeper.start()
 
     def stopping(**_: object) -> None:
         parts().pump.stop()
