@@ -15,6 +15,7 @@ from config.settings import Settings
 from config.stores import ledger_client
 from config.tokens import ReturnTokens, return_url
 from satyapan.asking import Line
+from satyapan.environment import PREFIX, SettingFault, SettingsError
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
 from satyapan.names import RUN, Keys
@@ -196,7 +197,11 @@ def _cashfree(settings: Settings) -> Vendor:
         reply_bytes=vendor.max_reply_bytes,
         pool_size=settings.worker.concurrency,
     )
-    return connect(account, vendor.base_url, limits, proxy=vendor.proxy, ca_file=vendor.ca_file)
+    try:
+        return connect(account, vendor.base_url, limits, proxy=vendor.proxy, ca_file=vendor.ca_file)
+    except OSError as error:
+        text = f"can't be read as certificates ({type(error).__name__})."
+        raise SettingsError([SettingFault(f"{PREFIX}CASHFREE_CA_FILE", text)]) from error
 
 
 class PerProcess:

@@ -12,7 +12,7 @@ def test_a_worker_without_its_certificates_ends_at_once(tmp_path: Path) -> None:
     env = {"SATYAPAN_CASHFREE_CA_FILE": str(tmp_path / "none.pem")}
 
     with (
-        pytest.raises(ChildFailed, match="FileNotFoundError"),
+        pytest.raises(ChildFailed, match="SATYAPAN_CASHFREE_CA_FILE: can't be read"),
         Stage(tmp_path, worker_env=env, callbacks=False),
     ):
         pass
