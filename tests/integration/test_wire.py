@@ -68,16 +68,6 @@ def test_a_header_that_comes_twice_is_a_list() -> None:
         assert post(Wire(PATIENT), server.url).headers["retry-after"] == "5, 9"
 
 
-def test_a_closed_wire_keeps_no_connection() -> None:
-    with Server(answer(GOOD, then=hung_up)) as server:
-        wire = Wire(PATIENT)
-        post(wire, server.url)
-
-        wire.close()
-
-        eventually(lambda: server.closed)
-
-
 def test_connections_are_kept_and_reused() -> None:
     def script(conn: socket.socket) -> None:
         for _ in range(3):

@@ -24,14 +24,14 @@ def settle(
     row: Row, state: State, reason: str = "", *, result: Mapping[str, Any] | None = None
 ) -> Decision:
     """End a verification, or park it, and tell the producer."""
-    kept = (row.draft, row.todo) if state is State.PARKED else (None, ())
+    draft, todo = (row.draft, row.todo) if state is State.PARKED else (None, ())
     row = replace(
         row,
         state=state,
         reason=reason,
         result=result or row.result,
-        draft=kept[0],
-        todo=kept[1],
+        draft=draft,
+        todo=todo,
         due=0,
         tries=0,
     )

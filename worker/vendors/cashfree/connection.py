@@ -290,10 +290,5 @@ class Adapter(HTTPAdapter):
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {"ssl_context": self._context, "cert_reqs": "CERT_REQUIRED"}
 
-    def close(self) -> None:
-        """Let go of all pools: each closes its idle connections when nobody uses it any more."""
-        self._pools.clear()
-        super().close()
-
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """Leave verification to the context, which requires it."""

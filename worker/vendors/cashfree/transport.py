@@ -108,10 +108,6 @@ class Wire:
         # Raised out here so that the library's error, which carries the request, isn't its context.
         raise failure
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        self._adapter.close()
-
     def _call(self) -> Call:
         limits = self._limits
         ends = self._clock() + limits.total_s
