@@ -295,7 +295,9 @@ class WorkerSettings:
     poll_max_s: float = field(
         default=60.0,
         metadata=setting(
-            "POLL_MAX_S", "Most seconds between two status reads of a journey.", check=[POSITIVE]
+            "POLL_MAX_S",
+            "Most seconds between two status reads of a journey, while few journeys are open.",
+            check=[POSITIVE],
         ),
     )
     probe_s: float = field(

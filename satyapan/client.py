@@ -23,7 +23,7 @@ from satyapan.hosts import allowed
 from satyapan.ids import derive_id, id_faults
 from satyapan.kinds import Kind, Registry
 from satyapan.ledger import GRACE_MS, Inserted, Ledger
-from satyapan.names import RUN, Keys
+from satyapan.names import RUN, RUN_HIGH, Keys
 from satyapan.points import INSERTED, reach
 from satyapan.records import Row, State, Verification, view
 from satyapan.results import Results, reader_name
@@ -102,7 +102,7 @@ class Verifications:
         found = self._ledger.insert(row, self._settings.deadline_s * 1000)
         if found.created:
             reach(INSERTED)
-            self._waker.wake(RUN, [row.id])
+            self._waker.wake(_task(row), [row.id])
         return self._accepted(row, found)
 
     def submit_many(
@@ -132,16 +132,16 @@ class Verifications:
             found = self._ledger.insert_all(batch, life, GRACE_MS + start * _PACE_MS)
             away = all(isinstance(each, Unavailable) for each in found)
             pairs = zip(batch, found, strict=True)
-            new = [row.id for row, each in pairs if isinstance(each, Inserted) and each.created]
+            new = [row for row, each in pairs if isinstance(each, Inserted) and each.created]
             reach(INSERTED)
-            # Who waits for a broker that is away once, doesn't wait for it again.
-            waking = waking and self._wake_chunks(new)
+            # Wait for an unreachable broker only once per call.
+            waking = waking and all(self._wake_chunks(task, new) for task in (RUN_HIGH, RUN))
             yield from found
 
-    def _wake_chunks(self, ids: Sequence[str]) -> bool:
-        size = self._settings.chunk
+    def _wake_chunks(self, task: str, rows: Sequence[Row]) -> bool:
+        size, ids = self._settings.chunk, [row.id for row in rows if _task(row) == task]
         chunks = (ids[start : start + size] for start in range(0, len(ids), size))
-        return all(self._waker.wake(RUN, chunk) for chunk in chunks)
+        return all(self._waker.wake(task, chunk) for chunk in chunks)
 
     def _read_item(self, kind: str, item: Mapping[str, Any]) -> Row:
         faults = [
@@ -277,6 +277,11 @@ class Verifications:
     def counts(self) -> dict[State, int]:
         """Count the verifications in each state."""
         return self._ledger.counts()
+
+
+def _task(row: Row) -> str:
+    """Name the task that runs a new row."""
+    return RUN_HIGH if row.priority == "high" else RUN
 
 
 def _or_error(step: Callable[[], _Made]) -> "_Made | SatyapanError":

@@ -4,17 +4,29 @@ from dataclasses import dataclass
 from typing import Final
 
 RUN: Final = "satyapan.run"
-"""Task: look at these verifications now. Argument: a list of verification_ids."""
+"""Task: run these verifications now. Argument: a list of verification_ids."""
+RUN_HIGH: Final = "satyapan.run_high"
+"""Task: the same, for verifications of high priority."""
+RUN_SLOT: Final = "satyapan.run_slot"
+"""Task: the same, for verifications whose slot of the vendor's quota has come."""
 LOOK: Final = "satyapan.look"
 """Task: somebody hints that these verifications moved; read their status soon."""
 INGEST: Final = "satyapan.ingest"
 """Task: work on these stored webhooks. Argument: a list of inbox ids (digests)."""
 
 RUN_QUEUE: Final = "satyapan.run"
+HIGH_QUEUE: Final = "satyapan.high"
+SLOT_QUEUE: Final = "satyapan.slot"
 FOLLOW_QUEUE: Final = "satyapan.follow"
-QUEUES: Final = (RUN_QUEUE, FOLLOW_QUEUE)
-"""Every queue a worker must consume; a new submission never waits behind follow-ups."""
-QUEUE_OF: Final = {RUN: RUN_QUEUE, LOOK: FOLLOW_QUEUE, INGEST: FOLLOW_QUEUE}
+QUEUES: Final = (SLOT_QUEUE, HIGH_QUEUE, FOLLOW_QUEUE, RUN_QUEUE)
+"""Every queue that a worker consumes, in turn: none waits behind another's backlog."""
+QUEUE_OF: Final = {
+    RUN: RUN_QUEUE,
+    RUN_HIGH: HIGH_QUEUE,
+    RUN_SLOT: SLOT_QUEUE,
+    LOOK: FOLLOW_QUEUE,
+    INGEST: FOLLOW_QUEUE,
+}
 
 EVENT_PREFIX: Final = "in.satyapan.verification."
 """CloudEvents `type` = this + the change, for example `in.satyapan.verification.done`."""
@@ -89,6 +101,19 @@ class Keys:
     def queue(self, account: str, route: str, lane: str) -> str:
         """Name the sorted set of the verifications that wait for one, scored by their turn."""
         return f"{self.prefix}:queue:{account}:{route}:{lane}"
+
+    def low(self, account: str, route: str) -> str:
+        """Name the sorted set of the calls and tickets of the low lane (polls) there."""
+        return f"{self.prefix}:low:{account}:{route}"
+
+    def open(self, account: str, route: str) -> str:
+        """Name the sorted set of the journeys that are open on a status route, by deadline."""
+        return f"{self.prefix}:open:{account}:{route}"
+
+    @property
+    def slot_due(self) -> str:
+        """Name the sorted set of the verifications that were dealt a slot, scored by it."""
+        return f"{self.prefix}:slot-due"
 
     def turns(self, account: str, route: str) -> str:
         """Name the hash by which the producers that wait there take turns."""

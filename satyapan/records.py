@@ -73,6 +73,13 @@ class Row:
     due: int = 0
     deadline: int = 0
     looked: int = 0
+    ask: str = ""
+    """How the next status read was asked for: "first" or "again"; empty for a poll."""
+    asks: int = 0
+    """Status reads in a row that somebody asked for; drives the back-off between them."""
+    asked: int = 0
+    """When somebody (a person who came back, a webhook) first asked for a status read, and has
+    gone on asking since."""
     evidence: str = ""
     """The status word that a signed webhook claimed; decides only if no read ever can."""
     todo: tuple[str, ...] = ()

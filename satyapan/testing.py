@@ -24,7 +24,7 @@ from satyapan.errors import NotFound, Unavailable
 from satyapan.events import Event, write_event
 from satyapan.ids import child_id
 from satyapan.ledger import Inserted, Ledger
-from satyapan.names import RUN
+from satyapan.names import RUN, RUN_HIGH
 from satyapan.records import SETTLED, TERMINAL, Row, State, Verification, view
 from satyapan.results import Results
 from satyapan.rows import decode, encode
@@ -286,6 +286,6 @@ class _MemoryWaker(Waker):
         self._take_up = take_up
 
     def wake(self, task_name: str, ids: Sequence[str]) -> bool:
-        for each in ids if task_name == RUN else ():
+        for each in ids if task_name in {RUN, RUN_HIGH} else ():
             self._take_up(each)
         return True

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from redis import Redis
 
@@ -17,17 +16,19 @@ from config.tokens import ReturnTokens, return_url
 from satyapan.asking import Line
 from satyapan.environment import PREFIX, SettingFault, SettingsError
 from satyapan.kinds import Registry
+from satyapan.kinds.model import Mode
 from satyapan.ledger import Ledger
 from satyapan.names import RUN, Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
 from worker.engine import Engine, Tools
 from worker.gate import Figures, Gate
-from worker.ingest import LEAST_LOOK_MS, Ingest
+from worker.ingest import Ingest
 from worker.ledger import Lives, WorkLedger
 from worker.pump import Pump
 from worker.rules.model import Policy
 from worker.sweeper import Queued, Sweep, Wake
+from worker.triage import CreateRoute, Triage
 from worker.vendors import Vendor
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import connect
@@ -39,6 +40,7 @@ class Parts:
     """What a worker process works with."""
 
     pump: Pump
+    triage: Triage
     gate: Gate
     ingest: Ingest
     ledger: WorkLedger
@@ -50,13 +52,16 @@ class Parts:
         """Take a verification as far as it goes now."""
         self.pump.run(verification_id)
 
-    def run_all(self, ids: Sequence[str]) -> None:
-        """Take many verifications as far as they go now."""
-        self.pump.run_all(ids)
+    def run_all(self, ids: Sequence[str], task: str = RUN) -> None:
+        """Take many verifications as far as they go now; those that only wait are registered.
+
+        `task` is the one that brought them: what can't begin soon goes back to its queue.
+        """
+        self.pump.run_all(ids, task)
 
     def look(self, verification_id: str) -> None:
         """Read a journey's status soon, because a person came back."""
-        if self.ledger.hint(verification_id, LEAST_LOOK_MS):
+        if self.ledger.hint(verification_id, asked=True):
             self.pump.run(verification_id)
 
     def take(self, letter_id: str) -> None:
@@ -81,29 +86,31 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     ledger = work_ledger(settings, Ledger(redis, keys, ring))
     gate = Gate(redis, keys, figures(settings))
     engine = Engine(_tools(settings, ledger, gate, kinds, {"cashfree": _cashfree(settings)}))
-    pump = _pump(settings, engine, redis, wake)
+    triage = Triage(redis, keys, gate, _create_routes(settings, kinds))
+    pump = _pump(settings, engine, redis, wake, triage)
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
     ingest = Ingest(inbox, ledger, pump, kinds, shared.id_key_bytes())
     sweep = Sweep(
         redis,
         keys,
+        triage,
         wake,
         queued=queued,
         batch=settings.worker.sweep_batch,
         chunk=shared.chunk,
         keep_ms=ledger.lives.terminal,
-        deal=gate.deal,
     )
-    return Parts(pump, gate, ingest, ledger, sweep, kinds, policy(settings))
+    return Parts(pump, triage, gate, ingest, ledger, sweep, kinds, policy(settings))
 
 
-def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake) -> Pump:
+def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: Triage) -> Pump:
     """Let as many calls run as settings say; a pool of processes counts one for each."""
     worker = settings.worker
     return Pump(
         engine.steps,
         Line(redis).ask_all,
-        partial(wake, RUN),
+        wake,
+        triage.leave_out,
         calls=worker.concurrency if worker.pool == "threads" else 1,
         # What begins last, and takes its full time, still ends before a lease would.
         patience_s=(worker.lease_s - settings.vendor.total_timeout_s) / 2,
@@ -131,10 +138,26 @@ def _tools(
         policy=policy(settings),
         id_key=settings.producer.id_key_bytes(),
         limit=settings.quota.per_minute.get,
+        window=round(settings.quota.window_s * 1000),
         redirect_url=_redirects(settings),
         monotonic=time.monotonic,
         luck=random.random,
     )
+
+
+def _create_routes(settings: Settings, kinds: Registry) -> CreateRoute:
+    """Find create routes; not those of shared resources, which most rows need no call for."""
+
+    def find(kind: str, vendor: str) -> tuple[str, int] | None:
+        try:
+            operation = kinds[kind].operation(vendor)
+        except KeyError:
+            return None
+        route = operation.create
+        limit = settings.quota.per_minute.get(route.name, route.per_minute)
+        return None if operation.mode is Mode.RESOURCE else (route.name, limit)
+
+    return find
 
 
 def figures(settings: Settings) -> Figures:

@@ -31,22 +31,29 @@ from worker.rules.moves import (
     settle,
 )
 from worker.rules.person import by_hand
-from worker.rules.reading import document_read, status_read, too_late
+from worker.rules.reading import document_read, status_read, surely_expired, too_late
 from worker.rules.sharing import cached, told, visitor_woken
 
 
 def decide(
-    row: Row, event: Event, now: int, kind: Kind, policy: Policy, luck: float = 1.0
+    row: Row,
+    event: Event,
+    now: int,
+    kind: Kind,
+    policy: Policy,
+    luck: float = 1.0,
+    pace: int = 0,
 ) -> Decision:
     """Say what a row becomes after an event, and which effects to carry out, in order.
 
-    `now` is Redis' clock in ms; `luck` is one uniform draw from 0..1, for jitter. A settled row
+    `now` is Redis' clock in ms; `luck` is one uniform draw from 0..1, for jitter; `pace` the least
+    time (ms) between two polls of one journey. A settled row
     is returned unchanged, with no effects, whatever happens (I6); a parked one moves by hand only.
 
     Raises:
         Refused: a person asked for what would break a promise.
     """
-    turn = Turn(now, kind, kind.operation(row.vendor), policy, luck)
+    turn = Turn(now, kind, kind.operation(row.vendor), policy, luck, pace)
     if isinstance(event, ByHand):
         return by_hand(row, event, turn)
     if row.state in SETTLED:
@@ -114,6 +121,8 @@ def _journey_woken(row: Row, turn: Turn) -> Decision:
     late = turn.now - row.deadline
     if late >= (0 if row.todo else turn.policy.stuck):
         return too_late(row, turn)
+    if late >= 0 and surely_expired(row, turn):
+        return settle(row, State.EXPIRED, "vendor_deadline")
     return read_document(row, turn) if row.todo else read_status(row, turn)
 
 

@@ -64,6 +64,8 @@ class Tools:
     id_key: bytes
     limit: Callable[[str, int], int]
     """(route name, the kind's own limit) to calls per window."""
+    window: int
+    """The window of these limits, ms."""
     redirect_url: Callable[[Row], str]
     monotonic: Callable[[], float]
     luck: Callable[[], float]
@@ -118,6 +120,7 @@ class _Run:
         self._tools = tools
         self._start = tools.monotonic()
         self._claimed_at = claim.now
+        self._open = 0  # journeys on this one's status route, as of the last call
         self.row = claim.row
 
     def _now(self) -> int:
@@ -140,7 +143,16 @@ class _Run:
 
     def _decide(self, event: Event, kind: Kind) -> tuple[Row, tuple[Effect, ...]]:
         tools = self._tools
-        return decide(self.row, event, self._now(), kind, tools.policy, tools.luck())
+        pace = self._pace(kind)
+        return decide(self.row, event, self._now(), kind, tools.policy, tools.luck(), pace)
+
+    def _pace(self, kind: Kind) -> int:
+        """Return the time (ms) in which half of the status quota polls each open journey once."""
+        status = kind.operation(self.row.vendor).status
+        if status is None:
+            return 0
+        limit = self._tools.limit(status.name, status.per_minute)
+        return 2 * self._open * self._tools.window // limit
 
     def _carry_out(
         self, order: Call | Acquire, after: Row, kind: Kind
@@ -156,12 +168,13 @@ class _Run:
         route = operation.route(order.role)
         limit = self._tools.limit(route.name, route.per_minute)
         commit = self._tools.ledger.committing(
-            self.row, after, (), self._now(), keep=True, alias=""
+            self.row, after, (), self._now(), keep=True, alias="", status_route=_status(operation)
         )
-        passed = yield self._tools.gate.passing(after, route.name, limit, commit)
+        passed = yield self._tools.gate.passing(after, route.name, limit, order.lane, commit)
         if isinstance(passed, Wait):
             return Held(passed.until_ms, passed.reason)
         go, self.row = passed
+        self._open = go.open
         reach(SENT)
 
         def errand() -> Answer:
@@ -233,16 +246,17 @@ class _Run:
             # comes back later is still sent on.
             onward = {n: v for n, v in after.request.items() if n == kind.onward_field}
             after = replace(after, request=onward, deadline=0)
-        yield from self._commit(after, effects, alias=alias)
+        yield from self._commit(after, effects, kind, alias=alias)
         reach(COMMITTED)
         return self.row
 
     def _commit(
-        self, after: Row, effects: tuple[Effect, ...], *, alias: str = ""
+        self, after: Row, effects: tuple[Effect, ...], kind: Kind | None, *, alias: str = ""
     ) -> Generator[Step, Any, None]:
         changes = [effect.change for effect in effects if isinstance(effect, Emit)]
+        route = _status(kind.operation(after.vendor)) if kind else ""
         self.row = yield self._tools.ledger.committing(
-            self.row, after, changes, self._now(), keep=False, alias=alias
+            self.row, after, changes, self._now(), keep=False, alias=alias, status_route=route
         )
 
     def _alias(self, after: Row, kind: Kind) -> str:
@@ -256,8 +270,13 @@ class _Run:
         """Give the claim back unchanged, for a worker that knows better or a later run."""
         log.error(reason, extra={"id": self.row.id, "kind": self.row.kind})
         until = self._now() + _UNKNOWN_KIND_MS
-        yield from self._commit(replace(self.row, due=until, reason=reason), ())
+        yield from self._commit(replace(self.row, due=until, reason=reason), (), None)
         return self.row
+
+
+def _status(operation: Operation) -> str:
+    """Name the status route; empty where there is none."""
+    return operation.status.name if operation.status else ""
 
 
 def link_alias(id_key: bytes, link: str) -> str:

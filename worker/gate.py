@@ -5,8 +5,8 @@ proof). Who has to wait stands in a queue of the account and route, and is made 
 dealt to it. If Redis is away its error goes through: the caller waits, nothing is sent unjudged.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
@@ -15,6 +15,7 @@ from satyapan.asking import Ask
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.scripts import load
+from worker.lane import Lane
 
 LEARNED_MS = 600_000
 """How long a lower limit that the vendor told holds after it told it last."""
@@ -52,6 +53,17 @@ class Go:
     limit: int
     """The limit that held: ours, or a lower one that the vendor told."""
     probe: bool = False
+    open: int = 0
+    """How many journeys are open on this one's status route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row that was never sent and needs a slot."""
+
+    id: str
+    producer: str
+    high: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +100,31 @@ class Gate:
         self._judge, self._hold, self._shut = (load(redis, "worker", name) for name in scripts)
         self._pass = load(redis, "worker", "pass", "gate", "commit")
 
-    def entering(self, row: Row, route: str, limit: int) -> Ask[Pass]:
-        """Make the step that asks to call for a claimed row; who has to wait is queued in its lane.
+    def entering(self, row: Row, route: str, limit: int, lane: Lane = Lane.NORMAL) -> Ask[Pass]:
+        """Make the step that asks to call for a claimed row; one that has to wait is queued.
 
         Raises:
             ValueError: a limit below 1.
         """
         if limit < 1:
             raise ValueError(f"the limit of route {route} is {limit}: it must be 1 or more")
-        lane = int(row.priority == "high")
-        keys, arguments = self._case(row.account, route, limit, row.id, row.reply_to, lane)
+        keys, arguments = self._case(row.account, route, limit, row.id, row.reply_to, int(lane))
         return Ask(self._judge, keys, arguments, _judged)
 
     def passing(
-        self, row: Row, route: str, limit: int, commit: Ask[Row]
+        self, row: Row, route: str, limit: int, lane: Lane, commit: Ask[Row]
     ) -> Ask[Wait | tuple[Go, Row]]:
         """Make the step that enters and, if the call may go, commits: a slot and SENT, or neither.
 
         Reading its reply raises what reading the commit's does: StaleFence.
         """
-        enter = self.entering(row, route, limit)
+        enter = self.entering(row, route, limit, lane)
 
         def passed(told: list[Any]) -> Wait | tuple[Go, Row]:
             verdict = _judged(told)
-            return verdict if isinstance(verdict, Wait) else (verdict, commit.read(told[3:]))
+            if isinstance(verdict, Wait):
+                return verdict
+            return replace(verdict, open=int(told[5])), commit.read(told[3:])
 
         return Ask(self._pass, enter.keys + commit.keys, enter.args + commit.args, passed)
 
@@ -126,6 +139,23 @@ class Gate:
             keys, arguments = self._case(account, route, int(limit), "", "", 0)
             self._judge(keys=keys, args=arguments)
 
+    def register(
+        self, account: str, route: str, limit: int, waiting: Sequence[Waiting]
+    ) -> list[str]:
+        """Put rows in their lanes without a claim, and deal; return the ids of those left out.
+
+        Left out is what holds a slot already, and what isn't (or is no longer) a row that was
+        never sent and is held by nobody: a claim has to judge it.
+
+        Raises:
+            RedisError: some may be registered; the same again changes nothing.
+        """
+        keys, arguments = self._case(account, route, limit, "", "", 0)
+        for row in waiting:
+            arguments += [row.id, row.producer, int(Lane.HIGH if row.high else Lane.NORMAL)]
+        _, _, _, *left = self._judge(keys=keys, args=arguments)
+        return [raw.decode() for raw in left]
+
     def _case(
         self, account: str, route: str, limit: int, row_id: str, producer: str, lane: int
     ) -> tuple[list[str], list[Any]]:
@@ -135,6 +165,7 @@ class Gate:
         keys += [names.turns(account, route), names.hold(account, route)]
         keys += [names.learned(account, route), names.stop(account)]
         keys += [names.breaker(account, route), names.due, names.queues]
+        keys += [names.queue(account, route, "low"), names.low(account, route), names.slot_due]
         times = [figures.window, figures.margin, figures.horizon, figures.longest_call]
         who = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
         return keys, [limit, *times, *who]

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from config.inbox import Inbox, Letter, LetterState
 from satyapan.ids import child_id
@@ -21,9 +21,6 @@ from worker.engine import link_alias
 from worker.ledger import WorkLedger
 from worker.pump import Pump
 from worker.rules.model import Told
-
-LEAST_LOOK_MS: Final = 1_000
-"""The shortest time between two status reads that hints can bring about."""
 
 log = logging.getLogger("satyapan.ingest")
 
@@ -97,7 +94,7 @@ class Ingest:
             self._unmatched(letter)
             return
         claimed = news.operation.events[news.event]
-        due = self._ledger.hint(row.id, LEAST_LOOK_MS, claimed)
+        due = self._ledger.hint(row.id, claimed, asked=_somebody_waits(news.operation, claimed))
         reach(HINTED)
         self._inbox.finish(letter.id, LetterState.HANDLED, row.id)
         if due:
@@ -140,7 +137,7 @@ class Ingest:
             digest=news.vendor_id,
         )
         self._ledger.ledger.insert(child, news.operation.data_life_s * 1000)
-        self._ledger.hint(visit, 0)
+        self._ledger.make_due(visit)
         state = news.operation.visitor_events[news.event]
         status = str(news.body.get("form_status") or news.event)
         event = Told(state, status, news.reference, news.body)
@@ -150,3 +147,8 @@ class Ingest:
     def _settled(self, visit: str) -> bool:
         row = self._ledger.ledger.read(visit, sealed=True)
         return row is not None and row.due == 0
+
+
+def _somebody_waits(operation: Operation, claimed: str) -> bool:
+    """Tell whether a claim is about a person who acted; a link that ran out had none."""
+    return operation.words.get(claimed) not in {None, State.EXPIRED}

@@ -17,6 +17,11 @@ from satyapan.records import SETTLED, TERMINAL, Row, State
 from satyapan.rows import decode, encode
 from satyapan.scripts import load
 
+LEAST_LOOK_MS: Final = 1_000
+"""The shortest time between two status reads that hints can bring about."""
+MOST_LOOK_MS: Final = 60_000
+"""Between two status reads of one journey that somebody goes on asking for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -97,31 +102,52 @@ class WorkLedger:
         return self.committing(before, after, changes, now, keep=keep, alias=alias).now()
 
     def committing(
-        self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
+        self,
+        before: Row,
+        after: Row,
+        changes: Sequence[str],
+        now: int,
+        *,
+        keep: bool,
+        alias: str,
+        status_route: str = "",
     ) -> Ask[Row]:
-        """Make the step that `commit` does; what reads its reply raises StaleFence."""
+        """Make the step that `commit` does; what reads its reply raises StaleFence.
+
+        `status_route` is the journey's: the ledger knows how many are open there.
+        """
         if after.generation != before.generation:
             alias = generation_id(after.id, after.generation)
         events = []
         for change in changes:
             after = replace(after, seq=after.seq + 1)
             events.append(write_event(after, change, now))
-        arguments = self._arguments(before, after, events, keep=keep, alias=alias)
+        until = _open_until(after) if status_route else ""
+        arguments = self._arguments(before, after, events, keep=keep, alias=alias, until=until)
 
         def committed(told: list[int]) -> Row:
             if not told[0]:
                 raise StaleFence(before.id)
             return after
 
-        return Ask(self._commit, self._keys(before, after, alias), arguments, committed)
+        keys = self._keys(before, after, alias, status_route)
+        return Ask(self._commit, keys, arguments, committed)
 
-    def _keys(self, before: Row, after: Row, alias: str) -> list[str]:
+    def _keys(self, before: Row, after: Row, alias: str, status_route: str) -> list[str]:
         row, keys = self.keys.row(after.id), self.keys
         indexes = [keys.index(before.state), keys.index(after.state)]
-        return [row, keys.due, *indexes, keys.events(after.reply_to), keys.alias(alias)]
+        others = [keys.alias(alias), keys.open(after.account, status_route)]
+        return [row, keys.due, *indexes, keys.events(after.reply_to), *others]
 
     def _arguments(
-        self, before: Row, after: Row, events: list[bytes], *, keep: bool, alias: str
+        self,
+        before: Row,
+        after: Row,
+        events: list[bytes],
+        *,
+        keep: bool,
+        alias: str,
+        until: int | str,
     ) -> list[Any]:
         changed = encode(after, self.ledger.ring, before)
         due = after.due if after.state not in SETTLED else 0
@@ -132,16 +158,27 @@ class WorkLedger:
         pairs = [
             part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED
         ]
-        return [*head, 1 if alias else 0, len(events), *events, *pairs]
+        return [*head, 1 if alias else 0, until, len(events), *events, *pairs]
 
     def _life(self, row: Row) -> int:
         """Keep a finished row for the retention time, and a parked one until a person was there."""
         return self.lives.terminal if row.state in TERMINAL else 0
 
-    def hint(self, verification_id: str, least_ms: int, claimed: str = "") -> int:
-        """Bring the next look forward; 0 when there is nothing to look at, else its time (ms)."""
+    def hint(self, verification_id: str, claimed: str = "", *, asked: bool) -> int:
+        """Bring the next look forward; 0 when there is nothing to look at, else its time (ms).
+
+        `asked` says that somebody waits for the answer: the first such look goes before all
+        others, more of them are thinned.
+        """
+        return self._hinted(verification_id, [LEAST_LOOK_MS, MOST_LOOK_MS * asked, claimed])
+
+    def make_due(self, verification_id: str) -> int:
+        """Make a journey due now; return when (ms), or 0 when there is nothing to look at."""
+        return self._hinted(verification_id, [0, 0, ""])
+
+    def _hinted(self, verification_id: str, arguments: list[Any]) -> int:
         keys = [self.keys.row(verification_id), self.keys.due]
-        return int(self._hint(keys=keys, args=[verification_id, least_ms, claimed]))
+        return int(self._hint(keys=keys, args=[verification_id, *arguments]))
 
     def acquire(self, resource: str, expected: str, row: Row) -> str:
         """Take a shared resource over from `expected` ("" for nobody); returns who owns it now.
@@ -161,6 +198,11 @@ class WorkLedger:
         """Follow an alias to our id; "" when there is none."""
         raw: bytes = self.ledger.redis.get(self.keys.alias(alias)) or b""
         return raw.decode()
+
+
+def _open_until(row: Row) -> int:
+    """Return the deadline of a journey that is polled, or 0."""
+    return row.deadline if row.state is State.PENDING and not row.todo else 0
 
 
 _UNREADABLE_MS: Final = 30_000

@@ -81,7 +81,8 @@ class Pump:
     Args:
         begin: makes runs.
         ask_all: does steps on Redis in one round trip, each with its reply or error.
-        hand_back: puts ids in the queue again; False when that was not confirmed.
+        hand_back: puts a task's ids in its queue again; False when that was not confirmed.
+        sort: leaves out of many ids those that need no run now.
         calls: how many runs may be under way at once.
         patience_s: how long after its arrival a single run may begin.
     """
@@ -90,7 +91,8 @@ class Pump:
         self,
         begin: Begin,
         ask_all: Callable[[Sequence[Ask[Any]]], list[Any]],
-        hand_back: Callable[[Sequence[str]], bool],
+        hand_back: Callable[[str, Sequence[str]], bool],
+        sort: Callable[[Sequence[str]], Sequence[str]] = lambda ids: ids,
         *,
         calls: int,
         patience_s: float,
@@ -98,6 +100,7 @@ class Pump:
         self._begin = begin
         self._ask_all = ask_all
         self._hand_back = hand_back
+        self._sort = sort
         self._patience_s = patience_s
         self._calls = self._free = calls
         self._errands: SimpleQueue[tuple[_Run, Errand]] = SimpleQueue()
@@ -125,7 +128,7 @@ class Pump:
             raise found
         return found
 
-    def run_all(self, ids: Iterable[str]) -> None:
+    def run_all(self, ids: Iterable[str], task: str) -> None:
         """Take many as far as they go, as many at once as there are calls; hand the rest back.
 
         What fails, or can't be handed back, is due again: the sweeper wakes it.
@@ -133,16 +136,33 @@ class Pump:
         Raises:
             Exception: the first that was no fault of Redis and none of ours to foresee.
         """
-        mine = self._share(list(dict.fromkeys(ids)))
-        results = self._work(mine, None, _HOLD_S)
+        brought = list(dict.fromkeys(ids))
+        with self._arriving:  # at once, so that no more messages are taken than there is room for
+            self._arrived += len(brought)
+        mine = list[str]()
+        try:
+            mine = self._share(self._sorted(brought), task)
+        finally:
+            if not mine:
+                self._leave(len(brought))
+        results = self._work(mine, None, _HOLD_S, expected=len(brought))
         if late := [one for one in mine if one not in results]:
-            self._hand_back(late)
+            self._hand_back(task, late)
         failed = {one: found for one, found in results.items() if isinstance(found, Exception)}
         for one, error in failed.items():
             log.warning("left for later", extra={"id": one, "code": type(error).__name__})
         for error in failed.values():
             if not isinstance(error, RedisError | SatyapanError):
                 raise error
+
+    def _sorted(self, ids: list[str]) -> list[str]:
+        return list(self._sort(ids)) if len(ids) > 1 else ids
+
+    def _leave(self, count: int) -> None:
+        """Take back what was expected to be run."""
+        with self._arriving:
+            self._arrived -= count
+        self._inbox.put(None)  # the pump sees that there is room again
 
     def has_room(self) -> bool:
         """Tell whether fewer ids wait for a call than could be called at once."""
@@ -158,20 +178,20 @@ class Pump:
         self._stopped = True
         self._inbox.put(None)
 
-    def _share(self, ids: list[str]) -> list[str]:
+    def _share(self, ids: list[str], task: str) -> list[str]:
         """Keep as many as can be called at once; halve the rest, so that it spreads quickly."""
-        while len(ids) > self._calls and self._hand_back(ids[len(ids) // 2 :]):
+        while len(ids) > self._calls and self._hand_back(task, ids[len(ids) // 2 :]):
             ids = ids[: len(ids) // 2]
         return ids
 
     def _work(
-        self, ids: Sequence[str], event: Event | None, patience_s: float
+        self, ids: Sequence[str], event: Event | None, patience_s: float, *, expected: int = 0
     ) -> dict[str, Row | Exception | None]:
         job = _Job(deque(ids), event, len(ids) == 1, time.monotonic() + patience_s)
         if job.ids:
             self._make_sure_it_runs()
             with self._arriving:  # at once: the pump may be at something else
-                self._arrived += len(job.ids)
+                self._arrived += len(job.ids) - expected
             self._inbox.put(job)
             self._wait(job)
         return job.results

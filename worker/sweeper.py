@@ -13,10 +13,11 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from satyapan.names import INGEST, RUN, Keys
+from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
 from satyapan.scripts import load
+from worker.triage import Triage
 
 PATIENCE_MS: Final = 10_000
 """How long a wake-up may be under way before the sweeper sends another; no lease is as short."""
@@ -27,6 +28,9 @@ _TRIM_EVERY: Final = 300
 _MARK_MS: Final = 1_000
 _LEAST_S: Final = 0.05
 """The shortest pause between two sweeps: rows that are due one after the other share one."""
+
+_MOST_BATCHES: Final = 10
+"""Batches of one index in a sweep: slots are dealt and woken between two sweeps."""
 
 log = logging.getLogger("satyapan.sweeper")
 Wake = Callable[[str, Sequence[str]], bool]
@@ -42,30 +46,34 @@ class Taken:
 
 
 class Sweep:
-    """One sweep: deal the quota's slots to those who wait, then wake what is due."""
+    """One sweep: deal the quota's slots, wake their holders, then whatever else is due.
+
+    Rows that were never sent and would only wait for a slot are registered, not woken.
+    """
 
     def __init__(
         self,
         redis: Redis,
         keys: Keys,
+        triage: Triage,
         wake: Wake,
         *,
         batch: int,
         chunk: int,
         keep_ms: int,
         queued: Queued = lambda _task: 0,
-        deal: Callable[[], None] = lambda: None,
     ) -> None:
         # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
         self._redis: Any = redis
         self._keys = keys
-        self._deal = deal
+        self._triage = triage
         self._wake = wake
         self._queued = queued
         self._batch = batch
         self._chunk = chunk
         self._keep_ms = keep_ms
         self._take = load(redis, "worker", "take_due")
+        self._take_slots = load(redis, "worker", "take_slots")
         self._now = self._marked = 0
         self._busy: set[str] = set()
 
@@ -75,8 +83,9 @@ class Sweep:
         Raises:
             redis.RedisError: nothing was lost; sweep again later.
         """
-        self._deal()
-        waits = [self._wake_due(self._keys.due, RUN), self._wake_due(self._keys.inbox_due, INGEST)]
+        self._triage.deal()
+        waits = [self._wake_all(RUN_SLOT, self._slots), self._sort_all()]
+        waits.append(self._wake_all(INGEST, self._webhooks))
         self._mark()
         return min(waits) / 1000
 
@@ -86,34 +95,65 @@ class Sweep:
             self._redis.set(self._keys.swept, self._now)
             self._marked = self._now
 
-    def _wake_due(self, index: str, task: str) -> int:
-        """Wake what is due, as long as the queue has room; returns when (ms) to look again."""
-        while not self._crowded(task):
-            taken = self._take_due(index)
-            self._note(task, taken)
+    def _wake_all(self, task: str, take: Callable[[], Taken]) -> int:
+        """Wake what is taken while the queue has room; return when (ms) to look again."""
+        for _ in range(_MOST_BATCHES):
+            if self._crowded(task):
+                return _LATER_MS
+            taken = take()
+            self._note(task, bool(taken.ids))
             if not self._send(task, taken.ids):
                 return _LATER_MS
             if len(taken.ids) < self._batch:
                 return taken.next_in
-        return _LATER_MS
+        return 0
+
+    def _sort_all(self) -> int:
+        """Register or wake what is due; return when (ms) to look again.
+
+        While the queue is long, what was claimed before is looked at again a moment later. What
+        was never sent, and can go now, doesn't stand behind that queue.
+        """
+        for _ in range(_MOST_BATCHES):
+            crowded = self._crowded(RUN)
+            found = self._triage.take(self._batch, _LATER_MS if crowded else PATIENCE_MS)
+            self._note(RUN, bool(found.claim))
+            claim = () if crowded else found.claim
+            if not (self._send(RUN_SLOT, self._with_room(found.fresh)) and self._send(RUN, claim)):
+                return _LATER_MS
+            if found.taken < self._batch:
+                return found.next_in or PATIENCE_MS
+        return 0
+
+    def _with_room(self, fresh: tuple[str, ...]) -> tuple[str, ...]:
+        """Leave for later what the queue of slots has no room for."""
+        return fresh if fresh and self._queued(RUN_SLOT) < ENOUGH else ()
 
     def _crowded(self, task: str) -> bool:
         """Tell whether the queue is long; while nothing is due nobody has to ask."""
         return task in self._busy and self._queued(task) >= ENOUGH
 
-    def _note(self, task: str, taken: Taken) -> None:
-        (self._busy.add if taken.ids else self._busy.discard)(task)
+    def _note(self, task: str, taken: bool) -> None:  # noqa: FBT001  a private step
+        (self._busy.add if taken else self._busy.discard)(task)
 
     def _send(self, task: str, ids: Sequence[str]) -> bool:
         """Send the wake-ups; False at the first that fails: each may cost a whole timeout."""
         if ids:
             reach(SWEPT)
         # A webhook has a message of its own: in a shared one the slow would hold up the rest.
-        size = self._chunk if task == RUN else 1
+        size = 1 if task == INGEST else self._chunk
         return all(self._wake(task, ids[at : at + size]) for at in range(0, len(ids), size))
 
-    def _take_due(self, index: str) -> Taken:
-        now, following, *ids = self._take(keys=[index], args=[self._batch, PATIENCE_MS])
+    def _slots(self) -> Taken:
+        keys = [self._keys.slot_due, self._keys.due]
+        return self._taken(self._take_slots(keys=keys, args=[self._batch, PATIENCE_MS]))
+
+    def _webhooks(self) -> Taken:
+        keys = [self._keys.inbox_due]
+        return self._taken(self._take(keys=keys, args=[self._batch, PATIENCE_MS]))
+
+    def _taken(self, told: Sequence[bytes]) -> Taken:
+        now, following, *ids = told
         self._now = int(now)
         waits = max(0, int(following) - self._now) if int(following) else PATIENCE_MS
         return Taken(tuple(raw.decode() for raw in ids), waits)

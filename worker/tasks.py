@@ -7,18 +7,26 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from satyapan.errors import SatyapanError
-from satyapan.names import INGEST, LOOK, RUN
+from satyapan.names import INGEST, LOOK, RUN, RUN_HIGH, RUN_SLOT
 from worker.build import Parts
 
 log = logging.getLogger("satyapan.tasks")
 
 
 def register(app: Celery, parts: Callable[[], Parts]) -> None:
-    """Give the app its three tasks; `parts` builds this process's tools at first use."""
+    """Give the app its tasks; `parts` builds this process's tools at first use."""
 
     @app.task(name=RUN)
     def run(ids: list[str]) -> None:
-        parts().run_all(ids)
+        parts().run_all(ids, RUN)
+
+    @app.task(name=RUN_HIGH)
+    def run_high(ids: list[str]) -> None:
+        parts().run_all(ids, RUN_HIGH)
+
+    @app.task(name=RUN_SLOT)
+    def run_slot(ids: list[str]) -> None:
+        parts().run_all(ids, RUN_SLOT)
 
     @app.task(name=LOOK)
     def look(ids: list[str]) -> None:

@@ -9,6 +9,7 @@ from config.breakers import Shut
 from satyapan.records import Row
 from tests.support.gatehouse import FAR, HORIZON, KEYS, ROUTE, SPAN, START, Gatehouse, wait
 from worker.gate import Go, Wait
+from worker.lane import Lane
 
 PROBE, COOL = 50, 300
 
@@ -189,9 +190,9 @@ def written(house: Gatehouse, account: str, route: str) -> set[str]:
     """Bring everything about at one gate; list the keys that this wrote."""
     house.client.flushdb()
     gate = house.gate
-    for name, priority in (("a", ""), ("b", ""), ("c", "high")):
-        row = Row(id=name, kind="x", account=account, reply_to="shop", priority=priority)
-        gate.entering(row, route, 1).now()
+    for name, lane in (("a", Lane.LOW), ("b", Lane.NORMAL), ("c", Lane.HIGH), ("d", Lane.LOW)):
+        row = Row(id=name, kind="x", account=account, reply_to="shop")
+        gate.entering(row, route, 1, lane).now()
         house.due(name, START + FAR)
     gate.hold(account, route, 0.001)
     gate.learn(account, route, 1)
@@ -201,7 +202,7 @@ def written(house: Gatehouse, account: str, route: str) -> set[str]:
     before = set(house.client.scan_iter())
     house.now += 2 * SPAN
     gate.deal()
-    rows = [KEYS.row(name) for name in "abc"]
+    rows = [KEYS.row(name) for name in "abcd"]
     return {raw.decode() for raw in before.union(house.client.scan_iter())} - {*rows, KEYS.due}
 
 
@@ -211,13 +212,13 @@ def written(house: Gatehouse, account: str, route: str) -> set[str]:
 def test_accounts_and_routes_have_everything_of_their_own(
     house: Gatehouse, account: str, route: str
 ) -> None:
-    own = (KEYS.slots, KEYS.tickets, KEYS.turns, KEYS.hold, KEYS.learned)
+    own = (KEYS.slots, KEYS.tickets, KEYS.turns, KEYS.hold, KEYS.learned, KEYS.low)
     keys = {key(account, route) for key in (*own, KEYS.breaker, KEYS.failures)}
-    lanes = {KEYS.queue(account, route, lane) for lane in ("normal", "high")}
+    lanes = {KEYS.queue(account, route, lane) for lane in ("normal", "high", "low")}
 
     found = written(house, account, route)
 
-    assert found == keys | lanes | {KEYS.stop(account), KEYS.queues}
+    assert found == keys | lanes | {KEYS.stop(account), KEYS.queues, KEYS.slot_due}
 
 
 def test_a_stopped_account_is_probed_ten_times_more_rarely_in_the_end(house: Gatehouse) -> None:

@@ -21,7 +21,7 @@ from satyapan import (
     Verification,
     Verifications,
 )
-from satyapan.names import RUN
+from satyapan.names import RUN, RUN_SLOT
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
 
@@ -101,7 +101,7 @@ def test_the_sweeper_wakes_in_chunks_too(redis_url: str, sandbox: Any) -> None:
 
     bench.parts.sweep.once()
 
-    assert [len(woken) for task, woken in bench.woken if task == RUN] == [20, 20, 5]
+    assert [len(woken) for task, woken in bench.woken if task == RUN_SLOT] == [20, 20, 5]
 
 
 def test_a_ledger_that_is_away_is_told_for_each_and_tried_once(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from config.inbox import Inbox, LetterState
 from satyapan import State, Unreadable
 from satyapan.ids import generation_id
-from satyapan.names import INGEST, RUN
+from satyapan.names import INGEST, RUN_SLOT
 from satyapan.records import Row
 from satyapan.sealing import new_key
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
-from worker.ledger import Claim, StaleFence, WorkLedger
+from worker.ledger import LEAST_LOOK_MS, Claim, StaleFence, WorkLedger
 from worker.sweeper import Sweep
 
 NONSENSE = (
@@ -136,12 +136,12 @@ def test_a_hint_brings_the_next_look_forward_once(bench: Workbench, ledger: Work
     now = int(redis.time()[0]) * 1000
     redis.hset(key, mapping={"due": now + 600_000, "looked": now - 10_000})
 
-    first = ledger.hint(row_id, 1_000)
+    first = ledger.hint(row_id, asked=True)
     redis.hset(key, mapping={"due": now + 600_000, "looked": first})
-    second = ledger.hint(row_id, 120_000)
+    second = ledger.hint(row_id, asked=True)
 
     assert first < now + 120_000
-    assert second == first + 120_000
+    assert second == first + LEAST_LOOK_MS
 
 
 def test_a_hint_while_claimed_is_not_lost(bench: Workbench, ledger: WorkLedger) -> None:
@@ -150,7 +150,7 @@ def test_a_hint_while_claimed_is_not_lost(bench: Workbench, ledger: WorkLedger) 
     ledger.ledger.redis.hset(ledger.keys.row(row_id), "due", 1)
     claim = claimed(ledger, row_id)
 
-    ledger.hint(row_id, 1_000, "AUTHENTICATED")
+    ledger.hint(row_id, "AUTHENTICATED", asked=True)
     commit(ledger, claim, replace(claim.row, due=claim.now + 600_000))
 
     row = bench.row(row_id)
@@ -165,7 +165,7 @@ def test_a_hint_never_touches_what_is_not_on_its_way(bench: Workbench, state: St
         bench.settle(row_id)
     before = bench.row(row_id)
 
-    assert bench.parts.ledger.hint(row_id, 0, "FAILED") == 0
+    assert bench.parts.ledger.hint(row_id, "FAILED", asked=True) == 0
     assert bench.row(row_id) == before
 
 
@@ -178,9 +178,12 @@ def test_two_sweepers_at_once_wake_each_row_once(bench: Workbench, ledger: WorkL
 
     def wake(task: str, some: Sequence[str]) -> bool:
         woken.extend(some)
-        return task == RUN
+        return task == RUN_SLOT
 
-    sweeps = [Sweep(redis, ledger.keys, wake, chunk=50, batch=7, keep_ms=1) for _ in range(2)]
+    triage = bench.parts.triage
+    sweeps = [
+        Sweep(redis, ledger.keys, triage, wake, chunk=50, batch=7, keep_ms=1) for _ in range(2)
+    ]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(Sweep.once, sweeps))
 
@@ -193,7 +196,7 @@ def test_a_lost_wake_up_is_made_good_by_the_sweeper(bench: Workbench, ledger: Wo
 
     bench.parts.sweep.once()
 
-    assert bench.woken == [(RUN, (row_id,))]
+    assert bench.woken == [(RUN_SLOT, (row_id,))]
 
 
 def test_the_sweeper_trims_what_retention_ended(bench: Workbench, ledger: WorkLedger) -> None:

@@ -99,7 +99,7 @@ class Story(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def hint(self, name: str) -> None:
-        due = self.ledger.hint(name, 0)
+        due = self.ledger.make_due(name)
         known = self.known.get(name)
         moves = known and known.state in {State.PENDING, State.UNKNOWN} and not known.held
         assert bool(due) == bool(moves)

@@ -9,6 +9,7 @@ from satyapan.asking import Ask
 from satyapan.records import Row
 from tests.support.workbench import Workbench
 from worker.gate import Go, Wait
+from worker.lane import Lane
 from worker.ledger import StaleFence
 
 ROUTE = "passport"
@@ -23,7 +24,7 @@ def claimed(bench: Workbench, key: str) -> Row:
 def passing(bench: Workbench, row: Row, limit: int = 1) -> Ask[Wait | tuple[Go, Row]]:
     sent = replace(row, state=State.SENT, attempts=1)
     commit = bench.parts.ledger.committing(row, sent, (), 0, keep=True, alias="")
-    return bench.parts.gate.passing(sent, ROUTE, limit, commit)
+    return bench.parts.gate.passing(sent, ROUTE, limit, Lane.NORMAL, commit)
 
 
 def slots(bench: Workbench) -> int:

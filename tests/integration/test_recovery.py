@@ -51,7 +51,7 @@ def test_a_passport_call_that_was_not_executed_is_repeated_and_paid_once(
 
 def test_a_refused_connection_spends_nothing(bench: Workbench) -> None:
     row_id = bench.submit("passport")
-    bench.vendor.post("faults", cut="refuse", seconds=3)
+    bench.vendor.post("faults", cut="refuse", seconds=1)
 
     first = bench.once(row_id)
     ended = bench.settle(row_id)
@@ -193,7 +193,7 @@ def test_a_journey_that_failed_is_known_from_its_webhook_alone(bench: Workbench)
     row_id = bench.submit("digilocker")
     bench.once(row_id)
     bench.vendor.post(f"journeys/{row_id}", decision="fail")
-    bench.parts.ledger.hint(row_id, 0, "FAILED")
+    bench.parts.ledger.hint(row_id, "FAILED", asked=True)
 
     ended = bench.settle(row_id)
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.gatehouse import HORIZON, KEYS, ROUTE, SPAN, Gatehouse
+from worker.lane import Lane
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_producer_that_was_away_has_saved_up_nothing(house: Gatehouse) -> None
 def test_of_four_slots_three_are_high_while_both_wait(house: Gatehouse) -> None:
     for n in range(40):
         house.ask(f"normal-{n}")
-        house.ask(f"high-{n}", priority="high")
+        house.ask(f"high-{n}", lane=Lane.HIGH)
 
     called = "".join(name[0] for name in house.play(4 * SPAN))
 
@@ -84,14 +85,15 @@ def test_a_high_call_passes_a_normal_backlog_of_its_own_producer(house: Gatehous
         house.ask(f"normal-{n}")
     house.play(SPAN + SPAN // 2)
 
-    house.ask("urgent", priority="high")
+    house.ask("urgent", lane=Lane.HIGH)
 
-    assert "urgent" in house.play(HORIZON + SPAN // 2)
+    house.play(HORIZON + SPAN // 2)
+    assert "urgent" in {name for _, name in house.sent}
 
 
 def test_the_high_lane_alone_gets_all(house: Gatehouse) -> None:
     for n in range(20):
-        house.ask(f"high-{n}", priority="high")
+        house.ask(f"high-{n}", lane=Lane.HIGH)
 
     assert len(house.play(3 * SPAN)) == 20
 
@@ -126,7 +128,7 @@ def test_a_backlog_uses_nearly_all_of_the_quota(house: Gatehouse, late: int) -> 
         st.tuples(
             st.integers(0, 300),
             st.sampled_from("abc"),
-            st.sampled_from(["", "", "high"]),
+            st.sampled_from([Lane.NORMAL, Lane.NORMAL, Lane.HIGH, Lane.LOW]),
         ),
         min_size=1,
         max_size=30,
@@ -138,23 +140,24 @@ def test_a_backlog_uses_nearly_all_of_the_quota(house: Gatehouse, late: int) -> 
     max_examples=15,
 )
 def test_everybody_is_served_once_in_their_producers_order_and_nothing_is_left(
-    client: redis.Redis, limit: int, arrivals: list[tuple[int, str, str]], late: int
+    client: redis.Redis, limit: int, arrivals: list[tuple[int, str, Lane]], late: int
 ) -> None:
     client.flushall()
     house = Gatehouse(client, limit=limit)
     came: dict[str, list[str]] = {}
-    for n, (passes, producer, priority) in enumerate(arrivals):
+    for n, (passes, producer, lane) in enumerate(arrivals):
         house.play(passes, late)
-        name = f"{producer}-{priority}-{n}"
+        name = f"{producer}-{lane}-{n}"
         came.setdefault(name.rpartition("-")[0], []).append(name)
-        house.ask(name, producer, priority)
+        house.ask(name, producer, lane)
 
-    house.play((len(arrivals) // limit + 3) * SPAN + late, late)
+    half = max(1, limit // 2)  # what the low lane has
+    house.play((len(arrivals) // half + 3) * SPAN + late, late)
 
     called = [name for _, name in house.sent]
     assert sorted(called) == sorted(name for names in came.values() for name in names)
     if not late:
-        for lane, names in came.items():
-            assert [name for name in called if name.rpartition("-")[0] == lane] == names
+        for line, names in came.items():
+            assert [name for name in called if name.rpartition("-")[0] == line] == names
     assert house.most_in_a_window() <= limit
     assert not client.exists(KEYS.queues, KEYS.turns("main", ROUTE), KEYS.tickets("main", ROUTE))

@@ -11,6 +11,7 @@ from config.breakers import Shut, read_breaker
 from satyapan.names import Keys
 from satyapan.records import Row
 from worker.gate import Figures, Gate, Go, Pass, Wait
+from worker.lane import Lane
 
 WINDOW, MARGIN, HORIZON = 1000, 100, 200
 SPAN = WINDOW + MARGIN + 1
@@ -39,17 +40,18 @@ class Gatehouse:
     figures: Figures = FIGURES
     now: int = START
     rows: dict[str, Row] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
     sent: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Build the gate."""
         self.gate = Gate(self.client, KEYS, self.figures, now_ms=lambda: self.now)
 
-    def ask(self, name: str, producer: str = "shop", priority: str = "") -> Pass:
+    def ask(self, name: str, producer: str = "shop", lane: Lane = Lane.NORMAL) -> Pass:
         """Let a row come to the gate; what it is told becomes its due time, as the engine does."""
         row = self.rows.setdefault(name, Row(id=name, kind="x", reply_to=producer))
-        row = self.rows[name] = Row(id=name, kind="x", reply_to=row.reply_to, priority=priority)
-        answer = self.gate.entering(row, ROUTE, self.limit).now()
+        self.lanes[name] = lane
+        answer = self.gate.entering(row, ROUTE, self.limit, lane).now()
         if isinstance(answer, Go):
             self.sent.append((self.now, name))
             self.due(name, 0)
@@ -99,7 +101,7 @@ class Gatehouse:
                 next_deal = self.now + 50
             for raw in self.client.zrangebyscore(KEYS.due, 0, self.now - late):
                 row = self.rows[raw.decode()]
-                self.ask(row.id, row.reply_to, row.priority)
+                self.ask(row.id, row.reply_to, self.lanes[row.id])
         return [name for _, name in self.sent[before:]]
 
     def most_in_a_window(self) -> int:

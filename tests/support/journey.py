@@ -21,6 +21,7 @@ BEGIN: Final = 1_767_607_872_000
 LINK_LIFE: Final = 600_000
 CONSENT_LIFE: Final = 3_600_000
 LEAST_LOOK: Final = 1_000
+MOST_LOOK: Final = 60_000
 ENOUGH: Final = 500
 
 
@@ -84,7 +85,8 @@ class Journey:
         if what is Happening.POLL:
             self.pass_until_due()
         else:
-            self._hint("" if what is Happening.REDIRECT else what.value)
+            asked = what not in {Happening.EXPIRED, Happening.CONSENT_EXPIRED}
+            self._hint("" if what is Happening.REDIRECT else what.value, asked=asked)
 
     def wait(self, ms: int) -> None:
         """Let time pass; what becomes due meanwhile is looked at."""
@@ -113,15 +115,26 @@ class Journey:
         """The final events that the producer got."""
         return [change for change in self.told if change.upper() in {*TERMINAL, State.PARKED}]
 
-    def _hint(self, claimed: str) -> None:
+    def _hint(self, claimed: str, *, asked: bool) -> None:
         if self.row.due == 0:
             return
+        news = claimed not in {"", self.row.evidence}
         if claimed:
             self.row = replace(self.row, evidence=claimed)
-        soonest = max(self.now, self.row.looked + LEAST_LOOK)
+        wait = self._ask(news=news) if asked else LEAST_LOOK
+        soonest = max(self.now, self.row.looked + wait)
         self.row = replace(self.row, due=min(self.row.due, soonest))
         if self.row.due <= self.now:
             self._run()
+
+    def _ask(self, *, news: bool) -> int:
+        """Note that somebody asks; return the least time between this look and the last."""
+        quiet = self.now - self.row.looked > 2 * MOST_LOOK
+        asks = 0 if news or quiet else self.row.asks
+        how = "again" if asks and self.row.ask != "first" else "first"
+        asked = self.now if quiet else self.row.asked or self.now
+        self.row = replace(self.row, ask=how, asks=asks, asked=asked)
+        return min(MOST_LOOK, LEAST_LOOK << min(asks, 10))
 
     def _run(self) -> None:
         """Claim, decide, call, until the row has to wait."""

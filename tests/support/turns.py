@@ -33,9 +33,9 @@ def journey(**changes: Any) -> Row:
     return replace(base, state=State.PENDING, deadline=NOW + 4_200_000, **changes)
 
 
-def turn(of: Row, event: Event, now: int = NOW, policy: Policy = POLICY) -> Decision:
+def turn(of: Row, event: Event, now: int = NOW, policy: Policy = POLICY, pace: int = 0) -> Decision:
     """Decide, without luck."""
-    return decide(of, event, now, KINDS[of.kind], policy, luck=1.0)
+    return decide(of, event, now, KINDS[of.kind], policy, luck=1.0, pace=pace)
 
 
 def answered(outcome: Outcome, role: Role = Role.CREATE, **parts: Any) -> Answered:

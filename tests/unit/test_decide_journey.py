@@ -1,14 +1,19 @@
 """The rules of a journey, one story a test."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from satyapan.kinds.model import Role
 from satyapan.records import State
-from tests.support.turns import NOW, POLICY, answered, journey, row, sent, status, turn
+from tests.support.turns import KINDS, NOW, POLICY, answered, journey, row, sent, status, turn
 from worker.answer import Outcome
-from worker.rules.model import Call, Emit, Woken
+from worker.decide import decide
+from worker.lane import Lane
+from worker.rules.model import Call, Emit, Held, Woken
 
 
 class TestDigilocker:
@@ -96,7 +101,7 @@ class TestDigilocker:
 
         _, effects = turn(doubtful, Woken())
 
-        assert effects == (Call(Role.STATUS),)
+        assert effects == (Call(Role.STATUS, lane=Lane.NORMAL),)
 
     def test_a_found_journey_without_its_link_goes_on_under_a_new_generation(self) -> None:
         doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
@@ -144,3 +149,105 @@ class TestDigilocker:
         )
 
         assert (after.state, after.reason) == (State.FAILED, "deadline")
+
+
+class TestWhoGoesFirst:
+    @pytest.mark.parametrize(
+        ("ask", "lane"), [("first", Lane.HIGH), ("again", Lane.NORMAL), ("", Lane.LOW)]
+    )
+    def test_what_somebody_asked_for_goes_before_polls(self, ask: str, lane: Lane) -> None:
+        after, effects = turn(journey(ask=ask), Woken())
+
+        assert effects == (Call(Role.STATUS, lane=lane),)
+        assert (after.ask, after.looked) == ("", NOW)
+
+    def test_reads_that_somebody_asked_for_are_counted_and_polls_are_not(self) -> None:
+        asked, _ = turn(journey(ask="first"), Woken())
+        again, _ = turn(replace(asked, ask="again"), Woken())
+        polled, _ = turn(again, Woken())
+
+        assert (asked.asks, again.asks, polled.asks) == (1, 2, 2)
+
+    def test_an_ask_that_has_to_wait_stays_one(self) -> None:
+        after, _ = turn(journey(ask="first"), Held(NOW + 700, "quota"))
+
+        assert (after.ask, after.due) == ("first", NOW + 700)
+
+    def test_a_doubtful_create_is_not_read_as_a_poll(self) -> None:
+        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+
+        for priority, lane in (("", Lane.NORMAL), ("high", Lane.HIGH)):
+            _, effects = turn(replace(doubtful, priority=priority), Woken())
+            assert effects == (Call(Role.STATUS, lane=lane),)
+
+    def test_a_high_priority_is_kept_for_creates_and_documents(self) -> None:
+        _, create = turn(row("digilocker", priority="high"), Woken())
+        half = journey(priority="high", todo=("PAN",), draft={"documents": {}})
+        _, document = turn(half, Woken())
+
+        assert create == (Call(Role.CREATE, lane=Lane.HIGH),)
+        assert document == (Call(Role.DOCUMENT, "PAN", Lane.HIGH),)
+
+    def test_a_new_generation_begins_with_nobody_asking(self) -> None:
+        doubtful = row("digilocker", doubts=1, attempts=1, ask="again", asks=7, asked=NOW - 5)
+
+        after, _ = turn(replace(doubtful, state=State.UNKNOWN), status("PENDING"))
+
+        assert (after.generation, after.ask, after.asks, after.asked) == (2, "", 0, 0)
+
+
+class TestPolls:
+    PACE = 1_200_000
+
+    def test_the_more_journeys_are_open_the_later_each_is_polled(self) -> None:
+        body = {"verification_id": "v1", "status": "PENDING", "url": "https://vendor/dgl/1"}
+
+        begun, _ = turn(sent("digilocker"), answered(Outcome.OK, body=body), pace=self.PACE)
+        polled, _ = turn(journey(tries=9), status("PENDING"), pace=self.PACE)
+
+        for after in (begun, polled):
+            assert NOW + self.PACE <= after.due <= NOW + self.PACE * 5 // 4
+
+    @given(open_ones=st.integers(1, 50_000), limit=st.integers(1, 10_000), luck=st.floats(0, 1))
+    def test_polls_never_plan_for_more_than_half_of_the_quota(
+        self, open_ones: int, limit: int, luck: float
+    ) -> None:
+        pace = 2 * open_ones * 60_000 // limit
+        kind = KINDS["digilocker"]
+        far = replace(journey(), deadline=NOW + 10**12)
+
+        after, _ = decide(far, status("PENDING"), NOW, kind, POLICY, luck, pace)
+
+        polls_a_minute = open_ones * 60_000 / (after.due - NOW)
+        assert polls_a_minute <= limit / 2 + 1
+
+    def test_no_poll_is_planned_for_after_the_deadline(self) -> None:
+        after, _ = turn(journey(), status("PENDING"), pace=10**9)
+
+        assert after.due == after.deadline
+
+    def test_what_was_pending_after_its_links_life_expires_without_a_read(self) -> None:
+        late = NOW + 4_200_000
+        read = journey(looked=late - 3_600_000)
+
+        after, effects = turn(read, Woken(), now=late)
+
+        assert (after.state, after.reason) == (State.EXPIRED, "vendor_deadline")
+        assert effects == (Emit("expired"),)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"looked": NOW + 4_200_000 - 3_600_001},
+            {"evidence": "AUTHENTICATED"},
+            {"evidence": "CONSENT_DENIED"},
+            {"ask": "first"},
+            {"status": "?"},
+        ],
+    )
+    def test_where_that_is_not_certain_the_vendor_is_asked(self, changes: dict[str, Any]) -> None:
+        late = NOW + 4_200_000
+
+        _, effects = turn(journey(**{"looked": late - 1, **changes}), Woken(), now=late)
+
+        assert [type(each) for each in effects] == [Call]

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from satyapan.asking import Ask
+from satyapan.names import RUN
 from satyapan.records import Row
 from tests.support.eventually import eventually
 from worker.answer import Answer, Outcome
@@ -76,7 +77,8 @@ class Queue:
         self.away = away
         self.handed: list[list[str]] = []
 
-    def hand_back(self, ids: Sequence[str]) -> bool:
+    def hand_back(self, task: str, ids: Sequence[str]) -> bool:
+        assert task == RUN
         self.handed.append(list(ids))
         return not self.away
 
@@ -115,7 +117,7 @@ def in_threads(works: Sequence[Callable[[], object]]) -> None:
 def test_a_message_is_called_at_once_as_far_as_there_are_calls() -> None:
     vendor, queue = Vendor(8), Queue()
 
-    pump(vendor, calls=8, queue=queue).run_all(names(8))
+    pump(vendor, calls=8, queue=queue).run_all(names(8), RUN)
 
     assert vendor.most == 8
     assert queue.handed == []
@@ -124,7 +126,7 @@ def test_a_message_is_called_at_once_as_far_as_there_are_calls() -> None:
 def test_what_can_not_be_called_at_once_is_handed_back_in_halves() -> None:
     vendor, queue = Vendor(), Queue()
 
-    pump(vendor, calls=4, queue=queue).run_all(names(20))
+    pump(vendor, calls=4, queue=queue).run_all(names(20), RUN)
 
     assert queue.handed == [names(20)[10:], names(20)[5:10], names(20)[2:5]]
     assert sorted(vendor.order) == names(20)[:2]
@@ -134,7 +136,7 @@ def test_what_can_not_be_called_at_once_is_handed_back_in_halves() -> None:
 def test_with_the_queue_away_all_are_called_but_never_beyond_the_setting() -> None:
     vendor = Vendor(4)
 
-    pump(vendor, calls=4, queue=Queue(away=True)).run_all(names(20))
+    pump(vendor, calls=4, queue=Queue(away=True)).run_all(names(20), RUN)
 
     assert vendor.most == 4
     assert sorted(vendor.order) == sorted(names(20))
@@ -145,7 +147,7 @@ def test_tasks_at_the_same_time_share_the_same_calls() -> None:
     vendor = Vendor(3)
     shared = pump(vendor, calls=3)
 
-    in_threads([lambda: shared.run_all(names(3))] * 9)
+    in_threads([lambda: shared.run_all(names(3), RUN)] * 9)
 
     assert vendor.most == 3
     assert len(vendor.order) == 27
@@ -154,7 +156,7 @@ def test_tasks_at_the_same_time_share_the_same_calls() -> None:
 def test_what_is_asked_at_the_same_time_goes_in_one_round_trip() -> None:
     store = Store()
 
-    pump(Vendor(), store, calls=10).run_all(names(10))
+    pump(Vendor(), store, calls=10).run_all(names(10), RUN)
 
     assert store.sizes[0] == 10
     assert sum(store.sizes) == 20
@@ -164,7 +166,7 @@ def test_a_failed_step_ends_its_own_run_only() -> None:
     vendor = Vendor()
     running = pump(vendor, calls=3)
 
-    running.run_all(["v-1", "bad", "v-2"])
+    running.run_all(["v-1", "bad", "v-2"], RUN)
 
     assert sorted(vendor.order) == ["v-1", "v-2"]
     with pytest.raises(redis.ResponseError):
@@ -177,13 +179,13 @@ def test_with_redis_away_all_fail_alike_and_the_next_go_on() -> None:
     running = pump(vendor, store, calls=4)
     store.away = True
 
-    running.run_all(names(4))
+    running.run_all(names(4), RUN)
     with pytest.raises(redis.ConnectionError):
         running.run("v-4")
     store.away = False
 
     assert vendor.order == []
-    running.run_all(names(4))
+    running.run_all(names(4), RUN)
     assert sorted(vendor.order) == names(4)
 
 
@@ -200,7 +202,7 @@ def test_a_fault_of_our_own_ends_its_run_and_is_raised_when_the_others_are_over(
     running = pump(vendor, calls=4)
 
     with pytest.raises(ZeroDivisionError):
-        running.run_all(names(4))
+        running.run_all(names(4), RUN)
 
     assert sorted(vendor.order) == ["v-0", "v-2", "v-3"]
     vendor.may_call_alone()
@@ -222,10 +224,10 @@ def test_a_thread_that_can_not_be_started_ends_its_own_run(monkeypatch: pytest.M
     monkeypatch.setattr(threading.Thread, "start", refusing)
 
     with pytest.raises(RuntimeError):
-        running.run_all(names(4))
+        running.run_all(names(4), RUN)
 
     assert sorted(vendor.order) == ["v-1", "v-2", "v-3"]
-    running.run_all(names(2))
+    running.run_all(names(2), RUN)
     assert len(vendor.order) == 5
 
 
@@ -233,7 +235,7 @@ def test_a_single_one_does_not_wait_behind_many() -> None:
     vendor = Vendor()
     vendor.may_answer.clear()
     running = pump(vendor, calls=1, queue=Queue(away=True))
-    many = threading.Thread(target=running.run_all, args=[names(30)])
+    many = threading.Thread(target=running.run_all, args=[names(30), RUN])
     single = threading.Thread(target=running.run, args=["single"])
     many.start()
     eventually(lambda: vendor.order)
@@ -259,11 +261,11 @@ def test_who_waits_too_long_for_a_free_call_is_handed_back_whatever_the_calls_do
 
     vendor.call = stuck  # type: ignore[method-assign] # a vendor that doesn't answer
     running = pump(vendor, calls=2, patience_s=0.2, queue=queue)
-    busy = threading.Thread(target=running.run_all, args=[["v-0", "v-1"]])
+    busy = threading.Thread(target=running.run_all, args=[["v-0", "v-1"], RUN])
     busy.start()
     assert all(stuck_now.acquire(timeout=10) for _ in range(2))
 
-    in_threads([lambda: running.run_all(["v-2", "v-3"]), lambda: running.run("v-4")])
+    in_threads([lambda: running.run_all(["v-2", "v-3"], RUN), lambda: running.run("v-4")])
 
     assert vendor.order == []
     assert queue.handed == [["v-2", "v-3"]]
@@ -285,7 +287,7 @@ def test_there_is_no_room_while_as_many_wait_as_can_be_called_and_who_asked_is_t
     running = pump(Slow(), calls=2, queue=Queue(away=True))
     running.on_room = roomy.set
     assert running.has_room()
-    busy = [threading.Thread(target=running.run_all, args=[names(2)]) for _ in range(2)]
+    busy = [threading.Thread(target=running.run_all, args=[names(2), RUN]) for _ in range(2)]
     for thread in busy:
         thread.start()
     assert all(under_way.acquire(timeout=10) for _ in range(2))
@@ -304,16 +306,16 @@ def test_who_is_told_to_stop_ends_what_is_under_way_and_hands_the_rest_back() ->
     vendor, queue = Vendor(), Queue()
     vendor.may_answer.clear()
     running = pump(vendor, calls=1, queue=queue)
-    first = threading.Thread(target=running.run_all, args=[["v-0"]])
+    first = threading.Thread(target=running.run_all, args=[["v-0"], RUN])
     first.start()
     eventually(lambda: vendor.order)
 
-    second = threading.Thread(target=running.run_all, args=[["v-1"]])
+    second = threading.Thread(target=running.run_all, args=[["v-1"], RUN])
     second.start()
     eventually(lambda: running._jobs)
     running.stop()
     second.join(20)
-    running.run_all(["v-2"])
+    running.run_all(["v-2"], RUN)
     vendor.may_answer.set()
     first.join(20)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from satyapan.asking import Ask
+from satyapan.names import RUN
 from tests.unit.test_pump import Store, Vendor, names, pump
 from worker.answer import Answer
 from worker.pump import CalledAway
@@ -59,8 +60,8 @@ def test_an_errand_that_ends_its_thread_ends_its_run_and_not_the_process(
     running = pump(vendor, calls=together)
 
     with pytest.raises(Away if together == 1 else CalledAway):
-        running.run_all(names(together))
+        running.run_all(names(together), RUN)
 
     vendor.order.clear()
-    running.run_all(["w-0", "w-1"][:together])
+    running.run_all(["w-0", "w-1"][:together], RUN)
     assert sorted(vendor.order) == ["w-0", "w-1"][:together]

@@ -4,24 +4,26 @@
 -- KEYS[1] row hash        KEYS[2] due-index       KEYS[3] index of the old state
 -- KEYS[4] index of the new state                  KEYS[5] results stream
 -- KEYS[6] alias (pointer from something the vendor sends to this id)
+-- KEYS[7] open journeys of a status route: sorted set of ids by their deadline
 -- ARGV[1] id              ARGV[2] fence
 -- ARGV[3] lease, ms: keep the claim for so long; 0 gives it back
 -- ARGV[4] due, ms; 0 when the row is settled or parked
 -- ARGV[5] life, ms: the row is kept so long from now; 0 for ever
 -- ARGV[6] events live, ms     ARGV[7] channel      ARGV[8] write the alias (1 or 0)
--- ARGV[9] number of events    ARGV[10..] events, then field, value pairs ("" removes a field)
+-- ARGV[9] this journey is open until then, ms; 0 when it isn't; "" for what is no journey
+-- ARGV[10] number of events   ARGV[11..] events, then field, value pairs ("" removes a field)
 --
--- Returns {1, now}, or {0, now} when the fence is not ours any more.
+-- Returns {1, now, number of open journeys}, or {0, now, 0} when the fence is not ours any more.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] then
-  return {0, now}
+  return {0, now, 0}
 end
 
 local id = ARGV[1]
-local events = tonumber(ARGV[9])
+local events = tonumber(ARGV[10])
 local set, gone = {'updated', now}, {}
-for i = 10 + events, #ARGV, 2 do
+for i = 11 + events, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     gone[#gone + 1] = ARGV[i]
   else
@@ -63,7 +65,7 @@ redis.call('ZADD', KEYS[4], now, id)
 if ARGV[8] == '1' then
   redis.call('SET', KEYS[6], id)
 end
-for i = 10, 9 + events do
+for i = 11, 10 + events do
   redis.call('XADD', KEYS[5], 'MINID', '~', now - ARGV[6], '*', 'event', ARGV[i])
 end
 if tonumber(ARGV[5]) > 0 then
@@ -72,4 +74,15 @@ end
 if events > 0 then
   redis.call('PUBLISH', ARGV[7], id)
 end
-return {1, now}
+local open = 0
+if ARGV[9] ~= '' then
+  if tonumber(ARGV[9]) > 0 then
+    redis.call('ZADD', KEYS[7], ARGV[9], id)
+  else
+    redis.call('ZREM', KEYS[7], id)
+  end
+  -- What a lost second of Redis left behind isn't counted for ever.
+  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - 86400000)
+  open = redis.call('ZCARD', KEYS[7])
+end
+return {1, now, open}

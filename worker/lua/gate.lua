@@ -11,13 +11,20 @@
 --       8 stop, 9 breaker   hashes until, step, most, code, since: the account's and the vendor's
 --                  breaker; written by gate_shut.lua
 --       10 due-index   11 queues  hash: names of gates where rows wait, to their limits
+--       12 queue of the low lane, like 3 and 4
+--       13 low     sorted set: calls and tickets of the low lane, scored like slots
+--       14 slot-due  sorted set: row ids, scored by the slot that was dealt to them (ms); the sweeper
+--                  wakes these before all others
 -- ARGV  1 limit (>= 1)  2 window  3 margin  4 horizon  5 longest call (all ms)
 --       6 the gate's name in queues   7 prefix of row keys: the rows to be dealt to are found here.
 --         So this needs a server that holds all keys (no Redis Cluster)
 --       8 now (ms; tests only, empty = this server's clock)
---       9 row id ("" = only deal)  10 its producer  11 its lane (0 normal, 1 high)
+--       9 row id ("" = only deal)  10 its producer  11 its lane (0 normal, 1 high, 2 low)
+--       12.. with an empty row id: (row id, producer, lane) of rows to register without a claim
 -- Returns {0, limit that held, probe} go; probe = 1: a breaker is open and this call tries it
 --         {1, time to come back (ms), why} wait: for a slot, or at the latest then
+--         with an empty row id {1, 0, why, row id, ...}: the rows that were not registered, because
+--         they hold a slot, or are not what may be registered (any more)
 --
 -- Exact. A call counts for its slot, or a quarter of the margin before it passes, if that is later.
 -- It passes only if fewer than `limit` calls count for later than one span (window + margin + 1)
@@ -30,15 +37,22 @@
 -- A ticket that nobody used for a horizon gives its place up; its holder goes first when it comes.
 -- Fair. A row's turn is one after its producer's last and after the last turn served: producers
 -- take turns, each in the order it asked. Of four slots three at most are high while normal waits.
+-- The low lane is for polls, which nobody waits for. It gets at most half of the limit in any
+-- window, so that the other half is free for whoever comes; and of ten slots dealt while it waits at
+-- least one, so that it can't starve. A row passes at once if nobody of its own lane or of a higher
+-- one waits and there is room beside all tickets.
+-- Registered. Only what was never sent and is held by nobody: ACCEPTED, due, no lease, no attempt,
+-- before its deadline. Everything else is for a claim to judge.
 
 local slots, tickets, hold, learned = KEYS[1], KEYS[2], KEYS[6], KEYS[7]
-local lanes = {[0] = KEYS[3], [1] = KEYS[4]}
-local turns, due, queues = KEYS[5], KEYS[10], KEYS[11]
+local lanes = {[0] = KEYS[3], [1] = KEYS[4], [2] = KEYS[12]}
+local turns, due, queues, low, slot_due = KEYS[5], KEYS[10], KEYS[11], KEYS[13], KEYS[14]
+local NORMAL, HIGH, LOW = 0, 1, 2
 local limit = tonumber(ARGV[1])
 local margin, horizon = tonumber(ARGV[3]), tonumber(ARGV[4])
 local span = tonumber(ARGV[2]) + margin + 1
 local asker = ARGV[9]
-local LATE, FRONT, MOST, PATIENCE = 1e14, 31, 500, 30000
+local LATE, FRONT, MOST, PATIENCE, TENTH = 1e14, 31, 500, 30000, 9
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -59,7 +73,31 @@ end
 local function score(set, rank) return tonumber(redis.call('ZRANGE', set, rank, rank, 'WITHSCORES')[2]) end
 local function held() return redis.call('ZCOUNT', tickets, text(now - horizon), '+inf') end
 local function calls(since) return redis.call('ZCOUNT', slots, '(' .. text(since), '+inf') end
-local function waiting() return redis.call('ZCARD', lanes[0]) + redis.call('ZCARD', lanes[1]) end
+local function in_lane(lane) return redis.call('ZCARD', lanes[lane]) end
+local function waiting() return in_lane(NORMAL) + in_lane(HIGH) + in_lane(LOW) end
+local function stands(id, lane) return redis.call('ZSCORE', lanes[lane], id) and 1 or 0 end
+
+-- Rows that wait in this lane and in higher ones, but for this one.
+local function before(id, lane)
+  local found = in_lane(HIGH) - stands(id, HIGH)
+  if lane ~= HIGH then found = found + in_lane(NORMAL) - stands(id, NORMAL) end
+  if lane == LOW then found = found + in_lane(LOW) - stands(id, LOW) end
+  return found
+end
+
+local function low_is_full()
+  return redis.call('ZCOUNT', low, '(' .. text(now - span), '+inf') >= math.max(1, math.floor(limit / 2))
+end
+
+local function count_low(id, time)
+  redis.call('ZADD', low, text(time), id .. ':' .. text(time))
+  redis.call('ZREMRANGEBYSCORE', low, '-inf', text(now - span))
+  redis.call('PEXPIRE', low, text(time - now + span + 3600000))
+end
+
+local function far()
+  return math.max(now, not_before) + PATIENCE + math.floor(2 * waiting() * span / limit)
+end
 
 local function next_slot()
   local taken = held()
@@ -82,12 +120,18 @@ local function first(lane)
 end
 
 local function next_row()
-  local high, normal = first(1), first(0)
-  local run = tonumber(redis.call('HGET', turns, 'run') or 0)
-  local lane = (high and not (normal and run >= 3)) and 1 or 0
-  local id = lane == 1 and high or normal
-  if id then redis.call('HSET', turns, 'run', (lane == 1 and normal) and run + 1 or 0) end
-  return id, lane
+  local found = {[HIGH] = first(HIGH), [NORMAL] = first(NORMAL)}
+  if in_lane(LOW) > 0 and not low_is_full() then found[LOW] = first(LOW) end
+  local known = redis.call('HMGET', turns, 'run', 'passed')
+  local run, passed = tonumber(known[1] or 0), tonumber(known[2] or 0)
+  local lane = (found[HIGH] and not (found[NORMAL] and run >= 3)) and HIGH or NORMAL
+  if found[LOW] and (passed >= TENTH or not found[lane]) then lane = LOW end
+  if found[lane] then
+    if lane ~= LOW then run = (lane == HIGH and found[NORMAL]) and run + 1 or 0 end
+    passed = (lane ~= LOW and found[LOW]) and passed + 1 or 0
+    redis.call('HSET', turns, 'run', run, 'passed', passed)
+  end
+  return found[lane], lane
 end
 
 local function deal()
@@ -102,6 +146,8 @@ local function deal()
     redis.call('ZREM', lanes[lane], id)
     redis.call('ZADD', tickets, text(slot), id)
     redis.call('PEXPIRE', tickets, text(slot - now + span + 3600000))
+    redis.call('ZADD', slot_due, text(slot), id)
+    if lane == LOW then count_low(id, slot) end
     if id ~= asker then
       redis.call('HSET', ARGV[7] .. id, 'due', text(slot))
       redis.call('ZADD', due, text(slot), id)
@@ -109,16 +155,33 @@ local function deal()
   end
 end
 
-local function enqueue(lane, late)
-  if redis.call('ZSCORE', lanes[lane], asker) then return end
+local function enqueue(id, producer, lane, late)
+  if redis.call('ZSCORE', lanes[lane], id) then return end
   local turn = late and late - LATE
   if not turn then
-    local mine = 'p' .. lane .. ':' .. ARGV[10]
+    local mine = 'p' .. lane .. ':' .. producer
     local known = redis.call('HMGET', turns, 'v' .. lane, mine)
     turn = math.max(tonumber(known[1] or 0), tonumber(known[2] or 0)) + 1
     redis.call('HSET', turns, mine, text(turn))
   end
-  redis.call('ZADD', lanes[lane], text(turn), asker)
+  redis.call('ZADD', lanes[lane], text(turn), id)
+end
+
+local function may_be_registered(row)
+  return row[1] == 'ACCEPTED' and tonumber(row[2] or 0) <= now and not row[3]
+    and tonumber(row[4] or 0) == 0 and tonumber(row[5] or 0) > now
+end
+
+-- Put a row in its lane without a claim; false if it has to be claimed.
+local function register(id, producer, lane)
+  local key = ARGV[7] .. id
+  local row = redis.call('HMGET', key, 'state', 'due', 'lease', 'attempts', 'deadline')
+  if redis.call('ZSCORE', tickets, id) or not may_be_registered(row) then return false end
+  enqueue(id, producer, lane)
+  local back = text(math.min(far(), tonumber(row[5])))
+  redis.call('HSET', key, 'due', back, 'reason', why)
+  redis.call('ZADD', due, back, id)
+  return true
 end
 
 local function note_queue()
@@ -129,8 +192,10 @@ local function note_queue()
   end
 end
 
-local function go(counts_for)
+local function go(lane, counts_for)
   redis.call('ZREM', tickets, asker)
+  redis.call('ZREM', lanes[lane], asker)
+  redis.call('ZREM', slot_due, asker)
   redis.call('ZADD', slots, text(counts_for), asker .. ':' .. time[1] .. ':' .. time[2])
   redis.call('PEXPIRE', slots, text(math.max(score(slots, -1) - now, 0) + span + margin + 1000 + (tonumber(ARGV[8]) and 60000 or 0)))
   for _, each in ipairs(open) do
@@ -146,14 +211,32 @@ end
 redis.call('ZREMRANGEBYSCORE', slots, '-inf', text(now - span - margin))
 redis.call('ZREMRANGEBYSCORE', tickets, '-inf', text(now - 3600000))
 if asker == '' then
+  local answer = {1, 0, why}
+  for at = 12, #ARGV, 3 do
+    if not register(ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])) then
+      answer[#answer + 1] = ARGV[at]
+    end
+  end
   deal()
   note_queue()
-  return {1, 0, why}
+  return answer
 end
 
 local lane = tonumber(ARGV[11])
+for other = NORMAL, LOW do -- a poll that somebody asked for meanwhile has changed its lane
+  if other ~= lane then redis.call('ZREM', lanes[other], asker) end
+end
+
+local function has_room(counts_for, others)
+  return now >= not_before and calls(counts_for - span) + others < limit
+end
+
 local ticket = tonumber(redis.call('ZSCORE', tickets, asker))
-if ticket and now < ticket then return {1, ticket, why} end
+if ticket and now < ticket then
+  -- Who waits for an answer goes early if there is room; nobody else needs to.
+  if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then return go(lane, now) end
+  return {1, ticket, why}
+end
 
 local counts_for, others = now, 0
 if ticket then
@@ -161,16 +244,15 @@ if ticket then
   counts_for = math.max(ticket, now - math.floor(margin / 4))
 end
 if not ticket or ticket < now - horizon then others = held() end
-local first_in_line = ticket or waiting() == (redis.call('ZSCORE', lanes[lane], asker) and 1 or 0)
-if first_in_line and now >= not_before and calls(counts_for - span) + others < limit then
-  redis.call('ZREM', lanes[lane], asker)
-  return go(counts_for)
+local its_turn = ticket or (before(asker, lane) == 0 and not (lane == LOW and low_is_full()))
+if its_turn and has_room(counts_for, others) then
+  if lane == LOW and not ticket then count_low(asker, now) end
+  return go(lane, counts_for)
 end
 
-enqueue(lane, ticket)
+enqueue(asker, ARGV[10], lane, ticket)
 deal()
 ticket = tonumber(redis.call('ZSCORE', tickets, asker))
-if ticket and ticket <= now and calls(now - span) < limit then return go(now) end
+if ticket and ticket <= now and calls(now - span) < limit then return go(lane, now) end
 note_queue()
-local far = math.max(now, not_before) + PATIENCE + math.floor(2 * waiting() * span / limit)
-return {1, ticket or far, why}
+return {1, ticket or far(), why}

@@ -2,25 +2,45 @@
 -- A hint changes when we look and (signed webhooks only) what is claimed; never the state.
 --
 -- KEYS[1] row hash   KEYS[2] due-index
--- ARGV[1] id         ARGV[2] least time between two looks, ms    ARGV[3] claimed status or ""
+-- ARGV[1] id         ARGV[2] least time between two looks, ms
+-- ARGV[3] most time between two looks that somebody asks for, ms; 0: nobody waits for this look
+-- ARGV[4] claimed status or ""
 --
+-- Asks are thinned: the first comes after the least time, each one that finds the journey still
+-- open after twice as long. They begin again with a webhook that claims something new, and when
+-- nobody asked for twice the most time.
 -- Returns the time (ms) of the next look, or 0 when there is nothing to look at.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked')
+local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence')
 local due = tonumber(row[2] or '0')
 if due == 0 or (row[1] ~= 'PENDING' and row[1] ~= 'UNKNOWN') then
   return 0
 end
 
-if ARGV[3] ~= '' then
-  redis.call('HSET', KEYS[1], 'evidence', ARGV[3])
+local news = ARGV[4] ~= '' and ARGV[4] ~= (row[7] or '')
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[1], 'evidence', ARGV[4])
+end
+local wait, most, looked = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(row[4] or '0')
+if most > 0 then
+  local asks, quiet = tonumber(row[6] or '0'), now - looked > 2 * most
+  if asks > 0 and (news or quiet) then
+    asks = 0
+    redis.call('HDEL', KEYS[1], 'asks')
+    if quiet then redis.call('HDEL', KEYS[1], 'asked') end
+  end
+  wait = math.min(most, wait * 2 ^ asks)
+  redis.call('HSETNX', KEYS[1], 'asked', now)
+  if row[5] ~= 'first' then
+    redis.call('HSET', KEYS[1], 'ask', asks == 0 and 'first' or 'again')
+  end
 end
 if tonumber(row[3] or '0') > now then
   redis.call('HSET', KEYS[1], 'hinted', '1')
   return 0
 end
-due = math.min(due, math.max(now, tonumber(row[4] or '0') + ARGV[2]))
+due = math.min(due, math.max(now, looked + wait))
 redis.call('HSET', KEYS[1], 'due', due)
 redis.call('ZADD', KEYS[2], due, ARGV[1])
 return due

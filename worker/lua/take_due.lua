@@ -1,7 +1,7 @@
 -- Take what is due, for the sweeper to wake. Two sweepers at once never take the same id: what is
 -- taken moves to a later time, and comes back then if its wake-up is lost.
 --
--- KEYS[1] due-index (of verifications, or of stored webhooks)
+-- KEYS[1] due-index of stored webhooks
 -- ARGV[1] at most so many   ARGV[2] patience, ms
 --
 -- Returns {now, time of the next one or 0, id, id, ...}.

@@ -49,7 +49,8 @@ def _begun(row: Row, turn: Turn) -> Decision:
     """Start the clock of a journey: the link's life, then the data's."""
     life = (turn.operation.link_life_s + turn.operation.data_life_s) * 1000
     row = replace(row, state=State.PENDING, reason="", doubts=0, misses=0)
-    row = replace(row, deadline=turn.now + life, due=turn.next_poll(0))
+    row = replace(row, deadline=turn.now + life)
+    row = replace(row, due=min(turn.next_poll(0), row.deadline))
     return row, (Emit("link_ready"),)
 
 

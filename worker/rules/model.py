@@ -7,6 +7,7 @@ from typing import Any
 from satyapan.kinds.model import Kind, Mode, Operation, Role
 from satyapan.records import Row, State
 from worker.answer import Answer
+from worker.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Call:
 
     role: Role
     item: str = ""
+    lane: Lane = Lane.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,9 @@ class Turn:
     policy: Policy
     luck: float
     """Uniform in 0..1, for full jitter."""
+    pace: int = 0
+    """The least time (ms) between two polls of one journey, so that the polls of all that are open
+    take at most half of the status route's quota."""
 
     def answered(self, row: Row) -> bool:
         """Tell whether the paid answer is here, and only its status word was new."""
@@ -149,6 +154,7 @@ class Turn:
         return self.now + max(self.policy.backoff_base // 4, round(span * self.luck))
 
     def next_poll(self, tries: int) -> int:
-        """Give the time of the next status read: spreading out, never bunched."""
+        """Return the time of the next poll: spread out, and later the more journeys are open."""
         span = min(self.policy.poll_max, self.policy.poll_min << min(tries, 20))
-        return self.now + round(span * (0.75 + self.luck / 4))
+        usual, paced = span * (0.75 + self.luck / 4), self.pace * (1 + self.luck / 4)
+        return self.now + round(max(usual, paced))

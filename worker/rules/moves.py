@@ -9,8 +9,10 @@ from satyapan.ids import generation_id
 from satyapan.kinds.model import Recovery, Role
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
+from worker.lane import Lane
 from worker.rules.model import Call, Decision, Emit, Turn
 
+_READS: Final = {"first": Lane.HIGH, "again": Lane.NORMAL, "": Lane.LOW}
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{0,64}", re.ASCII)
 
 
@@ -56,17 +58,23 @@ def create(row: Row, turn: Turn) -> Decision:
     if row.attempts >= turn.policy.max_attempts:
         return park(row, "unknown_outcome" if row.doubts else "attempts_spent")
     row = replace(row, state=State.SENT, attempts=row.attempts + 1, misses=0)
-    return row, (Call(Role.CREATE),)
+    return row, (Call(Role.CREATE, lane=_lane(row)),)
 
 
 def read_status(row: Row, turn: Turn) -> Decision:
-    """Ask the vendor where the journey stands."""
-    return replace(row, looked=turn.now), (Call(Role.STATUS),)
+    """Ask the vendor where the journey stands: first what somebody asked for, polls last."""
+    lane = _lane(row) if row.state is State.UNKNOWN else _READS.get(row.ask, Lane.NORMAL)
+    asks = row.asks + 1 if row.ask else row.asks
+    return replace(row, looked=turn.now, ask="", asks=asks), (Call(Role.STATUS, lane=lane),)
 
 
 def read_document(row: Row, turn: Turn) -> Decision:
     """Fetch the next consented document."""
-    return replace(row, looked=turn.now), (Call(Role.DOCUMENT, row.todo[0]),)
+    return replace(row, looked=turn.now), (Call(Role.DOCUMENT, row.todo[0], _lane(row)),)
+
+
+def _lane(row: Row) -> Lane:
+    return Lane.HIGH if row.priority == "high" else Lane.NORMAL
 
 
 def doubt(row: Row, reason: str, turn: Turn) -> Decision:
@@ -86,6 +94,7 @@ def renew(row: Row, why: str, turn: Turn) -> Decision:
     row = replace(row, generation=number, generations=(*row.generations, record))
     row = replace(row, state=State.ACCEPTED, reason=why, due=turn.now, status="", reference="")
     row = replace(row, attempts=0, doubts=0, misses=0, tries=0, evidence="", link="")
+    row = replace(row, ask="", asks=0, asked=0)
     return row, (Emit("reissued"),)
 
 

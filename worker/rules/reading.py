@@ -51,7 +51,7 @@ def _still_open(row: Row, turn: Turn) -> Decision:
     if turn.now >= row.deadline:
         return settle(row, State.EXPIRED, "vendor_deadline")
     row = replace(row, tries=row.tries + 1)
-    return rest(row, turn.next_poll(row.tries), ""), ()
+    return rest(row, min(turn.next_poll(row.tries), row.deadline), ""), ()
 
 
 def _consented(row: Row, body: Mapping[str, Any], turn: Turn) -> Decision:
@@ -111,6 +111,17 @@ def too_late(row: Row, turn: Turn) -> Decision:
         draft["documents"] = {**draft.get("documents", {}), **gone}
         return finish(replace(row, draft=draft, todo=()))
     return _by_evidence(row, turn)
+
+
+def surely_expired(row: Row, turn: Turn) -> bool:
+    """Tell whether no read can say more: all data is gone, and nobody had acted in time.
+
+    The vendor said "pending" after the link's life was over, so nobody can act any more; and no
+    webhook says otherwise.
+    """
+    link_ended = row.deadline - turn.operation.data_life_s * 1000
+    pending = turn.operation.words.get(row.status) is State.PENDING
+    return pending and row.looked >= link_ended and not row.evidence and not row.ask
 
 
 def _by_evidence(row: Row, turn: Turn) -> Decision:

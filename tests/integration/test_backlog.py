@@ -1,0 +1,79 @@
+"""A deep backlog at a used-up quota: nobody else waits behind it, and it isn't claimed."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.stage import Stage
+from satyapan import State, Verifications
+from satyapan.names import RUN, Keys
+from tests.support.eventually import eventually
+
+PASSPORT = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+LIMIT = 20
+"""Calls a minute: a place behind the backlog is hours away."""
+PATIENCE_S = 50
+"""Less than a window: what is done by then had a call of the first."""
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    quota = {"SATYAPAN_QUOTA_PER_MINUTE": f"passport={LIMIT}"}
+    args = ["--quota", f"passport={LIMIT}"]
+    with Stage(tmp_path, workers=0, env=quota, sandbox_args=args, callbacks=False) as opened:
+        yield opened
+
+
+def items(count: int) -> list[Mapping[str, Any]]:
+    return [{"request": PASSPORT, "key": f"big-{n}"} for n in range(count)]
+
+
+def claimed(producer: Verifications, ids: list[str]) -> int:
+    """Count the rows that a worker has ever claimed."""
+    redis, keys = producer._ledger.redis, Keys()
+    with redis.pipeline(transaction=False) as pipe:
+        for row_id in ids:
+            pipe.hget(keys.row(row_id), "fence")
+        return sum(fence is not None for fence in pipe.execute())
+
+
+@pytest.mark.slow
+def test_what_waits_is_registered_and_not_claimed_one_by_one(stage: Stage) -> None:
+    big = stage.verifications("big")
+    ids = [found.id for found in big.submit_many("passport", items(3000))]  # type: ignore[union-attr] # none is refused
+    stage.restart_worker()
+
+    eventually(lambda: big._waker.queued(RUN) == 0, within=60)
+    eventually(lambda: big._ledger.redis.zcard(lane()) > 2_500, within=60)
+
+    # Those that had a call, and those of the first messages, before anybody waited.
+    assert claimed(big, ids) < 500
+
+
+def lane() -> str:
+    return Keys().queue("main", "passport", "normal")
+
+
+@pytest.mark.slow
+def test_a_high_one_does_not_stand_behind_the_messages_of_others(stage: Stage) -> None:
+    big, urgent = stage.verifications("big"), stage.verifications("urgent")
+    for each in items(400):
+        big.submit("passport", PASSPORT, key=str(each["key"]))
+    late = urgent.submit("passport", PASSPORT, key="urgent", priority="high")
+    stage.restart_worker()
+
+    assert urgent.wait(late.id, timeout=PATIENCE_S).state is State.DONE
+
+
+@pytest.mark.slow
+def test_high_ones_of_a_bulk_have_messages_of_their_own(stage: Stage) -> None:
+    big = stage.verifications("big")
+    both = [*items(300), {"request": PASSPORT, "key": "urgent", "priority": "high"}]
+    *_, late = big.submit_many("passport", both)
+    for each in items(700)[300:]:
+        big.submit("passport", PASSPORT, key=str(each["key"]))
+    stage.restart_worker()
+
+    assert big.wait(late.id, timeout=PATIENCE_S).state is State.DONE  # type: ignore[union-attr] # it isn't refused

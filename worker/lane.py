@@ -1,0 +1,12 @@
+"""The lanes in which rows wait for a slot of the vendor's quota; see lua/gate.lua."""
+
+from enum import IntEnum
+
+
+class Lane(IntEnum):
+    """Who goes first. Three of four slots are HIGH while NORMAL waits."""
+
+    NORMAL = 0
+    HIGH = 1
+    LOW = 2
+    """For polls: at most half of the limit, at least a tenth of what is dealt."""

@@ -1,0 +1,127 @@
+"""Sorts verifications that are due: those that can run now, and those that only wait for a slot.
+
+With a used-up quota a claim, a decision and a commit for each waiting row would change nothing.
+Rows that were never sent and are held by nobody are registered in their lane in bulk instead.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from satyapan.names import Keys
+from satyapan.records import Row
+from satyapan.scripts import load
+from worker.gate import Gate, Waiting
+
+_VENDOR: Final = Row(id="", kind="").vendor
+_ACCOUNT: Final = Row(id="", kind="").account
+_PRODUCER: Final = Row(id="", kind="").reply_to
+
+CreateRoute = Callable[[str, str], tuple[str, int] | None]
+"""(kind, vendor) to the create route's name and limit; None if only a claim can say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What is to be done now, and how many ms from now the next row is due (0: none)."""
+
+    claim: tuple[str, ...]
+    """Started before, or held by a worker that vanished, or unknown to these settings."""
+    fresh: tuple[str, ...]
+    """Never sent, and nobody waits for a slot of its route, or a slot is there."""
+    registered: int
+    next_in: int
+
+    @property
+    def taken(self) -> int:
+        """How many were due."""
+        return len(self.claim) + len(self.fresh) + self.registered
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    id: str
+    kind: str
+    vendor: str
+    account: str
+    waiting: Waiting
+
+
+class Triage:
+    """Reads and registers rows; claims none.
+
+    Args:
+        redis: the ledger's server.
+        keys: names under the installation's prefix.
+        gate: where rows are registered.
+        create_route: where a kind's create call goes.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, gate: Gate, create_route: CreateRoute) -> None:
+        self._gate = gate
+        self._keys = keys
+        self._create_route = create_route
+        self._sort: Any = load(redis, "worker", "triage")
+
+    def deal(self) -> None:
+        """Deal the slots of the near future to registered rows.
+
+        Raises:
+            redis.RedisError: whoever sweeps next deals.
+        """
+        self._gate.deal()
+
+    def take(self, most: int, patience_ms: int) -> Sorted:
+        """Sort what is due, at most so many; they are due again after `patience_ms`.
+
+        Raises:
+            redis.RedisError: nothing is lost; sort again later.
+        """
+        return self._sorted([patience_ms, most])
+
+    def leave_out(self, ids: Sequence[str]) -> Sequence[str]:
+        """Return the ids of a message that have to be run now; register those that only wait."""
+        raws = [row_id.encode(errors="surrogatepass") for row_id in ids]
+        try:
+            found = self._sorted([0, 0, *raws])
+        except RedisError:
+            return ids  # their runs find out, and say so for each
+        return (*found.claim, *found.fresh)
+
+    def _sorted(self, arguments: list[Any]) -> Sorted:
+        keys = [self._keys.due, self._keys.queues]
+        now, following, gates, claim, fresh = self._sort(
+            keys=keys, args=[self._keys.row(""), *arguments]
+        )
+        busy = {raw.decode() for raw in gates}
+        rows = list(_rows(fresh))
+        left = self._register(rows, busy) if busy else [row.id for row in rows]
+        waits = max(0, int(following) - int(now)) if int(following) else 0
+        ids = tuple(raw.decode() for raw in claim)
+        return Sorted(ids, tuple(left), len(rows) - len(left), waits)
+
+    def _register(self, rows: Sequence[_Fresh], busy: set[str]) -> list[str]:
+        """Register rows where others wait already; return the ids of those that can run now."""
+        left: list[str] = []
+        gates: dict[tuple[str, str, int], list[Waiting]] = {}
+        for row in rows:
+            found = self._create_route(row.kind, row.vendor)
+            if found is None or f"{row.account}:{found[0]}" not in busy:
+                left.append(row.id)
+            else:
+                gates.setdefault((row.account, *found), []).append(row.waiting)
+        for (account, route, limit), waiting in gates.items():
+            left += self._gate.register(account, route, limit, waiting)
+        return left
+
+
+def _rows(raw: Sequence[bytes]) -> Iterator[_Fresh]:
+    """Read the script's list: six words a row."""
+    words = [word.decode() for word in raw]
+    for at in range(0, len(words), 6):
+        row_id, kind, vendor, account, producer, priority = words[at : at + 6]
+        waiting = Waiting(row_id, producer or _PRODUCER, high=priority == "high")
+        yield _Fresh(row_id, kind, vendor or _VENDOR, account or _ACCOUNT, waiting)
