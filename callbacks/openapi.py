@@ -107,7 +107,7 @@ _SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
     ),
     "Taken": _object(status={"enum": ["stored", "probe"]}),
     "State": _object(
-        page={"enum": ["confirming", "received", "declined", "expired", "later"]},
+        page={"enum": ["confirming", "slow", "received", "declined", "expired", "later"]},
         settled={"type": "boolean", "description": "Whether it changes no more."},
         title=_TEXT,
         text=_TEXT,

@@ -10,16 +10,20 @@ from typing import Any, Final
 from flask import Response, jsonify, render_template, request
 from markupsafe import Markup
 
-from satyapan.records import State
+from satyapan.records import Row, State
 
 FIRST: Final = ("en", "hi")
 """The languages that are offered before all others; the first is for whoever asks for none."""
+CONFIRMING: Final = "confirming"
+"""The page of an open verification; its text says "usually less than a minute"."""
+SLOW: Final = "slow"
+"""The page of an open verification that takes longer than `USUAL_MS`."""
 PAGE_OF: Final[Mapping[State, str]] = {
-    State.ACCEPTED: "confirming",
-    State.CLAIMED: "confirming",
-    State.SENT: "confirming",
-    State.PENDING: "confirming",
-    State.UNKNOWN: "confirming",
+    State.ACCEPTED: CONFIRMING,
+    State.CLAIMED: CONFIRMING,
+    State.SENT: CONFIRMING,
+    State.PENDING: CONFIRMING,
+    State.UNKNOWN: CONFIRMING,
     State.DONE: "received",
     State.DENIED: "declined",
     State.EXPIRED: "expired",
@@ -28,11 +32,30 @@ PAGE_OF: Final[Mapping[State, str]] = {
     State.LOST: "later",
     State.PARKED: "later",
 }
-"""What a person is told in each state."""
-OPEN: Final = "confirming"
-"""The one page that changes by itself, with script, while somebody looks at it."""
-_AGAIN: Final = frozenset({OPEN, "unavailable"})
+"""The page of each state; `page_at` replaces `confirming` with `slow` after `USUAL_MS`."""
+OPEN: Final = frozenset({CONFIRMING, SLOW})
+"""Pages that a script updates while they are open."""
+USUAL_MS: Final = 60_000
+"""The longest wait that `confirming` calls usual."""
+_MINUTE_MS: Final = 60_000
+_AGAIN: Final = OPEN | {"unavailable"}
 """Pages that offer to look again."""
+
+
+def depends_on_time(row: Row) -> bool:
+    """Return True if `page_at` needs the time for this row."""
+    return PAGE_OF[row.state] == CONFIRMING and row.asked > 0
+
+
+def page_at(row: Row, now_ms: int) -> tuple[str, int]:
+    """Return the page of a row, and the whole minutes since a status read was first asked for.
+
+    `now_ms` is on Redis' clock. The minutes are 0 for every page but `slow`.
+    """
+    waited_ms = now_ms - row.asked
+    if depends_on_time(row) and waited_ms > USUAL_MS:
+        return SLOW, waited_ms // _MINUTE_MS
+    return PAGE_OF[row.state], 0
 
 
 def languages() -> tuple[str, ...]:
@@ -59,7 +82,7 @@ class Pages:
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
 
-    def show(self, page: str, status: int = 200) -> Response:
+    def show(self, page: str, status: int = 200, minutes: int = 0) -> Response:
         """Render a page in the language that `?lang=` or else the browser asks for."""
         lang = self._language()
         words = self._words[lang]
@@ -67,20 +90,20 @@ class Pages:
             "return.html",
             lang=lang,
             page=page,
-            words=words[page],
+            words=_filled(words[page], minutes),
             again=words["again"] if page in _AGAIN else "",
-            live=words["live"] if page == OPEN else "",
+            live=words["live"] if page in OPEN else "",
             others={each: self._words[each]["name"] for each in self._words if each != lang},
             style=Markup(self._style),  # noqa: S704 - a file of ours
-            script=Markup(self._script) if page == OPEN else "",  # noqa: S704 - a file of ours
+            script=Markup(self._script) if page in OPEN else "",  # noqa: S704 - a file of ours
         )
         return Response(html, status, _spoken(lang), content_type="text/html; charset=utf-8")
 
-    def tell(self, page: str) -> Response:
-        """Give a page's words to the script that follows it; `settled`: it changes no more."""
+    def tell(self, page: str, minutes: int = 0) -> Response:
+        """Return a page's words as JSON for its script; `settled`: the page changes no more."""
         lang = self._language()
-        words = self._words[lang][page]
-        answer = jsonify(page=page, settled=page != OPEN, title=words["title"], text=words["text"])
+        words = _filled(self._words[lang][page], minutes)
+        answer = jsonify(page=page, settled=page not in OPEN, **words)
         answer.headers.update(_spoken(lang))
         return answer
 
@@ -89,6 +112,10 @@ class Pages:
         if asked in self._words:
             return asked
         return request.accept_languages.best_match(self._words) or FIRST[0]
+
+
+def _filled(words: Mapping[str, str], minutes: int) -> dict[str, str]:
+    return {name: text.format(minutes=minutes) for name, text in words.items()}
 
 
 def _spoken(lang: str) -> dict[str, str]:

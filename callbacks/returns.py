@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from callbacks.metrics import Metrics
 from callbacks.onward import onward_url
-from callbacks.pages import PAGE_OF, Pages
+from callbacks.pages import Pages, depends_on_time, page_at
 from callbacks.problems import problem
 from callbacks.visits import Visits
 from satyapan.errors import SatyapanError
@@ -38,9 +38,9 @@ class Doorstep:
         """Give the page of a verification, or the way on to its producer."""
         row = self.visits.row(kind, token)
         if row is None:
-            return self._show("unknown", 404)
+            return self._show("unknown", status=404)
         self.visits.hint(request, row)
-        return self._onward(row) or self._show(PAGE_OF[row.state], 200)
+        return self._onward(row) or self._show(*self._page(row))
 
     def state(self, kind: str, token: str) -> Response:
         """Give the words of the page, for the script that follows it."""
@@ -48,12 +48,17 @@ class Doorstep:
         if row is None:
             return problem(404)
         self.visits.hint(request, row)
-        return self.pages.tell(PAGE_OF[row.state])
+        return self.pages.tell(*self._page(row))
 
     def unavailable(self, error: Exception) -> Response:
         """Say that the ledger can't be read now."""
         log.warning("return page without a ledger", extra={"code": type(error).__name__})
-        return self._show("unavailable", 503) if request.endpoint == PEOPLE else problem(503)
+        if request.endpoint != PEOPLE:
+            return problem(503)
+        return self._show("unavailable", status=503)
+
+    def _page(self, row: Row) -> tuple[str, int]:
+        return page_at(row, self.visits.now_ms() if depends_on_time(row) else 0)
 
     def _onward(self, row: Row) -> Response | None:
         url = onward_url(str(row.request.get("return_url") or ""), row.id, self.hosts)
@@ -62,9 +67,9 @@ class Doorstep:
         self.metrics.returned("onward")
         return Response(status=303, headers={"Location": url})
 
-    def _show(self, page: str, status: int) -> Response:
+    def _show(self, page: str, minutes: int = 0, *, status: int = 200) -> Response:
         self.metrics.returned(page)
-        return self.pages.show(page, status)
+        return self.pages.show(page, status, minutes)
 
 
 def returns(doorstep: Doorstep) -> Blueprint:

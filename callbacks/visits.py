@@ -38,6 +38,15 @@ class Visits:
         own = token.partition("&")[0].partition("?")[0]
         return self._ledger.read(self._tokens.read(kind, own) or _NOBODY)
 
+    def now_ms(self) -> int:
+        """Return the time on Redis' clock, on which rows are dated, in milliseconds.
+
+        Raises:
+            RedisError: the person should come again later.
+        """
+        seconds, micros = self._ledger.redis.time()
+        return int(seconds * 1000 + micros // 1000)
+
     def hint(self, request: Request, row: Row) -> None:
         """Ask for a look because somebody came: a person, not a scanner or a prefetch."""
         # Flask gives GET routes HEAD too; link scanners send it.

@@ -1,6 +1,6 @@
 "use strict";
-// Follows the verification and changes the page when it has moved. Without this script the page
-// says the same, and "Check again" loads it anew.
+// Polls the verification and updates the page when its words change. Without this script the page
+// says the same at each load, and "Check again" reloads it.
 (() => {
   const FIRST_MS = 2000, LONGEST_MS = 15000, ENOUGH_MS = 15 * 60000, ANSWER_MS = 10000;
   const find = (selector) => document.querySelector(selector);
@@ -11,10 +11,18 @@
   let wait = FIRST_MS, timer = 0, asking = false;
 
   function show(state) {
-    document.title = state.title;
+    if (document.title !== state.title) document.title = state.title;
     document.body.dataset.page = state.page;
-    find("h1").textContent = state.title;
-    find("[role=status] p").textContent = state.text;
+    write(find("h1"), state.title);
+    write(find("[role=status] p"), state.text);
+  }
+
+  // A screen reader announces each write to a status region, also one of the same words.
+  function write(element, words) {
+    if (element.textContent !== words) element.textContent = words;
+  }
+
+  function end() {
     stop();
     const again = find(".again"), focused = again.contains(document.activeElement);
     again.remove();
@@ -41,8 +49,11 @@
         cache: "no-store", credentials: "omit", signal: patience.signal,
       });
       if (answer.status === 404) return stop();
-      const state = answer.ok ? await answer.json() : {};
-      if (state.settled) return show(state);
+      if (answer.ok) {
+        const state = await answer.json();
+        show(state);
+        if (state.settled) return end();
+      }
     } catch {
       // Offline, or the server is away for a moment: ask again later.
     } finally {

@@ -1,5 +1,7 @@
 """Every page in every language, light and dark, small and zoomed: judged, and pictured."""
 
+import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -15,13 +17,14 @@ from config.tokens import ReturnTokens
 from demo.server import EmbeddedServer
 from satyapan.records import State
 from tests.support.browser import Look, person
-from tests.web.outside import TOKEN_KEY, environment, insert
+from tests.web.outside import TOKEN_KEY, asked_ago, environment, insert
 
 pytestmark = pytest.mark.browser
 
 ROW = "satyapan:row:dl-1"
 STATES = {
     "confirming": State.PENDING,
+    "slow": State.PENDING,
     "received": State.DONE,
     "declined": State.DENIED,
     "expired": State.EXPIRED,
@@ -32,6 +35,13 @@ LOOKS = {
     "dark-320px": Look(dark=True, width=320),
     "zoomed-400": Look(zoomed=True),
 }
+WATCH = """() => {
+    const region = document.querySelector("[role=status]");
+    window.region = region;
+    window.said = [region.innerText];
+    new MutationObserver(() => window.said.push(region.innerText))
+        .observe(region, {subtree: true, childList: true, characterData: true});
+}"""
 TOKEN = ReturnTokens([TOKEN_KEY], 3600).sign("digilocker", "dl-1")
 
 
@@ -56,6 +66,8 @@ def address(base: str, redis_url: str) -> Callable[[str], str]:
         if page == "unknown":
             return f"{base}/return/digilocker/nonsense"
         insert(redis_url, STATES.get(page, State.PENDING))
+        if page == "slow":
+            asked_ago(redis_url, minutes=3)
         if page == "unavailable":
             with redis.Redis.from_url(redis_url) as server:
                 server.delete(ROW)
@@ -102,6 +114,49 @@ def test_an_open_page_changes_by_itself_and_tells_a_screen_reader(
         page.wait_for_timeout(3_000)
         assert len(somebody.asked) == asked, "it goes on asking"
         somebody.judge()
+
+
+def test_an_open_page_says_how_long_it_takes_and_never_the_same_words_twice(
+    browser: Browser, address: Callable[[str], str], redis_url: str
+) -> None:
+    with person(browser, Look()) as somebody:
+        page = somebody.page
+        page.goto(address("confirming"))
+        page.evaluate(WATCH)
+        somebody.tab_to(".again a")
+
+        asked_ago(redis_url, minutes=3)
+        somebody.sees("slow")
+        for _ in range(2):
+            with page.expect_response(lambda answer: "/state" in answer.url):
+                pass
+        asked_ago(redis_url, minutes=60)
+        page.get_by_text(re.compile("more than 6[0-9]")).wait_for()
+
+        said = page.evaluate("window.said")
+        assert "less than a minute" in said[0]
+        assert "still confirming" in page.title()
+        assert re.search("still confirming.*more than [3-9]", said[1], re.DOTALL)
+        assert all(new != old for old, new in itertools.pairwise(said)), "it repeats itself"
+        assert page.evaluate("window.region === document.querySelector('[role=status]')")
+        assert page.evaluate("document.activeElement.matches('.again a')"), "the focus moved"
+        assert page.locator(".live").is_visible()
+        somebody.judge()
+
+
+def test_a_slow_page_still_changes_when_it_is_settled(
+    browser: Browser, address: Callable[[str], str], redis_url: str
+) -> None:
+    with person(browser, Look("hi")) as somebody:
+        somebody.page.goto(address("slow"))
+        assert somebody.state == "slow"
+        assert "मिनट से ज़्यादा" in somebody.page.locator("[role=status]").inner_text()
+
+        with redis.Redis.from_url(redis_url) as server:
+            server.hset(ROW, "state", State.DONE)
+
+        somebody.sees("received")
+        assert somebody.page.locator(".again").count() == 0
 
 
 def test_who_stood_on_check_again_by_keyboard_is_taken_to_the_news(

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from callbacks import pages
 from callbacks.onward import onward_url
-from callbacks.pages import PAGE_OF, languages
-from satyapan.records import State
+from callbacks.pages import CONFIRMING, PAGE_OF, SLOW, depends_on_time, languages, page_at
+from satyapan.records import Row, State
 
 FOLDER = Path(pages.__file__).parent
 LANGUAGES = languages()
+OPEN_STATES = sorted(state for state, page in PAGE_OF.items() if page == CONFIRMING)
+ASKED = 1_700_000_000_000
 HOSTS = {"shop.example", "shop.example:8443"}
 
 
@@ -79,14 +81,62 @@ def test_no_text_was_left_in_english() -> None:
     hindi = json.dumps(catalogue("hi"), ensure_ascii=False)
 
     words = set(re.findall(r"[A-Za-z]{3,}", english.replace('"English"', "")))
-    values = re.findall(r': "([^"]*)"', hindi)
+    values = re.findall(r': "([^"]*)"', hindi.replace("{minutes}", ""))
     assert values
     assert not [value for value in values if words & set(re.findall(r"[A-Za-z]{3,}", value))]
 
 
 def test_every_state_has_a_page_that_exists() -> None:
     assert set(PAGE_OF) == set(State)
-    assert set(PAGE_OF.values()) <= set(catalogue("en"))
+    assert {*PAGE_OF.values(), SLOW} <= set(catalogue("en"))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_only_the_slow_page_has_a_placeholder_and_only_the_minutes(lang: str) -> None:
+    slow = catalogue(lang)["slow"]
+    others = {name: words for name, words in catalogue(lang).items() if name != "slow"}
+
+    assert placeholders(slow) == {"title": [], "text": ["minutes"]}
+    assert re.findall(r"\{\w*\}", json.dumps(others)) == []
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+@pytest.mark.parametrize(
+    ("waited_ms", "expected"),
+    [
+        (-1_000, (CONFIRMING, 0)),
+        (0, (CONFIRMING, 0)),
+        (60_000, (CONFIRMING, 0)),
+        (60_001, (SLOW, 1)),
+        (119_999, (SLOW, 1)),
+        (120_000, (SLOW, 2)),
+        (180_000, (SLOW, 3)),
+        (3_600_000, (SLOW, 60)),
+    ],
+)
+def test_an_open_row_is_slow_after_more_than_a_minute(
+    state: State, waited_ms: int, expected: tuple[str, int]
+) -> None:
+    row = Row(id="v-1", kind="digilocker", state=state, asked=ASKED)
+
+    assert depends_on_time(row)
+    assert page_at(row, ASKED + waited_ms) == expected
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_row_that_nobody_asked_for_is_never_slow(state: State) -> None:
+    row = Row(id="v-1", kind="digilocker", state=state)
+
+    assert not depends_on_time(row)
+    assert page_at(row, ASKED) == page_at(row, 0) == (PAGE_OF[state], 0)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - set(OPEN_STATES)))
+def test_a_settled_row_is_never_slow(state: State) -> None:
+    row = Row(id="v-1", kind="digilocker", state=state, asked=ASKED)
+
+    assert not depends_on_time(row)
+    assert page_at(row, ASKED + 600_000) == (PAGE_OF[state], 0)
 
 
 @pytest.mark.parametrize(

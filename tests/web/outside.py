@@ -90,6 +90,14 @@ def insert(redis_url: str, state: State = State.PENDING, **request: str) -> Row:
     return row
 
 
+def asked_ago(redis_url: str, minutes: int) -> None:
+    """Date the first request for a status read of `dl-1` so many minutes back, on Redis' clock."""
+    with redis.Redis.from_url(redis_url) as client:
+        seconds, micros = client.time()
+        now_ms = seconds * 1000 + micros // 1000
+        client.hset("satyapan:row:dl-1", "asked", str(now_ms - minutes * 60_000))
+
+
 def everything(redis_url: str, settings: ProducerSettings) -> dict[bytes, bytes]:
     """Copy the whole server, but for the broker's keys and the marks of looks."""
     passing = (f"{settings.prefix}:broker:".encode(), f"{settings.prefix}:looked:".encode())

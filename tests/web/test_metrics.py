@@ -13,7 +13,7 @@ from callbacks.metrics import Metrics, share
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
-from tests.web.outside import EVENT, environment, insert, signed, written
+from tests.web.outside import EVENT, asked_ago, environment, insert, signed, written
 
 BODY = written(EVENT)
 
@@ -52,6 +52,19 @@ def test_pages_and_looks_are_counted(client: FlaskClient, path: str, redis_url: 
     assert found['satyapan_looks_total{asked="yes"}'] == 1.0
     assert found['satyapan_looks_total{asked="no"}'] == 1.0
     assert "dl-1" not in str(found)
+
+
+def test_a_slow_page_is_counted_by_its_name(client: FlaskClient, path: str, redis_url: str) -> None:
+    insert(redis_url)
+    asked_ago(redis_url, minutes=3)
+    client.get(path)
+    asked_ago(redis_url, minutes=5)
+    client.get(path)
+
+    found = counted(client)
+
+    pages = {name: count for name, count in found.items() if "returns_total" in name}
+    assert pages == {'satyapan_returns_total{page="slow"}': 2.0}
 
 
 def test_the_whole_installation_is_told_from_any_web_process(

@@ -20,7 +20,7 @@ from callbacks.openapi import describe
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from tests.conftest import IN_CI
-from tests.web.outside import environment, insert, signed
+from tests.web.outside import asked_ago, environment, insert, signed
 
 EXAMPLES = 200 if IN_CI else 30
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -87,6 +87,19 @@ def test_good_answers_are_as_described(
 
     for name, answer in answers.items():
         jsonschema_rs.validator_for(schemas[name]).validate(answer.json)
+
+
+def test_the_answer_about_a_slow_verification_is_as_described(
+    client: FlaskClient, path: str, redis_url: str
+) -> None:
+    insert(redis_url)
+    asked_ago(redis_url, minutes=3)
+
+    answer = client.get(f"{path}/state").json or {}
+
+    assert answer["page"] == "slow"
+    schema = DESCRIPTION["components"]["schemas"]["State"]
+    jsonschema_rs.validator_for(schema).validate(answer)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "TRACE", "BREW"])

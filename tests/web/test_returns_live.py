@@ -17,7 +17,7 @@ from config.tokens import ReturnTokens
 from satyapan.names import LOOK
 from satyapan.records import State
 from tests.support.project import ROOT
-from tests.web.outside import TOKEN_KEY, everything, insert, wakeups
+from tests.web.outside import TOKEN_KEY, asked_ago, everything, insert, wakeups
 
 ROUNDS = 200
 
@@ -54,6 +54,73 @@ def test_the_state_is_told_in_the_words_of_the_page(
     assert f"<p>{told['text']}</p>" in shown.replace("&#39;", "'")
     assert answer.headers["Content-Language"] == lang
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title", "so_far"),
+    [
+        ("en", "We are still confirming your details", "Minutes so far: more than 3."),
+        ("hi", "हम अभी भी आपकी जानकारी की पुष्टि कर रहे हैं", "अब तक 3 मिनट से ज़्यादा"),
+    ],
+)
+def test_a_long_wait_is_told_with_its_minutes(
+    client: FlaskClient, path: str, redis_url: str, lang: str, title: str, so_far: str
+) -> None:
+    insert(redis_url)
+    asked_ago(redis_url, minutes=0)
+    fresh = (client.get(f"{path}?lang={lang}").text, client.get(f"{path}/state").json or {})
+    asked_ago(redis_url, minutes=3)
+    shown = client.get(f"{path}?lang={lang}").text
+    told = client.get(f"{path}/state?lang={lang}").json or {}
+
+    assert 'data-page="confirming"' in fresh[0]
+    assert (fresh[1]["page"], fresh[1]["settled"]) == ("confirming", False)
+    assert 'data-page="slow"' in shown
+    assert f"<h1>{title}</h1>" in shown
+    assert so_far in shown
+    assert f"<p>{told['text']}</p>" in shown
+    assert (told["page"], told["settled"], told["title"]) == ("slow", False, title)
+    assert "{" not in told["text"]
+
+
+def test_a_slow_page_is_followed_and_offers_to_check_again(
+    client: FlaskClient, path: str, redis_url: str
+) -> None:
+    insert(redis_url)
+    asked_ago(redis_url, minutes=3)
+
+    shown = client.get(path).text
+
+    assert 'data-page="slow"' in shown
+    assert ">Check again</a>" in shown, "the script has these words, too"
+    assert "<script>" in shown
+    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+
+
+def test_the_time_is_read_only_when_needed_and_a_server_without_it_is_away(
+    client: FlaskClient, path: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_client: object) -> None:
+        raise redis.ConnectionError
+
+    def statuses() -> list[int]:
+        return [client.get(path + part).status_code for part in ("", "/state")]
+
+    insert(redis_url)
+    found = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.Redis, "time", away)
+        found["nobody asked"] = statuses()
+    asked_ago(redis_url, minutes=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.Redis, "time", away)
+        found["open"] = statuses()
+        page = client.get(path).text
+        insert_done(redis_url)
+        found["settled"] = statuses()
+
+    assert found == {"nobody asked": [200, 200], "open": [503, 503], "settled": [200, 200]}
+    assert "try again later" in page
 
 
 def test_only_a_page_that_can_change_has_a_script_and_it_may_run(
