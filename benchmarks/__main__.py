@@ -59,6 +59,8 @@ class Benchmark:
 _RUN = "--rounds 1 --count 150 --pings 10"
 _TLS = "--tls ours celery_bare --rounds"
 _QUOTA = "--limit 40 --window 6 --margin 200 --windows"
+_CROWD = "--limit 40 --window 12 --margin 200"
+_BACKLOG = f"{_CROWD} --count 3000 --length 36 --every 6 --idle 8 --patience 30"
 ALL: Final = (
     Benchmark("ceiling", "--seconds 1", "--seconds 10", (0.1, 0.6)),
     Benchmark("run", _RUN, "--rounds 7 --count 600", (1.5, 12), peers=True),
@@ -78,6 +80,14 @@ ALL: Final = (
     Benchmark(
         "quota-cut", f"{_QUOTA} 5 --window 12 --workers 2 --cut", "--workers 4 --cut", (1.2, 6.5)
     ),
+    Benchmark(
+        "returns",
+        f"{_CROWD} --links 150 --people 6 --over 30 --patience 60",
+        "--links 1000 --people 30 --over 180",
+        (1, 5),
+    ),
+    Benchmark("backlog", _BACKLOG, "--count 200000 --length 180", (1.1, 9)),
+    Benchmark("backlog-single", f"{_BACKLOG} --single", "--count 20000 --single", (1.3, 7)),
 )
 
 

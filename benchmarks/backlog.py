@@ -1,0 +1,208 @@
+"""How one producer's deep backlog treats everybody else, and what it costs while it waits.
+
+    python -m benchmarks.backlog                              # 200,000 rows, 8 to 15 minutes
+    python -m benchmarks.backlog --count 20000 --single       # a message for each row
+    python -m benchmarks.backlog --count 3000 --limit 40 --window 12 --margin 200 --length 36 \
+        --every 6 --idle 8 --patience 30                      # the short form
+
+Producer "big" submits its rows while the workers run. Right after that the measured phase begins:
+at regular intervals producer "small" submits one row, and producer "urgent" one with high priority.
+
+CPU is that of the worker processes and of the Redis server, in per cent of one core: once before
+the backlog is submitted, and once when nothing else is submitted and the broker's queue was seen
+empty (or its time is over). The calls that the quota allows are part of the second figure.
+
+The share of the quota that was used is counted over the last whole windows of the measured phase,
+because calls are not spread evenly within a window. The first window after the first submission is
+not among them: the backlog does not compete for all of it. Exits 1 when a goal is missed.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import redis
+
+from benchmarks.backlog_figures import (
+    DRAIN_S,
+    HIGH,
+    NORMAL,
+    Costs,
+    Cpu,
+    Plan,
+    Probe,
+    Seen,
+    judge,
+    told,
+)
+from benchmarks.machine import bounded, server_cpu, tree_cpu
+from benchmarks.report import json_option
+from benchmarks.scene import calls_of, missed, quota_environment, sandbox_options
+from demo.stage import Stage
+from satyapan import SatyapanError, State, Verification, Verifications
+from satyapan.client import Priority
+from satyapan.names import RUN_QUEUE
+
+ROUTE: Final = "passport"
+PASSPORT: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+_BATCH: Final = 1000
+_WARM_S: Final = 5
+_LOOK_S: Final = 1.0
+
+
+class Queue:
+    """The broker's queue of new submissions, from the end of the submission on."""
+
+    def __init__(self, client: "redis.Redis", key: str) -> None:
+        self._redis: Any = client
+        self._key = key
+        self._start = time.monotonic()
+        self.messages = int(self._redis.llen(key))
+        self.drained_s: float | None = None
+
+    def watch(self, until_s: float, over: Callable[[], bool] = lambda: True) -> None:
+        """Look once a second: until so long after the submission, and until `over` holds."""
+        while (since := time.monotonic() - self._start) < until_s or not over():
+            self._look(since)
+            time.sleep(_LOOK_S)
+
+    def drain(self, most_s: float) -> None:
+        """Look once a second until it was seen empty, at most so long after the submission."""
+        while self.drained_s is None and (since := time.monotonic() - self._start) < most_s:
+            self._look(since)
+            time.sleep(_LOOK_S)
+
+    def _look(self, since: float) -> None:
+        if self.drained_s is None and not self._redis.llen(self._key):
+            self.drained_s = since
+
+
+def run(plan: Plan, folder: Path) -> tuple[Seen, Costs]:
+    """Play a plan in a folder."""
+    limits = {ROUTE: plan.limit}
+    with Stage(
+        folder,
+        workers=plan.workers,
+        env=quota_environment(limits, plan.window_s, plan.margin_ms),
+        sandbox_args=sandbox_options(limits, plan.window_s),
+        callbacks=False,
+    ) as stage:
+        client = redis.Redis.from_url(stage.server.url)
+        time.sleep(_WARM_S)
+        before, began = _cpu(stage, client, plan), time.time()
+        accepted = _submit(stage.verifications("big"), plan)
+        start = time.time()
+        queue = Queue(client, f"{stage.settings.producer.prefix}:broker:{RUN_QUEUE}")
+        probes = _measure(stage, queue, plan)
+        queue.drain(DRAIN_S)
+        costs = Costs(
+            submit_s=start - began,
+            accepted=accepted,
+            messages=queue.messages,
+            drained_s=queue.drained_s,
+            before=before,
+            after=_cpu(stage, client, plan),
+        )
+        return judge(plan, calls_of(stage, ROUTE), probes, began=began, start=start), costs
+
+
+def _cpu(stage: Stage, client: "redis.Redis", plan: Plan) -> Cpu:
+    """Measure workers and server over some seconds."""
+    pids = [stage.pid(f"worker-{n}") for n in range(1, plan.workers + 1)]
+
+    def used() -> tuple[float, float, float]:
+        return time.monotonic(), sum(map(tree_cpu, pids)), server_cpu(client)
+
+    had = used()
+    time.sleep(plan.idle_s)
+    seconds, workers, server = (late - early for early, late in zip(had, used(), strict=True))
+    return Cpu(workers=100 * workers / seconds, server=100 * server / seconds)
+
+
+def _submit(producer: Verifications, plan: Plan) -> int:
+    """Submit the backlog; return how many rows were accepted."""
+    accepted = 0
+    for start in range(0, plan.count, _BATCH):
+        keys = [f"row-{n}" for n in range(start, min(start + _BATCH, plan.count))]
+        accepted += _submit_batch(producer, keys, single=plan.single)
+        print(f"{accepted:,} submitted", end="\r", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return accepted
+
+
+def _submit_batch(producer: Verifications, keys: Iterable[str], *, single: bool) -> int:
+    if single:
+        return sum(_submit_one(producer, key) for key in keys)
+    made = producer.submit_many(ROUTE, [{"request": PASSPORT, "key": key} for key in keys])
+    return sum(isinstance(each, Verification) for each in made)
+
+
+def _submit_one(producer: Verifications, key: str) -> bool:
+    try:
+        producer.submit(ROUTE, PASSPORT, key=key)
+    except SatyapanError:
+        return False
+    return True
+
+
+def _measure(stage: Stage, queue: Queue, plan: Plan) -> list[Probe]:
+    """Be the other producers during the measured phase; return their rows once all are settled."""
+    producers = {name: stage.verifications(name) for name in (NORMAL, HIGH)}
+    moments = range(0, plan.length_s, plan.every_s)
+    with ThreadPoolExecutor(len(producers) * len(moments)) as pool:
+        pending: list[Future[Probe]] = []
+        for moment in moments:
+            queue.watch(moment)
+            pending += [
+                pool.submit(_probe, producer, name, moment, plan.patience_s)
+                for name, producer in producers.items()
+            ]
+        queue.watch(plan.length_s, lambda: all(one.done() for one in pending))
+        return [one.result() for one in pending]
+
+
+def _probe(producer: Verifications, name: str, moment: int, patience_s: float) -> Probe:
+    """Submit one row of another producer and wait for it."""
+    at, begun, row_id, done = time.time(), time.monotonic(), "", False
+    priority: Priority = "high" if name == HIGH else "normal"
+    try:
+        row_id = producer.submit(ROUTE, PASSPORT, key=f"{name}-{moment}", priority=priority).id
+        left = begun + patience_s - time.monotonic()
+        done = producer.wait(row_id, max(0.0, left)).state is State.DONE
+    except SatyapanError as error:
+        print(f"{name} at {moment} s: {type(error).__name__}", file=sys.stderr, flush=True)
+    took = time.monotonic() - begun if done else patience_s
+    return Probe(producer=name, id=row_id, at=at, took_s=took, done=done)
+
+
+@click.command()
+@click.option("--workers", default=1, show_default=True)
+@click.option("--count", default=200_000, show_default=True, help="Rows of the backlog.")
+@click.option("--limit", default=100, show_default=True, help="Calls a window.")
+@click.option("--window", "window_s", default=60, show_default=True, help="Seconds.")
+@click.option("--margin", "margin_ms", default=1000, show_default=True)
+@click.option("--length", "length_s", default=180, show_default=True, help="Seconds measured.")
+@click.option("--every", "every_s", default=15, show_default=True, help="Seconds between others.")
+@click.option("--idle", "idle_s", default=30, show_default=True, help="Seconds of measuring CPU.")
+@click.option("--patience", "patience_s", default=180, show_default=True, help="Seconds.")
+@click.option("--single", is_flag=True, help="Submit one by one, a message each.")
+@json_option
+def main(file: Path | None, **options: Any) -> None:
+    """Measure what a deep backlog does to other producers, to the quota and to the CPU."""
+    plan = Plan(**options)
+    with (
+        bounded(plan.most_s),
+        tempfile.TemporaryDirectory(prefix="satyapan-backlog-") as folder,
+    ):
+        found = told(plan, *run(plan, Path(folder)))
+    found.tell(file)
+    sys.exit(missed(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""What the benchmarks on a stage derive from the vendor's calls, without any process."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmarks import backlog_figures, returns
+from benchmarks.backlog_figures import HIGH, NORMAL, Costs, Cpu, Probe
+from benchmarks.returns import Return
+from benchmarks.scene import missed, peak, percentile, quota_environment, sandbox_options
+from config.reference import names
+from config.settings import read_settings
+from demo.environment import fresh_settings
+
+PLAN = backlog_figures.Plan(limit=2, window_s=10, length_s=40, patience_s=60)
+COSTS = Costs(
+    submit_s=20,
+    accepted=100,
+    messages=7,
+    drained_s=3,
+    before=Cpu(workers=0.5, server=0.1),
+    after=Cpu(workers=1.5, server=0.3),
+)
+
+
+def call(at: float, verification_id: str | None = "row", status: int = 200) -> dict[str, Any]:
+    return {"at": at, "verification_id": verification_id, "status": status}
+
+
+def probe(producer: str, at: float, took_s: float, *, done: bool = True) -> Probe:
+    return Probe(producer=producer, id=f"{producer}-{at}", at=at, took_s=took_s, done=done)
+
+
+PROBES = [probe(NORMAL, 100, 3), probe(NORMAL, 115, 5), probe(HIGH, 100, 1), probe(HIGH, 115, 2)]
+
+
+# ---- what both use ----
+
+
+def test_the_peak_is_the_fullest_window_wherever_it_begins() -> None:
+    assert peak([], 10) == 0
+    assert peak([call(at) for at in (11.5, 0, 1, 9.9)], 10) == 3
+    assert peak([call(at) for at in (0, 10, 20)], 10) == 1
+
+
+@pytest.mark.parametrize(("percent", "value"), [(50, 15), (99, 30), (100, 30), (1, 1)])
+def test_a_percentile_is_one_of_the_values(percent: float, value: float) -> None:
+    assert percentile([float(n) for n in range(30, 0, -1)], percent) == value
+
+
+def test_sandbox_and_workers_get_the_same_limits_each_in_its_own_spelling() -> None:
+    limits = {"digilocker_status": 100, "passport": 7}
+
+    assert quota_environment(limits, 60, 1000)["SATYAPAN_QUOTA_PER_MINUTE"] == (
+        "digilocker-status=100,passport=7"
+    )
+    assert sandbox_options(limits, 60) == [
+        *("--quota", "digilocker_status=100", "--quota", "passport=7"),
+        *("--quota-window", "60"),
+    ]
+
+
+def test_a_stage_gets_the_default_settings_but_for_the_quota() -> None:
+    env = quota_environment({"passport": 7}, 60, 1000)
+    fresh = fresh_settings("redis://127.0.0.1:1/0")
+    found, usual = (
+        read_settings(fresh | env),
+        read_settings(dict.fromkeys(fresh, "") | _keys(fresh)),
+    )
+
+    assert set(env) <= set(names())
+    assert found.worker == usual.worker
+    assert found.breaker == usual.breaker
+    assert found.producer.visibility_timeout_s == usual.producer.visibility_timeout_s
+    assert found.vendor.read_timeout_s == usual.vendor.read_timeout_s
+
+
+def _keys(fresh: dict[str, str]) -> dict[str, str]:
+    return {name: fresh[name] for name in ("SATYAPAN_SEAL_KEYS", "SATYAPAN_ID_KEY")}
+
+
+# ---- people who come back ----
+
+
+def back(vendor_id: str, took_s: float, *, served: bool = True) -> Return:
+    return Return(vendor_id=vendor_id, took_s=took_s, served=served)
+
+
+def test_a_poll_is_a_read_of_a_journey_whose_person_did_not_come() -> None:
+    plan = returns.Plan(over_s=20, limit=3, window_s=10)
+    calls = [
+        call(99, "other"),  # before
+        call(100, "other"),
+        call(101, "ann"),
+        call(119, "third"),
+        call(119.5, None, 429),
+        call(120, "other"),  # after
+    ]
+
+    found = returns.judge(plan, [back("ann", 0.5), back("bob", 2)], calls, 100)
+
+    assert (found.reads, found.polls, found.refused, found.peak) == (4, 2, 1, 3)
+    assert (found.served, found.p50_s, found.p99_s, found.worst_s) == (2, 0.5, 2, 2)
+
+
+def test_a_person_who_is_not_served_counts_as_long_as_they_were_waited_for() -> None:
+    plan = returns.Plan(over_s=180, people=2)
+    polls = [call(float(at), f"other-{at}") for at in range(10)]
+    people = [back("ann", 4.9), back("bob", plan.patience_s, served=False)]
+
+    late = returns.judge(plan, people, polls, 0)
+    fine = returns.judge(plan, people[:1], polls, 0)
+
+    assert (late.served, late.p99_s) == (1, 120)
+    assert missed(returns.told(plan, late, people))
+    assert not missed(returns.told(plan, fine, people[:1]))
+    assert missed(returns.told(plan, replace(fine, polls=9), people[:1]))
+    assert missed(returns.told(plan, replace(fine, refused=1), people[:1]))
+
+
+# ---- a backlog and everybody else ----
+
+
+def test_the_share_is_counted_over_whole_windows_of_the_measured_phase() -> None:
+    even = [call(float(at)) for at in range(60, 200, 5)]
+
+    found = backlog_figures.judge(PLAN, even, PROBES, began=50, start=100)
+
+    assert (found.windows, found.calls, found.used) == (4, 8, 1.0)
+
+
+def test_the_first_window_after_the_first_submission_is_left_out() -> None:
+    late = [call(float(at)) for at in range(108, 200, 5)]
+
+    found = backlog_figures.judge(PLAN, late, PROBES, began=98, start=100)
+
+    assert (found.windows, found.calls, found.used) == (3, 6, 1.0)
+
+
+def test_a_quota_that_nobody_uses_is_not_used() -> None:
+    found = backlog_figures.judge(PLAN, [], PROBES, began=50, start=100)
+
+    assert (found.used, found.peak, found.normal.seen, found.normal.seen_s) == (0, 0, 0, 60)
+
+
+def test_each_producers_rows_are_judged_by_themselves() -> None:
+    lost = probe(HIGH, 130, 60, done=False)
+    calls = [call(probe.at + 0.5, probe.id) for probe in PROBES]
+
+    found = backlog_figures.judge(PLAN, calls, [*PROBES, lost], began=50, start=100)
+
+    assert (found.normal.rows, found.normal.answered, found.normal.worst_s) == (2, 2, 5)
+    assert (found.normal.seen, found.normal.seen_s) == (2, 0.5)
+    assert (found.high.rows, found.high.answered, found.high.worst_s) == (3, 2, 60)
+    assert (found.high.median_s, found.high.seen, found.high.seen_s) == (2, 2, 60)
+
+
+def test_a_backlog_reaches_its_goals_or_misses_one() -> None:
+    even = [call(float(at)) for at in range(60, 200, 5)]
+    seen = backlog_figures.judge(PLAN, even, PROBES, began=50, start=100)
+    busy = replace(COSTS, after=Cpu(workers=2.5, server=0.3))
+    slow = replace(seen.high, worst_s=PLAN.goal_s + 0.1)
+
+    assert PLAN.goal_s == 8
+    assert COSTS.waiting == pytest.approx(1.2)
+    assert not missed(backlog_figures.told(PLAN, seen, COSTS))
+    assert missed(backlog_figures.told(PLAN, seen, busy))
+    assert missed(backlog_figures.told(PLAN, replace(seen, high=slow), COSTS))
+    assert missed(backlog_figures.told(PLAN, replace(seen, used=0.96), COSTS))
+    assert missed(backlog_figures.told(PLAN, replace(seen, peak=3), COSTS))
+
+
+def test_a_queue_that_never_drained_is_told() -> None:
+    seen = backlog_figures.judge(PLAN, [], PROBES, began=50, start=100)
+    text = backlog_figures.told(PLAN, seen, replace(COSTS, drained_s=None)).text()
+
+    assert "not within 600 s" in text
+    assert "CPU was measured before the queue drained" in text
