@@ -12,9 +12,15 @@ CPU is that of the worker processes and of the Redis server, in per cent of one 
 the backlog is submitted, and once when nothing else is submitted and the broker's queue was seen
 empty (or its time is over). The calls that the quota allows are part of the second figure.
 
+An idle installation lets a whole window's calls go at once; whoever comes next waits for that
+window to pass. The goal for other producers holds after it; the worst of all is in the table.
+
 The share of the quota that was used is counted over the last whole windows of the measured phase,
 because calls are not spread evenly within a window. The first window after the first submission is
-not among them: the backlog does not compete for all of it. Exits 1 when a goal is missed.
+not among them: the backlog does not compete for all of it. The goals of the other producers' rows
+include that window: if the first rows of the backlog use up the quota at once, a row that comes
+after them waits for the rest of the window. The table has the worst of the later rows by itself.
+Exits 1 when a goal is missed.
 """
 
 import sys

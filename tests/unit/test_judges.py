@@ -156,11 +156,19 @@ def test_each_producers_rows_are_judged_by_themselves() -> None:
     assert (found.high.median_s, found.high.seen, found.high.seen_s) == (2, 2, 60)
 
 
+def test_rows_after_the_first_window_are_also_told_by_themselves() -> None:
+    early = backlog_figures.judge(PLAN, [], PROBES, began=100, start=100)
+    never = backlog_figures.judge(PLAN, [], PROBES, began=110, start=110)
+
+    assert (early.normal.worst_s, early.normal.later_s, early.high.later_s) == (5, 5, 2)
+    assert (never.normal.worst_s, never.normal.later_s) == (5, None)
+
+
 def test_a_backlog_reaches_its_goals_or_misses_one() -> None:
     even = [call(float(at)) for at in range(60, 200, 5)]
     seen = backlog_figures.judge(PLAN, even, PROBES, began=50, start=100)
     busy = replace(COSTS, after=Cpu(workers=2.5, server=0.3))
-    slow = replace(seen.high, worst_s=PLAN.goal_s + 0.1)
+    slow = replace(seen.high, later_s=PLAN.goal_s + 0.1)
 
     assert PLAN.goal_s == 8
     assert COSTS.waiting == pytest.approx(1.2)

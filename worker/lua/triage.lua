@@ -13,10 +13,11 @@
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local index, most = KEYS[1], tonumber(ARGV[3])
-local ids = {unpack(ARGV, 4)}
+local ids = {}
 if most > 0 then
   ids = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, most)
 end
+for at = 4, #ARGV do ids[#ids + 1] = ARGV[at] end
 
 local FIELDS = {'state', 'due', 'lease', 'attempts', 'deadline', 'parent', 'kind', 'vendor',
   'account', 'reply_to', 'priority'}
