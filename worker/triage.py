@@ -105,7 +105,7 @@ class Triage:
         busy = {raw.decode() for raw in gates}
         rows = list(_rows(fresh))
         left = self._register(rows, busy) if busy else [row.id for row in rows]
-        waits = max(0, int(following) - int(now)) if int(following) else 0
+        waits = max(1, int(following) - int(now)) if int(following) else 0
         ids = tuple(raw.decode() for raw in claim)
         return Sorted(ids, tuple(left), len(rows) - len(left), waits)
 

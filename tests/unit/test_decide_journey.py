@@ -243,6 +243,7 @@ class TestPolls:
             {"evidence": "CONSENT_DENIED"},
             {"ask": "first"},
             {"status": "?"},
+            {"reason": "http_502"},
         ],
     )
     def test_where_that_is_not_certain_the_vendor_is_asked(self, changes: dict[str, Any]) -> None:

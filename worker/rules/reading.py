@@ -116,12 +116,13 @@ def too_late(row: Row, turn: Turn) -> Decision:
 def surely_expired(row: Row, turn: Turn) -> bool:
     """Tell whether no read can say more: all data is gone, and nobody had acted in time.
 
-    The vendor said "pending" after the link's life was over, so nobody can act any more; and no
-    webhook says otherwise.
+    The last read was answered "pending" after the link's life was over, so nobody can act any more;
+    and no webhook says otherwise.
     """
     link_ended = row.deadline - turn.operation.data_life_s * 1000
     pending = turn.operation.words.get(row.status) is State.PENDING
-    return pending and row.looked >= link_ended and not row.evidence and not row.ask
+    answered = row.looked >= link_ended and not row.reason  # a failed read leaves its code there
+    return pending and answered and not row.evidence and not row.ask
 
 
 def _by_evidence(row: Row, turn: Turn) -> Decision:
