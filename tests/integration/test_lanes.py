@@ -107,20 +107,21 @@ class TestLowLane:
 
 @given(
     limit=st.integers(1, 8),
+    late=st.sampled_from([0, 20, HORIZON - 20]),
     arrivals=st.lists(
         st.tuples(st.integers(0, 150), st.sampled_from(list(Lane))), min_size=5, max_size=60
     ),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 def test_whatever_comes_neither_the_limit_nor_the_half_is_exceeded(
-    client: redis.Redis, limit: int, arrivals: list[tuple[int, Lane]]
+    client: redis.Redis, limit: int, late: int, arrivals: list[tuple[int, Lane]]
 ) -> None:
     client.flushall()
     house = Gatehouse(client, limit=limit)
     for n, (passes, lane) in enumerate(arrivals):
-        house.play(passes)
+        house.play(passes, late)
         house.ask(f"{lane}-{n}", lane=lane)
-    house.play(10 * SPAN)
+    house.play(10 * SPAN, late)
 
     everything = house.sent
     assert house.most_in_a_window() <= limit
@@ -233,3 +234,58 @@ def test_a_call_leaves_nothing_in_the_index_of_slots(house: Gatehouse) -> None:
     assert isinstance(house.ask("a"), Go)
 
     assert not house.client.exists(KEYS.slot_due)
+
+
+@given(
+    limit=st.integers(1, 5),
+    moves=st.lists(
+        st.tuples(
+            st.sampled_from(["ask"] * 5 + ["register"] * 2 + ["deal", "end"]),
+            st.integers(0, 7),
+            st.sampled_from(list(Lane)),
+            st.sampled_from([0, 0, 1, HORIZON // 2, HORIZON + 1, SPAN // 3, SPAN]),
+        ),
+        min_size=5,
+        max_size=60,
+    ),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_nobody_stands_twice_or_is_forgotten_whatever_happens(
+    client: redis.Redis, limit: int, moves: list[tuple[str, int, Lane, int]]
+) -> None:
+    """Rows change their lane, are registered, called, and end, in any order."""
+    client.flushall()
+    house = Gatehouse(client, limit=limit)
+    for what, number, lane, passes in moves:
+        house.now += passes
+        move(house, what, f"r{number}", lane)
+        lanes = [line(house, name) for name in ("normal", "high", "low")]
+        assert sum(map(len, lanes)) == len(set().union(*lanes)), "one lane for each"
+        assert house.most_in_a_window() <= limit if house.sent else True
+        for row in set().union(*lanes):
+            ended = client.hget(KEYS.row(row), "due") == b"0"
+            assert ended or client.zscore(KEYS.due, row), "each comes back by itself"
+
+    house.play(20 * 2 * SPAN + 2 * FAR)
+
+    assert client.zrange(KEYS.due, 0, -1) == []
+    assert client.hgetall(KEYS.queues) == {}
+
+
+def line(house: Gatehouse, lane: str) -> set[str]:
+    return {raw.decode() for raw in house.client.zrange(KEYS.queue("main", ROUTE, lane), 0, -1)}
+
+
+def move(house: Gatehouse, what: str, name: str, lane: Lane) -> None:
+    fields = {"state": "ACCEPTED", "deadline": house.now + 1000 * FAR}
+    if what == "ask":
+        house.ask(name, lane=lane)
+    elif what == "register":
+        house.ask(name) if name not in house.rows else None
+        house.client.hset(KEYS.row(name), mapping={**fields, "due": house.now})
+        house.gate.register("main", ROUTE, house.limit, [Waiting(name, "shop")])
+        house.client.zadd(KEYS.due, {name: house.now}, nx=True)
+    elif what == "end":
+        house.due(name, 0)
+    else:
+        house.gate.deal()

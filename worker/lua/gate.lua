@@ -155,7 +155,15 @@ local function deal()
   end
 end
 
+-- A poll that somebody asked for meanwhile has changed its lane.
+local function leave_lanes(id, but)
+  for lane = NORMAL, LOW do
+    if lane ~= but then redis.call('ZREM', lanes[lane], id) end
+  end
+end
+
 local function enqueue(id, producer, lane, late)
+  leave_lanes(id, lane)
   if redis.call('ZSCORE', lanes[lane], id) then return end
   local turn = late and late - LATE
   if not turn then
@@ -192,9 +200,9 @@ local function note_queue()
   end
 end
 
-local function go(lane, counts_for)
+local function go(counts_for)
   redis.call('ZREM', tickets, asker)
-  redis.call('ZREM', lanes[lane], asker)
+  leave_lanes(asker)
   redis.call('ZREM', slot_due, asker)
   redis.call('ZADD', slots, text(counts_for), asker .. ':' .. time[1] .. ':' .. time[2])
   redis.call('PEXPIRE', slots, text(math.max(score(slots, -1) - now, 0) + span + margin + 1000 + (tonumber(ARGV[8]) and 60000 or 0)))
@@ -223,9 +231,6 @@ if asker == '' then
 end
 
 local lane = tonumber(ARGV[11])
-for other = NORMAL, LOW do -- a poll that somebody asked for meanwhile has changed its lane
-  if other ~= lane then redis.call('ZREM', lanes[other], asker) end
-end
 
 local function has_room(counts_for, others)
   return now >= not_before and calls(counts_for - span) + others < limit
@@ -234,7 +239,7 @@ end
 local ticket = tonumber(redis.call('ZSCORE', tickets, asker))
 if ticket and now < ticket then
   -- Who waits for an answer goes early if there is room; nobody else needs to.
-  if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then return go(lane, now) end
+  if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then return go(now) end
   return {1, ticket, why}
 end
 
@@ -246,13 +251,16 @@ end
 if not ticket or ticket < now - horizon then others = held() end
 local its_turn = ticket or (before(asker, lane) == 0 and not (lane == LOW and low_is_full()))
 if its_turn and has_room(counts_for, others) then
-  if lane == LOW and not ticket then count_low(asker, now) end
-  return go(lane, counts_for)
+  if lane == LOW then
+    if ticket then redis.call('ZREM', low, asker .. ':' .. text(ticket)) end
+    count_low(asker, now)
+  end
+  return go(counts_for)
 end
 
 enqueue(asker, ARGV[10], lane, ticket)
 deal()
 ticket = tonumber(redis.call('ZSCORE', tickets, asker))
-if ticket and ticket <= now and calls(now - span) < limit then return go(lane, now) end
+if ticket and ticket <= now and calls(now - span) < limit then return go(now) end
 note_queue()
 return {1, ticket or far(), why}
