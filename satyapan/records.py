@@ -75,6 +75,8 @@ class Row:
     looked: int = 0
     ask: str = ""
     """How the next status read was asked for: "first" or "again"; empty for a poll."""
+    asking: str = ""
+    """The ask that the read under way serves; it comes back if that read has no answer."""
     asks: int = 0
     """Status reads in a row that somebody asked for; drives the back-off between them."""
     asked: int = 0

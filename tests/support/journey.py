@@ -69,6 +69,7 @@ class Journey:
     acted_at: int = BEGIN
     now: int = BEGIN
     calls: int = 0
+    last_ask: int = 0
     told: list[str] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
     """What becomes of the next calls; afterwards all is fine."""
@@ -129,7 +130,8 @@ class Journey:
 
     def _ask(self, *, news: bool) -> int:
         """Note that somebody asks; return the least time between this look and the last."""
-        quiet = self.now - self.row.looked > 2 * MOST_LOOK
+        quiet = self.now - self.last_ask > 2 * MOST_LOOK
+        self.last_ask = self.now
         asks = 0 if news or quiet else self.row.asks
         how = "again" if asks and self.row.ask != "first" else "first"
         asked = self.now if quiet else self.row.asked or self.now

@@ -164,7 +164,8 @@ class TestWhoGoesFirst:
     def test_reads_that_somebody_asked_for_are_counted_and_polls_are_not(self) -> None:
         asked, _ = turn(journey(ask="first"), Woken())
         again, _ = turn(replace(asked, ask="again"), Woken())
-        polled, _ = turn(again, Woken())
+        read, _ = turn(again, status("PENDING"))
+        polled, _ = turn(read, Woken())
 
         assert (asked.asks, again.asks, polled.asks) == (1, 2, 2)
 
@@ -172,6 +173,19 @@ class TestWhoGoesFirst:
         after, _ = turn(journey(ask="first"), Held(NOW + 700, "quota"))
 
         assert (after.ask, after.due) == ("first", NOW + 700)
+
+    @pytest.mark.parametrize("ask", ["first", "again"])
+    def test_an_ask_whose_read_had_no_answer_is_asked_again(self, ask: str) -> None:
+        reading, _ = turn(journey(ask=ask), Woken())
+        failed, _ = turn(reading, answered(Outcome.UNKNOWN, Role.STATUS, http=502))
+
+        _, after_failure = turn(failed, Woken())
+        _, after_death = turn(reading, Woken())
+
+        lane = Lane.HIGH if ask == "first" else Lane.NORMAL
+        assert after_failure == after_death == (Call(Role.STATUS, lane=lane),)
+        done, _ = turn(reading, status("PENDING"))
+        assert (done.ask, done.asking) == ("", "")
 
     def test_a_doubtful_create_is_not_read_as_a_poll(self) -> None:
         doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)

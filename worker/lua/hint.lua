@@ -12,7 +12,7 @@
 -- Returns the time (ms) of the next look, or 0 when there is nothing to look at.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence')
+local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence', 'last_ask')
 local due = tonumber(row[2] or '0')
 if due == 0 or (row[1] ~= 'PENDING' and row[1] ~= 'UNKNOWN') then
   return 0
@@ -24,7 +24,8 @@ if ARGV[4] ~= '' then
 end
 local wait, most, looked = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(row[4] or '0')
 if most > 0 then
-  local asks, quiet = tonumber(row[6] or '0'), now - looked > 2 * most
+  local asks, quiet = tonumber(row[6] or '0'), now - tonumber(row[8] or '0') > 2 * most
+  redis.call('HSET', KEYS[1], 'last_ask', now)
   if asks > 0 and (news or quiet) then
     asks = 0
     redis.call('HDEL', KEYS[1], 'asks')

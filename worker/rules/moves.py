@@ -63,9 +63,10 @@ def create(row: Row, turn: Turn) -> Decision:
 
 def read_status(row: Row, turn: Turn) -> Decision:
     """Ask the vendor where the journey stands: first what somebody asked for, polls last."""
-    lane = _lane(row) if row.state is State.UNKNOWN else _READS.get(row.ask, Lane.NORMAL)
-    asks = row.asks + 1 if row.ask else row.asks
-    return replace(row, looked=turn.now, ask="", asks=asks), (Call(Role.STATUS, lane=lane),)
+    ask = row.ask or row.asking
+    lane = _lane(row) if row.state is State.UNKNOWN else _READS.get(ask, Lane.NORMAL)
+    row = replace(row, looked=turn.now, ask="", asking=ask, asks=row.asks + bool(ask))
+    return row, (Call(Role.STATUS, lane=lane),)
 
 
 def read_document(row: Row, turn: Turn) -> Decision:
@@ -94,7 +95,7 @@ def renew(row: Row, why: str, turn: Turn) -> Decision:
     row = replace(row, generation=number, generations=(*row.generations, record))
     row = replace(row, state=State.ACCEPTED, reason=why, due=turn.now, status="", reference="")
     row = replace(row, attempts=0, doubts=0, misses=0, tries=0, evidence="", link="")
-    row = replace(row, ask="", asks=0, asked=0)
+    row = replace(row, ask="", asking="", asks=0, asked=0)
     return row, (Emit("reissued"),)
 
 

@@ -17,7 +17,8 @@ def status_read(row: Row, answer: Answer, turn: Turn) -> Decision:
     """Decide after a status read."""
     row = replace(row, http=answer.http)
     if answer.outcome is Outcome.OK:
-        return _known(row, answer, turn)
+        return _known(replace(row, asking=""), answer, turn)
+    row = replace(row, ask=row.asking or row.ask, asking="")
     if answer.outcome is Outcome.MISSING:
         return _not_known(row, answer, turn)
     return again(row, answer, turn)
@@ -122,7 +123,7 @@ def surely_expired(row: Row, turn: Turn) -> bool:
     link_ended = row.deadline - turn.operation.data_life_s * 1000
     pending = turn.operation.words.get(row.status) is State.PENDING
     answered = row.looked >= link_ended and not row.reason  # a failed read leaves its code there
-    return pending and answered and not row.evidence and not row.ask
+    return pending and answered and not (row.evidence or row.ask or row.asking)
 
 
 def _by_evidence(row: Row, turn: Turn) -> Decision:
