@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -353,3 +354,25 @@ def no_thread_fails(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threading, "excepthook", failed.append)
     yield
     assert not failed
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_message_of_which_nothing_is_left_makes_room_again(fails: bool) -> None:
+    def sort(_ids: Sequence[str]) -> Sequence[str]:
+        if fails:
+            raise ValueError("not foreseen")
+        return []
+
+    running = Pump(
+        lambda _id, _event=None: (yield step("never")),
+        Store().ask_all,
+        Queue().hand_back,
+        sort,
+        calls=2,
+        patience_s=1,
+    )
+    for _ in range(3):
+        with suppress(ValueError):
+            running.run_all(names(50), RUN)
+
+    assert running.has_room()
