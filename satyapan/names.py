@@ -86,6 +86,11 @@ class Keys:
         return f"{self.prefix}:swept"
 
     @property
+    def server(self) -> str:
+        """Name the hash of what workers noticed of this Redis: was it away, is it another one."""
+        return f"{self.prefix}:server"
+
+    @property
     def acts(self) -> str:
         """Name the stream of what people did by hand."""
         return f"{self.prefix}:acts"

@@ -35,7 +35,13 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
     `heartbeat` is a file whose time of change says when this worker last swept without a fault.
     """
     app, parts = create_app(settings)
-    sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, _beat(heartbeat))
+
+    def beat() -> None:
+        parts().watch.look()
+        if heartbeat:
+            heartbeat.touch()
+
+    sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, beat)
 
     def ready(**_: object) -> None:
         settle_down()
@@ -84,7 +90,3 @@ def _start(app: Celery, settings: Settings) -> int:
     )
     worker.start()
     return int(worker.exitcode or 0)
-
-
-def _beat(heartbeat: Path | None) -> Callable[[], None]:
-    return heartbeat.touch if heartbeat else lambda: None

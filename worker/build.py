@@ -33,6 +33,7 @@ from worker.vendors import Vendor
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import connect
 from worker.vendors.cashfree.transport import Limits
+from worker.watch import Outage, Watch
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Parts:
     ingest: Ingest
     ledger: WorkLedger
     sweep: Sweep
+    watch: Watch
     kinds: Registry
     policy: Policy
 
@@ -100,7 +102,8 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
         chunk=shared.chunk,
         keep_ms=ledger.lives.terminal,
     )
-    return Parts(pump, triage, gate, ingest, ledger, sweep, kinds, policy(settings))
+    watch = Watch(redis, keys, ledger.outage)
+    return Parts(pump, triage, gate, ingest, ledger, sweep, watch, kinds, policy(settings))
 
 
 def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: Triage) -> Pump:
@@ -120,7 +123,14 @@ def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: 
 def work_ledger(settings: Settings, ledger: Ledger) -> WorkLedger:
     """Build what may change rows."""
     lives = Lives(settings.retention.terminal_s * 1000, settings.retention.events_s * 1000)
-    return WorkLedger(ledger, round(settings.worker.lease_s * 1000), lives)
+    return WorkLedger(ledger, round(settings.worker.lease_s * 1000), lives, _outage(settings))
+
+
+def _outage(settings: Settings) -> Outage:
+    """Give a holder the time to find its connection dead, to connect again, and to commit."""
+    shared = settings.producer
+    once = shared.redis_read_timeout_s + shared.redis_connect_timeout_s + 1
+    return Outage(gap=max(5_000, round(settings.worker.sweep_s * 4000)), grace=round(once * 1000))
 
 
 def _tools(

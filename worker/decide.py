@@ -87,7 +87,7 @@ def _answered(row: Row, event: Answered, turn: Turn) -> Decision:
 
 def _held(row: Row, event: Held, turn: Turn) -> Decision:
     if row.state is State.SENT:
-        return doubt(row, "worker_lost", turn)
+        return doubt(row, event.code, turn)
     late = turn.now >= row.deadline
     return rest(row, event.until if late else min(event.until, row.deadline), event.code), ()
 

@@ -4,17 +4,21 @@ One run follows one verification as far as it can go now:
 
     claim -> decide -> gate and commit (SENT, durable) -> vendor -> decide -> ... -> commit, release
 
-Every vendor call stands behind a commit that Redis confirmed under our fence. Any Redis error ends
-the run: the lease runs out, and whoever claims the row next sees what was durable.
+Every vendor call stands behind a commit that Redis confirmed under our fence. A claim or a SENT
+that Redis doesn't confirm ends the run: the lease runs out, and whoever claims the row next sees
+what was durable. The commit of what the vendor answered is repeated until Redis confirms it, or the
+claim is lost: an answer in hand outlives a Redis that is away, full or read-only.
 
-A run is a generator of steps: on Redis (`Ask`), or an `Errand`, such as a call of the vendor. Who
-drives it (worker/pump.py) does many runs' steps together; the order within a run is fixed here.
+A run is a generator of steps: on Redis (`Ask`), an `Errand`, such as a call of the vendor, or a
+`Pause`. Who drives it (worker/pump.py) does many runs' steps together; the order within a run is
+fixed here.
 """
 
 import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from itertools import count
+from typing import Any, Final, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -22,7 +26,7 @@ from satyapan.asking import Ask
 from satyapan.canonical import digest
 from satyapan.ids import generation_id
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Mode, Operation
+from satyapan.kinds.model import Mode, Operation, Role
 from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
 from worker.answer import Answer
@@ -48,6 +52,11 @@ from worker.vendors import Vendor
 _TURNS: Final = 40
 """More decisions than any journey has in one run; the row is released and woken again after."""
 _UNKNOWN_KIND_MS: Final = 60_000
+_REPEAT_S: Final = (0.25, 0.5, 1.0)
+"""Pauses before a write is repeated; the last one from then on. Others wait with taking claims over
+until a living worker had this chance (`WorkLedger.grace_ms`)."""
+
+Reply = TypeVar("Reply")
 
 log = logging.getLogger("satyapan.engine")
 
@@ -78,7 +87,14 @@ class Errand:
     do: Callable[[], Answer | Event]
 
 
-Step = Ask[Any] | Errand
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing to do for so long (seconds)."""
+
+    seconds: float
+
+
+Step = Ask[Any] | Errand | Pause
 Steps = Generator[Step, Any, Row | None]
 """Takes the reply of each step; its error is thrown in. Gives the row, as it was left."""
 
@@ -121,6 +137,7 @@ class _Run:
         self._start = tools.monotonic()
         self._claimed_at = claim.now
         self._open = 0  # journeys on this one's status route, as of the last call
+        self._answered = False
         self.row = claim.row
 
     def _now(self) -> int:
@@ -133,18 +150,18 @@ class _Run:
             kind = self._tools.kinds[self.row.kind]
         except KeyError:
             return (yield from self._leave_alone("kind_not_known_here"))
+        row = self.row
         for _ in range(_TURNS):
-            after, effects = self._decide(event, kind)
+            after, effects = self._decide(row, event, kind)
             order = next((e for e in effects if isinstance(e, Call | Acquire)), None)
             if order is None:
                 return (yield from self._release(after, effects, kind))
-            event = yield from self._carry_out(order, after, kind)
+            event, row = yield from self._carry_out(order, after, kind)
         return (yield from self._leave_alone("too_many_turns"))
 
-    def _decide(self, event: Event, kind: Kind) -> tuple[Row, tuple[Effect, ...]]:
+    def _decide(self, row: Row, event: Event, kind: Kind) -> tuple[Row, tuple[Effect, ...]]:
         tools = self._tools
-        pace = self._pace(kind)
-        return decide(self.row, event, self._now(), kind, tools.policy, tools.luck(), pace)
+        return decide(row, event, self._now(), kind, tools.policy, tools.luck(), self._pace(kind))
 
     def _pace(self, kind: Kind) -> int:
         """Return the time (ms) in which half of the status quota polls each open journey once."""
@@ -156,13 +173,14 @@ class _Run:
 
     def _carry_out(
         self, order: Call | Acquire, after: Row, kind: Kind
-    ) -> Generator[Step, Any, Event]:
+    ) -> Generator[Step, Any, tuple[Event, Row]]:
+        """Return what happened, and the row to decide about then."""
         if isinstance(order, Acquire):
             event: Event = yield Errand(self._acquire)
-            return event
+            return event, self.row
         return (yield from self._call(order, after, kind))
 
-    def _call(self, order: Call, after: Row, kind: Kind) -> Generator[Step, Any, Event]:
+    def _call(self, order: Call, after: Row, kind: Kind) -> Generator[Step, Any, tuple[Event, Row]]:
         """Pass the gate and make the row durable in one step, then call (I4, I12)."""
         operation = kind.operation(after.vendor)
         route = operation.route(order.role)
@@ -170,9 +188,16 @@ class _Run:
         commit = self._tools.ledger.committing(
             self.row, after, (), self._now(), keep=True, alias="", status_route=_status(operation)
         )
-        passed = yield self._tools.gate.passing(after, route.name, limit, order.lane, commit)
+        # A read that has to wait keeps what was answered before it and is not stored yet.
+        keeps_answer = self._answered and order.role is not Role.CREATE
+        try:
+            passed = yield self._tools.gate.passing(after, route.name, limit, order.lane, commit)
+        except RedisError:
+            if not keeps_answer:
+                raise
+            passed = Wait(self._now(), "redis_away")
         if isinstance(passed, Wait):
-            return Held(passed.until_ms, passed.reason)
+            return Held(passed.until_ms, passed.reason), after if keeps_answer else self.row
         go, self.row = passed
         self._open = go.open
         reach(SENT)
@@ -184,8 +209,9 @@ class _Run:
             return answer
 
         answer = yield Errand(errand)
+        self._answered = True
         self._tell(answer, route.name)
-        return Answered(order.role, answer, order.item)
+        return Answered(order.role, answer, order.item), self.row
 
     def _ask_vendor(self, operation: Operation, order: Call) -> Answer:
         row = self.row
@@ -255,9 +281,29 @@ class _Run:
     ) -> Generator[Step, Any, None]:
         changes = [effect.change for effect in effects if isinstance(effect, Emit)]
         route = _status(kind.operation(after.vendor)) if kind else ""
-        self.row = yield self._tools.ledger.committing(
-            self.row, after, changes, self._now(), keep=False, alias=alias, status_route=route
+        self.row = yield from self._surely(
+            self._tools.ledger.committing(
+                self.row, after, changes, self._now(), keep=False, alias=alias, status_route=route
+            )
         )
+
+    def _surely(self, ask: Ask[Reply]) -> Generator[Step, Any, Reply]:
+        """Repeat a write under our claim until Redis confirms it; done already, it changes nothing.
+
+        Raises:
+            StaleFence: the claim was lost meanwhile.
+        """
+        for tries in count():
+            try:
+                reply: Reply = yield ask
+            except RedisError as error:
+                if not tries:
+                    code = type(error).__name__
+                    log.warning("repeated until confirmed", extra={"id": self.row.id, "code": code})
+            else:
+                return reply
+            yield Pause(_REPEAT_S[min(tries, len(_REPEAT_S) - 1)])
+        raise AssertionError("count() has no end")
 
     def _alias(self, after: Row, kind: Kind) -> str:
         """Name what the vendor will send instead of our id: the link that many share."""

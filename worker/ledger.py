@@ -16,6 +16,7 @@ from satyapan.ledger import Ledger
 from satyapan.records import SETTLED, TERMINAL, Row, State
 from satyapan.rows import decode, encode
 from satyapan.scripts import load
+from worker.watch import Outage
 
 LEAST_LOOK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""
@@ -46,11 +47,14 @@ class StaleFence(Exception):
 class WorkLedger:
     """What workers may do to rows, on top of what everybody may (`ledger`)."""
 
-    def __init__(self, ledger: Ledger, lease_ms: int, lives: Lives) -> None:
+    def __init__(
+        self, ledger: Ledger, lease_ms: int, lives: Lives, outage: Outage | None = None
+    ) -> None:
         self.ledger = ledger
         self.keys = ledger.keys
         self.lease_ms = lease_ms
         self.lives = lives
+        self.outage = outage or Outage()
         names = ("claim", "commit", "hint", "acquire")
         self._claim, self._commit, self._hint, self._acquire = (
             load(ledger.redis, "worker", name) for name in names
@@ -71,7 +75,9 @@ class WorkLedger:
         """Make the step that `claim` does."""
         keys = [self.keys.row(verification_id), self.keys.due]
         keys += [self.keys.index(State.ACCEPTED), self.keys.index(State.CLAIMED)]
-        arguments = [verification_id, self.lease_ms, int(parked)]
+        keys += [self.keys.swept, self.keys.server]
+        outage = self.outage
+        arguments = [verification_id, self.lease_ms, int(parked), outage.gap, outage.grace]
         return Ask(self._claim, keys, arguments, self._claimed)
 
     def _claimed(self, told: list[Any]) -> Claim | None:

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 from satyapan.asking import Ask
 from satyapan.errors import SatyapanError
 from satyapan.records import Row
-from worker.engine import Errand, Step, Steps
+from worker.engine import Errand, Pause, Step, Steps
 from worker.rules.model import Event
 
 _HOLD_S: Final = 1.0
@@ -113,6 +113,7 @@ class Pump:
         self.on_room: Callable[[], object] = lambda: None
         """Called when there is room again, if somebody has asked in vain."""
         self._asking: list[tuple[_Run, Ask[Any]]] = []
+        self._paused: list[tuple[float, _Run]] = []
         self._start = threading.Lock()
         self._started = self._stopped = False
 
@@ -233,6 +234,7 @@ class Pump:
             self._take(self._inbox.get(timeout=self._pause_s()))
             while True:
                 self._take(self._inbox.get_nowait())
+        self._go_on()
         self._give_up()
         self._begin_more()
         self._tell_of_room()
@@ -248,9 +250,8 @@ class Pump:
         """Say how long there is nothing to do, if nothing comes."""
         if self._asking or (self._free and self._jobs):
             return 0.0
-        if not self._jobs:
-            return None
-        return max(0.0, min(job.ends for job in self._jobs) - time.monotonic())
+        ends = [job.ends for job in self._jobs] + [until for until, _ in self._paused]
+        return max(0.0, min(ends) - time.monotonic()) if ends else None
 
     def _take(self, item: "_Job | tuple[_Run, Any] | None") -> None:
         if isinstance(item, _Job):
@@ -260,6 +261,16 @@ class Pump:
             if not run.job.alone:
                 self._out -= 1
             self._advance(run, answer)
+
+    def _go_on(self) -> None:
+        """Let the runs go on whose pause is over."""
+        now = time.monotonic()
+        paused, self._paused = self._paused, []
+        for until, run in paused:
+            if until > now:
+                self._paused.append((until, run))
+            else:
+                self._advance(run, None)
 
     def _give_up(self) -> None:
         """Begin no more of what has waited too long."""
@@ -294,6 +305,8 @@ class Pump:
             step = _resume(run.steps, reply)
             if isinstance(step, Errand):
                 self._send_out(run, step)
+            elif isinstance(step, Pause):
+                self._paused.append((time.monotonic() + step.seconds, run))
             else:
                 self._asking.append((run, step))
         except StopIteration as end:

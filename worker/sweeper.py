@@ -25,7 +25,6 @@ ENOUGH: Final = 100
 """Messages in a queue from which on the sweeper adds none: who waits there needs no other."""
 _LATER_MS: Final = 1_000
 _TRIM_EVERY: Final = 300
-_MARK_MS: Final = 1_000
 _LEAST_S: Final = 0.05
 """The shortest pause between two sweeps: rows that are due one after the other share one."""
 
@@ -74,7 +73,6 @@ class Sweep:
         self._keep_ms = keep_ms
         self._take = load(redis, "worker", "take_due")
         self._take_slots = load(redis, "worker", "take_slots")
-        self._now = self._marked = 0
         self._busy: set[str] = set()
 
     def once(self) -> float:
@@ -86,14 +84,7 @@ class Sweep:
         self._triage.deal()
         waits = [self._wake_all(RUN_SLOT, self._slots), self._sort_all()]
         waits.append(self._wake_all(INGEST, self._webhooks))
-        self._mark()
         return min(waits) / 1000
-
-    def _mark(self) -> None:
-        """Let everybody see that workers are at work, by a mark that grows old without them."""
-        if self._now - self._marked >= _MARK_MS:
-            self._redis.set(self._keys.swept, self._now)
-            self._marked = self._now
 
     def _wake_all(self, task: str, take: Callable[[], Taken]) -> int:
         """Wake what is taken while the queue has room; return when (ms) to look again."""
@@ -154,8 +145,7 @@ class Sweep:
 
     def _taken(self, told: Sequence[bytes]) -> Taken:
         now, following, *ids = told
-        self._now = int(now)
-        waits = max(0, int(following) - self._now) if int(following) else PATIENCE_MS
+        waits = max(0, int(following) - int(now)) if int(following) else PATIENCE_MS
         return Taken(tuple(raw.decode() for raw in ids), waits)
 
     def trim(self) -> None:
@@ -169,7 +159,7 @@ class Sweep:
 class Sweeper:
     """Sweeps in a thread of its own until it is stopped.
 
-    `beat` is called after each sweep that went well: who watches it sees a stalled worker.
+    `beat` is called after each sweep that went well; it may raise what a sweep may raise.
     """
 
     def __init__(
@@ -202,10 +192,10 @@ class Sweeper:
             if trim:
                 self._sweep().trim()
             wait = self._sweep().once()
+            self._beat()
         except Exception as error:  # whatever it is: without sweeps nothing would wake what waits
             known = isinstance(error, RedisError)
             extra = {"code": type(error).__name__}
             log.warning("sweep failed; trying again", exc_info=not known, extra=extra)
             return self._interval_s
-        self._beat()
         return wait

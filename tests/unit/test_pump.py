@@ -15,7 +15,7 @@ from satyapan.names import RUN
 from satyapan.records import Row
 from tests.support.eventually import eventually
 from worker.answer import Answer, Outcome
-from worker.engine import Errand, Steps
+from worker.engine import Errand, Pause, Steps
 from worker.pump import Pump
 from worker.rules.model import Event
 
@@ -376,3 +376,19 @@ def test_a_message_of_which_nothing_is_left_makes_room_again(fails: bool) -> Non
             running.run_all(names(50), RUN)
 
     assert running.has_room()
+
+
+def test_a_run_that_pauses_goes_on_later_and_holds_up_no_other() -> None:
+    order: list[str] = []
+
+    def begin(verification_id: str, event: Event | None = None) -> Steps:
+        if verification_id == "v-0":
+            while "v-1 ends" not in order:
+                yield Pause(0.01)
+        yield step(verification_id)
+        order.append(f"{verification_id} ends")
+        return None
+
+    Pump(begin, Store().ask_all, Queue().hand_back, calls=2, patience_s=10).run_all(names(2), RUN)
+
+    assert order == ["v-1 ends", "v-0 ends"]

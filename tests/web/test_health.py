@@ -10,9 +10,7 @@ from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
 from tests.web.outside import environment
-from worker.gate import Figures, Gate
-from worker.sweeper import Sweep
-from worker.triage import Triage
+from worker.watch import Outage, Watch
 
 
 def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> None:
@@ -27,11 +25,7 @@ def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> Non
 
 def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
-        gate = Gate(server, Keys(), Figures())
-        triage = Triage(server, Keys(), gate, lambda _kind, _vendor: None)
-        Sweep(
-            server, Keys(), triage, lambda _task, _ids: True, chunk=50, batch=10, keep_ms=1000
-        ).once()
+        Watch(server, Keys(), Outage()).look()
 
     age = (client.get("/readyz").json or {})["worker_age_s"]
 

@@ -1,11 +1,14 @@
 -- Claim a verification: the right to act on it, proved by a fence, for as long as the lease.
 --
 -- KEYS[1] row hash   KEYS[2] due-index   KEYS[3] index of ACCEPTED   KEYS[4] index of CLAIMED
+-- KEYS[5] swept      KEYS[6] server, see mark.lua
 -- ARGV[1] id         ARGV[2] lease, ms   ARGV[3] '1' to claim a parked row, for a person
+-- ARGV[4] gap, ms, see mark.lua          ARGV[5] grace, ms
 --
 -- Returns {"claimed", now, field, value, ...} or {"gone" | "settled" | "leased" | "early", now}.
 -- A row that is settled or gone leaves the due-index; one that is early is put back at its time,
--- so a doubled or late wake-up changes nothing.
+-- so a doubled or late wake-up changes nothing. A claim whose lease ended while workers were cut off
+-- from this server is not taken over within the grace: its holder may be alive and have an answer.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease')
@@ -31,6 +34,12 @@ end
 
 -- A lease that is still there was never given back: its holder vanished.
 if lease > 0 then
+  local swept, back = redis.call('GET', KEYS[5]), tonumber(redis.call('HGET', KEYS[6], 'back') or 0)
+  if swept and now - swept > tonumber(ARGV[4]) then back = now end
+  if now < back + ARGV[5] then
+    redis.call('ZADD', KEYS[2], back + ARGV[5], ARGV[1])
+    return {'leased', now}
+  end
   redis.call('HINCRBY', KEYS[1], 'crashes', 1)
 end
 local ends = now + ARGV[2]

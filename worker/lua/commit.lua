@@ -14,10 +14,15 @@
 -- ARGV[10] number of events   ARGV[11..] events, then field, value pairs ("" removes a field)
 --
 -- Returns {1, now, number of open journeys}, or {0, now, 0} when the fence is not ours any more.
+-- Giving a claim back again, because the reply was lost, changes nothing: {1, now, 0}.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[2] then
+local held = redis.call('HMGET', KEYS[1], 'fence', 'lease')
+local keep = tonumber(ARGV[3]) > 0
+if held[1] ~= ARGV[2] or (keep and not held[2]) then
   return {0, now, 0}
+elseif not held[2] then
+  return {1, now, 0}
 end
 
 local id = ARGV[1]
@@ -33,7 +38,7 @@ for i = 11 + events, #ARGV, 2 do
 end
 
 local due = tonumber(ARGV[4])
-if tonumber(ARGV[3]) > 0 then
+if keep then
   local ends = now + ARGV[3]
   set[#set + 1] = 'lease'
   set[#set + 1] = ends

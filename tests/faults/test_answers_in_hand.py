@@ -1,0 +1,111 @@
+"""Paid answers that workers hold while Redis is away: all of them reach their rows."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from satyapan import State
+from tests.support.book import Book, scale
+from tests.support.installation import LEASE_S, Ground, gone
+from tests.support.outage import REQUEST, Trial
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+SCALE = scale()
+IN_FLIGHT: Final = 100
+AWAY_S: Final = 30.0 if SCALE.long else 3.0
+BEYOND_LEASES_S: Final = 30.0 if SCALE.long else LEASE_S + 3
+Outage = Callable[[Trial, float], None]
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with Ground(tmp_path, sandbox_args=("--latency-ms", "2000")) as ground:
+        yield ground
+
+
+@pytest.fixture
+def trial(ground: Ground) -> Iterator[Trial]:
+    half = str(IN_FLIGHT // 2)
+    with Trial(ground, "hands", SATYAPAN_WORKER_CONCURRENCY=half) as trial:
+        yield trial
+
+
+def restart(trial: Trial, seconds: float) -> None:
+    trial.ground.stage.server.kill()
+    time.sleep(seconds)
+    trial.ground.stage.server.restart()
+
+
+def demote(trial: Trial, seconds: float) -> None:
+    with trial.server as server:
+        server.replicaof("127.0.0.1", "1")
+        time.sleep(seconds)
+        server.replicaof("NO", "ONE")
+
+
+def refuse_writes(trial: Trial, seconds: float) -> None:
+    with trial.server as server:
+        server.config_set("min-replicas-to-write", 1)
+        time.sleep(seconds)
+        server.config_set("min-replicas-to-write", 0)
+
+
+def calls_under_way(trial: Trial) -> list[str]:
+    """Submit as many as can be called at once; return their ids when all calls have begun."""
+    ids = [f"{trial.place.name}-{number}" for number in range(IN_FLIGHT)]
+    for one in ids:
+        assert trial.history.submit(trial.place.producer, "passport", REQUEST, one) == "ok"
+    sent = f"{trial.place.name}:index:{State.SENT}"
+    with trial.server as server:
+        trial.wait(lambda: server.zcard(sent) == IN_FLIGHT, "all are sent")
+    return ids
+
+
+def note(name: str, trial: Trial, ids: list[str]) -> None:
+    """All have their answer, at one charge each."""
+    rows = [trial.place.producer.get(one) for one in ids]
+    parked = [row.reason for row in rows if row and row.state is State.PARKED]
+    verdict = trial.judge(least_done=1.0)
+    Book(SCALE).note(
+        "answers in hand", name, good=verdict.good, **{**verdict.figures, "parked": len(parked)}
+    )
+    assert not parked
+    assert verdict.good, str(verdict)
+    assert {row.attempts for row in rows if row} == {1}
+
+
+@pytest.mark.parametrize(
+    ("outage", "seconds"),
+    [(restart, BEYOND_LEASES_S), (demote, AWAY_S), (refuse_writes, AWAY_S)],
+    ids=["restart", "demote", "refuse_writes"],
+)
+def test_a_paid_answer_outlives_a_redis_that_is_away(
+    trial: Trial, outage: Outage, seconds: float
+) -> None:
+    ids = calls_under_way(trial)
+
+    outage(trial, seconds)
+    trial.settle()
+
+    note(f"{outage.__name__} {seconds:g} s", trial, ids)
+
+
+def test_a_worker_told_to_stop_meanwhile_stores_its_answers_first(trial: Trial) -> None:
+    ids = calls_under_way(trial)
+    server = trial.ground.stage.server
+    server.kill()
+    time.sleep(2.5)  # by now all answers are here
+
+    for worker in trial.workers:
+        worker.process.terminate()
+    time.sleep(2)
+    still_there = trial.alive()
+    server.restart()
+    trial.wait(lambda: all(gone(worker) for worker in trial.workers), "the workers end")
+
+    assert still_there == 2
+    assert {worker.process.returncode for worker in trial.workers} == {0}
+    note("stopped meanwhile", trial, ids)

@@ -1,0 +1,217 @@
+"""What the vendor answered stays, whatever comes between the answer and the row."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from satyapan import State
+from satyapan.asking import Ask
+from satyapan.records import Row
+from tests.conftest import Sandbox
+from tests.support.workbench import Workbench
+from worker.gate import Go
+from worker.ledger import StaleFence, WorkLedger
+from worker.pump import Pump
+from worker.watch import Outage, Watch
+
+
+@pytest.fixture
+def ledger(bench: Workbench) -> WorkLedger:
+    return bench.parts.ledger
+
+
+class Line:
+    """The way to Redis; the next commits are answered by an error, done or not."""
+
+    def __init__(self, pump: Pump, *, away: int, done: bool) -> None:
+        self._through = pump._ask_all
+        self.away = away
+        self.done = done
+
+    def ask_all(self, asks: Sequence[Ask[Any]]) -> list[Any]:
+        (ask,) = asks
+        if "due" not in str(ask.keys) or len(ask.keys) != 7 or not self.away:
+            return self._through(asks)
+        self.away -= 1
+        if self.done:
+            self._through(asks)
+        return [redis.ConnectionError("away")]
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+def test_a_commit_is_repeated_until_it_is_confirmed(bench: Workbench, done: bool) -> None:
+    row_id = bench.submit("passport")
+    line = Line(bench.parts.pump, away=2, done=done)
+    bench.parts.pump._ask_all = line.ask_all
+
+    ended = bench.once(row_id)
+
+    assert line.away == 0
+    assert (ended.state, ended.attempts) == (State.DONE, 1)
+    assert len(bench.vendor.charges("passport")) == 1
+    assert bench.changes() == ["done"]
+
+
+def test_a_claim_given_back_twice_leaves_what_came_in_between(
+    bench: Workbench, ledger: WorkLedger
+) -> None:
+    row_id = bench.submit("digilocker")
+    claim = ledger.claim(row_id)
+    assert claim is not None
+    later = replace(claim.row, state=State.PENDING, due=claim.now + 60_000)
+
+    for _ in range(2):
+        ledger.commit(claim.row, later, ("link_ready",), claim.now, keep=False, alias="")
+        ledger.hint(row_id, asked=True)
+        hinted = bench.row(row_id)
+
+    assert hinted.due < claim.now + 60_000
+    assert bench.changes() == ["link_ready"]
+
+
+def test_a_claim_that_was_given_back_sends_nothing(bench: Workbench, ledger: WorkLedger) -> None:
+    row_id = bench.submit("passport")
+    claim = ledger.claim(row_id)
+    assert claim is not None
+    ledger.commit(claim.row, claim.row, (), claim.now, keep=False, alias="")
+
+    with pytest.raises(StaleFence):
+        ledger.commit(claim.row, claim.row, (), claim.now, keep=True, alias="")
+
+
+class TestAfterAnOutage:
+    GAP, GRACE = 10_000, 60_000
+
+    @pytest.fixture
+    def held(self, bench: Workbench) -> WorkLedger:
+        outage = Outage(gap=self.GAP, grace=self.GRACE)
+        parts = bench.parts.ledger
+        return WorkLedger(parts.ledger, 1, parts.lives, outage)
+
+    def sweep_before(self, ledger: WorkLedger, ms: int) -> int:
+        """Let the last sweep be so long ago; return the time now (ms)."""
+        seconds, micros = ledger.ledger.redis.time()
+        now = int(seconds) * 1000 + int(micros) // 1000
+        ledger.ledger.redis.set(ledger.keys.swept, now - ms)
+        return now
+
+    def look(self, ledger: WorkLedger) -> None:
+        Watch(ledger.ledger.redis, ledger.keys, ledger.outage).look()
+
+    def due(self, ledger: WorkLedger, row_id: str) -> int:
+        return int(ledger.ledger.redis.zscore(ledger.keys.due, row_id) or 0)
+
+    def test_an_ended_claim_is_left_to_its_holder_for_a_while(
+        self, bench: Workbench, held: WorkLedger
+    ) -> None:
+        row_id = bench.submit("passport")
+        claim = held.claim(row_id)
+        assert claim is not None
+        now = self.sweep_before(held, self.GAP + 1_000)
+
+        before_anybody_swept = held.claim(row_id)
+        self.look(held)
+        after = held.claim(row_id)
+
+        assert before_anybody_swept is after is None
+        assert self.due(held, row_id) >= now + self.GRACE
+        done = replace(claim.row, state=State.DONE, due=0)
+        held.commit(claim.row, done, ("done",), now, keep=False, alias="")
+        assert bench.look(row_id).state is State.DONE
+
+    def test_it_is_taken_over_when_that_is_over(self, bench: Workbench, held: WorkLedger) -> None:
+        row_id = bench.submit("passport")
+        held.claim(row_id)
+        now = self.sweep_before(held, self.GAP + 1_000)
+        self.look(held)
+        held.ledger.redis.hset(held.keys.server, "back", now - self.GRACE)
+
+        taken = held.claim(row_id)
+
+        assert taken is not None
+        assert (taken.row.fence, taken.row.crashes) == (2, 1)
+
+    def test_without_an_outage_it_is_taken_over_at_once(
+        self, bench: Workbench, held: WorkLedger
+    ) -> None:
+        row_id = bench.submit("passport")
+        held.claim(row_id)
+        self.sweep_before(held, self.GAP - 5_000)
+        self.look(held)
+
+        assert held.claim(row_id) is not None
+
+    def test_sweeps_that_are_always_slow_put_it_off_once_only(self, held: WorkLedger) -> None:
+        back = []
+        for _ in range(2):
+            self.sweep_before(held, self.GAP + 1_000)
+            self.look(held)
+            back.append(held.ledger.redis.hget(held.keys.server, "back"))
+
+        assert back[0] is not None
+        assert back[0] == back[1]
+
+
+class TestAReadThatHasToWait:
+    def use_up(self, bench: Workbench, route: str, limit: int) -> None:
+        """Take all but `limit` - 1 calls of a route's window."""
+        row = Row(id="somebody-else", kind="digilocker")
+        assert isinstance(bench.parts.gate.entering(row, route, limit).now(), Go)
+
+    def test_keeps_the_documents_that_were_fetched_before_it(
+        self, redis_url: str, sandbox: Sandbox
+    ) -> None:
+        quota = "digilocker-document=1"
+        bench = Workbench(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=quota)
+        row_id = bench.submit("digilocker")
+        bench.once(row_id)
+        bench.vendor.post(f"journeys/{row_id}", decision="allow")
+        bench.parts.look(row_id)
+
+        row = bench.row(row_id)
+
+        assert (row.state, row.reason, len(row.todo)) == (State.PENDING, "quota", 1)
+        assert row.draft is not None
+        assert len(row.draft["documents"]) == 1
+
+    def test_is_noted_by_its_true_reason_and_no_doubt(
+        self, redis_url: str, sandbox: Sandbox
+    ) -> None:
+        quota = "digilocker-status=1"
+        bench = Workbench(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=quota)
+        row_id = bench.submit("digilocker")
+        bench.vendor.post("faults", route="digilocker", status=500, executed=True)
+        doubtful = bench.once(row_id)
+        self.use_up(bench, "digilocker-status", 1)
+        # The read by which the doubt would be resolved says that nothing is known; so the same id
+        # is sent again, is a duplicate, and has to be read once more.
+        bench.parts.ledger.ledger.redis.hset(
+            bench.parts.ledger.keys.row(row_id), mapping={"state": "ACCEPTED", "due": 1}
+        )
+
+        waiting = bench.once(row_id)
+
+        assert (doubtful.state, bench.row(row_id).doubts) == (State.UNKNOWN, 1)
+        assert (waiting.state, waiting.reason) == (State.UNKNOWN, "quota")
+
+
+def test_a_journey_whose_row_was_lost_goes_on_under_a_recorded_generation(
+    bench: Workbench,
+) -> None:
+    row_id = bench.submit("digilocker")
+    first = bench.once(row_id)
+    bench.parts.ledger.ledger.redis.flushdb()
+
+    assert bench.submit("digilocker") == row_id
+    again = bench.once(row_id)
+    bench.vendor.post(f"journeys/{row_id}.g2", decision="allow")
+    ended = bench.settle(row_id)
+
+    assert again.state is State.PENDING
+    assert again.link not in {"", first.link}
+    assert (ended.state, ended.generation) == (State.DONE, 2)
+    assert bench.row(row_id).generations[0].startswith("2 foreign_duplicate ")
+    assert bench.changes() == ["reissued", "link_ready", "done"]

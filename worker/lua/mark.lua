@@ -1,0 +1,17 @@
+-- Note that workers are at work, and whether they were cut off from this server until now.
+--
+-- KEYS[1] swept   text: when (ms) a worker swept last
+-- KEYS[2] server  hash: back, when (ms) workers came back after none had swept for a while
+-- ARGV[1] gap, ms: so long without a sweep means that they were cut off
+--
+-- Returns {now}.
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local function text(number) return string.format('%.0f', number) end
+local swept, back = redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'back')
+-- Not noted again soon: sweeps that are always slow must not put off taking over for ever.
+if swept and now - swept > tonumber(ARGV[1]) and now - tonumber(back or 0) > 4 * ARGV[1] then
+  redis.call('HSET', KEYS[2], 'back', text(now))
+end
+redis.call('SET', KEYS[1], text(now))
+return {now}
