@@ -144,6 +144,7 @@ DIGILOCKER = Kind(
         )
     },
     onward_field="return_url",
+    lost_answer="reissue",  # what is lost is a link; a new one costs nothing
     private=frozenset({"user_details", "documents", "url", "link", "return_url"}),
     labels={
         "AUTHENTICATED": "the person gave consent",

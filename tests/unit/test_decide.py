@@ -138,7 +138,9 @@ class TestPassport:
         assert (after.state, after.reason) == (State.PARKED, "lost_answer/generations_spent")
 
     def test_a_duplicate_without_a_call_of_ours_is_quarantined(self) -> None:
-        after, _ = turn(sent("passport"), answered(Outcome.DUPLICATE, http=409))
+        reissue = Policy(lost_answer={"passport": "reissue"})
+
+        after, _ = turn(sent("passport"), answered(Outcome.DUPLICATE, http=409), policy=reissue)
 
         assert (after.state, after.reason) == (State.PARKED, "foreign_duplicate")
 

@@ -15,6 +15,7 @@ from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import id_faults
 from satyapan.kinds import KINDS, Kind, Registry
 from satyapan.kinds.digilocker import DIGILOCKER
+from satyapan.kinds.model import Mode
 from satyapan.kinds.passport import PASSPORT
 from satyapan.kinds.static_kyc_link import STATIC_KYC_LINK
 from tests.contract import vendor_pages
@@ -264,7 +265,8 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     assert kind.private
     assert set(operation.words) <= {*kind.labels, "PENDING"}
     assert operation.create.paid
-    assert kind.lost_answer == "park"
+    free = operation.mode is Mode.JOURNEY  # what is lost is a link
+    assert kind.lost_answer == ("reissue" if free else "park")
 
 
 def test_the_registry_gives_kinds_by_name() -> None:

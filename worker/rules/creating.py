@@ -6,7 +6,7 @@ from satyapan.kinds.model import Mode, Recovery
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
 from worker.rules.model import Decision, Emit, Turn
-from worker.rules.moves import again, doubt, park, read_status, renew, settle, shown
+from worker.rules.moves import again, doubt, lose, park, read_status, settle, shown
 
 _UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED})
 
@@ -62,14 +62,11 @@ def _refused(row: Row, answer: Answer) -> Decision:
 
 
 def _duplicate(row: Row, turn: Turn) -> Decision:
-    """Tell a lost answer from somebody else's id (rules 5 to 7 and 9)."""
+    """Tell a lost answer from an id that we never sent, by what is known here."""
     if not row.doubts:
-        return park(row, "foreign_duplicate")
+        # Redis lost the row, or retention ended: of a journey nothing is lost but its link.
+        journey = turn.operation.mode is Mode.JOURNEY
+        return lose(row, "foreign_duplicate", turn) if journey else park(row, "foreign_duplicate")
     if turn.operation.recovery is Recovery.READ:
         return read_status(replace(row, state=State.UNKNOWN), turn)
-    policy = turn.policy.for_lost_answer(turn.kind)
-    if policy == "reissue":
-        return renew(row, "lost_answer", turn)
-    if policy == "fail":
-        return settle(row, State.LOST, "lost_answer")
-    return park(row, "lost_answer")
+    return lose(row, "lost_answer", turn)

@@ -99,6 +99,14 @@ def renew(row: Row, why: str, turn: Turn) -> Decision:
     return row, (Emit("reissued"),)
 
 
+def lose(row: Row, why: str, turn: Turn) -> Decision:
+    """Do what the kind's policy says about something that the vendor gives once and is lost."""
+    policy = turn.policy.for_lost_answer(turn.kind)
+    if policy == "reissue":
+        return renew(row, why, turn)
+    return settle(row, State.LOST, why) if policy == "fail" else park(row, why)
+
+
 def again(row: Row, answer: Answer, turn: Turn) -> Decision:
     """Wait after an answer that settled nothing and executed nothing; no attempt is spent on it."""
     row = replace(row, tries=row.tries + 1, http=answer.http)

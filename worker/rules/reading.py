@@ -8,7 +8,7 @@ from typing import Any, Final
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
 from worker.rules.model import Decision, Turn
-from worker.rules.moves import again, create, park, read_document, renew, rest, settle, shown
+from worker.rules.moves import again, create, lose, park, read_document, rest, settle, shown
 
 _ITEM: Final = re.compile(r"[A-Z0-9_]{1,40}", re.ASCII)
 
@@ -37,7 +37,7 @@ def _known(row: Row, answer: Answer, turn: Turn) -> Decision:
     if state is None:
         return park(replace(row, draft=body), "unknown_status")
     if not row.link and state in {State.PENDING, State.EXPIRED}:
-        return renew(row, "lost_link", turn)
+        return lose(row, "lost_link", turn)
     if state is State.PENDING:
         return _still_open(row, turn)
     if state is State.DONE:
