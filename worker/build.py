@@ -21,10 +21,11 @@ from satyapan.ledger import Ledger
 from satyapan.names import RUN, Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
+from worker.clock import RedisClock
 from worker.engine import Engine, Tools
 from worker.gate import Figures, Gate
 from worker.ingest import Ingest
-from worker.ledger import Lives, WorkLedger
+from worker.ledger import Lives, Outage, WorkLedger
 from worker.pump import Pump
 from worker.rules.model import Policy
 from worker.sweeper import Queued, Sweep, Wake
@@ -33,7 +34,7 @@ from worker.vendors import Vendor
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import connect
 from worker.vendors.cashfree.transport import Limits
-from worker.watch import Outage, Watch
+from worker.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     ring = KeyRing.parse(shared.seal_keys.reveal())
     kinds = Registry.with_plugins(shared.kinds)
     ledger = work_ledger(settings, Ledger(redis, keys, ring))
-    gate = Gate(redis, keys, figures(settings))
-    engine = Engine(_tools(settings, ledger, gate, kinds, {"cashfree": _cashfree(settings)}))
+    gate, clock = Gate(redis, keys, figures(settings)), RedisClock()
+    vendors: dict[str, Vendor] = {"cashfree": _cashfree(settings)}
+    engine = Engine(_tools(settings, ledger, gate, clock, kinds, vendors))
     triage = Triage(redis, keys, gate, _create_routes(settings, kinds))
     pump = _pump(settings, engine, redis, wake, triage)
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
@@ -102,7 +104,7 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
         chunk=shared.chunk,
         keep_ms=ledger.lives.terminal,
     )
-    watch = Watch(redis, keys, ledger.outage)
+    watch = Watch(redis, keys, gate, clock, ledger.outage.gap)
     return Parts(pump, triage, gate, ingest, ledger, sweep, watch, kinds, policy(settings))
 
 
@@ -137,6 +139,7 @@ def _tools(
     settings: Settings,
     ledger: WorkLedger,
     gate: Gate,
+    clock: RedisClock,
     kinds: Registry,
     vendors: dict[str, Vendor],
 ) -> Tools:
@@ -149,6 +152,7 @@ def _tools(
         id_key=settings.producer.id_key_bytes(),
         limit=settings.quota.per_minute.get,
         window=round(settings.quota.window_s * 1000),
+        clock=clock,
         redirect_url=_redirects(settings),
         monotonic=time.monotonic,
         luck=random.random,

@@ -30,6 +30,7 @@ from satyapan.kinds.model import Mode, Operation, Role
 from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
 from worker.answer import Answer
+from worker.clock import RedisClock
 from worker.decide import decide
 from worker.gate import Gate, Go, Wait
 from worker.heed import heed
@@ -75,6 +76,7 @@ class Tools:
     """(route name, the kind's own limit) to calls per window."""
     window: int
     """The window of these limits, ms."""
+    clock: RedisClock
     redirect_url: Callable[[Row], str]
     monotonic: Callable[[], float]
     luck: Callable[[], float]
@@ -114,10 +116,15 @@ class Engine:
             redis.RedisError: nothing is lost; the lease ends and the sweeper wakes the row.
         """
         reach(DELIVERED)
+        asked = self._tools.monotonic()
         claim: Claim | None = yield self._tools.ledger.claiming(verification_id)
         if claim is None:
             return None
         reach(CLAIMED)
+        jump = self._tools.clock.read(claim.now, asked, self._tools.monotonic())
+        if jump:
+            log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
+            yield self._tools.gate.jumped(jump)
         run = _Run(self._tools, claim)
         try:
             row = yield from run.go(event or Woken())

@@ -15,6 +15,7 @@ from satyapan.asking import Ask
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.scripts import load
+from worker.clock import Jump
 from worker.lane import Lane
 
 LEARNED_MS = 600_000
@@ -72,7 +73,7 @@ class Wait:
 
     until_ms: int
     reason: str
-    """quota, account/<code> or vendor/<code>."""
+    """quota, account/<code>, vendor/<code>, redis_changed or clock_jumped."""
 
 
 Pass = Go | Wait
@@ -96,8 +97,10 @@ class Gate:
         self._keys = keys
         self._figures = figures
         self._now = now_ms
-        scripts = ("gate", "gate_hold", "gate_shut")
-        self._judge, self._hold, self._shut = (load(redis, "worker", name) for name in scripts)
+        scripts = ("gate", "gate_hold", "gate_shut", "gate_unsure")
+        self._judge, self._hold, self._shut, self._unsure = (
+            load(redis, "worker", name) for name in scripts
+        )
         self._pass = load(redis, "worker", "pass", "gate", "commit")
 
     def entering(self, row: Row, route: str, limit: int, lane: Lane = Lane.NORMAL) -> Ask[Pass]:
@@ -166,6 +169,7 @@ class Gate:
         keys += [names.learned(account, route), names.stop(account)]
         keys += [names.breaker(account, route), names.due, names.queues]
         keys += [names.queue(account, route, "low"), names.low(account, route), names.slot_due]
+        keys += [names.server]
         times = [figures.window, figures.margin, figures.horizon, figures.longest_call]
         who = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
         return keys, [limit, *times, *who]
@@ -175,6 +179,16 @@ class Gate:
         wait_ms = max(0, round(seconds * 1000))
         key = self._keys.hold(account, route)
         return int(self._hold(keys=[key], args=[wait_ms, self._time()]))
+
+    def jumped(self, jump: Jump) -> Ask[int]:
+        """Make the step that holds all calls for a window, because Redis' clock jumped forward.
+
+        Its reply is the time (ms) until which calls are held. One jump counts once, whoever
+        notices it too.
+        """
+        span = self._figures.window + self._figures.margin + 1
+        arguments = [jump.ms, jump.within_ms, span, self._time()]
+        return Ask(self._unsure, [self._keys.server], arguments, int)
 
     def learn(self, account: str, route: str, limit: int) -> None:
         """Go by a lower limit that the vendor told, for a while; a higher one is never followed."""

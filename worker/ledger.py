@@ -16,7 +16,6 @@ from satyapan.ledger import Ledger
 from satyapan.records import SETTLED, TERMINAL, Row, State
 from satyapan.rows import decode, encode
 from satyapan.scripts import load
-from worker.watch import Outage
 
 LEAST_LOOK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""
@@ -38,6 +37,20 @@ class Lives:
 
     terminal: int
     events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What a Redis that was away means for claims (times in ms).
+
+    After it, whoever holds an answer repeats its commit. Nobody takes over a claim whose lease
+    ended until such a commit had its chance.
+    """
+
+    gap: int = 5_000
+    """No worker swept for so long: Redis was away, or all workers were."""
+    grace: int = 8_000
+    """How long claims are left to their holders then."""
 
 
 class StaleFence(Exception):

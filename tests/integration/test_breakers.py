@@ -218,7 +218,7 @@ def test_accounts_and_routes_have_everything_of_their_own(
 
     found = written(house, account, route)
 
-    assert found == keys | lanes | {KEYS.stop(account), KEYS.queues, KEYS.slot_due}
+    assert found == keys | lanes | {KEYS.stop(account), KEYS.queues, KEYS.slot_due, KEYS.server}
 
 
 def test_a_stopped_account_is_probed_ten_times_more_rarely_in_the_end(house: Gatehouse) -> None:

@@ -201,14 +201,6 @@ def test_the_vendor_can_lower_the_limit_and_never_raise_it(house: Gatehouse) -> 
     assert house.client.pttl(KEYS.learned("main", ROUTE)) > 0
 
 
-def test_a_clock_that_steps_back_only_delays(house: Gatehouse) -> None:
-    house.fill()
-    house.now -= 10_000
-
-    assert isinstance(house.ask("a"), Wait)
-    assert house.play(9_000) == []
-
-
 def test_a_hold_moves_everyone_and_only_later(house: Gatehouse) -> None:
     until = house.gate.hold("main", ROUTE, 5)
 
@@ -240,6 +232,7 @@ def test_every_key_but_the_queue_expires_and_the_queue_empties(house: Gatehouse)
     house.gate.stop("main", "x")
 
     names = {raw for raw in house.client.scan_iter() if b":row:" not in raw}
+    names.remove(KEYS.server.encode())
 
     assert len(names) == 4, names
     assert all(house.client.pttl(name) > 0 for name in names)

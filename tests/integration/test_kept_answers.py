@@ -10,12 +10,12 @@ import redis
 from satyapan import State
 from satyapan.asking import Ask
 from satyapan.records import Row
+from satyapan.scripts import load
 from tests.conftest import Sandbox
 from tests.support.workbench import Workbench
 from worker.gate import Go
-from worker.ledger import StaleFence, WorkLedger
+from worker.ledger import Outage, StaleFence, WorkLedger
 from worker.pump import Pump
-from worker.watch import Outage, Watch
 
 
 @pytest.fixture
@@ -99,7 +99,8 @@ class TestAfterAnOutage:
         return now
 
     def look(self, ledger: WorkLedger) -> None:
-        Watch(ledger.ledger.redis, ledger.keys, ledger.outage).look()
+        mark = load(ledger.ledger.redis, "worker", "mark")
+        mark(keys=[ledger.keys.swept, ledger.keys.server], args=[ledger.outage.gap, "", 0])
 
     def due(self, ledger: WorkLedger, row_id: str) -> int:
         return int(ledger.ledger.redis.zscore(ledger.keys.due, row_id) or 0)

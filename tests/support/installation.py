@@ -40,6 +40,8 @@ SETTINGS: Final = {
     "SATYAPAN_CASHFREE_CONNECT_TIMEOUT_S": "1",
     "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "3",
     "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "3",
+    # After a restart or a failover of Redis calls are held for a window.
+    "SATYAPAN_QUOTA_WINDOW_S": "4",
     "SATYAPAN_WORKER_LEASE_S": str(LEASE_S),
     "SATYAPAN_WORKER_SWEEP_S": str(SWEEP_S),
     "SATYAPAN_WORKER_CONCURRENCY": "2",

@@ -10,7 +10,9 @@ from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
 from tests.web.outside import environment
-from worker.watch import Outage, Watch
+from worker.clock import RedisClock
+from worker.gate import Figures, Gate
+from worker.watch import Watch
 
 
 def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> None:
@@ -25,7 +27,7 @@ def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> Non
 
 def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
-        Watch(server, Keys(), Outage()).look()
+        Watch(server, Keys(), Gate(server, Keys(), Figures()), RedisClock(), 5_000).look()
 
     age = (client.get("/readyz").json or {})["worker_age_s"]
 

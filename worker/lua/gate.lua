@@ -15,6 +15,8 @@
 --       13 low     sorted set: calls and tickets of the low lane, scored like slots
 --       14 slot-due  sorted set: row ids, scored by the slot that was dealt to them (ms); the sweeper
 --                  wakes these before all others
+--       15 server  hash: id (of the data this server has), durable (1: every write was on disk before
+--                  it was confirmed), until (ms: hold all calls), why; see gate_unsure.lua, mark.lua
 -- ARGV  1 limit (>= 1)  2 window  3 margin  4 horizon  5 longest call (all ms)
 --       6 the gate's name in queues   7 prefix of row keys: the rows to be dealt to are found here.
 --         So this needs a server that holds all keys (no Redis Cluster)
@@ -31,7 +33,11 @@
 -- before that. So no limit + 1 calls count within a window + margin: the last of them to pass would
 -- not have passed. Each passes at most a quarter of the margin after the time it counts for, so
 -- three quarters are left for their ways to the vendor to differ. No worker's clock, no plan and no
--- lost row matters to this; a clock that steps back only delays.
+-- lost row matters to this.
+-- Unsure. Another id means that this server was started again or promoted: what was let through last
+-- may be missing here, unless all was durable. Then nothing passes until a window after the last
+-- moment of which that is so: the start of the process, or now. A clock that stepped back leaves
+-- calls and tickets in the future; they count as of now, so it delays by a window at most.
 -- Planned. Slots are dealt within the horizon only, where the sum of calls and tickets has room,
 -- four fifths of an even spacing apart: a newcomer finds a slot soon, and late calls are made good.
 -- A ticket that nobody used for a horizon gives its place up; its holder goes first when it comes.
@@ -47,6 +53,7 @@
 local slots, tickets, hold, learned = KEYS[1], KEYS[2], KEYS[6], KEYS[7]
 local lanes = {[0] = KEYS[3], [1] = KEYS[4], [2] = KEYS[12]}
 local turns, due, queues, low, slot_due = KEYS[5], KEYS[10], KEYS[11], KEYS[13], KEYS[14]
+local server = KEYS[15]
 local NORMAL, HIGH, LOW = 0, 1, 2
 local limit = tonumber(ARGV[1])
 local margin, horizon = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -69,6 +76,35 @@ for place, name in ipairs({'account/', 'vendor/'}) do
     not_before, why = math.max(not_before, tonumber(found[1])), name .. found[4]
   end
 end
+
+local function uptime()
+  return tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)'))
+end
+
+-- Hold all calls if this is another server than before, and its data may lack what was let through.
+local function know_server()
+  local info = redis.call('INFO', 'replication')
+  local id = string.match(info, 'master_replid:(%w+)')
+  local known = redis.call('HMGET', server, 'id', 'durable', 'until', 'why')
+  local held_until, reason = tonumber(known[3] or 0), known[4]
+  if id ~= known[1] then
+    redis.call('HSET', server, 'id', id, 'durable', '0')
+    local promoted = not string.match(info, 'master_replid2:0+%s')
+    if known[1] and (promoted or known[2] ~= '1') then
+      local last = promoted and now or now - 1000 * uptime()
+      held_until, reason = math.max(held_until, last + span), 'redis_changed'
+      redis.call('HSET', server, 'until', text(held_until), 'why', reason)
+    end
+  end
+  if held_until > now + span then -- the clock stepped back
+    held_until = now + span
+    redis.call('HSET', server, 'until', text(held_until))
+  end
+  return held_until, reason
+end
+
+local held_until, reason = know_server()
+if held_until > math.max(now, not_before) then not_before, why = held_until, reason end
 
 local function score(set, rank) return tonumber(redis.call('ZRANGE', set, rank, rank, 'WITHSCORES')[2]) end
 local function held() return redis.call('ZCOUNT', tickets, text(now - horizon), '+inf') end
@@ -216,6 +252,22 @@ local function go(counts_for)
   return {0, limit, #open > 0 and 1 or 0}
 end
 
+-- A call can't have been let through in the future, and no ticket is dealt beyond the horizon.
+local function undo_step_back(set, most)
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '(' .. text(most), '+inf')) do
+    redis.call('ZADD', set, text(now), member)
+    local row = set == tickets and redis.call('HMGET', ARGV[7] .. member, 'due', 'lease')
+    if row and (row[1] or '0') ~= '0' and not row[2] then
+      redis.call('HSET', ARGV[7] .. member, 'due', text(now))
+      redis.call('ZADD', due, text(now), member)
+      redis.call('ZADD', slot_due, text(now), member)
+    end
+  end
+end
+
+undo_step_back(slots, now)
+undo_step_back(tickets, now + horizon)
+undo_step_back(low, now + horizon)
 redis.call('ZREMRANGEBYSCORE', slots, '-inf', text(now - span - margin))
 redis.call('ZREMRANGEBYSCORE', tickets, '-inf', text(now - 3600000))
 if asker == '' then

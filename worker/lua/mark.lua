@@ -1,8 +1,11 @@
--- Note that workers are at work, and whether they were cut off from this server until now.
+-- Note that workers are at work, whether they were cut off from this server until now, and whether
+-- it has every write on disk when it confirms it.
 --
 -- KEYS[1] swept   text: when (ms) a worker swept last
--- KEYS[2] server  hash: back, when (ms) workers came back after none had swept for a while
+-- KEYS[2] server  hash: back, when (ms) workers came back after none had swept for a while; id and
+--                 durable, see gate.lua
 -- ARGV[1] gap, ms: so long without a sweep means that they were cut off
+-- ARGV[2] id of the server's data of which ARGV[3] tells: 1 if every write is durable
 --
 -- Returns {now}.
 local t = redis.call('TIME')
@@ -12,6 +15,9 @@ local swept, back = redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'bac
 -- Not noted again soon: sweeps that are always slow must not put off taking over for ever.
 if swept and now - swept > tonumber(ARGV[1]) and now - tonumber(back or 0) > 4 * ARGV[1] then
   redis.call('HSET', KEYS[2], 'back', text(now))
+end
+if redis.call('HGET', KEYS[2], 'id') == ARGV[2] then
+  redis.call('HSET', KEYS[2], 'durable', ARGV[3])
 end
 redis.call('SET', KEYS[1], text(now))
 return {now}

@@ -1,0 +1,267 @@
+"""The quota when calls may be missing, or look older or younger than they are."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from demo.server import EmbeddedServer
+from satyapan import State
+from tests.support.gatehouse import FIGURES, HORIZON, KEYS, SPAN, WINDOW, Gatehouse, wait
+from tests.support.workbench import Workbench
+from worker.clock import Jump, RedisClock
+from worker.gate import Gate, Go
+from worker.lane import Lane
+from worker.watch import Watch
+
+MINUTE = replace(FIGURES, window=60_000)
+LONG_SPAN = 60_000 + FIGURES.margin + 1
+UPTIME_MS = 10_000
+"""More than a server needs from its start to the first question of a test."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path / "own") as server:
+        yield server
+
+
+def client_of(server: EmbeddedServer) -> Any:
+    return redis.Redis.from_url(server.url)
+
+
+def crash(server: EmbeddedServer) -> None:
+    server.kill()
+    server.restart()
+
+
+class TestAnotherServer:
+    def test_after_a_restart_all_calls_are_held_for_a_window_from_its_start(
+        self, server: EmbeddedServer
+    ) -> None:
+        house = Gatehouse(client_of(server), figures=MINUTE)
+        assert isinstance(house.ask("before"), Go)
+
+        crash(server)
+        held = wait(house.ask("after"))
+
+        assert held.reason == "redis_changed"
+        until = int(house.client.hget(KEYS.server, "until"))
+        assert house.now + LONG_SPAN - UPTIME_MS < until <= house.now + LONG_SPAN
+        house.play(LONG_SPAN + 1_000)
+        assert house.sent[-1][1] == "after"
+        assert house.sent[-1][0] >= until
+
+    def test_what_passed_before_the_process_began_is_no_reason_to_wait(
+        self, server: EmbeddedServer
+    ) -> None:
+        house = Gatehouse(client_of(server))
+        house.ask("before")
+
+        crash(server)
+        time.sleep(SPAN / 1000 + 1)
+
+        assert isinstance(house.ask("after"), Go)
+
+    def test_where_every_write_was_durable_nothing_is_held(self, server: EmbeddedServer) -> None:
+        house = Gatehouse(client_of(server), figures=MINUTE)
+        house.ask("before")
+        house.client.config_set("appendfsync", "always")
+        look(house.client)
+
+        crash(server)
+
+        assert isinstance(house.ask("after"), Go)
+
+    def test_a_promoted_replica_may_lack_calls_although_the_old_server_was_durable(
+        self, server: EmbeddedServer
+    ) -> None:
+        house = Gatehouse(client_of(server), figures=MINUTE)
+        house.ask("before")
+        house.client.hset(KEYS.server, "durable", 1)
+        house.client.replicaof("127.0.0.1", 1)
+        house.client.replicaof("NO", "ONE")
+
+        held = wait(house.ask("after"))
+
+        assert held.reason == "redis_changed"
+        assert int(house.client.hget(KEYS.server, "until")) == house.now + LONG_SPAN
+
+    def test_a_change_is_noticed_once(self, server: EmbeddedServer) -> None:
+        house = Gatehouse(client_of(server), figures=MINUTE)
+        house.ask("before")
+        crash(server)
+        house.ask("after")
+        until = house.client.hget(KEYS.server, "until")
+        house.now += 30_000
+
+        house.ask("later")
+
+        assert house.client.hget(KEYS.server, "until") == until
+
+    def test_a_new_installation_holds_nothing(self, server: EmbeddedServer) -> None:
+        assert isinstance(Gatehouse(client_of(server), figures=MINUTE).ask("first"), Go)
+
+
+def look(client: Any) -> bytes | None:
+    """Let a worker look at the server once; return whether it is marked as durable."""
+    Watch(client, KEYS, Gate(client, KEYS, FIGURES), RedisClock(), 5_000).look()
+    mark: bytes | None = client.hget(KEYS.server, "durable")
+    return mark
+
+
+class TestDurable:
+    def test_a_server_is_durable_while_it_always_waits_for_the_disk(
+        self, server: EmbeddedServer
+    ) -> None:
+        house = Gatehouse(client_of(server))
+        house.ask("first")
+        marks = []
+        for policy in ("everysec", "always", "no"):
+            house.client.config_set("appendfsync", policy)
+            marks.append(look(house.client))
+        house.client.config_set("appendfsync", "always")
+        house.client.config_set("appendonly", "no")
+
+        assert [*marks, look(house.client)] == [b"0", b"1", b"0", b"0"]
+
+    def test_not_while_a_replica_could_be_promoted(
+        self, server: EmbeddedServer, tmp_path: Path
+    ) -> None:
+        house = Gatehouse(client_of(server))
+        house.ask("first")
+        house.client.config_set("appendfsync", "always")
+        with EmbeddedServer(tmp_path / "replica") as other:
+            client_of(other).replicaof("127.0.0.1", server.port)
+            while not house.client.info("replication")["connected_slaves"]:
+                time.sleep(0.05)
+
+            assert look(house.client) == b"0"
+
+    def test_a_look_at_another_server_says_nothing_about_this_one(
+        self, server: EmbeddedServer
+    ) -> None:
+        house = Gatehouse(client_of(server))
+        house.ask("first")
+        house.client.hset(KEYS.server, "id", "another")
+        house.client.config_set("appendfsync", "always")
+
+        assert look(house.client) == b"0"
+
+
+@pytest.fixture
+def house(redis_url: str) -> Iterator[Gatehouse]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield Gatehouse(client)
+
+
+class TestAClockThatJumps:
+    def test_forward_holds_all_calls_for_a_window(self, house: Gatehouse) -> None:
+        house.fill()
+        house.now += 65_000
+
+        until = house.gate.jumped(Jump(65_000, 500)).now()
+        held = wait(house.ask("after"))
+
+        assert until == house.now + SPAN
+        assert held.reason == "clock_jumped"
+        house.play(SPAN - 1)
+        assert len(house.sent) == house.limit
+        house.play(500)
+        assert house.sent[-1][1] == "after"
+
+    def test_one_jump_that_two_workers_notice_counts_once(self, house: Gatehouse) -> None:
+        until = house.gate.jumped(Jump(65_000, 500)).now()
+        house.now += 900
+
+        assert house.gate.jumped(Jump(64_700, 1_200)).now() == until
+        assert house.gate.jumped(Jump(3_000, 1_200)).now() == house.now + SPAN
+
+    def test_back_delays_by_a_window_at_most(self, house: Gatehouse) -> None:
+        house.fill()
+        for name in ("a", "b", "c"):
+            house.ask(name)
+        house.now += SPAN - HORIZON // 2
+        assert house.dealt() == ["a"]
+        house.now -= 600_000
+        stepped = house.now
+
+        wait(house.ask("new"))
+        house.play(3 * SPAN)
+
+        assert [name for _, name in house.sent[house.limit :]] == ["a", "b", "c", "new"]
+        assert house.sent[house.limit][0] <= stepped + SPAN + HORIZON
+
+    def test_back_does_not_wake_what_has_ended(self, house: Gatehouse) -> None:
+        house.fill()
+        house.ask("ended")
+        house.now += SPAN - HORIZON // 2
+        assert house.dealt() == ["ended"]
+        house.due("ended", 0)
+        house.now -= 600_000
+
+        house.ask("other")
+
+        assert house.client.zscore(KEYS.due, "ended") is None
+        assert house.client.hget(KEYS.row("ended"), "due") == b"0"
+
+    def test_back_leaves_polls_their_share(self, house: Gatehouse) -> None:
+        house.limit = 4
+        for name in ("p1", "p2"):
+            assert isinstance(house.ask(name, lane=Lane.LOW), Go)
+        house.now -= 600_000
+        house.gate.deal()
+        house.ask("p3", lane=Lane.LOW)
+
+        house.play(2 * SPAN)
+
+        assert house.sent[-1][1] == "p3"
+
+    def test_back_after_one_forward_delays_by_a_window_too(self, house: Gatehouse) -> None:
+        house.gate.jumped(Jump(65_000, 500)).now()
+        house.now -= 600_000
+        stepped = house.now
+        wait(house.ask("a"))
+
+        house.play(2 * SPAN)
+
+        assert house.sent[-1][1] == "a"
+        assert house.sent[-1][0] <= stepped + SPAN + HORIZON
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_in_true_time_no_window_sees_more_than_the_limit(
+        self, house: Gatehouse, seed: int
+    ) -> None:
+        dice, ahead = random.Random(seed), 0
+        called: list[int] = []
+        for number in range(100):
+            jump = dice.choice([-600_000, -3_000, -50, 2_000, 65_000, 10**7])
+            if dice.random() < 0.05:
+                house.now, ahead = house.now + jump, ahead + jump
+                if jump > 0:
+                    house.gate.jumped(Jump(jump, 10)).now()
+            before = len(house.sent)
+            house.ask(f"v{number}")
+            house.play(dice.choice([1, 40, 200, 900]))
+            called += [time_ - ahead for time_, _ in house.sent[before:]]
+
+        windows = [[t for t in called if start <= t <= start + WINDOW] for start in called]
+        assert max(len(calls) for calls in windows) <= house.limit
+        assert len(called) > 30
+
+
+def test_a_worker_that_notices_a_jump_holds_before_it_calls(bench: Workbench) -> None:
+    row_id = bench.submit("passport")
+    clock, now = bench.parts.watch._clock, time.monotonic()
+    seconds, micros = bench.parts.ledger.ledger.redis.time()
+    clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
+
+    held = bench.once(row_id)
+
+    assert (held.state, held.reason) == (State.ACCEPTED, "clock_jumped")
+    assert bench.vendor.charges() == []

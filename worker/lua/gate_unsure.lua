@@ -1,0 +1,18 @@
+-- This server's clock jumped forward: calls let through before look older than they are, so hold all
+-- calls until a window has passed. Several workers notice one jump; it counts once.
+--
+-- KEYS[1] server  hash: until (ms), why, see gate.lua; jumped (ms), by (ms)
+-- ARGV    1 by how much (ms)  2 within the last so many ms  3 span, see gate.lua (ms)
+--         4 now (ms; tests only, empty = this server's clock)
+-- Returns the time (ms) until which calls are held because of a jump; 0 if they aren't.
+local time = redis.call('TIME')
+local now = tonumber(ARGV[4]) or time[1] * 1000 + math.floor(time[2] / 1000)
+local function text(number) return string.format('%.0f', number) end
+local known = redis.call('HMGET', KEYS[1], 'jumped', 'by', 'until')
+local same = known[1] and tonumber(known[1]) >= now - ARGV[2] - 1000
+  and math.abs(known[2] - ARGV[1]) <= 1000
+if not same then
+  redis.call('HSET', KEYS[1], 'jumped', text(now), 'by', ARGV[1])
+  redis.call('HSET', KEYS[1], 'until', text(now + ARGV[3]), 'why', 'clock_jumped')
+end
+return tonumber(redis.call('HGET', KEYS[1], 'until') or 0)
