@@ -175,7 +175,18 @@ class BreakerSettings:
     calls: int = field(
         default=10,
         metadata=setting(
-            "CALLS", "Fewer calls than this open no breaker.", check=[Range(min=2, max=100_000)]
+            "CALLS",
+            "Of so many calls a share that fails opens the breaker.",
+            check=[Range(min=2, max=100_000)],
+        ),
+    )
+    in_a_row: int = field(
+        default=3,
+        metadata=setting(
+            "IN_A_ROW",
+            "While there are fewer calls: so many verifications that fail one after the other open "
+            "it.",
+            check=[Range(min=2, max=100_000)],
         ),
     )
     percent: int = field(

@@ -149,6 +149,10 @@ class Keys:
         """Name the sorted set of the verifications whose calls there failed of late."""
         return f"{self.prefix}:failures:{account}:{route}"
 
+    def streak(self, account: str, route: str) -> str:
+        """Name the sorted set of the verifications that failed there since a call was answered."""
+        return f"{self.prefix}:streak:{account}:{route}"
+
     def looked(self, verification_id: str) -> str:
         """Name the short-lived mark that a status look was asked for."""
         return f"{self.prefix}:looked:{verification_id}"

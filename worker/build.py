@@ -184,6 +184,7 @@ def figures(settings: Settings) -> Figures:
         longest_call=round(settings.worker.lease_s * 1000),
         probe=round(settings.worker.probe_s * 1000),
         calls=breaker.calls,
+        in_a_row=breaker.in_a_row,
         percent=breaker.percent,
         over=round(breaker.over_s * 1000),
         cool_down=round(breaker.cool_down_s * 1000),

@@ -37,7 +37,9 @@ class Figures:
     probe: int = 30_000
     """How long a stopped account waits for its first probe; doubles up to ten times."""
     calls: int = 10
-    """Calls below which the vendor's breaker doesn't judge."""
+    """Calls below which the vendor's breaker doesn't judge by their share."""
+    in_a_row: int = 3
+    """Of fewer calls, so many verifications that fail one after the other open it."""
     percent: int = 50
     """The share of failed calls that opens it."""
     over: int = 30_000
@@ -54,6 +56,8 @@ class Go:
     limit: int
     """The limit that held: ours, or a lower one that the vendor told."""
     probe: bool = False
+    failing: bool = False
+    """The route's last call failed: report that it works if this one is answered."""
     open: int = 0
     """How many journeys are open on this one's status route."""
 
@@ -127,7 +131,7 @@ class Gate:
             verdict = _judged(told)
             if isinstance(verdict, Wait):
                 return verdict
-            return replace(verdict, open=int(told[5])), commit.read(told[3:])
+            return replace(verdict, open=int(told[6])), commit.read(told[4:])
 
         return Ask(self._pass, enter.keys + commit.keys, enter.args + commit.args, passed)
 
@@ -169,7 +173,7 @@ class Gate:
         keys += [names.learned(account, route), names.stop(account)]
         keys += [names.breaker(account, route), names.due, names.queues]
         keys += [names.queue(account, route, "low"), names.low(account, route), names.slot_due]
-        keys += [names.server]
+        keys += [names.server, names.streak(account, route)]
         times = [figures.window, figures.margin, figures.horizon, figures.longest_call]
         who = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
         return keys, [limit, *times, *who]
@@ -205,10 +209,11 @@ class Gate:
         """Count a call that failed; True if that opened the vendor's breaker."""
         names, figures = self._keys, self._figures
         keys = [names.breaker(row.account, route), names.failures(row.account, route)]
-        keys += [names.slots(row.account, route)]
+        keys += [names.slots(row.account, route), names.streak(row.account, route)]
         times = [figures.cool_down, figures.cool_down_most, int(probe), self._time()]
         over = min(figures.over, figures.window)
         arguments = [code, *times, row.id, over, figures.calls, figures.percent]
+        arguments.append(figures.in_a_row)
         _, opened = self._shut(keys=keys, args=arguments)
         return bool(opened)
 
@@ -217,8 +222,13 @@ class Gate:
         names = self._keys
         if route:
             self._redis.delete(names.breaker(account, route), names.failures(account, route))
+            self.answered(account, route)
         else:
             self._redis.delete(names.stop(account))
+
+    def answered(self, account: str, route: str) -> None:
+        """Note that a call was answered: failures in a row are counted from the start again."""
+        self._redis.delete(self._keys.streak(account, route))
 
     def _time(self) -> int | str:
         return self._now() if self._now else ""
@@ -228,4 +238,4 @@ def _judged(told: list[Any]) -> Pass:
     verdict, *rest = told
     if verdict == 1:
         return Wait(int(rest[0]), rest[1].decode())
-    return Go(int(rest[0]), probe=bool(rest[1]))
+    return Go(int(rest[0]), probe=bool(rest[1]), failing=bool(rest[2]))

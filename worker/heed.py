@@ -26,6 +26,8 @@ def heed(gate: Gate, row: Row, route: str, limit: int, passed: Go, answer: Answe
         _failed(gate, row, route, passed, answer)
     elif passed.probe:
         gate.resume(row.account, route)
+    elif passed.failing:
+        gate.answered(row.account, route)
     if answer.outcome is Outcome.STOPPED:
         _say("account stopped", row, route, answer.code)
         gate.stop(row.account, answer.code, probe=passed.probe)

@@ -17,6 +17,7 @@ from tests.support.workbench import Workbench
 def bench(redis_url: str, sandbox: Sandbox) -> Workbench:
     # Long enough for what a test does meanwhile, also when the machine stands still for a moment.
     breaker = {"SATYAPAN_BREAKER_CALLS": "4", "SATYAPAN_BREAKER_COOL_DOWN_S": "4"}
+    breaker["SATYAPAN_BREAKER_IN_A_ROW"] = "100"
     waits = {"SATYAPAN_WORKER_BACKOFF_CAP_S": "0.3", "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.3"}
     return Workbench(redis_url, sandbox.root, **breaker, **waits, SATYAPAN_WORKER_PROBE_S="60")
 
@@ -80,6 +81,23 @@ def test_one_verification_that_always_fails_stops_nobody_else(bench: Workbench) 
 
     assert calls(bench) >= 5
     assert good.state is State.DONE
+
+
+def test_at_quiet_times_a_few_failures_in_a_row_are_enough(
+    redis_url: str, sandbox: Sandbox
+) -> None:
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_BREAKER_COOL_DOWN_S="60")
+    failing(bench, 2)
+    answered = bench.once(bench.submit("passport", "good"))
+    bench.vendor.post("faults", route="passport", status=502, times=3)
+    for n in range(3):
+        bench.once(bench.submit("passport", f"in-a-row-{n}"))
+
+    held = bench.once(bench.submit("passport", "after"))
+
+    assert answered.state is State.DONE
+    assert (held.state, held.reason) == (State.ACCEPTED, "vendor/verification_failed")
+    assert calls(bench) == 6
 
 
 def test_a_lower_limit_that_the_vendor_tells_is_kept(bench: Workbench) -> None:

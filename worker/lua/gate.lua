@@ -17,13 +17,15 @@
 --                  wakes these before all others
 --       15 server  hash: id (of the data this server has), durable (1: every write was on disk before
 --                  it was confirmed), until (ms: hold all calls), why; see gate_unsure.lua, mark.lua
+--       16 streak  sorted set: verifications that failed since a call was answered; see gate_shut.lua
 -- ARGV  1 limit (>= 1)  2 window  3 margin  4 horizon  5 longest call (all ms)
 --       6 the gate's name in queues   7 prefix of row keys: the rows to be dealt to are found here.
 --         So this needs a server that holds all keys (no Redis Cluster)
 --       8 now (ms; tests only, empty = this server's clock)
 --       9 row id ("" = only deal)  10 its producer  11 its lane (0 normal, 1 high, 2 low)
 --       12.. with an empty row id: (row id, producer, lane) of rows to register without a claim
--- Returns {0, limit that held, probe} go; probe = 1: a breaker is open and this call tries it
+-- Returns {0, limit that held, probe, failing} go; probe = 1: a breaker is open and this call tries
+--         it; failing = 1: the last call failed, so say if this one is answered
 --         {1, time to come back (ms), why} wait: for a slot, or at the latest then
 --         with an empty row id {1, 0, why, row id, ...}: the rows that were not registered, because
 --         they hold a slot, or are not what may be registered (any more)
@@ -249,7 +251,7 @@ local function go(counts_for)
     redis.call('PEXPIRE', key, 86400000)
   end
   note_queue()
-  return {0, limit, #open > 0 and 1 or 0}
+  return {0, limit, #open > 0 and 1 or 0, redis.call('EXISTS', KEYS[16])}
 end
 
 -- A call can't have been let through in the future, and no ticket is dealt beyond the horizon.

@@ -1,12 +1,15 @@
--- Open a breaker: at once (the account's), or when too many calls fail (the vendor's).
+-- Open a breaker: at once (the account's), or when too many calls fail (the vendor's): too large a
+-- share of many calls, or all of a few in a row.
 --
 -- KEYS[1] breaker  hash: until (ms, next probe), step (ms, wait before it), most (ms), code, since
 -- KEYS[2] failures sorted set: verifications whose last call failed, by when (ms)   } only for a
 -- KEYS[3] slots    sorted set of the calls let through, see gate.lua                } counting one
+-- KEYS[4] streak   sorted set: verifications that failed since a call was answered   }
 -- ARGV    1 code  2 first wait (ms)  3 longest wait (ms)  4 probe: 1 if the failed call was one
 --         5 now (ms; tests only, empty = this server's clock)
 --         6 row id  7 count over (ms)  8 at least so many calls  9 share of failures that is too
---         many, per cent; 6 to 9 for a counting breaker only
+--         many, per cent  10 of fewer calls so many in a row are too many; 6 to 10 for a counting
+--         breaker only
 -- Returns {time (ms) of the next probe or 0 while it is not open, 1 if it was opened just now}.
 -- Calls that were on their way when it opened don't move the probe; the probe itself does.
 -- Failures are counted by verification, so that a single bad one never opens it.
@@ -23,7 +26,10 @@ local function enough()
   redis.call('PEXPIRE', KEYS[2], ARGV[7] + (tonumber(ARGV[5]) and 60000 or 0))
   local failed = redis.call('ZCARD', KEYS[2])
   local calls = math.max(failed, redis.call('ZCOUNT', KEYS[3], '(' .. since, '+inf'))
-  return calls >= tonumber(ARGV[8]) and failed * 100 >= calls * ARGV[9]
+  redis.call('ZADD', KEYS[4], text(now), ARGV[6])
+  redis.call('PEXPIRE', KEYS[4], 3600000)
+  if calls < tonumber(ARGV[8]) then return redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[10]) end
+  return failed * 100 >= calls * ARGV[9]
 end
 
 local known = redis.call('HMGET', breaker, 'until', 'step')
