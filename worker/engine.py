@@ -193,7 +193,14 @@ class _Run:
         route = operation.route(order.role)
         limit = self._tools.limit(route.name, route.per_minute)
         commit = self._tools.ledger.committing(
-            self.row, after, (), self._now(), keep=True, alias="", status_route=_status(operation)
+            self.row,
+            after,
+            (),
+            self._now(),
+            keep=True,
+            alias="",
+            status_route=_status(operation),
+            reading=order.role is Role.STATUS,
         )
         # A read that has to wait keeps what was answered before it and is not stored yet.
         keeps_answer = self._answered and order.role is not Role.CREATE

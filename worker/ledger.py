@@ -130,10 +130,12 @@ class WorkLedger:
         keep: bool,
         alias: str,
         status_route: str = "",
+        reading: bool = False,
     ) -> Ask[Row]:
         """Make the step that `commit` does; what reads its reply raises StaleFence.
 
-        `status_route` is the journey's: the ledger knows how many are open there.
+        `status_route` is the journey's: the ledger knows how many are open there. `reading`: a
+        status read follows, which also serves those who asked for one since the claim.
         """
         if after.generation != before.generation:
             alias = generation_id(after.id, after.generation)
@@ -142,12 +144,13 @@ class WorkLedger:
             after = replace(after, seq=after.seq + 1)
             events.append(write_event(after, change, now))
         until = _open_until(after) if status_route else ""
-        arguments = self._arguments(before, after, events, keep=keep, alias=alias, until=until)
+        journey = [until, int(reading)]
+        arguments = self._arguments(before, after, events, journey, keep=keep, alias=alias)
 
-        def committed(told: list[int]) -> Row:
+        def committed(told: list[Any]) -> Row:
             if not told[0]:
                 raise StaleFence(before.id)
-            return after
+            return _serving(after, *told[3:]) if reading else after
 
         keys = self._keys(before, after, alias, status_route)
         return Ask(self._commit, keys, arguments, committed)
@@ -163,10 +166,10 @@ class WorkLedger:
         before: Row,
         after: Row,
         events: list[bytes],
+        journey: list[int | str],
         *,
         keep: bool,
         alias: str,
-        until: int | str,
     ) -> list[Any]:
         changed = encode(after, self.ledger.ring, before)
         due = after.due if after.state not in SETTLED else 0
@@ -177,7 +180,7 @@ class WorkLedger:
         pairs = [
             part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED
         ]
-        return [*head, 1 if alias else 0, until, len(events), *events, *pairs]
+        return [*head, 1 if alias else 0, *journey, len(events), *events, *pairs]
 
     def _life(self, row: Row) -> int:
         """Keep a finished row for the retention time, and a parked one until a person was there."""
@@ -217,6 +220,12 @@ class WorkLedger:
         """Follow an alias to our id; "" when there is none."""
         raw: bytes = self.ledger.redis.get(self.keys.alias(alias)) or b""
         return raw.decode()
+
+
+def _serving(row: Row, asking: bytes, asks: bytes, evidence: bytes) -> Row:
+    """Return a row that is about to be read with what was asked and claimed since its claim."""
+    row = replace(row, ask="", asking=asking.decode(), asks=int(asks))
+    return replace(row, evidence=evidence.decode())
 
 
 def _open_until(row: Row) -> int:

@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from satyapan.kinds.model import Role
 from tests.support.workbench import Workbench
 from worker.ledger import LEAST_LOOK_MS, MOST_LOOK_MS, WorkLedger
-from worker.rules.model import Answered
 
 AHEAD_MS = 50_000
 
@@ -106,42 +104,6 @@ def test_a_look_that_nobody_waits_for_is_no_ask(
 
     row = bench.row(row_id)
     assert (row.ask, row.asked, row.evidence) == ("", 0, "EXPIRED")
-
-
-def test_an_ask_while_the_row_is_held_is_known_to_the_next_claim(
-    bench: Workbench, ledger: WorkLedger, row_id: str
-) -> None:
-    ledger.ledger.redis.hset(ledger.keys.row(row_id), mapping={"due": 1, "looked": 1})
-    claim = ledger.claim(row_id)
-    assert claim is not None
-
-    ledger.hint(row_id, asked=True)
-    ledger.commit(claim.row, claim.row, (), claim.now, keep=False, alias="")
-
-    assert bench.row(row_id).ask == "first"
-
-
-def test_a_read_answers_the_ask_and_one_that_comes_meanwhile_is_kept(
-    bench: Workbench, ledger: WorkLedger, row_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The vendor still says "pending"; while it answers somebody asks once more."""
-    looked(bench, row_id, ago_ms=LEAST_LOOK_MS)
-    ledger.hint(row_id, asked=True)
-    seen = []
-
-    def ask_meanwhile(answered: Answered) -> Answered:
-        if answered.role is Role.STATUS:
-            seen.append(bench.row(row_id))
-            ledger.hint(row_id, asked=True)
-        return answered
-
-    monkeypatch.setattr("worker.engine.Answered", lambda *parts: ask_meanwhile(Answered(*parts)))
-    bench.once(row_id)
-
-    (during,), after = seen, bench.row(row_id)
-    assert (during.ask, during.asks) == ("", 1)
-    assert (after.ask, after.asks) == ("again", 1)
-    assert after.due <= now_ms(bench) + LEAST_LOOK_MS
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,14 @@
 -- ARGV[5] life, ms: the row is kept so long from now; 0 for ever
 -- ARGV[6] events live, ms     ARGV[7] channel      ARGV[8] write the alias (1 or 0)
 -- ARGV[9] this journey is open until then, ms; 0 when it isn't; "" for what is no journey
--- ARGV[10] number of events   ARGV[11..] events, then field, value pairs ("" removes a field)
+-- ARGV[10] 1 when the vendor is asked next how the journey stands (a status read), else 0
+-- ARGV[11] number of events   ARGV[12..] events, then field, value pairs ("" removes a field)
 --
--- Returns {1, now, number of open journeys}, or {0, now, 0} when the fence is not ours any more.
+-- A status read answers everything that was asked for before it is sent, also what was asked for
+-- since the claim: such an ask is counted as served, and its hint is dropped. An ask that comes
+-- later is kept, and brings the next look forward to the time that hint.lua found.
+-- Returns {1, now, number of open journeys}, before a status read also its ask, the number of asks
+-- and what a webhook claimed, as they are stored now; {0, now, 0} when the fence is not ours any more.
 -- Giving a claim back again, because the reply was lost, changes nothing: {1, now, 0}.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -25,13 +30,14 @@ elseif not held[2] then
   return {1, now, 0}
 end
 
-local id = ARGV[1]
-local events = tonumber(ARGV[10])
+local id, reading = ARGV[1], ARGV[10] == '1'
+local events = tonumber(ARGV[11])
+local asked = redis.call('HMGET', KEYS[1], 'ask', 'asks', 'hinted')
 local set, gone = {'updated', now}, {}
-for i = 11 + events, #ARGV, 2 do
+for i = 12 + events, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     gone[#gone + 1] = ARGV[i]
-  else
+  elseif ARGV[i] ~= 'ask' or asked[1] ~= 'first' then
     set[#set + 1] = ARGV[i]
     set[#set + 1] = ARGV[i + 1]
   end
@@ -46,9 +52,9 @@ if keep then
 else
   gone[#gone + 1] = 'lease'
   gone[#gone + 1] = 'crashes'
-  -- A hint that came while the row was claimed brings the next look forward.
-  if redis.call('HDEL', KEYS[1], 'hinted') == 1 and due > now then
-    due = math.min(due, now + 1000)
+  if asked[3] then
+    gone[#gone + 1] = 'hinted'
+    if due > 0 then due = math.min(due, asked[3]) end
   end
   set[#set + 1] = 'due'
   set[#set + 1] = due
@@ -62,6 +68,12 @@ redis.call('HSET', KEYS[1], unpack(set))
 if #gone > 0 then
   redis.call('HDEL', KEYS[1], unpack(gone))
 end
+if reading then
+  redis.call('HDEL', KEYS[1], 'ask', 'hinted')
+  if asked[1] then
+    redis.call('HSET', KEYS[1], 'asking', asked[1], 'asks', (asked[2] or 0) + 1)
+  end
+end
 
 if KEYS[3] ~= KEYS[4] then
   redis.call('ZREM', KEYS[3], id)
@@ -70,7 +82,7 @@ redis.call('ZADD', KEYS[4], now, id)
 if ARGV[8] == '1' then
   redis.call('SET', KEYS[6], id)
 end
-for i = 11, 10 + events do
+for i = 12, 11 + events do
   redis.call('XADD', KEYS[5], 'MINID', '~', now - ARGV[6], '*', 'event', ARGV[i])
 end
 if tonumber(ARGV[5]) > 0 then
@@ -89,5 +101,9 @@ if ARGV[9] ~= '' then
   -- What a lost second of Redis left behind isn't counted for ever.
   redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - 86400000)
   open = redis.call('ZCARD', KEYS[7])
+end
+if reading then
+  local row = redis.call('HMGET', KEYS[1], 'asking', 'asks', 'evidence')
+  return {1, now, open, row[1] or '', row[2] or '0', row[3] or ''}
 end
 return {1, now, open}

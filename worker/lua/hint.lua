@@ -12,7 +12,8 @@
 -- Returns the time (ms) of the next look, or 0 when there is nothing to look at.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence', 'last_ask')
+local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence', 'last_ask',
+  'hinted')
 local due = tonumber(row[2] or '0')
 if due == 0 or (row[1] ~= 'PENDING' and row[1] ~= 'UNKNOWN') then
   return 0
@@ -37,11 +38,13 @@ if most > 0 then
     redis.call('HSET', KEYS[1], 'ask', asks == 0 and 'first' or 'again')
   end
 end
+local soon = math.max(now, looked + wait)
 if tonumber(row[3] or '0') > now then
-  redis.call('HSET', KEYS[1], 'hinted', '1')
+  -- Somebody holds the row; commit.lua uses this when it is given back.
+  redis.call('HSET', KEYS[1], 'hinted', math.min(soon, tonumber(row[9] or soon)))
   return 0
 end
-due = math.min(due, math.max(now, looked + wait))
+due = math.min(due, soon)
 redis.call('HSET', KEYS[1], 'due', due)
 redis.call('ZADD', KEYS[2], due, ARGV[1])
 return due

@@ -1,0 +1,200 @@
+"""Hints that come while a worker holds the row: what the read under way answers, and what it can't.
+
+A run claims the row, makes it SENT, reads the vendor's status, and commits what that says. A hint
+before SENT is older than the read, so the read answers it. A hint after SENT may be about news that
+the read doesn't show, so it brings about another read, at the time that the thinning allows.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from satyapan.points import ANSWERED, CLAIMED, SENT
+from satyapan.records import Row
+from tests.support.workbench import Workbench
+from worker.ledger import LEAST_LOOK_MS, MOST_LOOK_MS
+
+POLL_MS = 600_000
+
+
+@pytest.fixture
+def bench(redis_url: str, sandbox: Any) -> Workbench:
+    """Polls are ten minutes apart: what is due before was asked for."""
+    seconds = str(POLL_MS // 1000)
+    polls = {f"SATYAPAN_WORKER_POLL_{name}_S": seconds for name in ("MIN", "MAX")}
+    return Workbench(redis_url, sandbox.root, **polls)
+
+
+@pytest.fixture
+def row_id(bench: Workbench) -> str:
+    """A journey whose poll is due."""
+    found = bench.submit("digilocker")
+    bench.once(found)
+    write(bench, found, due=1)
+    return found
+
+
+def write(bench: Workbench, row_id: str, **fields: Any) -> None:
+    redis, key = bench.parts.ledger.ledger.redis, bench.parts.ledger.keys.row(row_id)
+    redis.hset(key, mapping=fields)
+
+
+def now_ms(bench: Workbench) -> int:
+    seconds, micros = bench.parts.ledger.ledger.redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+@pytest.fixture
+def run(
+    bench: Workbench, row_id: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Row, Row]]:
+    """Run the row once with a hint at some points; return it as it was during the read and after.
+
+    A point's value is what a webhook claims, or "" for a person.
+    """
+
+    def run(**hints: str) -> tuple[Row, Row]:
+        during = list[Row]()
+
+        def reach(point: str) -> None:
+            if point in hints:
+                bench.parts.ledger.hint(row_id, hints[point], asked=True)
+            if point == SENT:
+                during.append(bench.row(row_id))
+
+        monkeypatch.setattr("worker.engine.reach", reach)
+        bench.once(row_id)
+        return during[0], bench.row(row_id)
+
+    return run
+
+
+def asked_before(bench: Workbench, row_id: str, ask: str, asks: int) -> None:
+    """Note that the read that is due was asked for, after so many others."""
+    write(bench, row_id, ask=ask, asks=asks, asked=1, last_ask=now_ms(bench), due=1)
+
+
+@pytest.mark.parametrize("ask", ["", "first", "again"])
+def test_a_read_answers_what_was_asked_between_claim_and_sent(
+    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
+) -> None:
+    """One read for both: the ask that made it due, if it was none of the polls, and the new one."""
+    if ask:
+        asked_before(bench, row_id, ask, 3)
+
+    during, after = run(**{CLAIMED: ""})
+
+    assert (during.ask, during.asking, during.asks) == ("", ask or "first", 4 if ask else 1)
+    assert (after.ask, after.asking, after.asks) == ("", "", 4 if ask else 1)
+    assert after.due - now_ms(bench) > POLL_MS // 2, "the next look is a poll"
+
+
+@pytest.mark.parametrize("ask", ["", "again"])
+def test_news_between_claim_and_sent_begin_the_asks_again(
+    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
+) -> None:
+    asked_before(bench, row_id, ask or "again", 6)
+    if not ask:
+        bench.parts.ledger.ledger.redis.hdel(bench.parts.ledger.keys.row(row_id), "ask")
+
+    during, after = run(**{CLAIMED: "AUTHENTICATED"})
+
+    assert (during.asking, during.asks, during.evidence) == ("first", 1, "AUTHENTICATED")
+    assert (after.ask, after.asks) == ("", 1)
+    again = bench.parts.ledger.hint(row_id, asked=True)
+    assert again == during.looked + 2 * LEAST_LOOK_MS
+
+
+def test_a_read_knows_what_a_webhook_claimed_between_claim_and_sent(
+    row_id: str, run: Callable[..., tuple[Row, Row]]
+) -> None:
+    """The vendor's reads never say FAILED: the read says "pending", the webhook decides."""
+    _, after = run(**{CLAIMED: "FAILED"})
+
+    assert (after.state, after.reason) == ("FAILED", "webhook/failed")
+
+
+@pytest.mark.parametrize(("asks", "wait"), [(0, 2), (2, 8), (5, 60), (9, 60)])
+def test_an_ask_during_the_read_is_kept_and_thinned(
+    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], asks: int, wait: int
+) -> None:
+    asked_before(bench, row_id, "again", asks)
+
+    during, after = run(**{ANSWERED: ""})
+
+    assert (during.ask, during.asks) == ("", asks + 1)
+    assert (after.ask, after.asks) == ("again", asks + 1)
+    assert after.due == during.looked + wait * LEAST_LOOK_MS
+    assert wait * LEAST_LOOK_MS <= MOST_LOOK_MS
+
+
+def test_an_ask_during_a_poll_is_the_first(
+    row_id: str, run: Callable[..., tuple[Row, Row]]
+) -> None:
+    during, after = run(**{ANSWERED: ""})
+
+    assert (after.ask, after.asks, after.due) == ("first", 0, during.looked + LEAST_LOOK_MS)
+
+
+def test_only_the_later_of_two_asks_brings_about_another_read(
+    row_id: str, run: Callable[..., tuple[Row, Row]]
+) -> None:
+    during, after = run(**{CLAIMED: "", ANSWERED: ""})
+
+    assert (during.ask, during.asks) == ("", 1)
+    assert (after.ask, after.asks) == ("again", 1)
+    assert after.due == during.looked + 2 * LEAST_LOOK_MS
+
+
+def test_of_the_asks_during_a_read_the_soonest_counts(
+    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]]
+) -> None:
+    """A person reloads the page, a webhook brings news, the person reloads once more."""
+    asked_before(bench, row_id, "again", 5)
+
+    def reloaded(point: str) -> None:
+        for claimed in ("", "AUTHENTICATED", "") if point == ANSWERED else ():
+            bench.parts.ledger.hint(row_id, claimed, asked=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.engine.reach", reloaded)
+        bench.once(row_id)
+
+    after = bench.row(row_id)
+    assert (after.ask, after.due) == ("first", after.looked + LEAST_LOOK_MS)
+
+
+@pytest.mark.parametrize("point", [CLAIMED, ANSWERED])
+@pytest.mark.parametrize("ask", ["", "first", "again"])
+def test_a_read_without_an_answer_leaves_the_ask(
+    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], point: str, ask: str
+) -> None:
+    if ask:
+        asked_before(bench, row_id, ask, 3)
+    bench.vendor.post("faults", route="digilocker_status", status=502)
+
+    during, after = run(**{point: "AUTHENTICATED"})
+
+    assert (after.ask, after.asking) == ("first", "")
+    assert after.due <= during.looked + 2 * LEAST_LOOK_MS
+
+
+def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
+    bench: Workbench, row_id: str
+) -> None:
+    ledger = bench.parts.ledger
+    write(bench, row_id, looked=now_ms(bench))
+    claim = ledger.claim(row_id)
+    assert claim is not None
+
+    ledger.hint(row_id, asked=True)
+    later = claim.now + POLL_MS
+    ledger.commit(claim.row, replace(claim.row, due=later), (), claim.now, keep=False, alias="")
+
+    row = bench.row(row_id)
+    assert (row.ask, row.due) == ("first", row.looked + LEAST_LOOK_MS)
+    redis, keys = ledger.ledger.redis, ledger.keys
+    assert redis.zscore(keys.due, row_id) == row.due
+    assert not redis.hexists(keys.row(row_id), "hinted")
