@@ -110,6 +110,39 @@ def test_two_who_deal_at_once_deal_each_slot_once(house: Gatehouse) -> None:
     assert all(first < second for first, second in pairwise(slots))
 
 
+def test_rows_that_ended_in_front_of_a_lane_hold_nobody_up(house: Gatehouse) -> None:
+    """Thousands can end at once, when their deadline passes."""
+    ended = backlog_that_ends(house, 900)
+    house.ask("alive")
+    for name in ended:
+        house.due(name, 0)
+    house.now += SPAN
+
+    assert house.dealt() == ["alive"]
+
+
+def test_one_script_removes_about_a_thousand_rows_that_ended(house: Gatehouse) -> None:
+    ended = backlog_that_ends(house, 3000)
+    house.ask("alive")
+    for name in ended:
+        house.due(name, 0)
+    house.now += SPAN
+    lane, left = KEYS.queue("main", ROUTE, "normal"), [3001]
+
+    while not house.dealt():
+        left.append(house.client.zcard(lane))
+
+    assert left == [3001, 3001 - 1024, 3001 - 2 * 1024]
+
+
+def backlog_that_ends(house: Gatehouse, count: int) -> list[str]:
+    """Let so many wait who will have ended when they are dealt to."""
+    names = [f"a{n}" for n in range(count)]
+    for name in names:
+        house.ask(name)
+    return names
+
+
 @pytest.mark.parametrize("late", [0, 30, 120])
 def test_a_backlog_uses_nearly_all_of_the_quota(house: Gatehouse, late: int) -> None:
     for n in range(200):
