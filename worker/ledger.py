@@ -158,7 +158,7 @@ class WorkLedger:
     def _keys(self, before: Row, after: Row, alias: str, status_route: str) -> list[str]:
         row, keys = self.keys.row(after.id), self.keys
         indexes = [keys.index(before.state), keys.index(after.state)]
-        others = [keys.alias(alias), keys.open(after.account, status_route)]
+        others = [keys.alias(alias), keys.open(after.account, status_route), keys.slot_due]
         return [row, keys.due, *indexes, keys.events(after.reply_to), *others]
 
     def _arguments(
@@ -199,7 +199,7 @@ class WorkLedger:
         return self._hinted(verification_id, [0, 0, ""])
 
     def _hinted(self, verification_id: str, arguments: list[Any]) -> int:
-        keys = [self.keys.row(verification_id), self.keys.due]
+        keys = [self.keys.row(verification_id), self.keys.due, self.keys.slot_due]
         return int(self._hint(keys=keys, args=[verification_id, *arguments]))
 
     def acquire(self, resource: str, expected: str, row: Row) -> str:

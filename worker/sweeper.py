@@ -102,23 +102,31 @@ class Sweep:
     def _sort_all(self) -> int:
         """Register or wake what is due; return when (ms) to look again.
 
-        While the queue is long, what was claimed before is looked at again a moment later. What
-        was never sent, and can go now, doesn't stand behind that queue.
+        While the queue is long, what was claimed before comes back later, spread over some seconds,
+        so that thousands of such rows cost little and hide nothing that becomes due behind them.
         """
         for _ in range(_MOST_BATCHES):
             crowded = self._crowded(RUN)
-            found = self._triage.take(self._batch, _LATER_MS if crowded else PATIENCE_MS)
-            self._note(RUN, bool(found.claim))
-            claim = () if crowded else found.claim
-            if not (self._send(RUN_SLOT, self._with_room(found.fresh)) and self._send(RUN, claim)):
+            rest, spread = (_LATER_MS, PATIENCE_MS - _LATER_MS) if crowded else (0, 0)
+            found = self._triage.take(self._batch, rest or PATIENCE_MS, spread)
+            self._note(RUN, bool(found.claim or found.fresh))
+            task = self._queue_for(found.fresh, crowded=crowded)
+            fresh, claim = found.fresh if task else (), () if crowded else found.claim
+            if not (self._send(task, fresh) and self._send(RUN, claim)):
                 return _LATER_MS
             if found.taken < self._batch:
-                return found.next_in or PATIENCE_MS
-        return 0
+                return max(rest, found.next_in or PATIENCE_MS)
+        return rest
 
-    def _with_room(self, fresh: tuple[str, ...]) -> tuple[str, ...]:
-        """Leave for later what the queue of slots has no room for."""
-        return fresh if fresh and self._queued(RUN_SLOT) < ENOUGH else ()
+    def _queue_for(self, fresh: tuple[str, ...], *, crowded: bool) -> str:
+        """Choose where to wake what was never sent; empty: nowhere, it is due again soon.
+
+        The queue of slots, if nobody waits there: what was never sent doesn't stand behind a long
+        queue, and holds up those whose slot has come by one batch at most.
+        """
+        if fresh and self._queued(RUN_SLOT):
+            return "" if crowded else RUN
+        return RUN_SLOT
 
     def _crowded(self, task: str) -> bool:
         """Tell whether the queue is long; while nothing is due nobody has to ask."""

@@ -77,13 +77,15 @@ class Triage:
         """
         self._gate.deal()
 
-    def take(self, most: int, patience_ms: int) -> Sorted:
+    def take(self, most: int, patience_ms: int, spread_ms: int = 0) -> Sorted:
         """Sort what is due, at most so many; they are due again after `patience_ms`.
+
+        Those that have to be claimed come back up to `spread_ms` later still, one after the other.
 
         Raises:
             redis.RedisError: nothing is lost; sort again later.
         """
-        return self._sorted([patience_ms, most])
+        return self._sorted([patience_ms, spread_ms, most])
 
     def leave_out(self, ids: Sequence[str]) -> Sequence[str]:
         """Return the ids of a message that have to be run now; register those that only wait."""
@@ -91,7 +93,7 @@ class Triage:
         left: list[str] = []
         try:
             for start in range(0, len(raws), _BATCH):
-                found = self._sorted([0, 0, *raws[start : start + _BATCH]])
+                found = self._sorted([0, 0, 0, *raws[start : start + _BATCH]])
                 left += [*found.claim, *found.fresh]
         except RedisError:
             return ids  # their runs find out, and say so for each

@@ -71,6 +71,13 @@ def run(
     return run
 
 
+def woken_first_at(bench: Workbench, row_id: str) -> float | None:
+    """Return when the row is woken with the holders of slots."""
+    ledger = bench.parts.ledger
+    found: float | None = ledger.ledger.redis.zscore(ledger.keys.slot_due, row_id)
+    return found
+
+
 def asked_before(bench: Workbench, row_id: str, ask: str, asks: int) -> None:
     """Note that the read that is due was asked for, after so many others."""
     write(bench, row_id, ask=ask, asks=asks, asked=1, last_ask=now_ms(bench), due=1)
@@ -89,6 +96,7 @@ def test_a_read_answers_what_was_asked_between_claim_and_sent(
     assert (during.ask, during.asking, during.asks) == ("", ask or "first", 4 if ask else 1)
     assert (after.ask, after.asking, after.asks) == ("", "", 4 if ask else 1)
     assert after.due - now_ms(bench) > POLL_MS // 2, "the next look is a poll"
+    assert woken_first_at(bench, row_id) is None
 
 
 @pytest.mark.parametrize("ask", ["", "again"])
@@ -127,6 +135,7 @@ def test_an_ask_during_the_read_is_kept_and_thinned(
     assert (during.ask, during.asks) == ("", asks + 1)
     assert (after.ask, after.asks) == ("again", asks + 1)
     assert after.due == during.looked + wait * LEAST_LOOK_MS
+    assert woken_first_at(bench, row_id) == after.due
     assert wait * LEAST_LOOK_MS <= MOST_LOOK_MS
 
 
@@ -179,6 +188,7 @@ def test_a_read_without_an_answer_leaves_the_ask(
 
     assert (after.ask, after.asking) == ("first", "")
     assert after.due <= during.looked + 2 * LEAST_LOOK_MS
+    assert woken_first_at(bench, row_id) == after.due
 
 
 def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(

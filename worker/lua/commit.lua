@@ -5,6 +5,7 @@
 -- KEYS[4] index of the new state                  KEYS[5] results stream
 -- KEYS[6] alias (pointer from something the vendor sends to this id)
 -- KEYS[7] open journeys of a status route: sorted set of ids by their deadline
+-- KEYS[8] slot-due: a status read that somebody waits for is woken with the holders of slots
 -- ARGV[1] id              ARGV[2] fence
 -- ARGV[3] lease, ms: keep the claim for so long; 0 gives it back
 -- ARGV[4] due, ms; 0 when the row is settled or parked
@@ -67,6 +68,9 @@ end
 redis.call('HSET', KEYS[1], unpack(set))
 if #gone > 0 then
   redis.call('HDEL', KEYS[1], unpack(gone))
+end
+if ARGV[9] ~= '' and tonumber(ARGV[3]) == 0 and due > 0 and redis.call('HEXISTS', KEYS[1], 'ask') == 1 then
+  redis.call('ZADD', KEYS[8], due, id)
 end
 if reading then
   redis.call('HDEL', KEYS[1], 'ask', 'hinted')

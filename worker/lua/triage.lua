@@ -4,20 +4,21 @@
 -- KEYS[1] due-index   KEYS[2] queues: names of the gates where rows wait, to their limits
 -- ARGV[1] prefix of row keys (so this needs a server that holds all keys)
 -- ARGV[2] patience, ms: what is taken from the due-index comes back then if its wake-up is lost
--- ARGV[3] take at most so many from the due-index; 0: sort ARGV[4..]
--- ARGV[4..] ids
+-- ARGV[3] those that are to be claimed come back up to so many ms later than the others, spread
+-- ARGV[4] take at most so many from the due-index; 0: sort ARGV[5..]
+-- ARGV[5..] ids
 --
 -- Returns {now, time of the next one in the due-index or 0, {gate, ...}, {id, ...}, {id, kind,
 -- vendor, account, producer, priority, ...}}: gates where rows wait; rows to be claimed; rows that
 -- were never sent and are held by nobody, which a gate may register without a claim.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local index, most = KEYS[1], tonumber(ARGV[3])
+local index, most = KEYS[1], tonumber(ARGV[4])
 local ids = {}
 if most > 0 then
   ids = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, most)
 end
-for at = 4, #ARGV do ids[#ids + 1] = ARGV[at] end
+for at = 5, #ARGV do ids[#ids + 1] = ARGV[at] end
 
 local FIELDS = {'state', 'due', 'lease', 'attempts', 'deadline', 'parent', 'kind', 'vendor',
   'account', 'reply_to', 'priority'}
@@ -30,14 +31,16 @@ for _, id in ipairs(ids) do
   elseif math.max(lease, due) > now then
     redis.call('ZADD', index, lease > now and lease or due, id)
   else
-    if most > 0 then redis.call('ZADD', index, now + ARGV[2], id) end
+    local back = now + ARGV[2]
     if row[1] == 'ACCEPTED' and lease == 0 and tonumber(row[4] or 0) == 0 and not row[6]
         and tonumber(row[5] or 0) > now then
       fresh[#fresh + 1] = id
       for at = 7, 11 do fresh[#fresh + 1] = row[at] or '' end
     else
       claim[#claim + 1] = id
+      back = back + math.floor(ARGV[3] * #claim / #ids)
     end
+    if most > 0 then redis.call('ZADD', index, back, id) end
   end
 end
 local following = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
