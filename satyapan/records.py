@@ -73,6 +73,8 @@ class Row:
     due: int = 0
     deadline: int = 0
     looked: int = 0
+    found_open: int = 0
+    """When the last status read was sent whose answer said that the journey is still open."""
     ask: str = ""
     """How the next status read was asked for: "first" or "again"; empty for a poll."""
     asking: str = ""

@@ -13,7 +13,7 @@ from tests.support.turns import KINDS, NOW, POLICY, answered, journey, row, sent
 from worker.answer import Outcome
 from worker.decide import decide
 from worker.lane import Lane
-from worker.rules.model import Call, Emit, Held, Woken
+from worker.rules.model import Answered, Call, Emit, Held, Woken
 
 
 class TestDigilocker:
@@ -242,7 +242,8 @@ class TestPolls:
 
     def test_what_was_pending_after_its_links_life_expires_without_a_read(self) -> None:
         late = NOW + 4_200_000
-        read = journey(looked=late - 3_600_000)
+        link_ended = late - 3_600_000
+        read, _ = turn(journey(looked=link_ended), status("PENDING"), now=link_ended + 900)
 
         after, effects = turn(read, Woken(), now=late)
 
@@ -250,19 +251,52 @@ class TestPolls:
         assert effects == (Emit("expired"),)
 
     @pytest.mark.parametrize(
+        "event",
+        [
+            Held(NOW + 10**9, "quota"),
+            Held(NOW + 10**9, "vendor/http_502"),
+            answered(Outcome.UNKNOWN, Role.STATUS, http=502, code="http_502"),
+            answered(Outcome.THROTTLED, Role.STATUS, http=429, code="http_429"),
+        ],
+    )
+    def test_a_look_that_was_held_or_failed_does_not_make_it_less_certain(
+        self, event: Held | Answered
+    ) -> None:
+        late = NOW + 4_200_000
+        read, _ = turn(journey(looked=late - 10_000), status("PENDING"), now=late - 9_000)
+
+        looking, _ = turn(read, Woken(), now=late - 5_000)
+        held, _ = turn(looking if isinstance(event, Answered) else read, event, now=late - 4_000)
+        after, effects = turn(held, Woken(), now=late)
+
+        assert (after.state, after.reason) == (State.EXPIRED, "vendor_deadline")
+        assert effects == (Emit("expired"),)
+
+    def test_a_look_that_was_sent_in_time_and_answered_late_is_not_certain(self) -> None:
+        """The vendor may have looked before the link's life was over."""
+        late = NOW + 4_200_000
+        link_ended = late - 3_600_000
+        read, _ = turn(journey(looked=link_ended - 1), status("PENDING"), now=link_ended + 900)
+
+        _, effects = turn(read, Woken(), now=late)
+
+        assert [type(each) for each in effects] == [Call]
+
+    @pytest.mark.parametrize(
         "changes",
         [
-            {"looked": NOW + 4_200_000 - 3_600_001},
+            {"found_open": NOW + 4_200_000 - 3_600_001},
+            {"found_open": 0, "looked": NOW + 4_200_000 - 1},
             {"evidence": "AUTHENTICATED"},
             {"evidence": "CONSENT_DENIED"},
             {"ask": "first"},
             {"status": "?"},
-            {"reason": "http_502"},
+            {"misses": 1},
         ],
     )
     def test_where_that_is_not_certain_the_vendor_is_asked(self, changes: dict[str, Any]) -> None:
         late = NOW + 4_200_000
 
-        _, effects = turn(journey(**{"looked": late - 1, **changes}), Woken(), now=late)
+        _, effects = turn(journey(**{"found_open": late - 1, **changes}), Woken(), now=late)
 
         assert [type(each) for each in effects] == [Call]

@@ -74,6 +74,8 @@ def journeys() -> Iterator[tuple[str, Row]]:
     yield "pending", journey(reference="r", tries=2)
     yield "pending, polled long", journey(tries=30)
     yield "pending, deadline over", replace(journey(), deadline=NOW)
+    known = journey(looked=NOW - 300, found_open=NOW - 1000, reason="quota")
+    yield "pending, deadline over, found open late", replace(known, deadline=NOW)
     yield "pending, long over", replace(journey(), deadline=NOW - HOUR)
     for word in ("AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED"):
         late = replace(journey(evidence=word), deadline=NOW - HOUR)
@@ -179,7 +181,7 @@ def outcome_of(of: Row, event: Event, policy: str) -> str:
 
 def short(name: str, value: Any) -> str:
     """Write a value; times as they stand to now."""
-    if name in {"due", "deadline", "looked"} and value:
+    if name in {"due", "deadline", "looked", "found_open"} and value:
         return f"now{value - NOW:+d}"
     if isinstance(value, tuple):
         return str([str(part).replace(str(NOW), "now") for part in value])

@@ -95,7 +95,7 @@ def renew(row: Row, why: str, turn: Turn) -> Decision:
     row = replace(row, generation=number, generations=(*row.generations, record))
     row = replace(row, state=State.ACCEPTED, reason=why, due=turn.now, status="", reference="")
     row = replace(row, attempts=0, doubts=0, misses=0, tries=0, evidence="", link="")
-    row = replace(row, ask="", asking="", asks=0, asked=0)
+    row = replace(row, ask="", asking="", asks=0, asked=0, found_open=0)
     return row, (Emit("reissued"),)
 
 

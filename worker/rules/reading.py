@@ -51,7 +51,7 @@ def _still_open(row: Row, turn: Turn) -> Decision:
         return _by_evidence(row, turn)
     if turn.now >= row.deadline:
         return settle(row, State.EXPIRED, "vendor_deadline")
-    row = replace(row, tries=row.tries + 1)
+    row = replace(row, tries=row.tries + 1, found_open=row.looked)
     return rest(row, min(turn.next_poll(row.tries), row.deadline), ""), ()
 
 
@@ -115,15 +115,15 @@ def too_late(row: Row, turn: Turn) -> Decision:
 
 
 def surely_expired(row: Row, turn: Turn) -> bool:
-    """Tell whether no read can say more: all data is gone, and nobody had acted in time.
+    """Return True if no read can say more: all data is gone, and nobody had acted in time.
 
-    The last read was answered "pending" after the link's life was over, so nobody can act any more;
-    and no webhook says otherwise.
+    A read that was sent after the link's life was over was answered "pending", so nobody can act
+    any more; and neither a webhook nor a later answer says otherwise.
     """
     link_ended = row.deadline - turn.operation.data_life_s * 1000
     pending = turn.operation.words.get(row.status) is State.PENDING
-    answered = row.looked >= link_ended and not row.reason  # a failed read leaves its code there
-    return pending and answered and not (row.evidence or row.ask or row.asking)
+    doubted = row.evidence or row.ask or row.asking or row.misses
+    return pending and row.found_open >= link_ended and not doubted
 
 
 def _by_evidence(row: Row, turn: Turn) -> Decision:
