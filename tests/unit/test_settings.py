@@ -153,6 +153,7 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
         ("QUOTA_WINDOW_S", "0"),
         ("WORKER_POOL", "gevent"),
         ("WORKER_CONCURRENCY", "0"),
+        ("WORKER_SWEEP_BATCH", "1001"),
         ("WORKER_LOST_ANSWER", f"passport={CANARY}"),
         ("WORKER_LOST_ANSWER", f"{CANARY}=park"),
         ("CALLBACKS_PUBLIC_URL", f"http://{CANARY}.example"),
