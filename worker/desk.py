@@ -170,8 +170,13 @@ class Desk:
         return claim
 
     def _commit(self, claim: Claim, after: Row, changes: list[str]) -> None:
+        status = self.kinds[after.kind].operation(after.vendor).status
+        route = status.name if status else ""
+        commit = self.ledger.committing(
+            claim.row, after, changes, claim.now, keep=False, alias="", status_route=route
+        )
         try:
-            self.ledger.commit(claim.row, after, changes, claim.now, keep=False, alias="")
+            commit.now()
         except StaleFence as stale:
             text = f"{after.id} was taken by somebody else meanwhile; nothing was changed"
             raise Refused(text) from stale

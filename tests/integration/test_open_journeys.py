@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.workbench import Workbench
+from worker.desk import Desk
+
+HOUR, DAY = 3_600_000, 86_400_000
 
 
 @pytest.fixture
@@ -41,6 +44,32 @@ def test_open_journeys_are_counted_until_they_end(bench: Workbench) -> None:
 
     assert bench.look(ids[0]).state == "DENIED"
     assert opened(bench) == 2
+
+
+def test_a_parked_journey_is_open_again_once_it_is_redriven(bench: Workbench) -> None:
+    parts, row_id = bench.parts, begun(bench, "k")
+    fields = {"crashes": parts.policy.max_crashes, "due": 1}
+    parts.ledger.ledger.redis.hset(parts.ledger.keys.row(row_id), mapping=fields)
+    assert bench.once(row_id).reason == "workers_lost"
+    assert opened(bench) == 0
+
+    desk = Desk(parts.ledger, parts.ingest._inbox, parts.kinds, parts.policy, bench.wake, "asha")
+    desk.redrive(row_id)
+
+    assert opened(bench) == 1
+
+
+def test_what_redis_lost_track_of_is_not_counted_for_ever(bench: Workbench) -> None:
+    """A journey that ended without Redis knowing leaves the count a day after its deadline."""
+    redis, keys = bench.parts.ledger.ledger.redis, bench.parts.ledger.keys
+    now = int(redis.time()[0]) * 1000
+    known = {"yesterday's": now - DAY - 5_000, "today's": now - DAY + HOUR}
+    redis.zadd(keys.open("main", "digilocker-status"), known)
+
+    row_id = begun(bench, "k")
+
+    left = redis.zrange(keys.open("main", "digilocker-status"), 0, -1)
+    assert left == [b"today's", row_id.encode()]
 
 
 def test_the_more_are_open_the_later_is_each_polled(bench: Workbench) -> None:
