@@ -70,6 +70,50 @@ class TestLowLane:
         assert isinstance(house.ask("poll-0", lane=Lane.HIGH), Go)
         assert house.slot("poll-0") == 0
 
+    @pytest.mark.parametrize("early", [True, False])
+    def test_polls_get_a_place_back_that_was_used_by_a_read_that_was_asked_for(
+        self, house: Gatehouse, early: bool
+    ) -> None:
+        house.fill()
+        polls(house, 2)
+        house.now = START + SPAN - HORIZON
+        assert house.dealt() == ["poll-0"]
+        assert house.client.zcard(KEYS.low("main", ROUTE)) == 1
+        if early:
+            house.limit += 1
+        else:
+            house.now = house.slot("poll-0")
+
+        assert isinstance(house.ask("poll-0", lane=Lane.HIGH), Go)
+
+        polls_left = house.client.zrange(KEYS.low("main", ROUTE), 0, -1)
+        assert not [one for one in polls_left if one.startswith(b"poll-0")]
+
+    def test_a_poll_that_used_its_slot_has_one_place_in_the_half(self, house: Gatehouse) -> None:
+        house.fill()
+        polls(house, 1)
+        house.now = START + SPAN - HORIZON
+        assert house.dealt() == ["poll-0"]
+        house.now = house.slot("poll-0") + 20
+
+        assert isinstance(house.ask("poll-0", lane=Lane.LOW), Go)
+
+        assert house.client.zcard(KEYS.low("main", ROUTE)) == 1
+
+    def test_who_goes_before_its_slot_leaves_room_for_the_slots_of_others(
+        self, house: Gatehouse
+    ) -> None:
+        house.fill()
+        for name, lane in (("asked", Lane.HIGH), ("a", Lane.NORMAL), ("b", Lane.NORMAL)):
+            house.ask(name, lane=lane)
+        house.now = START + SPAN - 10
+        assert house.dealt() == ["asked", "a", "b"]
+
+        house.limit = 12  # the ten of this window and the slots of "a" and "b"
+        assert not isinstance(house.ask("asked", lane=Lane.HIGH), Go)
+        house.limit = 13
+        assert isinstance(house.ask("asked", lane=Lane.HIGH), Go)
+
     def test_of_ten_slots_one_at_least_is_a_polls(self, house: Gatehouse) -> None:
         house.fill()
         polls(house, 50)
@@ -81,6 +125,19 @@ class TestLowLane:
         found = [name.startswith("poll") for name in called]
         assert 4 <= sum(found) <= 6
         assert found[9], called
+
+    def test_of_forty_slots_nine_are_normal_while_all_lanes_wait(self, house: Gatehouse) -> None:
+        house.fill()
+        for n in range(40):
+            for lane in Lane:
+                house.ask(f"{lane.name}-{n}", lane=lane)
+
+        called = house.play(6 * SPAN)[:40]
+
+        shares = [
+            sum(name.startswith(lane) for name in called) for lane in ("HIGH", "NORMAL", "LOW")
+        ]
+        assert shares == [27, 9, 4], called
 
     def test_polls_take_what_is_left_up_to_their_half(self, house: Gatehouse) -> None:
         house.fill()

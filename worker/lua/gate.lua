@@ -45,9 +45,10 @@
 -- A ticket that nobody used for a horizon gives its place up; its holder goes first when it comes.
 -- Fair. A row's turn is one after its producer's last and after the last turn served: producers
 -- take turns, each in the order it asked. Of four slots three at most are high while normal waits.
--- The low lane is for polls, which nobody waits for. It gets at most half of the limit in any
--- window, so that the other half is free for whoever comes; and of ten slots dealt while it waits at
--- least one, so that it can't starve. A row passes at once if nobody of its own lane or of a higher
+-- The low lane is for polls, which nobody waits for. It gets at most half of the limit (or one) in
+-- any window as planned, so that the other half is free for whoever comes; a ticket that is used a
+-- whole window late may be one more. Of ten slots dealt while it waits it gets at least one, so that
+-- it can't starve. A row passes at once if nobody of its own lane or of a higher
 -- one waits and there is room beside all tickets.
 -- Registered. Only what was never sent and is held by nobody: ACCEPTED, due, no lease, no attempt,
 -- before its deadline. Everything else is for a claim to judge.
@@ -298,24 +299,32 @@ local function has_room(counts_for, others)
 end
 
 local ticket = tonumber(redis.call('ZSCORE', tickets, asker))
+
+-- A ticket of the low lane may be used by a read that somebody asked for meanwhile: polls get that
+-- place back.
+local function use_ticket()
+  redis.call('ZREM', tickets, asker)
+  redis.call('ZREM', low, asker .. ':' .. text(ticket))
+end
+
 if ticket and now < ticket then
   -- Who waits for an answer goes early if there is room; nobody else needs to.
-  if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then return go(now) end
+  if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then
+    use_ticket()
+    return go(now)
+  end
   return {1, ticket, why}
 end
 
 local counts_for, others = now, 0
 if ticket then
-  redis.call('ZREM', tickets, asker)
+  use_ticket()
   counts_for = math.max(ticket, now - math.floor(margin / 4))
 end
 if not ticket or ticket < now - horizon then others = held() end
 local its_turn = ticket or (before(asker, lane) == 0 and not (lane == LOW and low_is_full()))
 if its_turn and has_room(counts_for, others) then
-  if lane == LOW then
-    if ticket then redis.call('ZREM', low, asker .. ':' .. text(ticket)) end
-    count_low(asker, now)
-  end
+  if lane == LOW then count_low(asker, now) end
   return go(counts_for)
 end
 
