@@ -1,7 +1,8 @@
 """Sorts verifications that are due: those that can run now, and those that only wait for a slot.
 
 With a used-up quota a claim, a decision and a commit for each waiting row would change nothing.
-Rows that were never sent and are held by nobody are registered in their lane in bulk instead.
+Rows that were never sent and are held by nobody are registered in their lane in bulk instead. A
+message of a single id skips this (worker/pump.py): its claim finds out as much in one step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ _ACCOUNT: Final = Row(id="", kind="").account
 _PRODUCER: Final = Row(id="", kind="").reply_to
 
 _BATCH: Final = 500
-"""Ids in one script: it holds up the server for about 5 ms."""
+"""Ids in one script: it holds up the server for about 3 ms to sort, 9 ms to register them."""
 
 CreateRoute = Callable[[str, str], tuple[str, int] | None]
 """(kind, vendor) to the create route's name and limit; None if only a claim can say."""
