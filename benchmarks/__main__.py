@@ -73,6 +73,12 @@ ALL: Final = (
         "--rows 1000,10000,100000,1000000 --backlog 100000 --rounds 7 --times 100",
         (0.3, 10),
     ),
+    Benchmark(
+        "durability",
+        "--rounds 1 --count 100 --bulk 2000 --size 100 --pings 10",
+        "--rounds 7 --count 400 --bulk 10000 --size 600",
+        (0.6, 6),
+    ),
     Benchmark("drift", "--jobs 10000", "--jobs 100000", (0.6, 6)),
     Benchmark("workers", "--rounds 1 --count 1000", "--rounds 5 --count 6000", (0.7, 10)),
     Benchmark("webhooks", "--seconds 5", "--seconds 30", (0.6, 2.5)),

@@ -17,10 +17,9 @@ from typing import Final
 import click
 
 from benchmarks.fleet import Fleet, fleet
-from benchmarks.machine import bounded, settings, tree_resident, vendor
+from benchmarks.machine import bounded, ledger, settings, tree_resident, vendor
 from benchmarks.report import Figure, Line, Report, json_option
 from benchmarks.store import Store
-from demo.server import EmbeddedServer
 
 GOAL: Final = 5.0
 AHEAD: Final = 2000
@@ -66,7 +65,7 @@ def main(jobs: int, latency: int, file: Path | None) -> None:
     limit = 120 + jobs / 50
     with bounded(limit), tempfile.TemporaryDirectory(prefix="satyapan-drift-") as place:
         folder = Path(place)
-        with EmbeddedServer(folder / "redis") as server, vendor(folder) as stub:
+        with ledger(folder / "redis") as server, vendor(folder) as stub:
             env = settings(server.url, f"{stub.address}/{latency}", {})
             with fleet(1, env, Store(server.url, env), stub.pid, folder) as crew:
                 found = list(samples(crew, jobs))

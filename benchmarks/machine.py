@@ -17,6 +17,7 @@ from typing import Any
 import redis
 
 from demo.process import end, spawn, tail
+from demo.server import EmbeddedServer
 
 ROOT = Path(__file__).parents[1]
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -82,6 +83,14 @@ def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterat
         yield process.pid
     finally:
         end(process, 10)
+
+
+def ledger(folder: Path) -> EmbeddedServer:
+    """Make a server with an fsync a second, as it was for the published figures.
+
+    What `always` adds is told by `benchmarks.durability`.
+    """
+    return EmbeddedServer(folder, appendfsync="everysec")
 
 
 @dataclass(frozen=True)

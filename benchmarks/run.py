@@ -21,12 +21,11 @@ import click
 
 from benchmarks.ceiling import ceiling
 from benchmarks.commands import count, watched
-from benchmarks.machine import bounded, settings, vendor
+from benchmarks.machine import bounded, ledger, settings, vendor
 from benchmarks.report import Figure, Line, Report, json_option
 from benchmarks.rounds import LIBRARY, Figures, Ring, pythons
 from benchmarks.store import Store
 from benchmarks.tls import make_certificate
-from demo.server import EmbeddedServer
 
 BASE = "celery_bare"
 BARE_COMMANDS = 18
@@ -40,14 +39,14 @@ _SHOWN = {
 Found = Mapping[str, Sequence[Figures | None]]
 
 
-def compare(found: Found, one: str, other: str, part: str) -> float | None:
+def compare(found: Mapping[str, Sequence[object]], one: str, other: str, part: str) -> float | None:
     """Give the median, over the rounds, of one contender's figure divided by another's."""
     pairs = zip(found.get(one, ()), found.get(other, ()), strict=False)
     ratios = [getattr(a, part) / getattr(b, part) for a, b in pairs if a and b]
     return statistics.median(ratios) if ratios else None
 
 
-def middle(found: Found, name: str, part: str) -> float | None:
+def middle(found: Mapping[str, Sequence[object]], name: str, part: str) -> float | None:
     """Give the median of a contender's figure."""
     values = [getattr(each, part) for each in found.get(name, ()) if each]
     return float(statistics.median(values)) if values else None
@@ -149,7 +148,7 @@ def on_stage(
     with tempfile.TemporaryDirectory(prefix="satyapan-bench-") as place:
         folder = Path(place)
         trust = make_certificate(folder) if tls else {}
-        with EmbeddedServer(folder / "redis") as server, vendor(folder, tls=tls) as stub:
+        with ledger(folder / "redis") as server, vendor(folder, tls=tls) as stub:
             most = 0.0 if tls else ceiling(stub.address, latency, 2)
             env = settings(server.url, f"{stub.address}/{latency}", {**trust, **more})
             return work(Ring(server.url, stub.pid, env, folder), most)

@@ -23,10 +23,9 @@ from typing import Final
 
 import click
 
-from benchmarks.machine import bounded
+from benchmarks.machine import bounded, ledger
 from benchmarks.report import Figure, Line, Report, json_option
 from benchmarks.store import Store
-from demo.server import EmbeddedServer
 from satyapan import State
 
 LEAST_BACKLOG: Final = 1000
@@ -112,7 +111,7 @@ def places(opened: ExitStack, sizes: Sequence[int], backlog: int) -> list[Place]
     found = []
     for rows, waiting in wanted:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="satyapan-stored-")))
-        server = opened.enter_context(EmbeddedServer(folder))
+        server = opened.enter_context(ledger(folder))
         found.append(Place(Store(server.url), rows, waiting))
         found[-1].fill()
     return found

@@ -23,9 +23,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from benchmarks.machine import ROOT, bounded, settings
+from benchmarks.machine import ROOT, bounded, ledger, settings
 from benchmarks.report import Figure, Line, Report, json_option
-from demo.server import EmbeddedServer
 
 
 class Found(NamedTuple):
@@ -107,7 +106,7 @@ def _cpu() -> float:
 
 def once(side: str, waiters: int, rate: float) -> Found:
     """Measure one side on a fresh server."""
-    with tempfile.TemporaryDirectory() as place, EmbeddedServer(Path(place)) as server:
+    with tempfile.TemporaryDirectory() as place, ledger(Path(place)) as server:
         env = settings(server.url, "http://127.0.0.1:1", {})
         os.environ.update(env)
         maker = SIDES[side]()

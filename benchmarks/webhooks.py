@@ -30,12 +30,11 @@ import click
 import redis
 
 from benchmarks.load import Load, Request
-from benchmarks.machine import bounded
+from benchmarks.machine import bounded, ledger
 from benchmarks.report import Figure, Line, Report, json_option
 from config.settings import read_settings
 from config.tokens import ReturnTokens, return_url
 from demo.environment import fresh_settings
-from demo.server import EmbeddedServer
 from demo.supervisor import Supervisor
 from satyapan import Verification, Verifications
 from satyapan.names import FOLLOW_QUEUE
@@ -109,7 +108,7 @@ def delivery(number: int) -> Request:
 @contextmanager
 def site(folder: Path, workers: int) -> Iterator[Site]:
     """Run the callbacks command over a server of its own."""
-    with EmbeddedServer(folder / "redis") as server, Supervisor(folder / "logs") as processes:
+    with ledger(folder / "redis") as server, Supervisor(folder / "logs") as processes:
         env = {"PATH": os.environ["PATH"], **fresh_settings(server.url)}
         command = [*COMMAND, "--workers", str(workers)]
         ready = r"listening on (?P<url>http://\S+)"

@@ -21,10 +21,9 @@ from typing import Final
 import click
 
 from benchmarks.fleet import Fleet, fleet
-from benchmarks.machine import bounded, settings, vendor
+from benchmarks.machine import bounded, ledger, settings, vendor
 from benchmarks.report import Figure, Line, Report, json_option
 from benchmarks.store import Store
-from demo.server import EmbeddedServer
 
 GOAL: Final = 1.7
 CALLS: Final = 64
@@ -118,7 +117,7 @@ def main(latencies: str, count: int, rounds: int, file: Path | None) -> None:
     limit = 120 + rounds * len(found) * (30 + count / 40)
     with bounded(limit), tempfile.TemporaryDirectory(prefix="satyapan-workers-") as place:
         folder = Path(place)
-        with EmbeddedServer(folder / "redis") as server, vendor(folder) as stub:
+        with ledger(folder / "redis") as server, vendor(folder) as stub:
             for _ in range(rounds):
                 for (ms, workers), runs in found.items():
                     env = settings(server.url, f"{stub.address}/{ms}", {})

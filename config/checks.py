@@ -147,17 +147,31 @@ def _eviction(_settings: Settings, client: Redis, info: Info) -> Iterator[Findin
 
 
 def _persistence(settings: Settings, client: Redis, info: Info) -> Iterator[Finding]:
-    level: Level = "error" if settings.production else "warning"
-    hint = "Set appendonly yes and appendfsync everysec (or always)."
     if not info.get("aof_enabled"):
+        level: Level = "error" if settings.production else "warning"
         message = "Redis would forget verifications in a restart (no append-only file)."
-        yield found(3, level, message, hint)
-    elif _configured(client, "appendfsync") == "no":
-        message = "Redis leaves it to the system when the append-only file is written."
-        yield found(3, level, f"{message[:-1]} (appendfsync no).", hint)
+        yield found(3, level, message, "Set appendonly yes and appendfsync always.")
+    else:
+        yield from _fsync(settings, client)
     if info.get("aof_last_write_status", "ok") != "ok":
         message = "Redis' last write to its append-only file failed."
         yield found(8, "error", message, "Look at its log and its disk.")
+
+
+def _fsync(settings: Settings, client: Redis) -> Iterator[Finding]:
+    """Judge when writes reach the disk: only `always` confirms none before it has."""
+    when = _configured(client, "appendfsync")
+    if when == "no":
+        level: Level = "error" if settings.production else "warning"
+        message = "Redis leaves it to the system when its file reaches the disk (appendfsync no)."
+        yield found(3, level, message, "Set appendfsync always.")
+    elif when == "everysec" and settings.production:
+        message = "Redis confirms up to two seconds before it writes (appendfsync everysec)."
+        hint = "Set appendfsync always: a kill on a slow disk, or a power failure, takes those."
+        yield found(3, "warning", message, hint)
+    elif settings.production and _configured(client, "no-appendfsync-on-rewrite") == "yes":
+        message = "Redis syncs nothing while it rewrites its file (no-appendfsync-on-rewrite yes)."
+        yield found(3, "warning", message, "Set no-appendfsync-on-rewrite no.")
 
 
 def _release(_settings: Settings, _client: Redis, info: Info) -> Iterator[Finding]:

@@ -67,7 +67,7 @@ def free_port() -> int:
         return port
 
 
-def server_command(binary: str, port: int, data: Path) -> list[str]:
+def server_command(binary: str, port: int, data: Path, appendfsync: str = "always") -> list[str]:
     """Return the command line of a server fit for the ledger: durable, no eviction, loopback."""
     settings = {
         "port": str(port),
@@ -76,7 +76,7 @@ def server_command(binary: str, port: int, data: Path) -> list[str]:
         "dir": str(data),
         "save": "",
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": appendfsync,
         "maxmemory-policy": "noeviction",
         # A row with its sealed result stays one compact piece of memory.
         "hash-max-listpack-value": "1024",
@@ -91,10 +91,16 @@ class EmbeddedServer:
     """
 
     def __init__(
-        self, data: Path, *, binary: str | None = None, start_timeout: float = 15.0
+        self,
+        data: Path,
+        *,
+        binary: str | None = None,
+        start_timeout: float = 15.0,
+        appendfsync: str = "always",
     ) -> None:
         self.data = data
         self.port = 0
+        self._appendfsync = appendfsync
         self._binary = binary
         self._start_timeout = start_timeout
         self._process: Popen[bytes] | None = None
@@ -157,7 +163,8 @@ class EmbeddedServer:
     def _launch(self, binary: str, port: int) -> bool:
         """Start a process on this port; False if it ended by itself, as when it lost the port."""
         self.port = port
-        self._process = process = spawn(server_command(binary, port, self.data), log=self.log)
+        command = server_command(binary, port, self.data, self._appendfsync)
+        self._process = process = spawn(command, log=self.log)
         deadline = time.monotonic() + self._start_timeout
         while process.poll() is None and time.monotonic() < deadline:
             if self._answers(process.pid):

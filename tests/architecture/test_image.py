@@ -63,6 +63,7 @@ def test_the_server_is_safe_to_hold_the_ledger(services: dict[str, dict[str, Any
     command = " ".join(services["redis"]["command"])
 
     assert "--appendonly yes" in command
+    assert "--appendfsync always" in command
     assert "--maxmemory-policy noeviction" in command
     assert "redis:/data" in services["redis"]["volumes"]
 

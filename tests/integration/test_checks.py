@@ -22,7 +22,8 @@ SEAL_KEY = new_key("k1")
 SAFE = {
     "maxmemory-policy": "noeviction",
     "appendonly": "yes",
-    "appendfsync": "everysec",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
     "maxmemory": "0",
 }
 PRODUCTION = {
@@ -120,6 +121,27 @@ def test_an_unsafe_server_is_told_and_refused(
     assert ids(list(caught.value.findings)) == [production]
 
 
+@pytest.mark.parametrize(
+    ("setting", "doubtful"), [("appendfsync", "everysec"), ("no-appendfsync-on-rewrite", "yes")]
+)
+def test_production_is_warned_of_confirmed_writes_that_are_not_on_disk(
+    server: redis.Redis, redis_url: str, setting: str, doubtful: str
+) -> None:
+    server.config_set(setting, doubtful)
+
+    assert checked(redis_url) == []
+    findings = checked(redis_url, **PRODUCTION)
+
+    assert ids(findings) == ["W018", "W003"]
+    assert f"{setting} {doubtful}" in findings[1].message
+    assert f"Set {setting} " in findings[1].hint
+    refuse_if_unsafe(findings)
+
+
+def test_production_has_nothing_against_a_server_that_syncs_every_write(redis_url: str) -> None:
+    assert ids(checked(redis_url, **PRODUCTION)) == ["W018"]
+
+
 def test_a_replica_is_refused(server: redis.Redis, redis_url: str) -> None:
     server.replicaof("127.0.0.1", 1)
 
@@ -136,9 +158,11 @@ def test_memory_that_runs_out_is_told_beforehand(server: redis.Redis, redis_url:
 def test_managed_servers_that_forbid_config_can_be_used(
     server: redis.Redis, redis_url: str
 ) -> None:
+    server.config_set("appendfsync", "everysec")
     url = limited(server, redis_url, "-config")
 
     assert checked(url) == []
+    assert ids(checked(url, **PRODUCTION)) == ["W018"]
 
 
 def test_a_server_that_tells_nothing_is_a_warning(server: redis.Redis, redis_url: str) -> None:

@@ -20,6 +20,7 @@ def test_it_is_safe_to_hold_the_ledger(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("appendonly") == {"appendonly": "yes"}
+        assert client.config_get("appendfsync") == {"appendfsync": "always"}
 
 
 def test_a_crash_and_a_restart_keep_the_url_and_the_data(tmp_path: Path) -> None:

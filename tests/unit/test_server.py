@@ -64,5 +64,6 @@ def test_the_server_keeps_what_it_is_told(tmp_path: Path) -> None:
     command = " ".join(server_command("redis-server", 4711, tmp_path))
 
     assert "--appendonly yes" in command
+    assert "--appendfsync always" in command
     assert "--maxmemory-policy noeviction" in command
     assert "--bind 127.0.0.1" in command

@@ -1,0 +1,262 @@
+"""What `appendfsync always` costs beside `everysec`, in submits and in whole verifications.
+
+    python -m benchmarks.durability
+    python -m benchmarks.durability --rounds 7 --count 200 --bulk 10000 --size 600
+
+One server, switched between the two settings for each step, so that whatever else the machine does
+hits both alike; figures are medians over the rounds. A producer of the submits is a process with a
+connection of its own. With many of them one fsync under `always` confirms the writes of several,
+and so does one for the rows of a bulk.
+
+What an fsync costs is the disk's: it is measured by itself and told below the table.
+"""
+
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import redis
+
+from benchmarks.machine import bounded, server_cpu, settings, vendor
+from benchmarks.report import Figure, Line, Report, json_option
+from benchmarks.rounds import Ring
+from benchmarks.run import compare, middle
+from benchmarks.store import REQUEST
+from demo.server import EmbeddedServer
+from satyapan import Verification, Verifications
+
+POLICIES: Final = ("everysec", "always")
+MANY: Final = 32
+ONE: Final = "submit, 1 producer"
+WHOLE: Final = {"verification, single": "ours", "verification, bulk": "ours_bulk"}
+"""Steps with a worker, and their contenders."""
+MOST_MS: Final = 25.0
+MOST_CPU: Final = 1.25
+LEAST_RATE: Final = 0.5
+LEAST_QUOTAS: Final = 10.0
+_ONE_BY_ONE: Final = {ONE, next(iter(WHOLE))}
+"""Steps in which one fsync is waited for after the other: their goals are in ms, or the quota's."""
+_WARM_UP: Final = 5
+_PATIENCE_S: Final = 60
+_CHUNK: Final = 1000
+_FORK: Final = multiprocessing.get_context("fork")
+"""Children have imported everything by then, so that 32 of them start at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One step in one round under one setting; CPU in ms for each, times in ms."""
+
+    rate: float
+    p50: float
+    server: float
+    p99: float = 0.0
+    """Of submits."""
+    cpu: float = 0.0
+    """Of worker, producer and Redis, of whole verifications."""
+
+
+Found = Mapping[str, Mapping[str, Sequence[Sample | None]]]
+"""Step, then setting, then the rounds."""
+
+
+class Producers:
+    """Submits from so many processes at once, each with a connection of its own."""
+
+    def __init__(self, env: Mapping[str, str], producers: int) -> None:
+        self._env = env
+        self._producers = producers
+        self._barrier = _FORK.Barrier(producers)
+
+    def submit(self, count: int, bulk: int = 0) -> tuple[float, list[float]]:
+        """Submit so many each, or so many bulks; gives the seconds in all and the ms of each."""
+        with _FORK.Pool(self._producers, _enter, (self._env, self._barrier)) as pool:
+            told = pool.map(_submit, [(count, bulk)] * self._producers, chunksize=1)
+        seconds = max(end for _, end, _ in told) - min(start for start, _, _ in told)
+        return seconds, [span for _, _, spans in told for span in spans]
+
+
+_entered: list[Any] = []
+
+
+def _enter(env: Mapping[str, str], barrier: Any) -> None:
+    """Begin a producer's process: its client can't be handed over by a fork."""
+    _entered[:] = [Verifications.from_env(env), barrier]
+
+
+def _submit(task: tuple[int, int]) -> tuple[float, float, list[float]]:
+    """Submit in this process; gives when it began and ended, and the ms of each."""
+    count, bulk = task
+    client, barrier = _entered
+    for number in range(_WARM_UP):
+        _one(client, f"warm-{number}", min(bulk, _WARM_UP))
+    barrier.wait(_PATIENCE_S)  # whoever waits here takes no second task
+    start, spans = time.perf_counter(), []
+    for number in range(count):
+        begun = time.perf_counter()
+        _one(client, str(number), bulk)
+        spans.append((time.perf_counter() - begun) * 1000)
+    return start, time.perf_counter(), spans
+
+
+def _one(client: Verifications, name: str, bulk: int) -> None:
+    """Submit one, or a bulk in which every row is confirmed."""
+    key = f"{os.getpid()}-{time.time_ns()}-{name}"
+    if not bulk:
+        client.submit("passport", REQUEST, key=key)
+        return
+    items = [{"request": REQUEST, "key": f"{key}-{number}"} for number in range(bulk)]
+    for one in client.submit_many("passport", items):
+        if not isinstance(one, Verification):
+            raise one
+
+
+@dataclass(frozen=True)
+class Course:
+    """The steps of a round, each on an emptied server."""
+
+    ring: Ring
+    client: Any
+    count: int
+    bulk: int
+    size: int
+    pings: int
+
+    def steps(self) -> dict[str, Callable[[], Sample | None]]:
+        """Name them."""
+        return {
+            ONE: lambda: self._submits(1, self.count),
+            f"submit, {MANY} producers": lambda: self._submits(MANY, self.count // 4),
+            "submit in bulk": lambda: self._submits(1, self.bulk // _CHUNK, _CHUNK),
+            **{step: partial(self._whole, contender) for step, contender in WHOLE.items()},
+        }
+
+    def play(self, rounds: int) -> Found:
+        """Run all rounds, the settings in turn within each step."""
+        steps = self.steps()
+        found: dict[str, dict[str, list[Sample | None]]] = {
+            step: {policy: [] for policy in POLICIES} for step in steps
+        }
+        for number in range(rounds):
+            for step, measure in steps.items():
+                # The second of two finds a warmer machine: they change places.
+                for policy in POLICIES if number % 2 else reversed(POLICIES):
+                    self.client.config_set("appendfsync", policy)
+                    found[step][policy].append(measure())
+            print(f"round {number + 1}", file=sys.stderr, flush=True)
+        return found
+
+    def _submits(self, producers: int, count: int, bulk: int = 0) -> Sample:
+        self.client.flushall()
+        work = Producers(self.ring.env, producers)
+        before = server_cpu(self.client)
+        seconds, spans = work.submit(count, bulk)
+        used = server_cpu(self.client) - before
+        rows = producers * count * (bulk or 1)
+        warm_up = producers * _WARM_UP * (_WARM_UP if bulk else 1)
+        cuts = statistics.quantiles(spans, n=100, method="inclusive")
+        return Sample(rows / seconds, cuts[49], used * 1000 / (rows + warm_up), p99=cuts[98])
+
+    def _whole(self, contender: str) -> Sample | None:
+        got = self.ring.tried(sys.executable, contender, self.size, self.pings)
+        return Sample(got.rate, got.p50, got.server, cpu=got.cpu) if got else None
+
+
+def lines(found: Found) -> list[Line]:
+    """Write the table."""
+    return [_line(step, policy, found[step]) for step in found for policy in POLICIES]
+
+
+def _line(step: str, policy: str, found: Mapping[str, Sequence[Sample | None]]) -> Line:
+    rates = [each.rate for each in found[policy] if each]
+    if not rates:
+        return {"step": step, "appendfsync": policy, "a second": "failed in every round"}
+    return {
+        "step": step,
+        "appendfsync": policy,
+        "a second": middle(found, policy, "rate"),
+        "least to most": f"{min(rates):,.0f} to {max(rates):,.0f}",
+        "p50 ms": middle(found, policy, "p50"),
+        "p99 ms": middle(found, policy, "p99") or "",
+        "Redis CPU ms": middle(found, policy, "server"),
+        "CPU ms": middle(found, policy, "cpu") or "",
+    }
+
+
+def figures(found: Found) -> list[Figure]:
+    """Hold what `always` costs against what it may cost."""
+    patience = middle(found[ONE], "always", "p99")
+    return [
+        Figure(what=f"{ONE}, p99 under always", value=patience, goal=MOST_MS, unit="ms"),
+        *(_beside(found, step, "rate", LEAST_RATE) for step in found if step not in _ONE_BY_ONE),
+        *(_beside(found, step, "cpu", MOST_CPU) for step in WHOLE),
+        Figure(
+            what=f"{next(iter(WHOLE))}, a minute under always beside the usual quota of 100",
+            value=(middle(found[next(iter(WHOLE))], "always", "rate") or 0) * 60 / 100,
+            goal=LEAST_QUOTAS,
+            unit="x",
+            at_least=True,
+        ),
+    ]
+
+
+def _beside(found: Found, step: str, part: str, goal: float) -> Figure:
+    value = compare(found[step], "always", "everysec", part)
+    what = f"{step}, {part} under always beside everysec"
+    return Figure(what=what, value=value, goal=goal, unit="x", at_least=part == "rate")
+
+
+def fsync_ms(folder: Path, times: int = 300) -> tuple[float, float]:
+    """Give the p50 and p99 of appending a kilobyte to a file and waiting for the disk."""
+    spans = []
+    with (folder / "fsync").open("ab", buffering=0) as file:
+        for _ in range(times):
+            start = time.perf_counter()
+            file.write(b"x" * 1024)
+            os.fsync(file.fileno())
+            spans.append((time.perf_counter() - start) * 1000)
+    cuts = statistics.quantiles(spans, n=100, method="inclusive")
+    return cuts[49], cuts[98]
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--count", default=400, show_default=True, help="Submits of a single producer.")
+@click.option("--bulk", default=10_000, show_default=True, help="Rows, in bulks of 1,000.")
+@click.option("--size", default=300, show_default=True, help="Verifications a round.")
+@click.option("--pings", default=30, show_default=True, help="Verifications one at a time.")
+@click.option("--latency", default=20, show_default=True, help="The vendor's, in ms.")
+@json_option
+def main(rounds: int, latency: int, file: Path | None, **given: int) -> None:
+    """Measure each step under both settings."""
+    with (
+        bounded(120 + rounds * 120),
+        tempfile.TemporaryDirectory(prefix="satyapan-durability-") as place,
+        EmbeddedServer(Path(place) / "redis") as server,
+        vendor(Path(place)) as stub,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        folder = Path(place)
+        env = settings(server.url, f"{stub.address}/{latency}", {})
+        before = fsync_ms(folder)
+        found = Course(Ring(server.url, stub.pid, env, folder), client, **given).play(rounds)
+        p50, p99 = (statistics.mean(pair) for pair in zip(before, fsync_ms(folder), strict=True))
+    Report(
+        name="appendfsync always beside everysec",
+        lines=lines(found),
+        figures=figures(found),
+        notes=[f"write and fsync of 1 kB on this disk: p50 {p50:.2f} ms, p99 {p99:.2f} ms"],
+    ).tell(file)
+
+
+if __name__ == "__main__":
+    main()
