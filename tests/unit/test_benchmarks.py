@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import drift, run, workers
+from benchmarks import drift, durability, run, workers
 from benchmarks.__main__ import ALL
 from benchmarks.commands import Counts, count
 from benchmarks.latency import Rounds, lines
@@ -118,6 +118,36 @@ def test_drift_is_the_end_beside_the_tenth_part() -> None:
 
     assert drift.drift(climb, 1000) == pytest.approx((109.75 / 101 - 1) * 100)
     assert drift.drift([(done, 100.0) for done in range(0, 1001, 10)], 1000) == 0.0
+
+
+def test_what_always_costs_is_told_within_each_round() -> None:
+    def sample(rate: float) -> durability.Sample:
+        return durability.Sample(rate=rate, p50=1.0, server=0.1, p99=2.0, cpu=3.0)
+
+    measured = {
+        "everysec": [sample(100), None, sample(300)],
+        "always": [sample(50), sample(9), None],
+    }
+    steps = (durability.ONE, "submit in bulk", *durability.WHOLE)
+    found: durability.Found = dict.fromkeys(steps, measured)
+
+    told = {each.what: (each.value, each.verdict) for each in durability.figures(found)}
+    rates = [each["a second"] for each in durability.lines(found)[:2]]
+
+    assert told["submit in bulk, rate under always beside everysec"] == (0.5, "reached")
+    assert told["submit, 1 producer, p99 under always"] == (2.0, "reached")
+    assert rates == [200, 29.5]
+
+
+def test_a_setting_under_which_every_round_failed_has_no_figures() -> None:
+    steps = (durability.ONE, *durability.WHOLE)
+    failed = dict.fromkeys(durability.POLICIES, (None,))
+    found: durability.Found = dict.fromkeys(steps, failed)
+
+    verdicts = {each.verdict for each in durability.figures(found)}
+
+    assert verdicts == {"not measured"}
+    assert {each["a second"] for each in durability.lines(found)} == {"failed in every round"}
 
 
 @pytest.mark.parametrize(
