@@ -77,7 +77,7 @@ ALL: Final = (
         "durability",
         "--rounds 1 --count 100 --bulk 2000 --size 100 --pings 10",
         "--rounds 7 --count 400 --bulk 10000 --size 600",
-        (0.6, 6),
+        (0.6, 8),
     ),
     Benchmark("drift", "--jobs 10000", "--jobs 100000", (0.6, 6)),
     Benchmark("workers", "--rounds 1 --count 1000", "--rounds 5 --count 6000", (0.7, 10)),
