@@ -6,6 +6,7 @@ from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from satyapan.following import following
 from satyapan.settings import ProducerSettings
 
 _CONNECTIONS: Final = 64
@@ -17,7 +18,8 @@ def connect(settings: ProducerSettings, role: str) -> Redis:
 
     Nothing is ever sent twice by itself: a write whose reply was lost may have been done, and
     only the caller knows how to find out. A thread that finds all connections busy waits for
-    one as long as for an answer, then gets redis.ConnectionError.
+    one as long as for an answer, then gets redis.ConnectionError. A connection leaves a server
+    that is no longer the master.
     """
     options: dict[str, Any] = {
         "client_name": f"{settings.prefix}-{role}",
@@ -32,4 +34,6 @@ def connect(settings: ProducerSettings, role: str) -> Redis:
     if not settings.redis_url.startswith("unix:"):
         options["socket_connect_timeout"] = settings.redis_connect_timeout_s
         options["socket_keepalive"] = True
-    return Redis.from_pool(BlockingConnectionPool.from_url(settings.redis_url, **options))
+    pool = BlockingConnectionPool.from_url(settings.redis_url, **options)
+    pool.connection_class = following(pool.connection_class)
+    return Redis.from_pool(pool)

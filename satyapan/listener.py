@@ -6,13 +6,17 @@ all the same: a message that got lost, or a connection that broke, costs time an
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from redis import Redis
 from redis.client import PubSub
+from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import RedisError
+
+from satyapan.following import ROLE_S, is_replica
 
 _ANSWER_S: Final = 1.0
 """How long to wait for the server to confirm a subscription."""
@@ -87,6 +91,7 @@ class _Ears:
         self, pubsub: PubSub, tell: Callable[[bytes | None], None], nobody: Callable[[], bool]
     ) -> None:
         self.closed = False
+        self._ask_at = time.monotonic() + ROLE_S
         self._pubsub: Any = pubsub
         self._tell = tell
         self._nobody = nobody
@@ -118,13 +123,31 @@ class _Ears:
         try:
             with closing(self._pubsub):
                 while idle < _IDLE_ROUNDS:
-                    self._take(self._pubsub.get_message(timeout=_HEAR_S))
+                    self._ask_role()
+                    self._take(self._next())
                     idle = idle + 1 if self._nobody() else 0
         except (RedisError, OSError) as error:
             log.warning("stopped listening (%s); waiters look for themselves", type(error).__name__)
         finally:
             self.closed = True
             self._tell(None)
+
+    def _ask_role(self) -> None:
+        """Ask now and then whether this is still the master: a replica may hear no more."""
+        connection = self._pubsub.connection
+        if time.monotonic() < self._ask_at or str(connection.get_protocol()) != "3":
+            return  # RESP2 allows no question on a connection that is subscribed
+        self._ask_at = time.monotonic() + ROLE_S
+        with self._lock:
+            connection.send_command("HELLO", check_health=False)
+
+    def _next(self) -> Any:  # noqa: ANN401  redis-py's own mapping
+        told = self._pubsub.parse_response(block=False, timeout=_HEAR_S)
+        if not isinstance(told, dict):
+            return self._pubsub.handle_message(told) if told else None
+        if is_replica(told):
+            raise Broken("the server is no longer the master")
+        return None
 
     def _take(self, message: Any) -> None:  # noqa: ANN401  redis-py's own mapping
         if message is None:

@@ -122,6 +122,10 @@ class Proxy:
         for link in list(self._links):
             link.frozen = True
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Lead new connections to another server; open ones stay where they are."""
+        self._target = (host, port)
+
     def refuse(self) -> None:
         """Close the port: connections are refused from now on; open ones are cut."""
         self._wait(self._shut())

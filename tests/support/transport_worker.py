@@ -16,6 +16,7 @@ def create_app(url: str, transport: str | None) -> Celery:
         task_ignore_result=True,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
+        broker_channel_error_retry=True,
         # Short, so that a message lost in the restart comes back within the test.
         broker_transport_options={
             "visibility_timeout": 4,

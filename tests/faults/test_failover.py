@@ -1,0 +1,146 @@
+"""A planned failover under load: the address moves, the connections stay with the old master."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+import requests
+
+from satyapan import SatyapanError, Verifications
+from tests.support.book import Book, scale
+from tests.support.failover import Pair
+from tests.support.installation import Ground, said
+from tests.support.outage import REQUEST, Trial
+from tests.web.outside import EVENT, signed, written
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+BACK_S = 15.0
+"""Generous: it takes two to three seconds on a machine that does nothing else."""
+QUIET_S = 5.0
+"""So long without a failure counts as being back."""
+PACE_S = 0.05
+
+
+class Steady:
+    """Repeats one step in a thread of its own, and notes when it failed."""
+
+    def __init__(self, step: Callable[[], bool]) -> None:
+        self._step = step
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.good = 0
+        self.failed_at = 0.0
+
+    def _run(self) -> None:
+        while not self._over.wait(PACE_S):
+            began = time.monotonic()
+            if self._step():
+                self.good += 1
+            else:
+                self.failed_at = began
+
+    def back_after(self, begun: float) -> float:
+        """Wait until it has gone well for a while; returns for how long it had not."""
+        deadline = begun + BACK_S + QUIET_S
+        while (since := max(self.failed_at, begun)) + QUIET_S > time.monotonic():
+            if time.monotonic() > deadline:
+                return float("inf")
+            time.sleep(PACE_S)
+        return since - begun
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(30)
+
+
+@contextmanager
+def steadily(**steps: Callable[[], bool]) -> Iterator[dict[str, Steady]]:
+    """Repeat every step inside the block."""
+    running = {name: Steady(step) for name, step in steps.items()}
+    for each in running.values():
+        each.start()
+    try:
+        yield running
+    finally:
+        for each in running.values():
+            each.stop()
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with Ground(tmp_path, sandbox_args=("--latency-ms", "50")) as ground:
+        yield ground
+
+
+@pytest.mark.parametrize("how", [Pair.swap, Pair.fail_over], ids=lambda how: how.__name__)
+def test_everybody_follows_the_address_to_the_new_master(
+    ground: Ground, tmp_path: Path, how: Callable[[Pair], float]
+) -> None:
+    with (
+        Pair(tmp_path / "pair", ground.stage.server) as pair,
+        Trial(ground, "failover", SATYAPAN_REDIS_URL=pair.url) as trial,
+    ):
+        trial.place.producer = Verifications.from_env(trial.place.env)
+        with steadily(**_load(trial)) as load:
+            trial.wait(lambda: all(each.good > 10 for each in load.values()), "load")
+            moved = how(pair)
+            back = {f"{name}_s": round(each.back_after(moved), 2) for name, each in load.items()}
+        assert max(back.values()) <= BACK_S, back
+        trial.settle()
+
+        verdict = trial.judge()
+        Book(scale()).note("failover", how.__name__, good=verdict.good, **verdict.figures, **back)
+        assert verdict.good, str(verdict)
+        assert trial.alive() == 2
+
+
+def _load(trial: Trial) -> dict[str, Callable[[], bool]]:
+    """Give what applications, the vendor and the orchestrator do all the time."""
+    app = trial.place.start_callbacks()
+    trial.wait(lambda: said(app, "listening on"), "the callbacks app")
+    url = said(app, "listening on").rpartition(" ")[2]
+    reader, waiter = (Verifications.from_env(trial.place.env) for _ in range(2))
+    numbers = count()
+
+    def submit() -> bool:
+        one = f"failover-{next(numbers)}"
+        return trial.history.submit(trial.place.producer, "passport", REQUEST, one) == "ok"
+
+    def read() -> bool:
+        ids = trial.history.accepted()
+        return not ids or reader.get(ids[-1]) is not None
+
+    def wait() -> bool:
+        one = f"failover-{next(numbers)}"
+        outcome = trial.history.submit(waiter, "passport", REQUEST, one)
+        return outcome == "ok" and waiter.wait(one, 5).settled
+
+    def webhook() -> bool:
+        body, now = written({**EVENT, "number": next(numbers)}), str(int(time.time() * 1000))
+        headers = signed(body, secret="sandbox-secret", timestamp=now)
+        answer = requests.post(f"{url}/webhooks/cashfree", data=body, headers=headers, timeout=5)
+        return answer.status_code == 200
+
+    def ready() -> bool:
+        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+
+    steps = {"submit": submit, "read": read, "wait": wait, "webhook": webhook, "ready": ready}
+    return {name: _tried(step) for name, step in steps.items()}
+
+
+def _tried(step: Callable[[], bool]) -> Callable[[], bool]:
+    def tried() -> bool:
+        try:
+            return step()
+        except (SatyapanError, requests.RequestException):
+            return False
+
+    return tried
