@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from callbacks.verifiers.cashfree import CashfreeVerifier
 from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
 from callbacks.visits import Visits
 from callbacks.webhooks import Reception, webhooks
+from config.checks import check_server
 from config.inbox import Inbox
 from config.rules import route_names
 from config.settings import CashfreeSettings, Settings
@@ -80,7 +82,8 @@ class _Building:
 
     def register(self, app: Flask) -> None:
         """Add every route."""
-        pulse = Pulse(self._redis, broker_client(self._settings), self._keys)
+        check = partial(check_server, self._settings, self._redis)
+        pulse = Pulse(check, self._redis, broker_client(self._settings), self._keys)
         hosts = frozenset(self._settings.producer.return_hosts)
         app.register_blueprint(returns(Doorstep(self._visits(), self._pages, hosts, self._metrics)))
         app.register_blueprint(webhooks(self._reception()))

@@ -1,5 +1,6 @@
 """Tells an orchestrator whether the process is up, and whether it can do its work."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,15 @@ from redis.exceptions import RedisError
 
 from callbacks.metrics import CONTENT_TYPE, Metrics
 from callbacks.problems import problem
+from config.findings import Finding
 from satyapan.names import Keys
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """Feels for what webhooks need: the ledger must answer; the rest is told, not asked for."""
+    """Feels for what webhooks need: the ledger must be safe; the rest is told, not asked for."""
 
+    check: Callable[[], Sequence[Finding]]
     ledger: Redis
     broker: Redis
     keys: Keys
@@ -23,13 +26,11 @@ class Pulse:
     def fault(self) -> str:
         """Say why webhooks can't be stored safely now; "" if they can."""
         try:
-            memory: Any = self.ledger.info("memory")
+            findings = self.check()
         except RedisError as error:
             return f"ledger: no answer ({type(error).__name__})"
-        policy = memory.get("maxmemory_policy", "unknown")
-        if policy != "noeviction":
-            return f"ledger: maxmemory-policy is {policy}; set it to noeviction"
-        return ""
+        errors = [each for each in findings if each.level == "error"]
+        return f"ledger: {errors[0].id} {errors[0].message} {errors[0].hint}" if errors else ""
 
     def broker_answers(self) -> bool:
         """Tell whether wake-ups get through; without them the sweepers find everything."""

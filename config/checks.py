@@ -52,6 +52,19 @@ def run_checks(
     ]
 
 
+def check_server(settings: Settings, client: Redis) -> list[Finding]:
+    """Check again what may change under a running process: the ledger's server and its settings.
+
+    Raises:
+        redis.RedisError: it can't be asked.
+    """
+    try:
+        info: Info = client.info()
+    except ResponseError as error:
+        return [_forbidden(redacted(settings.producer.redis_url), error)]
+    return [each for check in _SERVER for each in check(settings, client, info)]
+
+
 def unknown_variables(env: Mapping[str, str]) -> Iterator[Finding]:
     """Find variables that look like misspelt settings: those are silently not read."""
     known = {name for each in names() for name in (each, f"{each}_FILE")}
@@ -235,7 +248,8 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
             yield found(21, "warning", text, hint)
 
 
-_LEDGER: Final = (_release, _role, _eviction, _persistence, _memory, _same_keys, _breakers)
+_SERVER: Final = (_release, _role, _eviction, _persistence)
+_LEDGER: Final = (*_SERVER, _memory, _same_keys, _breakers)
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
@@ -261,4 +275,11 @@ def _configured(client: Redis, name: str) -> str:
     return texts[0] if texts else ""
 
 
-__all__ = ["Finding", "UnsafeStart", "refuse_if_unsafe", "run_checks", "unknown_variables"]
+__all__ = [
+    "Finding",
+    "UnsafeStart",
+    "check_server",
+    "refuse_if_unsafe",
+    "run_checks",
+    "unknown_variables",
+]

@@ -1,7 +1,10 @@
 """The Celery worker of one process: app, tasks, and the sweeper beside them."""
 
 import gc
+import os
+import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -9,14 +12,19 @@ from celery import Celery
 from celery.signals import worker_process_init, worker_ready, worker_shutting_down
 
 from config.celery import build_app
+from config.checks import check_server
 from config.logs import configure_logs
 from config.settings import Settings
+from config.stores import ledger_client
 from satyapan.broker import Waker
 from worker.build import PerProcess, build
 from worker.intake import intake
 from worker.sweeper import Sweeper
 from worker.tasks import register
+from worker.watch import Watch
 
+UNSAFE: Final = os.EX_CONFIG
+"""The exit code of a worker whose Redis became unsafe."""
 _NEW_OBJECTS: Final = 10_000
 
 
@@ -37,18 +45,21 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
     app, parts = create_app(settings)
 
     def beat() -> None:
-        parts().watch.look()
+        parts().marker.mark()
         if heartbeat:
             heartbeat.touch()
 
     sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, beat)
+    watch = Watch(partial(check_server, settings, ledger_client(settings, "watch")), _end)
 
     def ready(**_: object) -> None:
         settle_down()
         on_ready()
         sweeper.start()
+        watch.start()
 
     def stopping(**_: object) -> None:
+        watch.stop()
         parts().pump.stop()
         sweeper.stop()
 
@@ -62,7 +73,13 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
     worker_process_init.connect(child, weak=False)
-    return _start(app, settings)
+    code = _start(app, settings)
+    return UNSAFE if watch.refused else code
+
+
+def _end() -> None:
+    """End this worker as its supervisor would: it takes nothing new and finishes its calls."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def settle_down() -> None:

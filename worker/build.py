@@ -26,6 +26,7 @@ from worker.engine import Engine, Tools
 from worker.gate import Figures, Gate
 from worker.ingest import Ingest
 from worker.ledger import Lives, Outage, WorkLedger
+from worker.marker import Marker
 from worker.pump import Pump
 from worker.rules.model import Policy
 from worker.sweeper import Queued, Sweep, Wake
@@ -34,7 +35,6 @@ from worker.vendors import Vendor
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import connect
 from worker.vendors.cashfree.transport import Limits
-from worker.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Parts:
     ingest: Ingest
     ledger: WorkLedger
     sweep: Sweep
-    watch: Watch
+    marker: Marker
     kinds: Registry
     policy: Policy
 
@@ -104,8 +104,8 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
         chunk=shared.chunk,
         keep_ms=ledger.lives.terminal,
     )
-    watch = Watch(redis, keys, gate, clock, ledger.outage.gap)
-    return Parts(pump, triage, gate, ingest, ledger, sweep, watch, kinds, policy(settings))
+    marker = Marker(redis, keys, gate, clock, ledger.outage.gap)
+    return Parts(pump, triage, gate, ingest, ledger, sweep, marker, kinds, policy(settings))
 
 
 def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: Triage) -> Pump:

@@ -1,79 +1,61 @@
-"""Keeps an eye on the Redis that holds the ledger: was it away, is every write on disk, what time?
+"""Repeats the start-up checks of the ledger's server while a worker runs.
 
-What one worker notices holds for all, so it is noted there (see names.Keys.server).
+A failover brings another server, whose settings nobody has checked, and a setting may be changed
+on the one that was good.
 """
 
 import logging
-import time
-from collections.abc import Callable
-from typing import Any, Final
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from redis import Redis
 from redis.exceptions import RedisError
 
-from satyapan.names import Keys
-from satyapan.scripts import load
-from worker.clock import RedisClock
-from worker.gate import Gate
+from config.findings import Finding
 
-_EVERY_S: Final = 1.0
+LOOK_S: Final = 5.0
+TIMES: Final = 3
+"""So many looks in a row have to find the server unsafe before the worker ends."""
+_REPLICA: Final = "E005"
+"""A failover passes through this; no paid call begins on a server that takes no write."""
 
 log = logging.getLogger("satyapan.watch")
 
 
 class Watch:
-    """One per worker process; without a sweep for `gap_ms`, Redis was away, or all workers."""
+    """Looks every LOOK_S seconds in a thread of its own, and calls `end` if it stays unsafe."""
 
-    def __init__(
-        self,
-        redis: Redis,
-        keys: Keys,
-        gate: Gate,
-        clock: RedisClock,
-        gap_ms: int,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._redis: Any = redis
-        self._keys = keys
-        self._gate = gate
-        self._clock = clock
-        self._gap_ms = gap_ms
-        self._monotonic = monotonic
-        self._mark: Any = load(redis, "worker", "mark")
-        self._next = float("-inf")
+    def __init__(self, look: Callable[[], Sequence[Finding]], end: Callable[[], None]) -> None:
+        self.refused = False
+        self._look = look
+        self._end = end
+        self._times = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
-    def look(self) -> None:
-        """Note that a worker swept, and how safe this server is; at most once a second.
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
 
-        Raises:
-            redis.RedisError: not noted; look again later.
-        """
-        asked = self._monotonic()
-        if asked < self._next:
+    def stop(self) -> None:
+        """Stop after the look that is under way."""
+        self._stopped.set()
+
+    def once(self) -> None:
+        """Look once; say each error, and end the worker after TIMES unsafe looks in a row."""
+        try:
+            errors = [each for each in self._look() if each.level == "error"]
+        except RedisError:  # absent or loading is not unsafe; the sweeper says that it is away
             return
-        arguments = [self._gap_ms, *self._durable()]
-        (now,) = self._mark(keys=[self._keys.swept, self._keys.server], args=arguments)
-        jump = self._clock.read(now, asked, self._monotonic())
-        if jump:
-            log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
-            self._gate.jumped(jump).now()
-        self._next = asked + _EVERY_S
+        for each in errors:
+            log.error("Redis is unsafe: %s %s %s", each.id, each.message, each.hint)
+        lasts = any(each.id != _REPLICA for each in errors)
+        self._times = self._times + 1 if lasts else 0
+        if self._times == TIMES:
+            log.error("this worker ends: it would refuse to start on this Redis")
+            self.refused = True
+            self._end()
 
-    def _durable(self) -> tuple[str, int]:
-        """Return the id of this server's data, and 1 if each write is on disk when confirmed.
-
-        With replicas it isn't certain: one that is promoted may lack the last writes.
-        """
-        with self._redis.pipeline(transaction=False) as asking:
-            asking.info("replication").info("persistence").config_get("append*")
-            found = asking.execute(raise_on_error=False)
-        replication, persistence, settings = found
-        if isinstance(replication, RedisError):
-            raise replication
-        if isinstance(persistence, RedisError) or isinstance(settings, RedisError):
-            return str(replication["master_replid"]), 0  # a managed server that tells nothing
-        always = settings.get(b"appendfsync", settings.get("appendfsync")) in {b"always", "always"}
-        alone = not replication["connected_slaves"]
-        return str(replication["master_replid"]), int(
-            always and alone and bool(persistence["aof_enabled"])
-        )
+    def _run(self) -> None:
+        while not self._stopped.wait(LOOK_S):
+            self.once()

@@ -17,7 +17,7 @@ from tests.support.workbench import Workbench
 from worker.clock import Jump, RedisClock
 from worker.gate import Gate, Go
 from worker.lane import Lane
-from worker.watch import Watch
+from worker.marker import Marker
 
 MINUTE = replace(FIGURES, window=60_000)
 LONG_SPAN = 60_000 + FIGURES.margin + 1
@@ -110,7 +110,7 @@ class TestAnotherServer:
 
 def look(client: Any) -> bytes | None:
     """Let a worker look at the server once; return whether it is marked as durable."""
-    Watch(client, KEYS, Gate(client, KEYS, FIGURES), RedisClock(), 5_000).look()
+    Marker(client, KEYS, Gate(client, KEYS, FIGURES), RedisClock(), 5_000).mark()
     mark: bytes | None = client.hget(KEYS.server, "durable")
     return mark
 
@@ -257,7 +257,7 @@ class TestAClockThatJumps:
 
 def test_a_worker_that_notices_a_jump_holds_before_it_calls(bench: Workbench) -> None:
     row_id = bench.submit("passport")
-    clock, now = bench.parts.watch._clock, time.monotonic()
+    clock, now = bench.parts.marker._clock, time.monotonic()
     seconds, micros = bench.parts.ledger.ledger.redis.time()
     clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
 

@@ -7,12 +7,14 @@ from flask.testing import FlaskClient
 
 from callbacks.app import create_app
 from config.settings import read_settings
-from demo.server import EmbeddedServer
+from demo.server import EmbeddedServer, find_server, server_command
+from demo.supervisor import Supervisor
 from satyapan.names import Keys
+from tests.support.eventually import eventually
 from tests.web.outside import environment
 from worker.clock import RedisClock
 from worker.gate import Figures, Gate
-from worker.watch import Watch
+from worker.marker import Marker
 
 
 def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> None:
@@ -27,7 +29,7 @@ def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> Non
 
 def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
-        Watch(server, Keys(), Gate(server, Keys(), Figures()), RedisClock(), 5_000).look()
+        Marker(server, Keys(), Gate(server, Keys(), Figures()), RedisClock(), 5_000).mark()
 
     age = (client.get("/readyz").json or {})["worker_age_s"]
 
@@ -69,4 +71,28 @@ def test_a_redis_that_throws_data_away_is_not_good_enough(
             server.config_set("maxmemory-policy", "noeviction")
 
     assert answer.status_code == 503
-    assert "allkeys-lru; set it to noeviction" in answer.text
+    assert "E002" in answer.text
+    assert "(maxmemory-policy allkeys-lru). Set maxmemory-policy noeviction" in answer.text
+
+
+def test_a_replica_is_not_good_enough(client: FlaskClient, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as server:
+        server.replicaof("127.0.0.1", "1")
+        try:
+            answer = client.get("/readyz")
+        finally:
+            server.replicaof("NO", "ONE")
+
+    assert answer.status_code == 503
+    assert "E005 This Redis is a replica" in answer.text
+
+
+def test_a_server_that_loads_is_not_good_enough(tmp_path: Path, processes: Supervisor) -> None:
+    with EmbeddedServer(tmp_path) as server, redis.Redis.from_url(server.url) as admin:
+        admin.eval("for n = 1, 20000 do redis.call('SET', n, n) end", 0)
+    slowly = ["--key-load-delay", "500"]  # microseconds for each key
+    processes.start("redis", [*server_command(find_server(), server.port, tmp_path), *slowly])
+
+    client = create_app(read_settings(environment(server.url))).test_client()
+
+    eventually(lambda: "ledger: no answer (BusyLoadingError)" in client.get("/readyz").text)

@@ -1,0 +1,122 @@
+"""A worker whose Redis becomes unsafe says so, and ends if that lasts; a failover ends nobody."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+
+from config.checks import check_server
+from config.settings import read_settings
+from config.stores import ledger_client
+from demo.server import EmbeddedServer
+from demo.stage import Stage
+from demo.supervisor import ChildFailed
+from satyapan.following import ROLE_S
+from tests.support.eventually import eventually
+from tests.support.failover import Pair, talk
+from tests.web.outside import environment
+from worker.app import UNSAFE
+from worker.watch import LOOK_S, TIMES, Watch
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path / "redis") as server:
+        yield server
+
+
+class Worker:
+    """What a watch is to end."""
+
+    def __init__(self, url: str) -> None:
+        settings = read_settings(environment(url))
+        self.ended = 0
+        self.client = ledger_client(settings)
+        self.watch = Watch(partial(check_server, settings, self.client), self.end)
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def look(self, times: int = TIMES) -> int:
+        """Look so many times; returns how often the worker was ended by now."""
+        for _ in range(times):
+            self.watch.once()
+        return self.ended
+
+
+def told(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(record.getMessage() for record in caplog.records)
+
+
+def test_a_server_that_stays_unsafe_ends_the_worker(
+    server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(server.url)
+    with redis.Redis.from_url(server.url) as admin:
+        admin.config_set("maxmemory-policy", "allkeys-lru")
+        assert worker.look(TIMES - 1) == 0
+        assert worker.look() == 1
+
+    assert worker.watch.refused
+    assert "E002" in told(caplog)
+    assert "Set maxmemory-policy noeviction" in told(caplog)
+
+
+def test_what_is_mended_in_time_ends_nobody(server: EmbeddedServer) -> None:
+    worker = Worker(server.url)
+    with redis.Redis.from_url(server.url) as admin:
+        for policy in ("allkeys-lru", "noeviction", "allkeys-lru"):
+            admin.config_set("maxmemory-policy", policy)
+            worker.look(TIMES - 1)
+
+    assert not worker.ended
+
+
+def test_a_replica_is_told_of_and_ends_nobody(
+    server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(server.url)
+    with redis.Redis.from_url(server.url) as admin:
+        admin.replicaof("127.0.0.1", "1")
+    worker.look(3 * TIMES)
+
+    assert not worker.ended
+    assert "E005" in told(caplog)
+
+
+def test_a_server_that_is_away_ends_nobody(server: EmbeddedServer) -> None:
+    worker = Worker(server.url)
+    server.kill()
+    worker.look(3 * TIMES)
+
+    assert not worker.ended
+
+
+def test_the_new_master_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Pair(tmp_path) as pair:
+        worker = Worker(pair.url)
+        worker.look()
+        with talk(pair.replica) as replica:
+            replica.config_set("maxmemory-policy", "allkeys-lru")
+        assert not told(caplog)
+        pair.abandon()
+
+        eventually(lambda: worker.look(1), within=4 * ROLE_S)
+
+    assert "E002" in told(caplog)
+
+
+@pytest.mark.slow
+def test_a_worker_process_ends_and_refuses_to_start_again(tmp_path: Path) -> None:
+    with Stage(tmp_path, callbacks=False) as stage:
+        log = stage.logs / "worker-1.log"
+        with redis.Redis.from_url(stage.server.url) as admin:
+            admin.config_set("maxmemory-policy", "allkeys-lru")
+        eventually(lambda: "this worker ends" in log.read_text(), within=2 * TIMES * LOOK_S)
+        with pytest.raises(ChildFailed, match=str(UNSAFE)):
+            eventually(stage.tend, within=20)
+
+        with pytest.raises(ChildFailed, match="E002"):
+            stage.restart_worker()

@@ -1,0 +1,79 @@
+"""Marks in Redis what workers notice of it: they are at work, it was away, what it has on disk.
+
+What one worker notices holds for all (see names.Keys.server).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from satyapan.names import Keys
+from satyapan.scripts import load
+from worker.clock import RedisClock
+from worker.gate import Gate
+
+_EVERY_S: Final = 1.0
+
+log = logging.getLogger("satyapan.marker")
+
+
+class Marker:
+    """One per worker process; without a sweep for `gap_ms`, Redis was away, or all workers."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        gate: Gate,
+        clock: RedisClock,
+        gap_ms: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis: Any = redis
+        self._keys = keys
+        self._gate = gate
+        self._clock = clock
+        self._gap_ms = gap_ms
+        self._monotonic = monotonic
+        self._script: Any = load(redis, "worker", "mark")
+        self._next = float("-inf")
+
+    def mark(self) -> None:
+        """Note that a worker swept, and how safe this server is; at most once a second.
+
+        Raises:
+            redis.RedisError: not noted; mark again later.
+        """
+        asked = self._monotonic()
+        if asked < self._next:
+            return
+        arguments = [self._gap_ms, *self._durable()]
+        (now,) = self._script(keys=[self._keys.swept, self._keys.server], args=arguments)
+        jump = self._clock.read(now, asked, self._monotonic())
+        if jump:
+            log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
+            self._gate.jumped(jump).now()
+        self._next = asked + _EVERY_S
+
+    def _durable(self) -> tuple[str, int]:
+        """Return the id of this server's data, and 1 if each write is on disk when confirmed.
+
+        With replicas it isn't certain: one that is promoted may lack the last writes.
+        """
+        with self._redis.pipeline(transaction=False) as asking:
+            asking.info("replication").info("persistence").config_get("append*")
+            found = asking.execute(raise_on_error=False)
+        replication, persistence, settings = found
+        if isinstance(replication, RedisError):
+            raise replication
+        if isinstance(persistence, RedisError) or isinstance(settings, RedisError):
+            return str(replication["master_replid"]), 0  # a managed server that tells nothing
+        always = settings.get(b"appendfsync", settings.get("appendfsync")) in {b"always", "always"}
+        alone = not replication["connected_slaves"]
+        return str(replication["master_replid"]), int(
+            always and alone and bool(persistence["aof_enabled"])
+        )
