@@ -24,7 +24,8 @@ class Following(AbstractConnection):
 
     Asks for the role before a command, every ROLE_S seconds at most, by HELLO, which no access
     list can forbid. A refused write makes the next command reconnect at once. Replies that are
-    still under way are read first: what was done before the refusal was done.
+    still under way are read first: what was done before the refusal was done. Not for WATCH, which
+    would be lost with the old connection.
     """
 
     _ask_at: float | None = None

@@ -19,7 +19,7 @@ from tests.web.outside import EVENT, signed, written
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 BACK_S = 15.0
-"""Generous: it takes two to three seconds on a machine that does nothing else."""
+"""Generous: it takes less than two seconds on a machine that does nothing else."""
 QUIET_S = 5.0
 """So long without a failure counts as being back."""
 PACE_S = 0.05

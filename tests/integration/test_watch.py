@@ -115,7 +115,7 @@ def test_a_worker_process_ends_and_refuses_to_start_again(tmp_path: Path) -> Non
         with redis.Redis.from_url(stage.server.url) as admin:
             admin.config_set("maxmemory-policy", "allkeys-lru")
         eventually(lambda: "this worker ends" in log.read_text(), within=2 * TIMES * LOOK_S)
-        with pytest.raises(ChildFailed, match=str(UNSAFE)):
+        with pytest.raises(ChildFailed, match=f"ended with code {UNSAFE}"):
             eventually(stage.tend, within=20)
 
         with pytest.raises(ChildFailed, match="E002"):
