@@ -37,11 +37,10 @@ class Steady:
 
     def _run(self) -> None:
         while not self._over.wait(PACE_S):
-            began = time.monotonic()
             if self._step():
                 self.good += 1
             else:
-                self.failed_at = began
+                self.failed_at = time.monotonic()
 
     def back_after(self, begun: float) -> float:
         """Wait until it has gone well for a while; returns for how long it had not."""
