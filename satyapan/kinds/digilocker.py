@@ -107,7 +107,7 @@ DIGILOCKER = Kind(
             mode=Mode.JOURNEY,
             recovery=Recovery.READ,
             create=Route(
-                "digilocker", "POST", "/digilocker", CreateReply, paid=True, per_minute=100
+                "digilocker", "POST", "/digilocker", CreateReply, per_minute=100
             ),
             status=Route("digilocker-status", "GET", "/digilocker", StatusReply),
             document=Route(

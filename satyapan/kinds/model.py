@@ -70,14 +70,13 @@ class Route:
     """One HTTP method and path of the vendor.
 
     `name` is the quota key: limits are per account and route. `path` may hold `{item}` (the
-    document that is fetched). `paid` calls are made under a durable SENT record only.
+    document that is fetched).
     """
 
     name: str
     method: str
     path: str
     reply: type[Schema]
-    paid: bool = False
     per_minute: int = 100
 
 

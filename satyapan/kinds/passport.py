@@ -52,7 +52,7 @@ PASSPORT = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route("passport", "POST", "/passport", PassportReply, paid=True),
+            create=Route("passport", "POST", "/passport", PassportReply),
             words={"VALID": State.DONE, "INVALID": State.DONE},
             duplicates=frozenset({(409, "verification_id_already_exists")}),
         )

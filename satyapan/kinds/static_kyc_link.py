@@ -45,7 +45,7 @@ STATIC_KYC_LINK = Kind(
         "cashfree": Operation(
             mode=Mode.RESOURCE,
             recovery=Recovery.NONE,
-            create=Route("static-link", "POST", "/form/static-link", StaticLinkReply, paid=True),
+            create=Route("static-link", "POST", "/form/static-link", StaticLinkReply),
             words={"ACTIVE": State.DONE},
             id_field=None,
             link_field="static_link",

@@ -40,7 +40,7 @@ TOY = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route("pan-toy", "POST", "/toy/pan", Answer, paid=True, per_minute=50),
+            create=Route("pan-toy", "POST", "/toy/pan", Answer, per_minute=50),
             words={"VALID": State.DONE, "INVALID": State.DONE},
             duplicates=frozenset({(400, "pan_toy_repeated")}),
         )

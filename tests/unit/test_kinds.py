@@ -264,7 +264,6 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     assert kind.title
     assert kind.private
     assert set(operation.words) <= {*kind.labels, "PENDING"}
-    assert operation.create.paid
     free = operation.mode is Mode.JOURNEY  # what is lost is a link
     assert kind.lost_answer == ("reissue" if free else "park")
 
