@@ -30,7 +30,8 @@ class Fault:
     latency_ms: int = 0
     cut: str | None = None
     garbled: bool = False
-    foreign_id: bool = False
+    foreign_id: bool | str = False
+    """True for every id in the answer, or the name of one field."""
     oversized: int = 0
     wrong_content_type: str | None = None
     redirect: str | None = None
@@ -151,7 +152,7 @@ FAULT_FIELDS: dict[str, tuple[type, ...]] = {
     "latency_ms": (int,),
     "cut": TEXT,
     "garbled": (bool,),
-    "foreign_id": (bool,),
+    "foreign_id": (bool, str),
     "oversized": (int,),
     "wrong_content_type": TEXT,
     "redirect": TEXT,

@@ -63,7 +63,8 @@ def shape(reply: Reply, headers: Mapping[str, str], fault: Fault | None) -> Resp
     fault = fault or Fault()
     body = dict(reply.body)
     if fault.foreign_id:
-        body |= {key: value for key, value in FOREIGN.items() if key in body}
+        names = FOREIGN if fault.foreign_id is True else (fault.foreign_id,)
+        body |= {name: FOREIGN.get(name, "other") for name in names if name in body}
     if fault.oversized:
         body["padding"] = "x" * fault.oversized
     raw = json.dumps(body).encode()

@@ -236,6 +236,8 @@ class _Run:
             row.request,
             self._tools.redirect_url(row) if operation.redirect_field else "",
             order.item,
+            # Without a link the create wasn't answered: the reference may be its failed attempt's.
+            row.reference if row.link else "",
         )
 
     def _heed(self, passed: Go, answer: Answer, route: str, limit: int) -> None:

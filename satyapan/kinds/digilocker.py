@@ -106,12 +106,14 @@ DIGILOCKER = Kind(
         "cashfree": Operation(
             mode=Mode.JOURNEY,
             recovery=Recovery.READ,
-            create=Route(
-                "digilocker", "POST", "/digilocker", CreateReply, per_minute=100
-            ),
-            status=Route("digilocker-status", "GET", "/digilocker", StatusReply),
+            create=Route("digilocker", "POST", "/digilocker", CreateReply),
+            status=Route("digilocker-status", "GET", "/digilocker", StatusReply, ("reference_id",)),
             document=Route(
-                "digilocker-document", "GET", "/digilocker/document/{item}", DocumentReply
+                "digilocker-document",
+                "GET",
+                "/digilocker/document/{item}",
+                DocumentReply,
+                ("reference_id",),
             ),
             words={
                 "PENDING": State.PENDING,
@@ -124,6 +126,7 @@ DIGILOCKER = Kind(
             redirect_field="redirect_url",
             link_field="url",
             items_field="document_consent",
+            item_fields={"AADHAAR": "uid", "PAN": "pan", "DRIVING_LICENSE": "dl_number"},
             duplicates=frozenset({(409, "verification_id_value_invalid")}),
             missing=frozenset(
                 {(404, "verification_id_value_invalid"), (404, "reference_id_value_invalid")}

@@ -70,13 +70,15 @@ class Route:
     """One HTTP method and path of the vendor.
 
     `name` is the quota key: limits are per account and route. `path` may hold `{item}` (the
-    document that is fetched).
+    document that is fetched). `echoes` are the reply's fields that repeat what we know, besides our
+    id: fields of the request, `reference_id`. A reply that says something else there isn't ours.
     """
 
     name: str
     method: str
     path: str
     reply: type[Schema]
+    echoes: tuple[str, ...] = ()
     per_minute: int = 100
 
 
@@ -100,6 +102,8 @@ class Operation:
     """The reply field with the link a person (or many) will open."""
     items_field: str | None = None
     """The status field that lists what can be fetched from the document route (may be null)."""
+    item_fields: Mapping[str, str] = field(default_factory=dict)
+    """Document to the field that only its reply has, where the reply doesn't name its document."""
     duplicates: frozenset[Signature] = frozenset()
     missing: frozenset[Signature] = frozenset()
     """Answers that mean "I don't know this id"."""

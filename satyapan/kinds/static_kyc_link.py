@@ -45,7 +45,9 @@ STATIC_KYC_LINK = Kind(
         "cashfree": Operation(
             mode=Mode.RESOURCE,
             recovery=Recovery.NONE,
-            create=Route("static-link", "POST", "/form/static-link", StaticLinkReply),
+            create=Route(
+                "static-link", "POST", "/form/static-link", StaticLinkReply, ("template_name",)
+            ),
             words={"ACTIVE": State.DONE},
             id_field=None,
             link_field="static_link",

@@ -231,3 +231,24 @@ def test_a_journey_needs_no_address_to_come_back_to(redis_url: str, sandbox: San
 
     assert (begun.state, bool(begun.link)) == (State.PENDING, True)
     assert bench.row(row_id).doubts == 0
+
+
+def test_a_status_that_names_another_journeys_reference_is_not_believed(bench: Workbench) -> None:
+    row_id = bench.submit("digilocker")
+    begun = bench.once(row_id)
+    bench.vendor.post(f"journeys/{row_id}", decision="allow")
+    bench.vendor.post("faults", route="digilocker_status", foreign_id="reference_id")
+
+    eventually(lambda: bench.once(row_id).reason == "foreign_id")
+    ended = bench.settle(row_id)
+
+    assert (ended.state, ended.reference) == (State.DONE, begun.reference)
+
+
+def test_a_link_for_another_template_is_not_handed_out(bench: Workbench) -> None:
+    bench.vendor.post("faults", route="static_link", foreign_id=True)
+
+    ended = bench.settle(bench.submit("static_kyc_link"))
+
+    assert (ended.state, ended.reason) == (State.PARKED, "unknown_outcome/foreign_id")
+    assert not ended.link

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.rude_server import GOOD, Script, Server, answer, ask, drip, hung_up
+from tests.support.rude_server import GOOD, Script, Server, answer, ask, drip, hung_up, trust
 from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
 
 PATIENT = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
@@ -21,7 +21,7 @@ SECRET = "do-not-show"
 
 def post(wire: Wire, url: str) -> Raw:
     headers = {"x-client-secret": SECRET}
-    return wire.send("POST", url, headers, body=b"{}", params={"person": SECRET})
+    return wire.send("POST", url, headers, trust, body=b"{}", params={"person": SECRET})
 
 
 def cut(script: Script, limits: Limits = PATIENT) -> str:

@@ -1,18 +1,12 @@
 """The wire through TLS and proxies: what fails before the request itself is not sent."""
 
-import datetime as dt
 import socket
-import ssl
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from tests.support.rude_server import GOOD, Server, answer, drip, hung_up, trickle
+from tests.support.certificate import self_signed, tls
+from tests.support.rude_server import GOOD, Server, answer, drip, hung_up, trickle, trust
 from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
 
 PATIENT = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
@@ -20,7 +14,7 @@ QUICK = Limits(connect_s=20, read_s=20, total_s=2)
 
 
 def post(wire: Wire, url: str) -> Raw:
-    return wire.send("POST", url, {}, body=b"{}")
+    return wire.send("POST", url, {}, trust, body=b"{}")
 
 
 def test_a_proxy_that_refuses_the_tunnel_is_not_sent() -> None:
@@ -61,32 +55,7 @@ def test_a_handshake_without_end_behind_a_proxy_is_not_sent() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate for this machine, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = tmp_path / "certificate.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
-    return path
-
-
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
-    return context
+    return self_signed(tmp_path)
 
 
 def test_a_certificate_of_the_given_authority_is_trusted(certificate: Path) -> None:

@@ -1,8 +1,9 @@
 """What the client sends for an operation's data, and what it makes of the wire's failures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -23,19 +24,27 @@ class Recorder(Wire):
 
     outcome: Raw | Exception = REPLY
     sent: list[tuple[str, str, Mapping[str, str], object, object]] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
+    clean: list[bool] = field(default_factory=list)
 
     def send(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str],
+        judge: Callable[[Raw], tuple[Any, bool]],
         body: bytes | None = None,
         params: Mapping[str, str] | None = None,
-    ) -> Raw:
+        *,
+        fresh: bool = False,
+    ) -> Any:
         self.sent.append((method, url, headers, json.loads(body) if body else None, params))
+        self.fresh.append(fresh)
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return self.outcome
+        judged, clean = judge(self.outcome)
+        self.clean.append(clean)
+        return judged
 
 
 def operation(kind: str) -> Operation:

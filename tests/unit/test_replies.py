@@ -12,7 +12,7 @@ from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation, Role
 from tests.contract import vendor_pages
 from worker.answer import Answer, Outcome
-from worker.vendors.cashfree.replies import classify, parse
+from worker.vendors.cashfree.replies import Asked, classify, parse
 from worker.vendors.cashfree.transport import Raw
 
 NOW = 1_700_000_000.0
@@ -58,9 +58,12 @@ def judge(
     body: object,
     headers: Mapping[str, str] | None = None,
     vendor_id: str = "v-1",
+    item: str = "PAN",
+    **known: object,
 ) -> Answer:
     raw = Raw(status, headers or {}, b"")
-    return classify(operation(kind), role, raw, body, vendor_id, NOW)
+    asked = Asked(operation(kind), role, {**known, "verification_id": vendor_id}, item)
+    return classify(asked, raw, body, NOW)
 
 
 def create(kind: str, status: int, code: object, **more: object) -> Answer:
@@ -263,7 +266,7 @@ def test_full_aadhaar_numbers_do_not_come_through() -> None:
     ids = {"verification_id": number, "reference_id": number}
     body = {**ids, "uid": number, "text": f"is {number}."}
 
-    answer = judge("digilocker", Role.DOCUMENT, 200, body, vendor_id=number)
+    answer = judge("digilocker", Role.DOCUMENT, 200, body, vendor_id=number, item="AADHAAR")
 
     assert answer.body == {
         **ids,

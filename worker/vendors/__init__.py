@@ -21,10 +21,12 @@ class Vendor(Protocol):
         request: Mapping[str, Any],
         redirect_url: str = "",
         item: str = "",
+        reference: str = "",
     ) -> Answer:
         """Make one call and classify what came of it; raise for nothing that the outside does.
 
         `vendor_id` is the id of this generation, `item` the document that a document route
-        fetches. There is no retry below this: one call is at most one request.
+        fetches, `reference` the vendor's own id of it where an answer told one. A reply that names
+        another is not believed. There is no retry below this: one call is at most one request.
         """
         ...

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from satyapan.kinds.model import Operation, Role, Route
+from satyapan.kinds.model import Operation, Role
 from worker.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account, Credentials
-from worker.vendors.cashfree.replies import classify, parse
+from worker.vendors.cashfree.replies import Asked, classify, parse
 from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
 
 _ITEM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -39,36 +39,39 @@ class Cashfree:
         request: Mapping[str, Any],
         redirect_url: str = "",
         item: str = "",
+        reference: str = "",
     ) -> Answer:
         """Make one call; see `Vendor.call`."""
         route = operation.route(role)
         if "{item}" in route.path and not _ITEM.fullmatch(item):
             # The name came in a reply; dots or slashes in it would lead to another route.
             return Answer(outcome=Outcome.REFUSED, code="item_value_invalid", refused_field="item")
-        body = _body(operation, vendor_id, request, redirect_url)
+        known = {**request, "reference_id": reference}
+        if operation.id_field:
+            known[operation.id_field] = vendor_id
+        asked = Asked(operation, role, known, item)
         try:
-            raw = self._send(route, operation, vendor_id, body, item)
+            return self._send(asked, vendor_id, _body(operation, vendor_id, request, redirect_url))
         except NotSent as failure:
             return Answer(outcome=Outcome.NOT_SENT, code=failure.code)
         except Cut as failure:
             return Answer(outcome=Outcome.UNKNOWN, code=failure.code)
-        return classify(operation, role, raw, parse(raw.body), vendor_id, self._clock())
 
-    def _send(
-        self,
-        route: Route,
-        operation: Operation,
-        vendor_id: str,
-        body: Mapping[str, Any],
-        item: str,
-    ) -> Raw:
-        url = self._base + route.path.format(item=quote(item, safe=""))
+    def _send(self, asked: Asked, vendor_id: str, body: Mapping[str, Any]) -> Answer:
+        operation, route = asked.operation, asked.operation.route(asked.role)
+
+        def judge(raw: Raw) -> tuple[Answer, bool]:
+            answer = classify(asked, raw, parse(raw.body), self._clock())
+            return answer, answer.outcome is not Outcome.UNKNOWN
+
+        url = self._base + route.path.format(item=quote(asked.item, safe=""))
         headers = {"Accept": "application/json", **self._credentials.headers()}
         if route.method == "GET":
             params = {operation.id_field: vendor_id} if operation.id_field else {}
-            return self._wire.send("GET", url, headers, params=params)
+            return self._wire.send("GET", url, headers, judge, params=params)
         headers["Content-Type"] = "application/json"
-        return self._wire.send(route.method, url, headers, body=json.dumps(body).encode())
+        sent = json.dumps(body).encode()
+        return self._wire.send(route.method, url, headers, judge, body=sent)
 
 
 def _body(

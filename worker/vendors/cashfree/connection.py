@@ -1,8 +1,10 @@
-"""Connections that know two things: whether a byte has left, and when the call must be over.
+"""Connections that know whether a byte has left, when the call must be over, what was left unread.
 
-Plugged into requests through its adapter. Knows sockets; knows nothing of the vendor. The two
+Plugged into requests through its adapter. Knows sockets; knows nothing of the vendor. The first two
 facts can't be had from exceptions: a reset or a timeout looks the same before and after the first
-byte, and the library's read timeout starts anew with every byte that drips in.
+byte, and the library's read timeout starts anew with every byte that drips in. The third decides
+whether a connection may be used again: bytes behind a reply would be read as the next call's reply.
+docs/adr/0017-connections-of-our-own.md lists what is overridden of the libraries.
 """
 
 import http.client
@@ -13,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -20,9 +23,15 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssltransport import SSLTransport
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, SupportsRead, WriteableBuffer
+    from urllib3._base_connection import BaseHTTPConnection
+
+_INTERIM: Final = range(100, 200)
+_INTERIM_MOST: Final = 100
+"""Interim replies before a real one; the same bound as the standard library's for headers."""
 
 
 class Stage(StrEnum):
@@ -46,9 +55,15 @@ class Call:
     read_s: float
     ends: float
     clock: Callable[[], float]
+    fresh: bool = False
+    """True if only a new connection will do."""
     stage: Stage = Stage.POOL
     sent: bool = False
     """True from just before the first byte of the request; never False again."""
+    unread: bool = False
+    """True if bytes came behind the reply."""
+    used: "tuple[_Pool, _Connection] | None" = None
+    """The connection on which the whole reply came, and the pool that waits for it."""
 
     def left(self, most: float) -> float:
         """Give the time that the next wait may take; TimeoutError when the call's time is over."""
@@ -61,6 +76,12 @@ class Call:
     def over(self) -> bool:
         """Tell whether the total deadline has passed."""
         return self.clock() >= self.ends
+
+    def end(self, *, clean: bool) -> None:
+        """Return the connection to its pool; it stays open only if the exchange was clean."""
+        if self.used is not None:
+            pool, conn = self.used
+            pool.take_back(conn, keep=clean and not self.unread)
 
 
 CURRENT: ContextVar[Call] = ContextVar("call")
@@ -86,7 +107,10 @@ class _QuietTls(_Quiet, ssl.SSLSocket):
 class _TimedFile(io.RawIOBase):
     """The socket's read end; each wait is cut to what is left of the call."""
 
-    def __init__(self, inner: io.RawIOBase, sock: socket.socket, call: Call) -> None:
+    ended = False
+    """True once nothing more may be read."""
+
+    def __init__(self, inner: io.RawIOBase, sock: socket.socket | SSLTransport, call: Call) -> None:
         self._inner = inner
         self._sock = sock
         self._call = call
@@ -95,12 +119,24 @@ class _TimedFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        if self.ended:
+            return None
         self._sock.settimeout(self._call.left(self._call.read_s))
         count = cast("int | None", self._inner.readinto(buffer))
         if count == 0 and self._call.stage is Stage.HEADERS:
             # The standard library takes the end of the stream for the end of the headers.
             raise ConnectionError("the reply ended in its headers")
         return count
+
+    def note_unread(self, *, buffered: bool) -> None:
+        """Note with the call whether bytes are left: in the buffer above, or decrypted by TLS.
+
+        Bytes that are still in the socket are found by the pool before the next call.
+        """
+        left = buffered or isinstance(self._sock, SSLTransport)  # TLS inside TLS can't say
+        if isinstance(self._sock, ssl.SSLSocket):
+            left = left or self._sock.pending() > 0
+        self._call.unread = self._call.unread or left
 
     def close(self) -> None:
         # The inner file counts as a user of the socket; closing it lets the socket go.
@@ -109,8 +145,20 @@ class _TimedFile(io.RawIOBase):
         super().close()
 
 
+class _Reader(io.BufferedReader):
+    """The buffer over a _TimedFile; the response closes it when the reply is complete."""
+
+    raw: _TimedFile
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.ended = True  # so that peek() only looks into the buffer
+            self.raw.note_unread(buffered=bool(self.peek()))
+        super().close()
+
+
 class _Response(http.client.HTTPResponse):
-    """A response whose status line, headers and body are all read against the call's deadline."""
+    """A response that is read against the call's deadline, with interim replies passed over."""
 
     def __init__(
         self,
@@ -121,7 +169,18 @@ class _Response(http.client.HTTPResponse):
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         inner = self.fp.detach()
-        self.fp = io.BufferedReader(_TimedFile(inner, sock, CURRENT.get()))
+        self.fp = _Reader(_TimedFile(inner, sock, CURRENT.get()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read past interim replies (1xx); the standard library does so only for 100."""
+        for _ in range(_INTERIM_MOST):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status not in _INTERIM:
+                return version, status, reason
+            if status == HTTPStatus.SWITCHING_PROTOCOLS:
+                break
+            http.client.parse_headers(self.fp)
+        raise ConnectionError("no final reply came")
 
     def begin(self) -> None:
         call = CURRENT.get()
@@ -219,7 +278,8 @@ class _Pool(HTTPConnectionPool):
     """A pool that waits for a free connection only so long, and doesn't trust an old one.
 
     A connection that something between us and the vendor has dropped in silence would swallow a
-    paid request; opening a new one costs milliseconds.
+    paid request; opening a new one costs milliseconds. The library's own part of _get_conn() closes
+    a connection on which something can be read (late bytes, or end of stream): one poll() a call.
     """
 
     ConnectionCls = _Connection
@@ -229,9 +289,25 @@ class _Pool(HTTPConnectionPool):
         call = CURRENT.get()
         wait = call.left(call.connect_s) if timeout is None else timeout
         conn = cast("_Connection", super()._get_conn(timeout=wait))
-        if conn.sock is not None and call.clock() - conn.used_at > self.idle_s:
+        idle = call.clock() - conn.used_at > self.idle_s
+        if conn.sock is not None and (idle or call.fresh):
             conn.close()
         return conn
+
+    def _put_conn(self, conn: "BaseHTTPConnection | None") -> None:
+        """Leave a connection with its call until the reply is judged."""
+        if conn is None:
+            super()._put_conn(None)
+        else:
+            CURRENT.get().used = self, cast("_Connection", conn)
+
+    def take_back(self, conn: _Connection, *, keep: bool) -> None:
+        """Return a connection to the pool. The next call opens one that was not kept."""
+        try:
+            if not keep:
+                conn.close()
+        finally:
+            super()._put_conn(conn)
 
 
 class _TlsPool(_Pool, HTTPSConnectionPool):

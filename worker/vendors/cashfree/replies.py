@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -59,19 +59,33 @@ _WAIT_S: Final = 60.0
 _WAIT_MOST_S: Final = 3600.0
 
 
-def classify(
-    operation: Operation, role: Role, raw: Raw, body: object, vendor_id: str, now: float
-) -> Answer:
+@dataclass(frozen=True)
+class Asked:
+    """What a call asked for. A reply that names something else belongs to another call."""
+
+    operation: Operation
+    role: Role
+    known: Mapping[str, Any] = field(repr=False)
+    """What the reply may repeat, by field: what was sent, and what earlier replies told."""
+    item: str = ""
+
+
+def classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
     """Say what a complete reply means. `body` is what `parse` gave, `now` is Unix seconds."""
-    answer = _classify(operation, role, raw, body, vendor_id, now)
+    answer = _classify(asked, raw, body, now)
+    if raw.trailed and answer.outcome not in {Outcome.OK, Outcome.UNKNOWN}:
+        # Only a 200 repeats our id. This may be late, with the reply to this call behind it.
+        answer = Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="trailing_bytes")
     return replace(answer, limit=_limit(raw.headers))
 
 
-def _classify(
-    operation: Operation, role: Role, raw: Raw, body: object, vendor_id: str, now: float
-) -> Answer:
+def _classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
+    operation, role = asked.operation, asked.role
     if raw.status == HTTPStatus.OK:
-        return _accepted(operation, role, body, vendor_id)
+        return _accepted(asked, body)
+    if _foreign(asked, body):
+        # None of the vendor's examples of errors names an id.
+        return Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="foreign_id")
     code = _code(raw.status, body)
     outcome, code = _judge(operation, role, raw.status, code, body)
     return Answer(
@@ -97,30 +111,41 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _accepted(operation: Operation, role: Role, body: object, vendor_id: str) -> Answer:
-    """Check a 200: an object, of the route's shape, about our id."""
-    kept = KEPT | {operation.link_field or ""}
+def _accepted(asked: Asked, body: object) -> Answer:
+    """Check a 200: an object, of the route's shape, about what we asked for."""
+    route = asked.operation.route(asked.role)
+    kept = KEPT | {asked.operation.link_field or "", *route.echoes}
     garbled = Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
     try:
         clean = scrub(body, kept)
         if not isinstance(clean, dict):
             return garbled
-        loaded = schema(operation.route(role).reply).load(clean)
+        loaded = schema(route.reply).load(clean)
     except (ValidationError, RecursionError):
         return garbled
-    if _foreign(operation, role, loaded, vendor_id):
+    if _foreign(asked, clean, *route.echoes) or _another_item(asked, clean):
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="foreign_id")
     return Answer(outcome=Outcome.OK, http=200, reference=_reference(body), body=loaded)
 
 
-def _foreign(operation: Operation, role: Role, body: Mapping[str, Any], vendor_id: str) -> bool:
-    """Tell whether a reply is about another id; a document need not say."""
-    if operation.id_field is None:
+def _foreign(asked: Asked, body: object, *echoes: str) -> bool:
+    """Return True if a reply names another id than ours, or another value of these fields."""
+    if not isinstance(body, dict):
         return False
-    echoed = body.get(operation.id_field)
-    if echoed is None and role is Role.DOCUMENT:
+    for name in (asked.operation.id_field or "", *echoes):
+        known, echoed = asked.known.get(name), body.get(name)
+        if known and echoed is not None and str(echoed) != str(known):
+            return True
+    return False
+
+
+def _another_item(asked: Asked, body: Mapping[str, Any]) -> bool:
+    """Return True if a document has the field of another one and lacks its own."""
+    names = asked.operation.item_fields
+    if asked.role is not Role.DOCUMENT or asked.item not in names:
         return False
-    return echoed != vendor_id
+    present = {item for item, name in names.items() if body.get(name)}
+    return bool(present) and asked.item not in present
 
 
 def _judge(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from requests import PreparedRequest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from worker.vendors.cashfree.connection import CURRENT, Adapter, Call
 
+_T = TypeVar("_T")
 _CHUNK: Final = 64 * 1024
 # Replies are small; uncompressed ones can't be bombs.
 _HEADERS: Final = {"User-Agent": "satyapan", "Accept-Encoding": "identity"}
@@ -61,6 +62,8 @@ class Raw:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    trailed: bool = False
+    """True if more bytes came behind it: it may be the reply to an earlier call."""
 
 
 class Wire:
@@ -83,16 +86,41 @@ class Wire:
         method: str,
         url: str,
         headers: Mapping[str, str],
+        judge: Callable[[Raw], tuple[_T, bool]],
         body: bytes | None = None,
         params: Mapping[str, str] | None = None,
-    ) -> Raw:
-        """Send one request and read its whole reply.
+        *,
+        fresh: bool = False,
+    ) -> _T:
+        """Send one request, read its whole reply, and return what `judge` makes of it.
+
+        `judge` also tells whether the reply can be trusted. The connection stays with this call
+        until then: nobody else can get one whose last exchange wasn't clean. `fresh` asks for a
+        new connection.
 
         Raises:
             NotSent: no byte has left.
             Cut: anything after that, a reply that is too large or too slow included.
         """
-        call = self._call()
+        call = self._call(fresh=fresh)
+        clean = False
+        try:
+            raw = self._receive(call, method, url, headers, body, params)
+            judged, clean = judge(raw)
+            return judged
+        finally:
+            call.end(clean=clean)
+
+    def _receive(
+        self,
+        call: Call,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        params: Mapping[str, str] | None,
+    ) -> Raw:
+        """Make the exchange; name what failed by how far it came."""
         token = CURRENT.set(call)
         try:
             return self._exchange(call, _request(method, url, headers, body, params))
@@ -108,10 +136,10 @@ class Wire:
         # Raised out here so that the library's error, which carries the request, isn't its context.
         raise failure
 
-    def _call(self) -> Call:
+    def _call(self, *, fresh: bool) -> Call:
         limits = self._limits
         ends = self._clock() + limits.total_s
-        return Call(limits.connect_s, limits.read_s, ends, self._clock)
+        return Call(limits.connect_s, limits.read_s, ends, self._clock, fresh)
 
     def _exchange(self, call: Call, request: PreparedRequest) -> Raw:
         response = self._adapter.send(
@@ -123,7 +151,8 @@ class Wire:
         with response:
             # By name: one that came twice is one list, not the last of two.
             headers = {name.lower(): response.headers[name] for name in response.headers}
-            return Raw(response.status_code, headers, self._read(response.raw))
+            body = self._read(response.raw)
+            return Raw(response.status_code, headers, body, call.unread)
 
     def _read(self, stream: BaseHTTPResponse) -> bytes:
         """Read the body; decoded bytes count, so that a small compressed one can't grow huge."""

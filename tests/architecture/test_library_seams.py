@@ -1,0 +1,59 @@
+"""What connection.py overrides of the libraries still exists, unchanged, and is written down."""
+
+import inspect
+from http.client import HTTPResponse
+from ssl import SSLContext, SSLSocket
+
+import pytest
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
+
+from tests.support.project import ROOT
+from worker.vendors.cashfree import connection
+
+ADR = ROOT.joinpath("docs/adr/0017-connections-of-our-own.md").read_text(encoding="utf-8")
+OURS = (connection._Response, connection._Connection, connection._Pool, connection.Adapter)
+LIBRARIES = (HTTPResponse, HTTPConnection, HTTPConnectionPool, HTTPAdapter)
+SIGNATURES = {
+    (HTTPResponse, "_read_status"): "self",
+    (HTTPResponse, "begin"): "self",
+    (HTTPConnection, "_new_conn"): "self",
+    (HTTPConnection, "_tunnel"): "self",
+    (HTTPConnection, "connect"): "self",
+    (HTTPConnection, "request"): (
+        "self method url body headers chunked preload_content decode_content enforce_content_length"
+    ),
+    (HTTPConnection, "send"): "self data",
+    (HTTPConnectionPool, "_get_conn"): "self timeout",
+    (HTTPConnectionPool, "_put_conn"): "self conn",
+    (HTTPAdapter, "proxy_manager_for"): "self proxy proxy_kwargs",
+    (HTTPAdapter, "get_connection_with_tls_context"): "self request verify proxies cert",
+    (HTTPAdapter, "build_connection_pool_key_attributes"): "self request verify cert",
+    (HTTPAdapter, "build_response"): "self req resp",
+    (HTTPAdapter, "cert_verify"): "self conn url verify cert",
+}
+
+
+@pytest.mark.parametrize(("owner", "name"), SIGNATURES, ids=str)
+def test_what_is_overridden_has_its_known_signature(owner: type, name: str) -> None:
+    assert " ".join(inspect.signature(getattr(owner, name)).parameters) == SIGNATURES[owner, name]
+
+
+def test_everything_that_is_overridden_is_known_and_written_down() -> None:
+    overridden = {
+        (library, name)
+        for ours, library in zip(OURS, LIBRARIES, strict=True)
+        for name, value in vars(ours).items()
+        if inspect.isfunction(value) and name != "__init__" and hasattr(library, name)
+    }
+
+    assert overridden == set(SIGNATURES)
+    assert [name for _, name in SIGNATURES if f"`{name}`" not in ADR] == []
+
+
+def test_attributes_that_are_set_are_there() -> None:
+    assert HTTPConnection.response_class is HTTPResponse
+    assert HTTPConnectionPool.ConnectionCls is HTTPConnection
+    assert SSLContext.sslsocket_class is SSLSocket
+    assert hasattr(HTTPAdapter().poolmanager, "pool_classes_by_scheme")

@@ -1,0 +1,220 @@
+"""Which connections are kept: those whose last exchange was clean, and no others."""
+
+import json
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Role
+from tests.support.adversary import CONTINUE, HINTS, PROCESSING, SWITCH
+from tests.support.certificate import self_signed, tls
+from tests.support.rude_server import GOOD, Script, Server, answer, ask, hung_up, trust
+from worker.answer import Answer, Outcome
+from worker.vendors.cashfree.auth import Account
+from worker.vendors.cashfree.client import Cashfree, connect
+from worker.vendors.cashfree.transport import Cut, Limits, Raw, Wire
+
+LIMITS = Limits(connect_s=20, read_s=20, total_s=20, pool_size=1)
+ACCOUNT = Account("main", "CF-id", "made-up-secret")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+
+
+def post(wire: Wire, url: str) -> Raw:
+    return wire.send("POST", url, {}, trust, body=b"{}")
+
+
+def in_turn(*replies: bytes) -> Script:
+    """Answer a call with each of these, on one connection."""
+
+    def script(conn: socket.socket) -> None:
+        for reply in replies:
+            ask(conn)
+            conn.sendall(reply)
+
+    return script
+
+
+def client(server: Server) -> Cashfree:
+    return connect(ACCOUNT, server.url.removesuffix("/passport"), LIMITS)
+
+
+def call(vendor: Cashfree, kind: str, role: Role = Role.CREATE, item: str = "") -> Answer:
+    return vendor.call(Registry()[kind].operation("cashfree"), role, "v-1", {}, item=item)
+
+
+def reply(http: int = 200, /, **body: object) -> bytes:
+    raw = json.dumps(body).encode()
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (http, len(raw), raw)
+
+
+PASSPORT = reply(verification_id="v-1", reference_id=7, status="VALID")
+LINK = reply(static_link="https://x/y", template_name="t", status="ACTIVE")
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [CONTINUE, PROCESSING, HINTS, CONTINUE + PROCESSING + HINTS * 3, PROCESSING * 99],
+    ids=["100", "102", "103", "several", "many"],
+)
+def test_interim_replies_are_read_past(interim: bytes) -> None:
+    with Server(in_turn(interim + GOOD, interim + GOOD)) as server:
+        wire = Wire(LIMITS)
+        raws = [post(wire, server.url) for _ in range(2)]
+
+    assert [(raw.status, raw.body, raw.trailed) for raw in raws] == [(200, b"{}", False)] * 2
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(answer(SWITCH + GOOD, then=hung_up), id="another protocol"),
+        pytest.param(answer(PROCESSING * 100 + GOOD, then=hung_up), id="too many"),
+        pytest.param(answer(PROCESSING), id="nothing else"),
+    ],
+)
+def test_an_interim_reply_that_leads_nowhere_is_cut(script: Script) -> None:
+    with Server(script, answer(GOOD)) as server:
+        wire = Wire(LIMITS)
+        with pytest.raises(Cut) as caught:
+            post(wire, server.url)
+
+        assert caught.value.code == "headers_failed"
+        assert post(wire, server.url).status == 200
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(GOOD + GOOD, id="another reply"),
+        pytest.param(GOOD + b"\r\n", id="an empty line"),
+        pytest.param(CHUNKED + b"\r\n" + GOOD, id="behind the last chunk"),
+        pytest.param(CHUNKED + b"X-Trailer: x\r\n\r\n" + GOOD, id="behind trailers"),
+        pytest.param(b"HTTP/1.1 204 X\r\n\r\n{}", id="a 204 with a body"),
+        pytest.param(b"HTTP/1.1 304 X\r\nContent-Length: 2\r\n\r\n{}", id="a 304 with a body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n{}", id="too short a length"),
+    ],
+)
+def test_a_connection_with_bytes_behind_its_reply_is_not_used_again(first: bytes) -> None:
+    with Server(answer(first, then=hung_up), answer(GOOD)) as server:
+        wire = Wire(LIMITS)
+
+        assert post(wire, server.url).trailed
+        assert (post(wire, server.url).body, server.accepted) == (b"{}", 2)
+
+
+def test_bytes_that_only_tls_has_read_are_seen(tmp_path: Path) -> None:
+    # The reply fills the reader's buffer to the brim; what is behind it came in the same record.
+    head = b"HTTP/1.1 200 OK\r\nX: %s\r\nContent-Length: 2\r\n\r\n{}"
+    first = head % (b"x" * (8192 - len(head) + 2))
+    certificate = self_signed(tmp_path)
+    with Server(
+        answer(first + GOOD, then=hung_up), answer(GOOD), context=tls(certificate)
+    ) as server:
+        wire = Wire(LIMITS, ca_file=str(certificate))
+
+        assert post(wire, server.url).trailed
+        assert (post(wire, server.url).body, server.accepted) == (b"{}", 2)
+
+
+def test_two_lengths_are_a_doubt() -> None:
+    both = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "
+    with Server(answer(both, then=hung_up), answer(GOOD)) as server:
+        wire = Wire(LIMITS)
+        with pytest.raises(Cut):
+            post(wire, server.url)
+
+        assert (post(wire, server.url).status, server.accepted) == (200, 2)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_bytes_that_come_between_two_calls_are_not_the_next_reply(
+    tmp_path: Path, secure: bool
+) -> None:
+    answered, said = Event(), Event()
+
+    def late(conn: socket.socket) -> None:
+        ask(conn)
+        conn.sendall(GOOD)
+        answered.wait(20)
+        conn.sendall(GOOD)
+        said.set()
+        hung_up(conn)
+
+    certificate = self_signed(tmp_path)
+    context: ssl.SSLContext | None = tls(certificate) if secure else None
+    with Server(late, answer(GOOD), context=context) as server:
+        wire = Wire(LIMITS, ca_file=str(certificate))
+        post(wire, server.url)
+        answered.set()
+        assert said.wait(20)
+
+        assert (post(wire, server.url).status, server.accepted) == (200, 2)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(reply(500, code="verification_failed"), id="a failure"),
+        pytest.param(reply(status="VALID"), id="garbled"),
+        pytest.param(
+            reply(verification_id="v-2", reference_id=7, status="VALID"), id="another's reply"
+        ),
+        pytest.param(reply(400, code="dob_missing", verification_id="v-2"), id="another's error"),
+    ],
+)
+def test_a_connection_whose_last_reply_is_in_doubt_is_not_used_again(first: bytes) -> None:
+    with Server(answer(first, then=hung_up), answer(PASSPORT)) as server:
+        vendor = client(server)
+
+        assert call(vendor, "passport").outcome is Outcome.UNKNOWN
+        assert (call(vendor, "passport").outcome, server.accepted) == (Outcome.OK, 2)
+
+
+def test_what_settles_something_keeps_its_connection() -> None:
+    refused, throttled = reply(400, code="dob_missing"), reply(429)
+    with Server(in_turn(refused, throttled, PASSPORT, PASSPORT)) as server:
+        vendor = client(server)
+        outcomes = [call(vendor, "passport").outcome for _ in range(4)]
+
+    assert outcomes == [Outcome.REFUSED, Outcome.THROTTLED, Outcome.OK, Outcome.OK]
+    assert server.accepted == 1
+
+
+def test_nobody_else_gets_a_connection_before_its_reply_is_judged() -> None:
+    judging, asked = Event(), Event()
+
+    def slowly(raw: Raw) -> tuple[Raw, bool]:
+        judging.set()
+        assert asked.wait(20)
+        return raw, False
+
+    with (
+        Server(answer(GOOD, then=hung_up), answer(GOOD)) as server,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        wire = Wire(LIMITS)
+        first = pool.submit(wire.send, "POST", server.url, {}, slowly, b"{}")
+        assert judging.wait(20)
+        second = pool.submit(post, wire, server.url)
+        asked.set()
+
+        assert (first.result(20).status, second.result(20).status) == (200, 200)
+        assert server.accepted == 2
+
+
+def test_a_document_that_comes_again_is_not_the_next_one() -> None:
+    aadhaar = reply(verification_id="v-1", status="SUCCESS", uid="xxxxxxxx5647")
+    with Server(in_turn(aadhaar, aadhaar)) as server:
+        vendor = client(server)
+        first = call(vendor, "digilocker", Role.DOCUMENT, "AADHAAR")
+        second = call(vendor, "digilocker", Role.DOCUMENT, "PAN")
+
+    assert first.outcome is Outcome.OK
+    assert (second.outcome, second.code) == (Outcome.UNKNOWN, "foreign_id")

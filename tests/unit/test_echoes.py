@@ -1,0 +1,119 @@
+"""Which replies are not ours: those that name another id, reference, template or document."""
+
+from typing import Any
+
+import pytest
+
+from satyapan.kinds import KINDS, Kind
+from satyapan.kinds.model import Role
+from tests.unit.test_replies import judge, passport
+from worker.answer import Outcome
+from worker.vendors.cashfree.replies import Asked, classify
+from worker.vendors.cashfree.transport import Raw
+
+LINK = {"static_link": "https://x/y", "template_name": "t", "status": "ACTIVE"}
+OURS = {"verification_id": "v-1", "reference_id": 7, "status": "SUCCESS"}
+UNKNOWN = (Outcome.UNKNOWN, "foreign_id", None)
+
+
+def found(answer: Any) -> tuple[Outcome, str, object]:
+    return answer.outcome, answer.code, answer.body
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "body"),
+    [
+        ("digilocker", Role.STATUS, passport(reference_id=8)),
+        ("digilocker", Role.STATUS, passport(reference_id="8")),
+        ("digilocker", Role.DOCUMENT, {**OURS, "reference_id": 8, "pan": "ABCPV1234D"}),
+        ("digilocker", Role.DOCUMENT, {**OURS, "uid": "xxxxxxxx5647"}),
+        ("digilocker", Role.DOCUMENT, {**OURS, "dl_number": "KA5"}),
+        ("static_kyc_link", Role.CREATE, {**LINK, "template_name": "T"}),
+        ("static_kyc_link", Role.CREATE, {**LINK, "template_name": 7}),
+    ],
+)
+def test_a_200_that_repeats_something_else_than_we_know_is_foreign(
+    kind: str, role: Role, body: dict[str, Any]
+) -> None:
+    answer = judge(kind, role, 200, body, reference_id="7", template_name="t")
+
+    assert found(answer) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "body", "known"),
+    [
+        ("digilocker", Role.STATUS, passport(reference_id="7"), {"reference_id": "7"}),
+        ("digilocker", Role.STATUS, passport(reference_id=7), {"reference_id": "7"}),
+        ("digilocker", Role.STATUS, passport(reference_id=None), {"reference_id": "7"}),
+        ("digilocker", Role.STATUS, passport(), {"reference_id": ""}),
+        # A create is where the vendor gives the reference; an earlier one was a failed attempt's.
+        ("passport", Role.CREATE, passport(), {"reference_id": "6"}),
+        ("digilocker", Role.CREATE, passport(url="https://x"), {"reference_id": "6"}),
+        ("digilocker", Role.DOCUMENT, {"pan": "ABCPV1234D"}, {"reference_id": "7"}),
+        ("digilocker", Role.DOCUMENT, {**OURS, "pan": "A", "uid": "x"}, {"reference_id": "7"}),
+        ("digilocker", Role.DOCUMENT, {**OURS, "status": "AADHAAR_NOT_LINKED", "uid": None}, {}),
+        ("static_kyc_link", Role.CREATE, LINK, {"template_name": "t"}),
+    ],
+)
+def test_what_is_not_said_or_not_known_is_no_fault(
+    kind: str, role: Role, body: dict[str, Any], known: dict[str, Any]
+) -> None:
+    assert judge(kind, role, 200, body, **known).outcome is Outcome.OK
+
+
+def test_a_document_that_has_no_field_of_its_own_is_taken() -> None:
+    body = {**OURS, "pan": "ABCPV1234D"}
+
+    assert judge("digilocker", Role.DOCUMENT, 200, body, item="VOTER_ID").outcome is Outcome.OK
+
+
+def test_a_template_that_looks_like_an_aadhaar_number_is_still_ours() -> None:
+    name = "234123412346"
+    body = {**LINK, "template_name": name}
+
+    answer = judge("static_kyc_link", Role.CREATE, 200, body, template_name=name)
+
+    assert answer.outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "dob_missing"), (409, "verification_id_already_exists"), (429, "x")]
+)
+def test_an_error_that_names_another_id_is_foreign(status: int, code: str) -> None:
+    ours = judge("passport", Role.CREATE, status, {"code": code, "verification_id": "v-1"})
+    other = judge("passport", Role.CREATE, status, {"code": code, "verification_id": "v-2"})
+
+    assert ours.outcome is not Outcome.UNKNOWN
+    assert found(other) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, passport(), Outcome.OK),
+        (400, {"code": "dob_missing"}, Outcome.UNKNOWN),
+        (409, {"code": "verification_id_already_exists"}, Outcome.UNKNOWN),
+        (429, {"code": "x"}, Outcome.UNKNOWN),
+    ],
+)
+def test_only_a_reply_that_repeats_our_id_is_believed_with_bytes_behind_it(
+    status: int, body: object, outcome: Outcome
+) -> None:
+    operation = KINDS[0].operation("cashfree")
+    asked = Asked(operation, Role.CREATE, {"verification_id": "v-1"})
+
+    answer = classify(asked, Raw(status, {}, b"", trailed=True), body, 0)
+
+    assert answer.outcome is outcome
+    assert answer.code == ("" if outcome is Outcome.OK else "trailing_bytes")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+def test_what_a_kind_says_is_echoed_is_in_its_replies(kind: Kind) -> None:
+    operation = kind.operation("cashfree")
+    routes = [operation.create, operation.status, operation.document]
+
+    for route in filter(None, routes):
+        known = {*kind.request().fields, "reference_id"}
+        assert set(route.echoes) <= known & set(route.reply().fields)
