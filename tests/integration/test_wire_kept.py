@@ -209,6 +209,16 @@ def test_nobody_else_gets_a_connection_before_its_reply_is_judged() -> None:
         assert server.accepted == 2
 
 
+def test_a_call_without_recovery_gets_a_connection_of_its_own() -> None:
+    with Server(answer(PASSPORT, then=hung_up), in_turn(LINK, PASSPORT)) as server:
+        vendor = client(server)
+        outcomes = [call(vendor, kind).outcome for kind in ("passport", "static_kyc_link")]
+        assert (outcomes, server.accepted) == ([Outcome.OK] * 2, 2)
+
+        # The new one may be kept: it is as good as any.
+        assert (call(vendor, "passport").outcome, server.accepted) == (Outcome.OK, 2)
+
+
 def test_a_document_that_comes_again_is_not_the_next_one() -> None:
     aadhaar = reply(verification_id="v-1", status="SUCCESS", uid="xxxxxxxx5647")
     with Server(in_turn(aadhaar, aadhaar)) as server:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from satyapan.kinds.model import Operation, Role
+from satyapan.kinds.model import Operation, Recovery, Role
 from worker.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account, Credentials
 from worker.vendors.cashfree.replies import Asked, classify, parse
@@ -71,7 +71,9 @@ class Cashfree:
             return self._wire.send("GET", url, headers, judge, params=params)
         headers["Content-Type"] = "application/json"
         sent = json.dumps(body).encode()
-        return self._wire.send(route.method, url, headers, judge, body=sent)
+        # On a kept connection that has just ended a call is in doubt; this one can't be repeated.
+        fresh = asked.role is Role.CREATE and operation.recovery is Recovery.NONE
+        return self._wire.send(route.method, url, headers, judge, body=sent, fresh=fresh)
 
 
 def _body(
