@@ -19,7 +19,7 @@ from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree, connect
 from worker.vendors.cashfree.transport import Cut, Limits, Raw, Wire
 
-LIMITS = Limits(connect_s=20, read_s=20, total_s=20, pool_size=1)
+LIMITS = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
 ACCOUNT = Account("main", "CF-id", "made-up-secret")
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
 
@@ -123,9 +123,17 @@ def test_bytes_that_only_tls_has_read_are_seen(tmp_path: Path) -> None:
         assert (post(wire, server.url).body, server.accepted) == (b"{}", 2)
 
 
-def test_two_lengths_are_a_doubt() -> None:
-    both = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "
-    with Server(answer(both, then=hung_up), answer(GOOD)) as server:
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", id="two lengths"),
+        pytest.param(b"Content-Length: 2000\r\n\r\n" + b" " * 2000, id="too large"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", id="no chunk length"),
+    ],
+)
+def test_what_breaks_is_a_doubt_and_makes_room_for_a_new_connection(lines: bytes) -> None:
+    reply = b"HTTP/1.1 200 OK\r\n" + lines
+    with Server(answer(reply, then=hung_up), answer(GOOD)) as server:
         wire = Wire(LIMITS)
         with pytest.raises(Cut):
             post(wire, server.url)
