@@ -42,6 +42,8 @@ class Answer:
     reference: str = ""
     not_before_s: float = 0.0
     """What the vendor asked for, in seconds from now (after a 429)."""
+    account_wide: bool = False
+    """True if that holds for every route of the account, not only for the one that was called."""
     limit: int = 0
     """The calls per window that the vendor says it allows; 0 when it doesn't say."""
     body: Mapping[str, Any] | None = field(default=None, repr=False)

@@ -143,3 +143,19 @@ def test_a_reply_is_classified_at_the_clients_time() -> None:
     answer = client(Recorder()).call(operation("passport"), Role.CREATE, "v-1", {})
 
     assert (answer.outcome, answer.http, answer.not_before_s) == (Outcome.THROTTLED, 429, 9)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "wide"),
+    [
+        (429, "too_many_requests_per_ip", True),
+        (429, "too_many_requests_per_operation", False),
+        (500, "too_many_requests_per_ip", False),
+    ],
+)
+def test_only_a_429_for_our_address_is_about_the_whole_account(
+    status: int, code: str, wide: bool
+) -> None:
+    wire = Recorder(Raw(status, {}, json.dumps({"code": code}).encode()))
+
+    assert client(wire).call(operation("passport"), Role.CREATE, "v-1", {}).account_wide is wide

@@ -55,6 +55,7 @@ _SAFE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _LIMIT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _WAITS: Final = ("retry-after", "x-ratelimit-retry", "x-ratelimit-reset")
 _REDIRECTS: Final = range(300, 400)
+_PER_IP: Final = "too_many_requests_per_ip"
 _WAIT_S: Final = 60.0
 _WAIT_MOST_S: Final = 3600.0
 
@@ -88,13 +89,15 @@ def _classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
         return Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="foreign_id")
     code = _code(raw.status, body)
     outcome, code = _judge(operation, role, raw.status, code, body)
+    throttled = outcome is Outcome.THROTTLED
     return Answer(
         outcome=outcome,
         http=raw.status,
         code=code,
         refused_field=_refused(operation, role, outcome, code),
         reference=_reference(body),
-        not_before_s=_wait(raw.headers, now) if outcome is Outcome.THROTTLED else 0.0,
+        not_before_s=_wait(raw.headers, now) if throttled else 0.0,
+        account_wide=throttled and code == _PER_IP,
     )
 
 
