@@ -133,6 +133,10 @@ class Keys:
         """Name the vendor's "not before" of one account and route."""
         return f"{self.prefix}:hold:{account}:{route}"
 
+    def hold_account(self, account: str) -> str:
+        """Name the vendor's "not before" of all routes of one account."""
+        return f"{self.prefix}:hold-account:{account}"
+
     def learned(self, account: str, route: str) -> str:
         """Name the limit that the vendor told, while it is lower than ours."""
         return f"{self.prefix}:learned:{account}:{route}"

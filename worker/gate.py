@@ -173,15 +173,21 @@ class Gate:
         keys += [names.learned(account, route), names.stop(account)]
         keys += [names.breaker(account, route), names.due, names.queues]
         keys += [names.queue(account, route, "low"), names.low(account, route), names.slot_due]
-        keys += [names.server, names.streak(account, route)]
+        keys += [names.server, names.streak(account, route), names.hold_account(account)]
         times = [figures.window, figures.margin, figures.horizon, figures.longest_call]
         who = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
         return keys, [limit, *times, *who]
 
     def hold(self, account: str, route: str, seconds: float) -> int:
         """Hold all calls of a route for so long from now; return until when (ms). Never earlier."""
+        return self._not_before(self._keys.hold(account, route), seconds)
+
+    def hold_account(self, account: str, seconds: float) -> int:
+        """Hold all calls of an account, on every route; return until when (ms). Never earlier."""
+        return self._not_before(self._keys.hold_account(account), seconds)
+
+    def _not_before(self, key: str, seconds: float) -> int:
         wait_ms = max(0, round(seconds * 1000))
-        key = self._keys.hold(account, route)
         return int(self._hold(keys=[key], args=[wait_ms, self._time()]))
 
     def jumped(self, jump: Jump) -> Ask[int]:

@@ -20,7 +20,9 @@ def heed(gate: Gate, row: Row, route: str, limit: int, passed: Go, answer: Answe
     """
     if answer.limit and min(answer.limit, passed.limit) < limit:
         gate.learn(row.account, route, min(answer.limit, limit))
-    if answer.outcome is Outcome.THROTTLED:
+    if answer.account_wide:
+        gate.hold_account(row.account, answer.not_before_s)
+    elif answer.outcome is Outcome.THROTTLED:
         gate.hold(row.account, route, answer.not_before_s)
     if answer.outcome in _FAILED:
         _failed(gate, row, route, passed, answer)

@@ -127,3 +127,27 @@ def test_a_stopped_account_holds_all_and_resumes_by_itself(
     assert [row.attempts for row in held] == [0, 0]
     assert [(row.state, row.attempts) for row in ended] == [(State.DONE, 1)] * 2
     assert len(bench.vendor.charges()) == 2
+
+
+def test_too_many_calls_from_our_address_hold_every_route(bench: Workbench) -> None:
+    code = "too_many_requests_per_ip"
+    headers = {"Retry-After": "2"}
+    bench.vendor.post("faults", route="passport", status=429, code=code, headers=headers)
+    held = bench.once(bench.submit("passport"))
+    other = bench.submit("static_kyc_link")
+
+    ended = bench.settle(other)
+
+    assert (held.state, held.reason, held.attempts) == (State.ACCEPTED, code, 0)
+    assert ended.state is State.DONE
+    first, second = (call["at"] for call in bench.vendor.get("calls")["calls"])
+    assert second - first >= 2
+
+
+def test_too_many_calls_of_one_operation_hold_its_route_alone(bench: Workbench) -> None:
+    code = "too_many_requests_per_operation"
+    headers = {"Retry-After": "3000"}
+    bench.vendor.post("faults", route="passport", status=429, code=code, headers=headers)
+    bench.once(bench.submit("passport"))
+
+    assert bench.once(bench.submit("static_kyc_link")).state is State.DONE

@@ -212,6 +212,18 @@ def test_a_hold_moves_everyone_and_only_later(house: Gatehouse) -> None:
     assert house.play(500) == ["a"]
 
 
+def test_a_hold_of_an_account_holds_all_its_routes_and_nothing_else(house: Gatehouse) -> None:
+    row = Row(id="a", kind="x")
+    until = house.gate.hold_account("main", 5)
+
+    assert house.gate.hold_account("main", 1) == until == START + 5000
+    for route in (ROUTE, "digilocker"):
+        assert isinstance(house.gate.entering(row, route, 1).now(), Wait)
+    assert house.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
+    house.now = until
+    assert house.gate.entering(row, "static-link", 1).now() == Go(1)
+
+
 def test_a_hold_moves_those_who_hold_earlier_slots(house: Gatehouse) -> None:
     house.fill()
     for n in range(3):

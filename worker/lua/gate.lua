@@ -18,6 +18,7 @@
 --       15 server  hash: id (of the data this server has), durable (1: every write was on disk before
 --                  it was confirmed), until (ms: hold all calls), why; see gate_unsure.lua, mark.lua
 --       16 streak  sorted set: verifications that failed since a call was answered; see gate_shut.lua
+--       17 hold of the account, on all its routes; like 6
 -- ARGV  1 limit (>= 1)  2 window  3 margin  4 horizon  5 longest call (all ms)
 --       6 the gate's name in queues   7 prefix of row keys: the rows to be dealt to are found here.
 --         So this needs a server that holds all keys (no Redis Cluster)
@@ -71,7 +72,10 @@ local now = tonumber(ARGV[8]) or time[1] * 1000 + math.floor(time[2] / 1000)
 limit = math.min(limit, tonumber(redis.call('GET', learned)) or limit)
 local gap = 0.8 * span / limit
 
-local not_before, why, open = tonumber(redis.call('GET', hold) or 0), 'quota', {}
+local not_before, why, open = 0, 'quota', {}
+for _, key in ipairs({hold, KEYS[17]}) do
+  not_before = math.max(not_before, tonumber(redis.call('GET', key)) or 0)
+end
 for place, name in ipairs({'account/', 'vendor/'}) do
   local found = redis.call('HMGET', KEYS[7 + place], 'until', 'step', 'most', 'code')
   if found[1] then

@@ -1,4 +1,5 @@
--- The vendor said "not before": hold every worker's calls of one account and route until then.
+-- The vendor said "not before": hold every worker's calls until then, of one account and
+-- route or of all routes of an account.
 --
 -- KEYS[1] hold   text: not before this time (ms)
 -- ARGV    1 wait (ms from now)  2 now (ms; tests only, empty = this server's clock)

@@ -1,17 +1,17 @@
 -- Let one call through: a slot of the gate and the row made durable (SENT), both or neither.
 -- gate() and commit() are the scripts of these names (gate.lua, commit.lua).
 --
--- KEYS[1..16]  the gate's     KEYS[17..] commit's, the row hash first
+-- KEYS[1..17]  the gate's     KEYS[18..] commit's, the row hash first
 -- ARGV[1..11]  the gate's     ARGV[12..] commit's: id, fence, ...
 --
 -- Returns what the gate returns; behind a "go" what commit returns. {2, 0, 0, 0, 0, 0, 0} when the
 -- fence is not ours any more: then no slot is taken either.
-if redis.call('HGET', KEYS[17], 'fence') ~= ARGV[13] then
+if redis.call('HGET', KEYS[18], 'fence') ~= ARGV[13] then
   return {2, 0, 0, 0, 0, 0, 0}
 end
-local told = gate({unpack(KEYS, 1, 16)}, {unpack(ARGV, 1, 11)})
+local told = gate({unpack(KEYS, 1, 17)}, {unpack(ARGV, 1, 11)})
 if told[1] == 0 then
-  for _, word in ipairs(commit({unpack(KEYS, 17)}, {unpack(ARGV, 12)})) do
+  for _, word in ipairs(commit({unpack(KEYS, 18)}, {unpack(ARGV, 12)})) do
     told[#told + 1] = word
   end
 end
