@@ -1,24 +1,28 @@
 """Connections leave a server that is no longer the master: commands, scripts, listening, broker."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
+from redis import Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import ExecAbortError, ReadOnlyError, ResponseError
 
 from config.settings import read_settings
 from demo.supervisor import Supervisor
+from satyapan import State, Verifications
 from satyapan.asking import Ask, Line
 from satyapan.broker import Waker, wake_app
 from satyapan.connections import connect
+from satyapan.following import Following
 from satyapan.listener import Listener
-from satyapan.names import RUN
+from satyapan.names import RUN, Keys
 from satyapan.settings import ProducerSettings
 from tests.integration.test_transport import MENDED, marks, send, start_worker
 from tests.support.eventually import eventually
 from tests.support.failover import Pair, talk
+from tests.support.outage import REQUEST
 from tests.web.outside import environment
 
 
@@ -151,6 +155,32 @@ def test_who_listens_follows(client: Redis, pair: Pair, monkeypatch: pytest.Monk
             assert master.publish("channel", "one") == 1
             assert heard.wait(5)
     eventually(lambda: not listener.hears)  # before its connections are closed
+
+
+def test_who_waits_gets_the_end_that_only_the_new_master_knows(pair: Pair) -> None:
+    producer = Verifications(settings(pair.url))
+    one = producer.submit("passport", REQUEST, key="order-1").id
+    with ThreadPoolExecutor(1) as threads, talk(pair.replica) as replica:
+        waiting = threads.submit(producer.wait, one, 20)
+        eventually(lambda: replica.exists(Keys().row(one)) and producer._results._listener.hears)
+        pair.abandon()
+        replica.hset(Keys().row(one), "state", State.FAILED)
+
+        assert waiting.result().state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("redis://127.0.0.1:1/0", Connection),
+        ("rediss://127.0.0.1:1/0", SSLConnection),
+        ("unix:///nowhere.sock", UnixDomainSocketConnection),
+    ],
+)
+def test_every_kind_of_connection_follows(url: str, kind: type[Any]) -> None:
+    with connect(settings(url), "test") as client:
+        assert issubclass(client.connection_pool.connection_class, kind)
+        assert issubclass(client.connection_pool.connection_class, Following)
 
 
 def test_wake_ups_follow_by_kombus_own_means(pair: Pair) -> None:
