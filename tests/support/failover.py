@@ -71,6 +71,7 @@ class Pair:
     def abandon(self) -> None:
         """Promote the replica; the old master follows nobody, and so knows nothing new."""
         with talk(self.master) as old, talk(self.replica) as new:
+            eventually(lambda: _offset(new) == _offset(old))
             new.replicaof("NO", "ONE")
             old.replicaof(HOST, "1")
         self.move()
