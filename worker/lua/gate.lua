@@ -13,8 +13,8 @@
 --       10 due-index   11 queues  hash: names of gates where rows wait, to their limits
 --       12 queue of the low lane, like 3 and 4
 --       13 low     sorted set: calls and tickets of the low lane, scored like slots
---       14 slot-due  sorted set: row ids, scored by the slot that was dealt to them (ms); the sweeper
---                  wakes these before all others, and reads that somebody waits for (hint.lua)
+--       14 slot-due  sorted set: row ids, scored by the slot that was dealt to them (ms), or by the
+--                  time of a read that somebody waits for (hint.lua); the sweeper wakes them first
 --       15 server  hash: id (of the data this server has), durable (1: every write was on disk before
 --                  it was confirmed), until (ms: hold all calls), why; see gate_unsure.lua, mark.lua
 --       16 streak  sorted set: verifications that failed since a call was answered; see gate_shut.lua

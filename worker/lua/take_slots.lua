@@ -1,6 +1,6 @@
--- Take the verifications whose slot has come, or whose status read that somebody waits for has, for
--- the sweeper to wake before all others. Two sweepers at once never take the same. In the due-index
--- each moves to a later time, and comes back then if its wake-up is lost.
+-- Take the verifications whose time has come: holders of slots, and status reads that somebody waits
+-- for. The sweeper wakes them before all others. Two sweepers at once never take the same. In the
+-- due-index each moves to a later time, and comes back then if its wake-up is lost.
 --
 -- KEYS[1] slot-due   KEYS[2] due-index
 -- ARGV[1] at most so many   ARGV[2] patience, ms
