@@ -8,7 +8,7 @@ from typing import Any, Final
 
 
 class State(StrEnum):
-    """Where a verification stands (DESIGN, 4)."""
+    """Where a verification stands; docs/architecture.md draws it."""
 
     ACCEPTED = "ACCEPTED"
     CLAIMED = "CLAIMED"

@@ -33,7 +33,7 @@ def worker(heartbeat: Path | None) -> None:
 
 
 def _refuse_unsafe(settings: Settings) -> None:
-    """Start only on a Redis that keeps what it was given (DESIGN, 3)."""
+    """Start only on a Redis that keeps what it was given."""
     try:
         refuse_if_unsafe(run_checks(settings, ledger_client(settings)))
     except UnsafeStart as error:

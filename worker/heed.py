@@ -20,10 +20,8 @@ def heed(gate: Gate, row: Row, route: str, limit: int, passed: Go, answer: Answe
     """
     if answer.limit and min(answer.limit, passed.limit) < limit:
         gate.learn(row.account, route, min(answer.limit, limit))
-    if answer.account_wide:
-        gate.hold_account(row.account, answer.not_before_s)
-    elif answer.outcome is Outcome.THROTTLED:
-        gate.hold(row.account, route, answer.not_before_s)
+    if answer.outcome is Outcome.THROTTLED:
+        _throttled(gate, row, route, answer)
     if answer.outcome in _FAILED:
         _failed(gate, row, route, passed, answer)
     elif passed.probe:
@@ -35,6 +33,13 @@ def heed(gate: Gate, row: Row, route: str, limit: int, passed: Go, answer: Answe
         gate.stop(row.account, answer.code, probe=passed.probe)
     elif answer.http and passed.probe:
         gate.resume(row.account)
+
+
+def _throttled(gate: Gate, row: Row, route: str, answer: Answer) -> None:
+    if answer.account_wide:
+        gate.hold_account(row.account, answer.not_before_s)
+    else:
+        gate.hold(row.account, route, answer.not_before_s)
 
 
 def _failed(gate: Gate, row: Row, route: str, passed: Go, answer: Answer) -> None:

@@ -1,7 +1,7 @@
 """Work on a stored webhook: a hint for a journey, or news of a visitor to a shared link.
 
 A webhook never decides a journey: it asks for a status read, and notes what it claimed in case no
-read ever succeeds (DESIGN, 6: status read > signed webhook > redirect). Of a visitor to a shared
+read ever succeeds (status read > signed webhook > redirect). Of a visitor to a shared
 link there is nothing else to read, so there the signed webhook is the evidence.
 """
 

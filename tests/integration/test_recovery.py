@@ -1,4 +1,4 @@
-"""What becomes of a paid call whose answer is lost, late, cut or not ours (DESIGN, 5)."""
+"""What becomes of a paid call whose answer is lost, late, cut or not ours."""
 
 from dataclasses import replace
 from typing import Any

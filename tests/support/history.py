@@ -2,7 +2,7 @@
 
 A `History` holds what a producer did and saw; the vendor's audit says what was paid for; the rows
 say what the ledger believes. `judge` puts the three beside each other. It shares no rule with the
-code that it judges: only the invariants of DESIGN, 11, as far as they show outside.
+code that it judges: only the invariants of docs/architecture.md, as far as they show outside.
 """
 
 import json

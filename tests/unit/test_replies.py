@@ -44,7 +44,7 @@ EXPECTED: Mapping[tuple[int, str], Outcome] = {
     (500, "request_failed"): Outcome.UNKNOWN,
     (502, "verification_failed"): Outcome.UNKNOWN,
 }
-"""Written by hand from the vendor's pages, as the rules of DESIGN 5 read them."""
+"""Written by hand from the vendor's pages, as docs/vendor.md reads them."""
 
 
 def operation(kind: str) -> Operation:

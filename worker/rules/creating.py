@@ -1,4 +1,4 @@
-"""What a create call's answer means for the row (DESIGN, 5)."""
+"""What a create call's answer means for the row."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a person may do with a parked row, and why not (DESIGN, 1 and 5)."""
+"""What a person may do with a parked row, and why not."""
 
 from dataclasses import replace
 
