@@ -215,3 +215,19 @@ def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
     redis, keys = ledger.ledger.redis, ledger.keys
     assert redis.zscore(keys.due, row_id) == row.due
     assert not redis.hexists(keys.row(row_id), "hinted")
+
+
+def test_a_hint_is_kept_for_a_holder_whose_lease_has_ended(bench: Workbench, row_id: str) -> None:
+    """As after an outage, when the holder repeats its commit and nobody may take over yet."""
+    ledger = bench.parts.ledger
+    claim = ledger.claim(row_id)
+    assert claim is not None
+    write(bench, row_id, lease=1)
+
+    assert ledger.hint(row_id, "AUTHENTICATED", asked=True) == 0
+    later = replace(claim.row, due=claim.now + POLL_MS)
+    ledger.commit(claim.row, later, (), claim.now, keep=False, alias="")
+
+    row = bench.row(row_id)
+    assert row.due <= claim.now + 10_000
+    assert (row.ask, row.evidence) == ("first", "AUTHENTICATED")

@@ -40,8 +40,9 @@ if most > 0 then
   end
 end
 local soon = math.max(now, looked + wait)
-if tonumber(row[3] or '0') > now then
-  -- Somebody holds the row; commit.lua uses this when it is given back.
+if row[3] then
+  -- Somebody holds the row; commit.lua uses this when it is given back. Also when the lease has
+  -- ended: its holder may still deliver an answer, and for a takeover the row is due already.
   redis.call('HSET', KEYS[1], 'hinted', math.min(soon, tonumber(row[9] or soon)))
   return 0
 end
