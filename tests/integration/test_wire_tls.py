@@ -1,12 +1,24 @@
 """The wire through TLS and proxies: what fails before the request itself is not sent."""
 
+import contextlib
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support.certificate import self_signed, tls
-from tests.support.rude_server import GOOD, Server, answer, drip, hung_up, trickle, trust
+from tests.support.rude_server import (
+    GOOD,
+    Script,
+    Server,
+    answer,
+    ask,
+    drip,
+    hung_up,
+    trickle,
+    trust,
+)
 from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
 
 PATIENT = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
@@ -85,3 +97,40 @@ def test_the_total_deadline_holds_inside_tls(certificate: Path) -> None:
         post(Wire(QUICK, ca_file=str(certificate)), server.url)
 
     assert caught.value.code == "deadline"
+
+
+def tunnel_to(port: int) -> Script:
+    """Be a proxy: consent to the tunnel, then pass on what comes from either side."""
+
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(4096):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_RDWR)
+
+    def tunnel(conn: socket.socket) -> None:
+        ask(conn)
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as inner:
+            back = threading.Thread(target=pass_on, args=(inner, conn), daemon=True)
+            back.start()
+            pass_on(conn, inner)
+            back.join(20)
+
+    return tunnel
+
+
+def test_through_a_tls_proxy_a_refusal_is_one_and_each_call_has_its_own_connection(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # the proxy's authority is the system's
+    refusal = answer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}")
+    with (
+        Server(refusal, refusal, context=tls(certificate)) as vendor,
+        Server(tunnel_to(vendor.port), tunnel_to(vendor.port), context=tls(certificate)) as proxy,
+    ):
+        wire = Wire(PATIENT, f"https://127.0.0.1:{proxy.port}", str(certificate))
+        replies = [post(wire, vendor.url) for _ in range(2)]
+
+        assert [(reply.status, reply.trailed) for reply in replies] == [(400, False)] * 2
+        assert (vendor.accepted, proxy.accepted) == (2, 2)

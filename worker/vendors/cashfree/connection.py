@@ -62,6 +62,8 @@ class Call:
     """True from just before the first byte of the request; never False again."""
     unread: bool = False
     """True if bytes came behind the reply."""
+    single: bool = False
+    """True if nobody can tell whether they did: then its connection serves no other call."""
     used: "tuple[_Pool, _Connection] | None" = None
     """The connection on which the whole reply came, and the pool that waits for it."""
 
@@ -81,7 +83,7 @@ class Call:
         """Return the connection to its pool; it stays open only if the exchange was clean."""
         if self.used is not None:
             pool, conn = self.used
-            pool.take_back(conn, keep=clean and not self.unread)
+            pool.take_back(conn, keep=clean and not (self.unread or self.single))
 
 
 CURRENT: ContextVar[Call] = ContextVar("call")
@@ -133,10 +135,9 @@ class _TimedFile(io.RawIOBase):
 
         Bytes that are still in the socket are found by the pool before the next call.
         """
-        left = buffered or isinstance(self._sock, SSLTransport)  # TLS inside TLS can't say
-        if isinstance(self._sock, ssl.SSLSocket):
-            left = left or self._sock.pending() > 0
-        self._call.unread = self._call.unread or left
+        pending = isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
+        self._call.unread = self._call.unread or buffered or pending
+        self._call.single = isinstance(self._sock, SSLTransport)  # TLS inside TLS can't say
 
     def close(self) -> None:
         # The inner file counts as a user of the socket; closing it lets the socket go.
