@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.inbox import Inbox, Letter, LetterState
-from satyapan.ids import child_id
+from satyapan.ids import child_id, generation_id
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
 from satyapan.points import HINTED, OPENED, reach
@@ -94,6 +94,8 @@ class Ingest:
             self._unmatched(letter)
             return
         claimed = news.operation.events[news.event]
+        if news.vendor_id != generation_id(row.id, row.generation):
+            claimed = ""  # about an older link, which says nothing of the one that is open
         due = self._ledger.hint(row.id, claimed, asked=_somebody_waits(news.operation, claimed))
         reach(HINTED)
         self._inbox.finish(letter.id, LetterState.HANDLED, row.id)

@@ -290,6 +290,21 @@ class TestInbox:
         assert self.state(bench, letter) is LetterState.HANDLED
         assert bench.row(row_id).evidence == "FAILED"
 
+    def test_a_webhook_about_an_older_link_asks_and_claims_nothing(self, bench: Workbench) -> None:
+        row_id = bench.submit("digilocker")
+        bench.vendor.post("faults", route="digilocker", cut="in_body")
+        eventually(lambda: bench.once(row_id).link)
+        letter = self.store(
+            bench, "DIGILOCKER_VERIFICATION_FAILURE", verification_id=row_id, reference_id=1
+        )
+
+        bench.parts.take(letter)
+        eventually(lambda: bench.once(row_id) and bench.row(row_id).looked)
+
+        row = bench.row(row_id)
+        assert self.state(bench, letter) is LetterState.HANDLED
+        assert (row.state, row.generation, row.evidence) == (State.PENDING, 2, "")
+
     def test_a_webhook_after_the_end_changes_nothing(self, bench: Workbench) -> None:
         row_id = bench.submit("digilocker")
         bench.once(row_id)
