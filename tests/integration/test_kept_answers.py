@@ -14,7 +14,7 @@ from satyapan.scripts import load
 from tests.conftest import Sandbox
 from tests.support.workbench import Workbench
 from worker.gate import Go
-from worker.ledger import Outage, StaleFence, WorkLedger
+from worker.ledger import Claim, Outage, StaleFence, WorkLedger
 
 
 @pytest.fixture
@@ -80,6 +80,47 @@ def test_a_claim_that_was_given_back_sends_nothing(bench: Workbench, ledger: Wor
 
     with pytest.raises(StaleFence):
         ledger.commit(claim.row, claim.row, (), claim.now, keep=True, alias="")
+
+
+class TestAfterAFailoverThatLostAClaim:
+    """Two workers have the same fence: the new master didn't know of the first claim."""
+
+    def claim_twice(self, ledger: WorkLedger, row_id: str) -> tuple[Claim, Claim]:
+        redis_, key = ledger.ledger.redis, ledger.keys.row(row_id)
+        before, due = redis_.dump(key), redis_.zscore(ledger.keys.due, row_id)
+        first = ledger.claim(row_id)
+        redis_.restore(key, 0, before, replace=True)
+        redis_.zadd(ledger.keys.due, {row_id: due})
+        second = ledger.claim(row_id)
+        assert first is not None
+        assert second is not None
+        assert first.row.fence == second.row.fence
+        return first, second
+
+    def test_an_answer_is_written_over_what_the_other_set_aside(
+        self, bench: Workbench, ledger: WorkLedger
+    ) -> None:
+        row_id = bench.submit("passport")
+        first, second = self.claim_twice(ledger, row_id)
+        self.end(ledger, second, State.PARKED)
+
+        self.end(ledger, first, State.DONE)
+
+        assert bench.look(row_id).state is State.DONE
+
+    def test_an_end_stays_what_it_is(self, bench: Workbench, ledger: WorkLedger) -> None:
+        row_id = bench.submit("passport")
+        first, second = self.claim_twice(ledger, row_id)
+        self.end(ledger, first, State.DONE)
+
+        with pytest.raises(StaleFence):
+            self.end(ledger, second, State.PARKED)
+
+        assert bench.look(row_id).state is State.DONE
+
+    def end(self, ledger: WorkLedger, claim: Claim, state: State) -> None:
+        after = replace(claim.row, state=state, due=0)
+        ledger.commit(claim.row, after, (state.lower(),), claim.now, keep=False, alias="")
 
 
 class TestAfterAnOutage:

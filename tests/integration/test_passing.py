@@ -64,3 +64,13 @@ def test_who_lost_its_claim_takes_no_slot_and_writes_nothing(bench: Workbench) -
 
     assert bench.row(row.id).state is State.CLAIMED
     assert slots(bench) == 0
+
+
+def test_a_claim_that_was_given_back_takes_no_slot(bench: Workbench) -> None:
+    row, ledger = claimed(bench, "a"), bench.parts.ledger
+    ledger.commit(row, row, (), 0, keep=False, alias="")
+
+    with pytest.raises(StaleFence):
+        passing(bench, row).now()
+
+    assert slots(bench) == 0

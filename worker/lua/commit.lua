@@ -20,15 +20,18 @@
 -- later is kept, and brings the next look forward to the time that hint.lua found.
 -- Returns {1, now, number of open journeys}, before a status read also its ask, the number of asks
 -- and what a webhook claimed, as they are stored now; {0, now, 0} when the fence is not ours any more.
--- Giving a claim back again, because the reply was lost, changes nothing: {1, now, 0}.
+-- Giving a claim back again, because the reply was lost, changes nothing: {1, now, 0}. It is known by
+-- its state. After a failover that lost a claim two workers may have the same fence: then another
+-- state is written over all but an end.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local held = redis.call('HMGET', KEYS[1], 'fence', 'lease')
+local held = redis.call('HMGET', KEYS[1], 'fence', 'lease', 'state', 'due')
 local keep = tonumber(ARGV[3]) > 0
 if held[1] ~= ARGV[2] or (keep and not held[2]) then
   return {0, now, 0}
 elseif not held[2] then
-  return {1, now, 0}
+  if held[3] == string.match(KEYS[4], '%u+$') then return {1, now, 0} end
+  if held[4] == '0' and held[3] ~= 'PARKED' then return {0, now, 0} end
 end
 
 local id, reading = ARGV[1], ARGV[10] == '1'

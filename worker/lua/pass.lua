@@ -5,8 +5,9 @@
 -- ARGV[1..11]  the gate's     ARGV[12..] commit's: id, fence, ...
 --
 -- Returns what the gate returns; behind a "go" what commit returns. {2, 0, 0, 0, 0, 0, 0} when the
--- fence is not ours any more: then no slot is taken either.
-if redis.call('HGET', KEYS[18], 'fence') ~= ARGV[13] then
+-- fence is not ours any more, or the claim was given back: then no slot is taken either.
+local held = redis.call('HMGET', KEYS[18], 'fence', 'lease')
+if held[1] ~= ARGV[13] or not held[2] then
   return {2, 0, 0, 0, 0, 0, 0}
 end
 local told = gate({unpack(KEYS, 1, 17)}, {unpack(ARGV, 1, 11)})
