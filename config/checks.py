@@ -146,7 +146,8 @@ def _unreachable(number: int, place: str, error: RedisError) -> Finding:
 
 def _forbidden(place: str, error: RedisError) -> Finding:
     message = f"{place} refuses INFO or TIME ({type(error).__name__}): its safety is unknown."
-    return found(9, "warning", message, "Allow this user +info and +time.")
+    hint = "Allow this user +info and +time; without them the quota may break after a restart."
+    return found(9, "warning", message, hint)
 
 
 def _eviction(_settings: Settings, client: Redis, info: Info) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 TOLERANCE_MS: Final = 250
-"""Two clocks may differ by so much between two readings: rounding, slewing, another machine."""
+"""So far Redis' clock may run ahead unnoticed: the quota's margin bears it."""
 _DRIFT: Final = 0.001
-"""Clocks that are being corrected run apart by at most 500 millionths each."""
+"""ntpd corrects a clock by at most 500 millionths, so two clocks drift apart by twice that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +26,46 @@ class RedisClock:
     """What is known of the difference between Redis' clock and ours; threads share it.
 
     A reading of Redis' clock was taken at some time between the question and its reply, so it says
-    in which span the difference lies. Spans that have nothing in common tell of a jump.
+    in which span (ms) the difference lies. A span that lies beyond the known one tells of a jump.
+    Many small steps forward add up to one, however often they are read.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._span: tuple[float, float] | None = None
-        self._read = 0.0
+        self._read_s = 0.0
+        self._untold: tuple[int, float] | None = None
 
     def read(self, redis_ms: int, asked_s: float, replied_s: float) -> Jump | None:
-        """Take a reading in; return a jump forward. Seconds are monotonic ones of this process."""
-        least, most = redis_ms - replied_s * 1000, redis_ms - asked_s * 1000
+        """Take a reading in; return a jump forward until it was `told`.
+
+        Seconds are monotonic ones of this process.
+        """
         with self._lock:
-            known, self._span = self._span, (least, most)
-            before, self._read = self._read, replied_s
-            if known is None:
+            self._take(redis_ms - replied_s * 1000, redis_ms - asked_s * 1000, replied_s)
+            if self._untold is None:
                 return None
-            drift = max(0.0, replied_s - before) * 1000 * _DRIFT
-            low, high = known[0] - drift, known[1] + drift
-            if least > high + TOLERANCE_MS:
-                return Jump(round(least - high), round((replied_s - before) * 1000))
-            if max(low, least) <= min(high, most):  # they agree: the narrowest span is kept
-                self._span = max(low, least), min(high, most)
-            return None
+            ms, since_s = self._untold
+            return Jump(ms, round((replied_s - since_s) * 1000))
+
+    def told(self) -> None:
+        """Note that calls are held because of the jump."""
+        with self._lock:
+            self._untold = None
+
+    def _take(self, least: float, most: float, now_s: float) -> None:
+        before_s, self._read_s = self._read_s, now_s
+        if self._span is None:
+            self._span = least, most
+            return
+        drift = max(0.0, now_s - before_s) * 1000 * _DRIFT
+        low, high = self._span[0] - drift, self._span[1] + drift
+        if least > high + TOLERANCE_MS:
+            self._untold = round(least - high), before_s
+            self._span = least, most
+        elif most < low:  # back: that only delays
+            self._span = least, most
+        elif least > high:
+            self._span = low, high
+        else:
+            self._span = max(low, least), min(high, most)

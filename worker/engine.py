@@ -125,6 +125,7 @@ class Engine:
         if jump:
             log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
             yield self._tools.gate.jumped(jump)
+            self._tools.clock.told()
         run = _Run(self._tools, claim)
         try:
             row = yield from run.go(event or Woken())

@@ -57,6 +57,7 @@ class Marker:
         if jump:
             log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
             self._gate.jumped(jump).now()
+            self._clock.told()
         self._next = asked + _EVERY_S
 
     def _durable(self) -> tuple[str, int]:
@@ -65,15 +66,18 @@ class Marker:
         With replicas it isn't certain: one that is promoted may lack the last writes.
         """
         with self._redis.pipeline(transaction=False) as asking:
-            asking.info("replication").info("persistence").config_get("append*")
+            asking.info("replication").info("persistence").config_get("*append*")
             found = asking.execute(raise_on_error=False)
+        if any(isinstance(each, RedisError) for each in found):
+            return "", 0  # a server that tells nothing; one that is away fails the mark too
         replication, persistence, settings = found
-        if isinstance(replication, RedisError):
-            raise replication
-        if isinstance(persistence, RedisError) or isinstance(settings, RedisError):
-            return str(replication["master_replid"]), 0  # a managed server that tells nothing
-        always = settings.get(b"appendfsync", settings.get("appendfsync")) in {b"always", "always"}
+        told = {_text(name): _text(value) for name, value in settings.items()}
+        always = told.get("appendfsync") == "always"
+        always = always and told.get("no-appendfsync-on-rewrite") == "no"
         alone = not replication["connected_slaves"]
-        return str(replication["master_replid"]), int(
-            always and alone and bool(persistence["aof_enabled"])
-        )
+        durable = always and alone and bool(persistence["aof_enabled"])
+        return str(replication["master_replid"]), int(durable)
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw

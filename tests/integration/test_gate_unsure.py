@@ -12,6 +12,7 @@ import redis
 
 from demo.server import EmbeddedServer
 from satyapan import State
+from tests.conftest import Sandbox
 from tests.support.gatehouse import FIGURES, HORIZON, KEYS, SPAN, WINDOW, Gatehouse, wait
 from tests.support.workbench import Workbench
 from worker.clock import Jump, RedisClock
@@ -126,9 +127,12 @@ class TestDurable:
             house.client.config_set("appendfsync", policy)
             marks.append(look(house.client))
         house.client.config_set("appendfsync", "always")
+        house.client.config_set("no-appendfsync-on-rewrite", "yes")
+        marks.append(look(house.client))
+        house.client.config_set("no-appendfsync-on-rewrite", "no")
         house.client.config_set("appendonly", "no")
 
-        assert [*marks, look(house.client)] == [b"0", b"1", b"0", b"0"]
+        assert [*marks, look(house.client)] == [b"0", b"1", b"0", b"0", b"0"]
 
     def test_not_while_a_replica_could_be_promoted(
         self, server: EmbeddedServer, tmp_path: Path
@@ -265,3 +269,31 @@ def test_a_worker_that_notices_a_jump_holds_before_it_calls(bench: Workbench) ->
 
     assert (held.state, held.reason) == (State.ACCEPTED, "clock_jumped")
     assert bench.vendor.charges() == []
+
+
+def test_a_jump_that_could_not_be_told_holds_the_next_call(bench: Workbench) -> None:
+    row_id = bench.submit("passport")
+    clock, now = bench.parts.marker._clock, time.monotonic()
+    seconds, micros = bench.parts.ledger.ledger.redis.time()
+    clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
+    clock.read(int(seconds) * 1000 + micros // 1000, now, now)  # noticed, and not told
+
+    assert bench.once(row_id).reason == "clock_jumped"
+
+
+def test_a_user_without_info_is_served_and_only_not_protected(
+    redis_url: str, sandbox: Sandbox
+) -> None:
+    with redis.Redis.from_url(redis_url) as server:
+        server.acl_setuser(
+            "kyc", enabled=True, passwords=["+pw"], commands=["+@all", "-info"],
+            keys=["*"], channels=["*"],
+        )  # fmt: skip
+    own = redis_url.replace("redis://", "redis://kyc:pw@")
+    bench = Workbench(own, sandbox.root)
+
+    ended = bench.once(bench.submit("passport"))
+    bench.parts.marker.mark()
+
+    assert ended.state is State.DONE
+    assert bench.parts.ledger.ledger.redis.get(bench.parts.ledger.keys.swept) is not None

@@ -42,6 +42,7 @@ def test_a_jump_forward_is_noticed_once(jump: int) -> None:
     assert noticed is not None
     assert abs(noticed.ms - jump) <= 3
     assert noticed.within_ms == pytest.approx(800, abs=2)
+    bench.clock.told()
     assert bench.read() is None
 
 
@@ -77,6 +78,36 @@ def test_a_jump_within_a_slow_line_is_noticed_by_the_next_reading() -> None:
 
     assert slow is None
     assert bench.read() is not None
+
+
+def test_a_jump_is_noticed_again_until_it_was_told() -> None:
+    bench = Bench()
+    bench.read()
+    bench.ahead += 65_000
+    first = bench.read()
+    bench.now += 3_000
+
+    again = bench.read()
+
+    assert first is not None
+    assert again is not None
+    assert again.ms == first.ms
+    assert again.within_ms >= first.within_ms + 3_000
+    bench.clock.told()
+    assert bench.read() is None
+
+
+@pytest.mark.parametrize("step", [2, 20, 83, 240])
+def test_small_steps_forward_add_up_to_a_jump(step: int) -> None:
+    bench, noticed = Bench(), 0
+    for _ in range(600):
+        bench.now += 1_000
+        bench.ahead += step
+        if jump := bench.read():
+            noticed += jump.ms
+            bench.clock.told()
+
+    assert noticed >= 0.95 * 600 * (step - 1) - TOLERANCE_MS - step
 
 
 @given(st.integers(0, 2**32))

@@ -84,19 +84,25 @@ for place, name in ipairs({'account/', 'vendor/'}) do
   end
 end
 
+-- "" where an access list forbids it: then a change of servers isn't noticed.
+local function info(section)
+  local told = redis.pcall('INFO', section)
+  return type(told) == 'string' and told or ''
+end
+
 local function uptime()
-  return tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)'))
+  return tonumber(string.match(info('server'), 'uptime_in_seconds:(%d+)') or 0)
 end
 
 -- Hold all calls if this is another server than before, and its data may lack what was let through.
 local function know_server()
-  local info = redis.call('INFO', 'replication')
-  local id = string.match(info, 'master_replid:(%w+)')
+  local replication = info('replication')
+  local id = string.match(replication, 'master_replid:(%w+)')
   local known = redis.call('HMGET', server, 'id', 'durable', 'until', 'why')
   local held_until, reason = tonumber(known[3] or 0), known[4]
-  if id ~= known[1] then
+  if id and id ~= known[1] then
     redis.call('HSET', server, 'id', id, 'durable', '0')
-    local promoted = not string.match(info, 'master_replid2:0+%s')
+    local promoted = not string.match(replication, 'master_replid2:0+%s')
     if known[1] and (promoted or known[2] ~= '1') then
       local last = promoted and now or now - 1000 * uptime()
       held_until, reason = math.max(held_until, last + span), 'redis_changed'
