@@ -299,7 +299,7 @@ class TestInbox:
         )
 
         bench.parts.take(letter)
-        eventually(lambda: bench.once(row_id) and bench.row(row_id).looked)
+        eventually(lambda: not bench.once(row_id).settled and bench.row(row_id).looked)
 
         row = bench.row(row_id)
         assert self.state(bench, letter) is LetterState.HANDLED
