@@ -33,8 +33,8 @@ PLENTY = "passport=1000000,digilocker=1000000,digilocker-status=1000000"
 @pytest.fixture
 def bench(redis_url: str, sandbox: Any) -> Workbench:
     # A vendor that fails three calls of four would be left alone; here each is wanted.
-    more = {"SATYAPAN_QUOTA_PER_MINUTE": PLENTY, "SATYAPAN_BREAKER_CALLS": "100000"}
-    bench = Workbench(redis_url, sandbox.root, **more)
+    never = {f"SATYAPAN_BREAKER_{name}": "100000" for name in ("CALLS", "IN_A_ROW")}
+    bench = Workbench(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=PLENTY, **never)
     for route in ("passport", "digilocker", "digilocker_status"):
         bench.vendor.post("quota", route=route, per_minute=1_000_000)
     return bench
