@@ -1,0 +1,57 @@
+"""Redis forgets the calls of its last second; the vendor's window doesn't."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.book import Book, scale
+from tests.support.installation import Ground
+from tests.support.outage import Trial
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+SCALE = scale()
+LIMIT: Final = 20
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with Ground(tmp_path) as ground:
+        ground.stage.control("quota", {"route": "passport", "per_minute": LIMIT})
+        yield ground
+
+
+@pytest.mark.skipif(not SCALE.long, reason="waits for a whole window: part of the long form")
+def test_calls_that_redis_forgot_still_count(ground: Ground, tmp_path: Path) -> None:
+    quota = {"SATYAPAN_QUOTA_PER_MINUTE": f"passport={LIMIT}", "SATYAPAN_QUOTA_WINDOW_S": "60"}
+    server = ground.stage.server
+    with Trial(ground, "second", workers=0, **quota) as trial:
+        with trial.server as client:
+            client.config_set("appendfsync", "everysec")
+        trial.workers.append(trial.place.start_worker())
+        trial.submit(1)
+        trial.settle()
+        time.sleep(2.5)  # on disk, and marked as not durable
+        shutil.copytree(server.data, tmp_path / "before")
+        forgotten = trial.submit(LIMIT - 1)
+        trial.settle()
+
+        server.kill()
+        shutil.rmtree(server.data)
+        shutil.copytree(tmp_path / "before", server.data)
+        server.restart()
+        later = trial.submit(LIMIT)
+        trial.wait(lambda: all(trial._settled(one) for one in later), "the later ones end", 120)
+
+        (seen,) = (
+            each for each in ground.stage.control("quota")["quota"] if each["route"] == "passport"
+        )
+        rows = [trial.place.producer.get(one) for one in later]
+        good = seen["peak"] <= LIMIT and not seen["refused"]
+        Book(SCALE).note("outages", "lost second", good=good, peak=seen["peak"])
+        assert good, seen
+        assert {row.status for row in rows if row} == {"VALID"}
+        assert all(trial.place.producer.get(one) is None for one in forgotten)
