@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from demo.server import EmbeddedServer, ServerMissing, find_server
 from demo.supervisor import Supervisor
 from tests.support.book import RUN, Book, scale
-from tests.support.workbench import Workbench
+from tests.support.workbench import OPEN, Workbench
 
 IN_CI = os.environ.get("CI") == "true"
 SOCKETLESS = {"architecture", "model", "unit"}
@@ -119,6 +119,14 @@ def sandbox(processes: Supervisor) -> Sandbox:
     )
     assert child.ready
     return Sandbox(child.ready["url"], child.log)
+
+
+@pytest.fixture(autouse=True)
+def closed_workbenches() -> Iterator[None]:
+    """Leave no connection of a workbench open: a process runs hundreds of them."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
 
 
 @pytest.fixture

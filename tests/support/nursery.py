@@ -77,7 +77,7 @@ class Nursery:
     def _listen(self, patience: float) -> None:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
-        while select.select([pipe], [], [], patience)[0]:
+        while _readable(pipe, patience):
             heard = os.read(pipe, 65536)
             assert heard, "the nursery is gone"
             *lines, self._heard = (self._heard + heard).split(b"\n")
@@ -132,6 +132,13 @@ def nursery() -> Iterator[Nursery]:
         yield Nursery(process)
 
 
+def _readable(file: int, patience_s: float) -> bool:
+    """Wait for something to read; unlike select, poll takes any number of a file."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(patience_s * 1000))
+
+
 # ---- the nursery's own side ----
 
 
@@ -142,7 +149,7 @@ def serve() -> list[str]:
     gc.freeze()  # what is shared stays shared
     heard = b""
     while True:
-        if select.select([0], [], [], _REAP_S)[0]:
+        if _readable(0, _REAP_S):
             if not (more := os.read(0, 65536)):
                 sys.exit()
             *wishes, heard = (heard + more).split(b"\n")

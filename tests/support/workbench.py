@@ -9,7 +9,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from config.settings import Settings, read_settings
 from satyapan import Verification, Verifications
@@ -67,6 +67,10 @@ class Control:
             return json.load(reply)
 
 
+OPEN: Final["list[Workbench]"] = []
+"""Those whose connections are still open: the tests close them, each thread of theirs lives on."""
+
+
 class Workbench:
     """A producer, a worker's parts, and the sandbox's control."""
 
@@ -78,6 +82,15 @@ class Workbench:
         self.parts: Parts = build(self.settings, self.wake)
         self.verifications = Verifications(self.settings.producer)
         self.vendor = Control(vendor_root)
+        OPEN.append(self)
+
+    def close(self) -> None:
+        """Close what would stay open for as long as the pump's thread lives, which is for ever."""
+        for client in (self.parts.ledger.ledger.redis, self.verifications._ledger.redis):
+            client.connection_pool.disconnect()
+        engine: Any = self.parts.pump._begin
+        for vendor in engine.__self__._tools.vendors.values():
+            vendor._wire._adapter.close()
 
     def wake(self, task: str, ids: Any) -> bool:
         """Note a wake-up instead of sending it."""
