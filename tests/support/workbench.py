@@ -86,8 +86,10 @@ class Workbench:
 
     def close(self) -> None:
         """Close what would stay open for as long as the pump's thread lives, which is for ever."""
-        for client in (self.parts.ledger.ledger.redis, self.verifications._ledger.redis):
-            client.connection_pool.disconnect()
+        self.parts.ledger.ledger.redis.connection_pool.disconnect()
+        # A listener's thread may still read on one of these: only idle ones are closed.
+        idle = self.verifications._ledger.redis.connection_pool
+        idle.disconnect(inuse_connections=False)
         engine: Any = self.parts.pump._begin
         for vendor in engine.__self__._tools.vendors.values():
             vendor._wire._adapter.close()
