@@ -8,7 +8,7 @@ hits both alike; figures are medians over the rounds. A producer of the submits 
 connection of its own. With many of them one fsync under `always` confirms the writes of several,
 and so does one for the rows of a bulk.
 
-What an fsync costs is the disk's: it is measured by itself and told below the table.
+An fsync of the disk is measured by itself and shown below the table.
 """
 
 import multiprocessing

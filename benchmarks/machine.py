@@ -88,7 +88,7 @@ def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterat
 def ledger(folder: Path) -> EmbeddedServer:
     """Make a server with an fsync a second, as it was for the published figures.
 
-    What `always` adds is told by `benchmarks.durability`.
+    `benchmarks.durability` measures what `always` adds.
     """
     return EmbeddedServer(folder, appendfsync="everysec")
 

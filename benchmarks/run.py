@@ -125,7 +125,7 @@ def sweep_commands(url: str, env: Mapping[str, str]) -> str:
     seen = count(watched(store.redis, store.parts.sweep.once), ())
     return (
         f"one sweep of a worker with nothing due: {seen.sweeps} commands (every 0.25 s by default; "
-        "once a second one more, the mark that it lives)"
+        "once a second four more: is every write on disk, and the mark that it lives)"
     )
 
 

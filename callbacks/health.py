@@ -16,7 +16,7 @@ from satyapan.names import Keys
 
 @dataclass(frozen=True)
 class Pulse:
-    """Feels for what webhooks need: the ledger must be safe; the rest is told, not asked for."""
+    """Check what webhooks need: a safe ledger. The broker and the workers are only reported."""
 
     check: Callable[[], Sequence[Finding]]
     ledger: Redis

@@ -26,7 +26,7 @@ class RedisClock:
     """What is known of the difference between Redis' clock and ours; threads share it.
 
     A reading of Redis' clock was taken at some time between the question and its reply, so it says
-    in which span (ms) the difference lies. A span that lies beyond the known one tells of a jump.
+    in which span (ms) the difference lies. A span beyond the known one means a jump.
     Many small steps forward add up to one, however often they are read.
     """
 
@@ -34,24 +34,24 @@ class RedisClock:
         self._lock = threading.Lock()
         self._span: tuple[float, float] | None = None
         self._read_s = 0.0
-        self._untold: tuple[int, float] | None = None
+        self._pending: tuple[int, float] | None = None
 
     def read(self, redis_ms: int, asked_s: float, replied_s: float) -> Jump | None:
-        """Take a reading in; return a jump forward until it was `told`.
+        """Take a reading in; return a jump forward until `confirm` is called.
 
         Seconds are monotonic ones of this process.
         """
         with self._lock:
             self._take(redis_ms - replied_s * 1000, redis_ms - asked_s * 1000, replied_s)
-            if self._untold is None:
+            if self._pending is None:
                 return None
-            ms, since_s = self._untold
+            ms, since_s = self._pending
             return Jump(ms, round((replied_s - since_s) * 1000))
 
-    def told(self) -> None:
+    def confirm(self) -> None:
         """Note that calls are held because of the jump."""
         with self._lock:
-            self._untold = None
+            self._pending = None
 
     def _take(self, least: float, most: float, now_s: float) -> None:
         before_s, self._read_s = self._read_s, now_s
@@ -61,7 +61,7 @@ class RedisClock:
         drift = max(0.0, now_s - before_s) * 1000 * _DRIFT
         low, high = self._span[0] - drift, self._span[1] + drift
         if least > high + TOLERANCE_MS:
-            self._untold = round(least - high), before_s
+            self._pending = round(least - high), before_s
             self._span = least, most
         elif most < low:  # back: that only delays
             self._span = least, most

@@ -17,7 +17,6 @@ fixed here.
 import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any, Final, TypeVar
 
 from redis.exceptions import RedisError
@@ -54,8 +53,10 @@ _TURNS: Final = 40
 """More decisions than any journey has in one run; the row is released and woken again after."""
 _UNKNOWN_KIND_MS: Final = 60_000
 _REPEAT_S: Final = (0.25, 0.5, 1.0)
-"""Pauses before a write is repeated; the last one from then on. Others wait with taking claims over
-until a living worker had this chance (`WorkLedger.grace_ms`)."""
+"""Pauses before a write is repeated; the last one from then on. After an outage ended claims are
+left to their holders for longer than that (`Outage.grace`)."""
+_SAY_EVERY: Final = 60
+"""Repeats, and so about seconds, between two log lines about one row."""
 
 Reply = TypeVar("Reply")
 
@@ -123,9 +124,7 @@ class Engine:
         reach(CLAIMED)
         jump = self._tools.clock.read(claim.now, asked, self._tools.monotonic())
         if jump:
-            log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
-            yield self._tools.gate.jumped(jump)
-            self._tools.clock.told()
+            yield self._tools.gate.jumped(jump, self._tools.clock.confirm)
         run = _Run(self._tools, claim)
         try:
             row = yield from run.go(event or Woken())
@@ -310,17 +309,18 @@ class _Run:
         Raises:
             StaleFence: the claim was lost meanwhile.
         """
-        for tries in count():
+        tries = 0
+        while True:
             try:
                 reply: Reply = yield ask
             except RedisError as error:
-                if not tries:
+                if tries % _SAY_EVERY == 0:
                     code = type(error).__name__
                     log.warning("repeated until confirmed", extra={"id": self.row.id, "code": code})
             else:
                 return reply
             yield Pause(_REPEAT_S[min(tries, len(_REPEAT_S) - 1)])
-        raise AssertionError("count() has no end")
+            tries += 1
 
     def _alias(self, after: Row, kind: Kind) -> str:
         """Name what the vendor will send instead of our id: the link that many share."""

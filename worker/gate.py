@@ -5,6 +5,7 @@ proof). Who has to wait stands in a queue of the account and route, and is made 
 dealt to it. If Redis is away its error goes through: the caller waits, nothing is sent unjudged.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,8 @@ from satyapan.records import Row
 from satyapan.scripts import load
 from worker.clock import Jump
 from worker.lane import Lane
+
+log = logging.getLogger("satyapan.gate")
 
 LEARNED_MS = 600_000
 """How long a lower limit that the vendor told holds after it told it last."""
@@ -190,15 +193,21 @@ class Gate:
         wait_ms = max(0, round(seconds * 1000))
         return int(self._hold(keys=[key], args=[wait_ms, self._time()]))
 
-    def jumped(self, jump: Jump) -> Ask[int]:
+    def jumped(self, jump: Jump, confirm: Callable[[], None]) -> Ask[int]:
         """Make the step that holds all calls for a window, because Redis' clock jumped forward.
 
-        Its reply is the time (ms) until which calls are held. One jump counts once, whoever
-        notices it too.
+        Its reply is the time (ms) until which calls are held; `confirm` is called when it is here.
+        One jump counts once, however many workers notice it.
         """
+        log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
         span = self._figures.window + self._figures.margin + 1
         arguments = [jump.ms, jump.within_ms, span, self._time()]
-        return Ask(self._unsure, [self._keys.server], arguments, int)
+
+        def held(until: int) -> int:
+            confirm()
+            return until
+
+        return Ask(self._unsure, [self._keys.server], arguments, held)
 
     def learn(self, account: str, route: str, limit: int) -> None:
         """Go by a lower limit that the vendor told, for a while; a higher one is never followed."""

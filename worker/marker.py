@@ -3,7 +3,6 @@
 What one worker notices holds for all (see names.Keys.server).
 """
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,8 +16,6 @@ from worker.clock import RedisClock
 from worker.gate import Gate
 
 _EVERY_S: Final = 1.0
-
-log = logging.getLogger("satyapan.marker")
 
 
 class Marker:
@@ -55,9 +52,7 @@ class Marker:
         (now,) = self._script(keys=[self._keys.swept, self._keys.server], args=arguments)
         jump = self._clock.read(now, asked, self._monotonic())
         if jump:
-            log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})
-            self._gate.jumped(jump).now()
-            self._clock.told()
+            self._gate.jumped(jump, self._clock.confirm).now()
         self._next = asked + _EVERY_S
 
     def _durable(self) -> tuple[str, int]:
@@ -71,9 +66,9 @@ class Marker:
         if any(isinstance(each, RedisError) for each in found):
             return "", 0  # a server that tells nothing; one that is away fails the mark too
         replication, persistence, settings = found
-        told = {_text(name): _text(value) for name, value in settings.items()}
-        always = told.get("appendfsync") == "always"
-        always = always and told.get("no-appendfsync-on-rewrite") == "no"
+        values = {_text(name): _text(value) for name, value in settings.items()}
+        always = values.get("appendfsync") == "always"
+        always = always and values.get("no-appendfsync-on-rewrite") == "no"
         alone = not replication["connected_slaves"]
         durable = always and alone and bool(persistence["aof_enabled"])
         return str(replication["master_replid"]), int(durable)

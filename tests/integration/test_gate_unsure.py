@@ -169,7 +169,7 @@ class TestAClockThatJumps:
         house.fill()
         house.now += 65_000
 
-        until = house.gate.jumped(Jump(65_000, 500)).now()
+        until = house.gate.jumped(Jump(65_000, 500), lambda: None).now()
         held = wait(house.ask("after"))
 
         assert until == house.now + SPAN
@@ -180,11 +180,11 @@ class TestAClockThatJumps:
         assert house.sent[-1][1] == "after"
 
     def test_one_jump_that_two_workers_notice_counts_once(self, house: Gatehouse) -> None:
-        until = house.gate.jumped(Jump(65_000, 500)).now()
+        until = house.gate.jumped(Jump(65_000, 500), lambda: None).now()
         house.now += 900
 
-        assert house.gate.jumped(Jump(64_700, 1_200)).now() == until
-        assert house.gate.jumped(Jump(3_000, 1_200)).now() == house.now + SPAN
+        assert house.gate.jumped(Jump(64_700, 1_200), lambda: None).now() == until
+        assert house.gate.jumped(Jump(3_000, 1_200), lambda: None).now() == house.now + SPAN
 
     def test_back_delays_by_a_window_at_most(self, house: Gatehouse) -> None:
         house.fill()
@@ -227,7 +227,7 @@ class TestAClockThatJumps:
         assert house.sent[-1][1] == "p3"
 
     def test_back_after_one_forward_delays_by_a_window_too(self, house: Gatehouse) -> None:
-        house.gate.jumped(Jump(65_000, 500)).now()
+        house.gate.jumped(Jump(65_000, 500), lambda: None).now()
         house.now -= 600_000
         stepped = house.now
         wait(house.ask("a"))
@@ -248,7 +248,7 @@ class TestAClockThatJumps:
             if dice.random() < 0.05:
                 house.now, ahead = house.now + jump, ahead + jump
                 if jump > 0:
-                    house.gate.jumped(Jump(jump, 10)).now()
+                    house.gate.jumped(Jump(jump, 10), lambda: None).now()
             before = len(house.sent)
             house.ask(f"v{number}")
             house.play(dice.choice([1, 40, 200, 900]))

@@ -42,7 +42,7 @@ def test_a_jump_forward_is_noticed_once(jump: int) -> None:
     assert noticed is not None
     assert abs(noticed.ms - jump) <= 3
     assert noticed.within_ms == pytest.approx(800, abs=2)
-    bench.clock.told()
+    bench.clock.confirm()
     assert bench.read() is None
 
 
@@ -80,7 +80,7 @@ def test_a_jump_within_a_slow_line_is_noticed_by_the_next_reading() -> None:
     assert bench.read() is not None
 
 
-def test_a_jump_is_noticed_again_until_it_was_told() -> None:
+def test_a_jump_is_noticed_again_until_it_is_confirmed() -> None:
     bench = Bench()
     bench.read()
     bench.ahead += 65_000
@@ -93,7 +93,7 @@ def test_a_jump_is_noticed_again_until_it_was_told() -> None:
     assert again is not None
     assert again.ms == first.ms
     assert again.within_ms >= first.within_ms + 3_000
-    bench.clock.told()
+    bench.clock.confirm()
     assert bench.read() is None
 
 
@@ -105,7 +105,7 @@ def test_small_steps_forward_add_up_to_a_jump(step: int) -> None:
         bench.ahead += step
         if jump := bench.read():
             noticed += jump.ms
-            bench.clock.told()
+            bench.clock.confirm()
 
     assert noticed >= 0.95 * 600 * (step - 1) - TOLERANCE_MS - step
 

@@ -30,6 +30,7 @@ local keep = tonumber(ARGV[3]) > 0
 if held[1] ~= ARGV[2] or (keep and not held[2]) then
   return {0, now, 0}
 elseif not held[2] then
+  -- The name of the new state's index ends with the state.
   if held[3] == string.match(KEYS[4], '%u+$') then return {1, now, 0} end
   if held[4] == '0' and held[3] ~= 'PARKED' then return {0, now, 0} end
 end

@@ -49,8 +49,8 @@
 -- The low lane is for polls, which nobody waits for. It gets at most half of the limit (or one) in
 -- any window as planned, so that the other half is free for whoever comes; a ticket that is used a
 -- whole window late may be one more. Of ten slots dealt while it waits it gets at least one, so that
--- it can't starve. A row passes at once if nobody of its own lane or of a higher
--- one waits and there is room beside all tickets.
+-- it can't starve. A row passes at once if nobody of its own lane or of a higher one waits and there
+-- is room beside all tickets.
 -- Registered. Only what was never sent and is held by nobody: ACCEPTED, due, no lease, no attempt,
 -- before its deadline. Everything else is for a claim to judge.
 
