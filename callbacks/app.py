@@ -33,6 +33,7 @@ from config.settings import CashfreeSettings, Settings
 from config.stores import broker_client, ledger_client
 from config.tokens import ReturnTokens
 from satyapan.broker import Waker, wake_app
+from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT
@@ -84,8 +85,7 @@ class _Building:
         """Add every route."""
         check = partial(check_server, self._settings, self._redis)
         pulse = Pulse(check, self._redis, broker_client(self._settings), self._keys)
-        hosts = frozenset(self._settings.producer.return_hosts)
-        app.register_blueprint(returns(Doorstep(self._visits(), self._pages, hosts, self._metrics)))
+        app.register_blueprint(returns(self._doorstep()))
         app.register_blueprint(webhooks(self._reception()))
         app.register_blueprint(health(pulse, self._metrics))
         app.register_blueprint(openapi())
@@ -94,6 +94,17 @@ class _Building:
         routes = sorted(route_names(self._settings))
         window_ms = self._settings.quota.window_s * 1000
         return Census(self._redis, self._keys, ACCOUNT, routes, window_ms)
+
+    def _doorstep(self) -> Doorstep:
+        producer = self._settings.producer
+        kinds = Registry.with_plugins(producer.kinds)
+        return Doorstep(
+            visits=self._visits(),
+            pages=self._pages,
+            hosts=frozenset(producer.return_hosts),
+            onward={kind.name: kind.onward_field for kind in kinds if kind.onward_field},
+            metrics=self._metrics,
+        )
 
     def _visits(self) -> Visits:
         hooks = self._settings.callbacks

@@ -4,7 +4,7 @@ Nobody is authenticated here. The token in the path says which verification it i
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,16 +27,21 @@ log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Doorstep:
-    """Answers whoever comes back; they are sent on to `hosts` (lower case) only."""
+    """Answers whoever comes back; they are sent on to `hosts` (lower case) only.
+
+    `onward` names, for each kind that sends people on, the field of its request with the address.
+    """
 
     visits: Visits
     pages: Pages
     hosts: Collection[str]
+    onward: Mapping[str, str]
     metrics: Metrics
 
     def come_back(self, kind: str, token: str) -> Response:
         """Give the page of a verification, or the way on to its producer."""
-        row = self.visits.row(kind, token)
+        # Opening the request costs time, and it is private: only where it may hold an address.
+        row = self.visits.row(kind, token, *(["request"] if kind in self.onward else []))
         if row is None:
             return self._show("unknown", status=404)
         self.visits.hint(request, row)
@@ -61,7 +66,8 @@ class Doorstep:
         return page_at(row, self.visits.now_ms() if depends_on_time(row) else 0)
 
     def _onward(self, row: Row) -> Response | None:
-        url = onward_url(str(row.request.get("return_url") or ""), row.id, self.hosts)
+        given = row.request.get(self.onward.get(row.kind, ""))
+        url = onward_url(str(given or ""), row.id, self.hosts)
         if url is None:
             return None
         self.metrics.returned("onward")

@@ -11,6 +11,8 @@ from satyapan.records import TERMINAL, Row
 
 _NOBODY: Final = " "
 """An id that nothing can have: a space is none of the signs of a verification_id."""
+_SHOWN: Final = ("state", "asked")
+"""The fields that decide which page is shown."""
 _EARLY: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _WORDS: Final = ("prefetch", "preview")
 
@@ -26,17 +28,18 @@ class Visits:
         self._ledger = ledger
         self._looks = looks
 
-    def row(self, kind: str, token: str) -> Row | None:
-        """Give the row of a good token; None for a forged, expired or unknown one.
+    def row(self, kind: str, token: str, *more: str) -> Row | None:
+        """Return the row of a good token; None for a forged, expired or unknown one.
 
-        Whatever the token is, the ledger is read once: neither the answer's time nor a ledger
-        that is down tells one from the other.
+        Only what a page shows is read, and the fields named by `more`. Whatever the token is, the
+        ledger is read once: neither the answer's time nor a ledger that is down tells one from the
+        other.
 
         Raises:
             Unavailable, Unreadable: the person should come again later.
         """
         own = token.partition("&")[0].partition("?")[0]
-        return self._ledger.read(self._tokens.read(kind, own) or _NOBODY)
+        return self._ledger.read_fields(self._tokens.read(kind, own) or _NOBODY, *_SHOWN, *more)
 
     def now_ms(self) -> int:
         """Return the time on Redis' clock, on which rows are dated, in milliseconds.

@@ -337,7 +337,7 @@ def test_an_unforeseen_error_is_a_page_and_a_log_line_without_the_token(
 ) -> None:
     insert(redis_url)
     with redis.Redis.from_url(redis_url) as server:
-        server.hset("satyapan:row:dl-1", "fence", "not a number: Canary")
+        server.hset("satyapan:row:dl-1", "asked", "not a number: Canary")
     client = create_app(read_settings(environment(redis_url))).test_client()
 
     answer = client.get(path)
