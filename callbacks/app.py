@@ -26,6 +26,7 @@ from callbacks.verifiers.cashfree import CashfreeVerifier
 from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
 from callbacks.visits import Visits
 from callbacks.webhooks import Reception, webhooks
+from config.brand import Brand, read_brand
 from config.checks import check_server
 from config.inbox import Inbox
 from config.rules import route_names
@@ -51,17 +52,21 @@ _HEADERS: Final = {
 }
 
 
-def create_app(settings: Settings, shared: Path | None = None) -> Flask:
+def create_app(settings: Settings, shared: Path | None = None, brand: Brand | None = None) -> Flask:
     """Build the app; connections open at first use, so build it after any fork.
 
-    `shared` is the folder in which several processes count together.
+    `shared` is the folder in which several processes count together. `brand` is what people see;
+    by default it is read here, as the settings say.
+
+    Raises:
+        SettingsError: the brand's logo can't be used.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_webhook_bytes
     # A redirect to the tidier path would count as a failed webhook.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    pages = Pages()
+    pages = Pages(brand or read_brand(settings.callbacks))
     _Building(settings, pages, shared).register(app)
     _answer_errors(app, pages)
     _protect(app, pages.policy)

@@ -8,8 +8,9 @@ from importlib.resources import files
 from typing import Any, Final
 
 from flask import Response, jsonify, render_template, request
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from config.brand import Brand
 from satyapan.records import Row, State
 
 FIRST: Final = ("en", "hi")
@@ -68,17 +69,19 @@ def languages() -> tuple[str, ...]:
 class Pages:
     """Renders pages by name; names are the keys of `languages/*.json`."""
 
-    def __init__(self) -> None:
+    def __init__(self, brand: Brand) -> None:
+        self._brand = brand
         self._words: dict[str, dict[str, Any]] = {lang: _words(lang) for lang in languages()}
-        self._style = _text("templates/return.css")
+        self._style = _text("templates/return.css") + _colours(brand)
         self._script = _text("templates/return.js")
 
     @property
     def policy(self) -> str:
-        """Give the Content-Security-Policy of the pages: their own style and script, no more."""
+        """Return the Content-Security-Policy: the pages' own style, script and logo, no more."""
+        images = "img-src data:; " if self._brand.logo else ""
         return (
             f"default-src 'none'; style-src '{_hash(self._style)}'; "
-            f"script-src '{_hash(self._script)}'; connect-src 'self'; "
+            f"script-src '{_hash(self._script)}'; {images}connect-src 'self'; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
 
@@ -93,6 +96,9 @@ class Pages:
             words=_filled(words[page], minutes),
             again=words["again"] if page in _AGAIN else "",
             live=words["live"] if page in OPEN else "",
+            paused=words["paused"] if page in OPEN else "",
+            brand=self._brand,
+            back=_named(words["back"], self._brand.name) if self._brand.link else "",
             others={each: self._words[each]["name"] for each in self._words if each != lang},
             style=Markup(self._style),  # noqa: S704 - a file of ours
             script=Markup(self._script) if page in OPEN else "",  # noqa: S704 - a file of ours
@@ -116,6 +122,18 @@ class Pages:
 
 def _filled(words: Mapping[str, str], minutes: int) -> dict[str, str]:
     return {name: text.format(minutes=minutes) for name, text in words.items()}
+
+
+def _named(text: str, name: str) -> Markup:
+    """Put a name into a text; its own direction of writing doesn't reach beyond it."""
+    return escape(text).format(name=Markup("<bdi>{}</bdi>").format(name))
+
+
+def _colours(brand: Brand) -> str:
+    if not brand.colour:
+        return ""
+    light, dark = (f":root {{ --accent: {each}; }}" for each in (brand.colour, brand.dark_colour))
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n"
 
 
 def _spoken(lang: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
@@ -17,6 +18,7 @@ from gunicorn.glogging import Logger
 from callbacks.app import create_app
 from callbacks.impatient import impatient
 from callbacks.metrics import share
+from config.brand import read_brand
 from config.settings import Settings
 
 THREADS: Final = 8
@@ -29,8 +31,10 @@ def serve(settings: Settings, bind: str, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; say the address on standard output once it listens."""
     with _folder() as counts:
         share(counts)
-        # Each worker builds its own app after the fork: connections must not cross one.
-        _Server(lambda: create_app(settings, counts), _options(settings, bind, workers)).run()
+        # Each worker builds its own app after the fork: connections must not cross one. The logo is
+        # read before it, so that a bad one refuses the start and no worker misses it later.
+        make = partial(create_app, settings, counts, read_brand(settings.callbacks))
+        _Server(make, _options(settings, bind, workers)).run()
 
 
 @contextmanager

@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from config.brand import read_brand
 from config.breakers import read_breaker
 from config.findings import Finding, Level, UnsafeStart, found, redacted, refuse_if_unsafe
 from config.reference import names
 from config.rules import is_loopback, route_names
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from config.stores import broker_client
 from satyapan.canonical import digest
 from satyapan.environment import PREFIX
@@ -101,11 +102,25 @@ def _public(settings: Settings) -> Iterator[Finding]:
         hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL to an https:// address."
         yield found(12, "error", "The public address is this machine itself.", hint)
     hooks = settings.callbacks
+    yield from _brand(settings)
     # The web app speaks no TLS: where browsers use https, a proxy is in front.
     hidden = url.startswith("https://") and not hooks.proxies
     if hidden and (hooks.refusals_per_minute or hooks.vendor_addresses):
         hint = f"Set {PREFIX}CALLBACKS_PROXIES to how many proxies add to X-Forwarded-For."
         yield found(22, "warning", "Behind a proxy all webhooks seem to have one sender.", hint)
+
+
+def _brand(settings: Settings) -> Iterator[Finding]:
+    try:
+        brand = read_brand(settings.callbacks)
+    except SettingsError as error:
+        name, message = error.faults[0]
+        text = f"{name}: {message}"
+        yield found(24, "warning", text, "`satyapan callbacks` doesn't start with it.")
+        return
+    if settings.production and settings.callbacks.public_url and not brand.name:
+        hint = f"Set {PREFIX}CALLBACKS_BRAND_NAME: people have just shared documents there."
+        yield found(24, "warning", "The return page doesn't say whose it is.", hint)
 
 
 def _quota(settings: Settings) -> Iterator[Finding]:

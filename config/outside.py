@@ -5,7 +5,7 @@ from typing import Final
 
 from marshmallow.validate import OneOf, Range
 
-from config import rules
+from config import brand, rules
 from satyapan.environment import Secret, setting
 
 _NOT_NEGATIVE: Final = Range(min=0)
@@ -38,6 +38,41 @@ class CallbacksSettings:
         default=86_400,
         metadata=setting(
             "TOKEN_LIFE_S", "Seconds for which a return address works.", check=[Range(min=60)]
+        ),
+    )
+    brand_name: str = field(
+        default="",
+        metadata=setting(
+            "BRAND_NAME",
+            "Who asks for the documents, as people know it: shown on every return page. Not set: "
+            "the page is anonymous.",
+            check=[brand.short_name],
+        ),
+    )
+    brand_logo: str = field(
+        default="",
+        metadata=setting(
+            "BRAND_LOGO",
+            "File (PNG, SVG, JPEG or WebP, at most 64 KiB) with the logo that stands beside the "
+            "name.",
+        ),
+    )
+    brand_colour: str = field(
+        default="",
+        metadata=setting(
+            "BRAND_COLOUR",
+            "Colour of the return page's buttons and links, #rrggbb; dark enough to be read on a "
+            "light page. The dark scheme gets a lighter shade.",
+            check=[brand.readable_colour],
+        ),
+    )
+    brand_link: str = field(
+        default="",
+        metadata=setting(
+            "BRAND_LINK",
+            "https:// address of the app or website that people came from: the way back on every "
+            "return page.",
+            check=[brand.way_back],
         ),
     )
     max_webhook_bytes: int = field(

@@ -186,6 +186,16 @@ _RULES: Final = (
         lambda s: not s.callbacks.public_url or bool(s.callbacks.token_keys),
         f"is needed as soon as {PREFIX}CALLBACKS_PUBLIC_URL is set: return addresses are signed.",
     ),
+    _Rule(
+        ("CALLBACKS_BRAND_NAME", "CALLBACKS_BRAND_LOGO"),
+        lambda s: not s.callbacks.brand_logo or bool(s.callbacks.brand_name),
+        f"is needed as soon as {PREFIX}CALLBACKS_BRAND_LOGO is set: not everybody sees a logo.",
+    ),
+    _Rule(
+        ("CALLBACKS_BRAND_NAME", "CALLBACKS_BRAND_LINK"),
+        lambda s: not s.callbacks.brand_link or bool(s.callbacks.brand_name),
+        f"is needed as soon as {PREFIX}CALLBACKS_BRAND_LINK is set: the link says where it leads.",
+    ),
 )
 
 

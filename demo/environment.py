@@ -61,6 +61,7 @@ def fresh_settings(redis_url: str) -> dict[str, str]:
         "SATYAPAN_CASHFREE_CLIENT_ID": "sandbox-client",
         "SATYAPAN_CASHFREE_CLIENT_SECRET": "sandbox-secret",
         "SATYAPAN_CALLBACKS_TOKEN_KEYS": secrets.token_urlsafe(32),
+        "SATYAPAN_CALLBACKS_BRAND_NAME": "Demo Bank",
         "SATYAPAN_LOG_FORMAT": "console",
     }
 

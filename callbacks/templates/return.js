@@ -7,11 +7,14 @@
   // The vendor may have stuck its own parameter to the path.
   const address = location.pathname.split("&")[0].replace(/\/+$/, "") +
     "/state?lang=" + document.documentElement.lang;
+  // Behind the heading's words the title says whose page it is.
+  const whose = document.title.slice(find("h1").textContent.length);
   const started = Date.now();
   let wait = FIRST_MS, timer = 0, asking = false;
 
   function show(state) {
-    if (document.title !== state.title) document.title = state.title;
+    const title = state.title + whose;
+    if (document.title !== title) document.title = title;
     document.body.dataset.page = state.page;
     write(find("h1"), state.title);
     write(find("[role=status] p"), state.text);
@@ -32,9 +35,15 @@
     }
   }
 
+  function pause() {
+    stop();
+    find(".paused").hidden = false;
+  }
+
   function stop() {
     clearTimeout(timer);
     document.removeEventListener("visibilitychange", wake);
+    delete document.body.dataset.live;
     find(".live").hidden = true;
   }
 
@@ -48,7 +57,7 @@
       const answer = await fetch(address, {
         cache: "no-store", credentials: "omit", signal: patience.signal,
       });
-      if (answer.status === 404) return stop();
+      if (answer.status === 404) return pause();
       if (answer.ok) {
         const state = await answer.json();
         show(state);
@@ -60,7 +69,7 @@
       clearTimeout(late);
       asking = false;
     }
-    if (Date.now() - started > ENOUGH_MS) return stop();
+    if (Date.now() - started > ENOUGH_MS) return pause();
     wait = Math.min(wait * 1.5, LONGEST_MS);
     timer = setTimeout(ask, wait);
   }
@@ -72,6 +81,7 @@
     }
   }
 
+  document.body.dataset.live = "";
   find(".live").hidden = false;
   document.addEventListener("visibilitychange", wake);
   timer = setTimeout(ask, wait);

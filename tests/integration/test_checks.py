@@ -32,6 +32,7 @@ PRODUCTION = {
     "CALLBACKS_PUBLIC_URL": "https://kyc.example",
     "CALLBACKS_TOKEN_KEYS": "t" * 32,
     "CALLBACKS_PROXIES": "1",
+    "CALLBACKS_BRAND_NAME": "A Bank",
 }
 
 
@@ -232,6 +233,17 @@ def test_another_id_key_is_refused(redis_url: str) -> None:
             {**PRODUCTION, "CASHFREE_BASE_URL": "https://sandbox.cashfree.com/verification"},
             ["E014", "W018"],
         ),
+        ({**PRODUCTION, "CALLBACKS_BRAND_NAME": ""}, ["W018", "W024"]),
+        (
+            {
+                **PRODUCTION,
+                "CALLBACKS_BRAND_NAME": "",
+                "CALLBACKS_PUBLIC_URL": "",
+                "CALLBACKS_TOKEN_KEYS": "",
+            },
+            ["W018", "W012"],
+        ),
+        ({"CALLBACKS_BRAND_NAME": "A Bank", "CALLBACKS_BRAND_LOGO": "/nowhere"}, ["W024"]),
         ({**PRODUCTION, "CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000"}, ["W018", "E012"]),
     ],
 )

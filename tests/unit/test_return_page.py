@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,19 @@ from hypothesis import strategies as st
 from callbacks import pages
 from callbacks.onward import onward_url
 from callbacks.pages import CONFIRMING, PAGE_OF, SLOW, depends_on_time, languages, page_at
+from config.brand import Brand
 from satyapan.records import Row, State
 
 FOLDER = Path(pages.__file__).parent
 LANGUAGES = languages()
+SCRIPTS = {
+    "en": {"LATIN"},
+    "hi": {"DEVANAGARI"},
+    "mr": {"DEVANAGARI"},
+    "ta": {"TAMIL"},
+    "te": {"TELUGU"},
+    "bn": {"BENGALI"},
+}
 OPEN_STATES = sorted(state for state, page in PAGE_OF.items() if page == CONFIRMING)
 ASKED = 1_700_000_000_000
 HOSTS = {"shop.example", "shop.example:8443"}
@@ -33,6 +44,8 @@ def shape(words: object) -> object:
     """The keys at every level; each text must hold something."""
     if isinstance(words, dict):
         return {key: shape(value) for key, value in words.items()}
+    if isinstance(words, bool):
+        return bool
     assert isinstance(words, str)
     assert words.strip() == words
     return bool(words)
@@ -43,6 +56,22 @@ def placeholders(words: object) -> object:
     if isinstance(words, dict):
         return {key: placeholders(value) for key, value in words.items()}
     return sorted(re.findall(r"\{(\w*)\}", str(words)))
+
+
+def texts(words: object) -> Iterator[str]:
+    """Walk the texts of a language, without their placeholders."""
+    if isinstance(words, dict):
+        for value in words.values():
+            yield from texts(value)
+    elif isinstance(words, str):
+        yield re.sub(r"\{\w*\}", "", words)
+
+
+def scripts(text: str) -> set[str]:
+    """Name the scripts of a text's letters and vowel signs: LATIN, TAMIL and so on."""
+    return {
+        unicodedata.name(sign).split()[0] for sign in text if unicodedata.category(sign)[0] in "LM"
+    }
 
 
 def test_every_file_of_words_is_a_language_that_is_offered() -> None:
@@ -57,16 +86,16 @@ def test_a_further_file_is_all_that_a_further_language_needs(
 ) -> None:
     copy = tmp_path / "callbacks"
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    tamil = json.dumps({**catalogue("en"), "name": "தமிழ்"})
-    copy.joinpath("languages", "ta.json").write_text(tamil, encoding="utf-8")
+    gujarati = json.dumps({**catalogue("en"), "name": "ગુજરાતી"})
+    copy.joinpath("languages", "gu.json").write_text(gujarati, encoding="utf-8")
     monkeypatch.setattr(pages, "files", lambda _package: copy)
 
     app = Flask("callbacks", template_folder=str(copy / "templates"))
-    with app.test_request_context("/?lang=ta"):
-        answer = pages.Pages().show("received")
+    with app.test_request_context("/?lang=gu"):
+        answer = pages.Pages(Brand()).show("received")
 
-    assert answer.headers["Content-Language"] == "ta"
-    assert '<html lang="ta">' in answer.get_data(as_text=True)
+    assert answer.headers["Content-Language"] == "gu"
+    assert '<html lang="gu">' in answer.get_data(as_text=True)
     assert 'href="?lang=hi"' in answer.get_data(as_text=True)
 
 
@@ -76,14 +105,18 @@ def test_languages_have_the_same_keys(lang: str) -> None:
     assert placeholders(catalogue(lang)) == placeholders(catalogue("en"))
 
 
-def test_no_text_was_left_in_english() -> None:
-    english = json.dumps(catalogue("en"))
-    hindi = json.dumps(catalogue("hi"), ensure_ascii=False)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_text_is_in_the_script_of_its_language(lang: str) -> None:
+    own = SCRIPTS.get(lang) or scripts(str(catalogue(lang)["name"]))
 
-    words = set(re.findall(r"[A-Za-z]{3,}", english.replace('"English"', "")))
-    values = re.findall(r': "([^"]*)"', hindi.replace("{minutes}", ""))
-    assert values
-    assert not [value for value in values if words & set(re.findall(r"[A-Za-z]{3,}", value))]
+    # The danda that ends a sentence is common to several scripts, and no letter.
+    assert [text for text in texts(catalogue(lang)) if scripts(text) != own] == []
+
+
+def test_only_the_language_it_was_written_in_is_marked_as_reviewed() -> None:
+    marks = {lang: catalogue(lang)["reviewed"] for lang in LANGUAGES}
+
+    assert marks == {lang: lang == "en" for lang in LANGUAGES}
 
 
 def test_every_state_has_a_page_that_exists() -> None:
@@ -92,12 +125,20 @@ def test_every_state_has_a_page_that_exists() -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_only_the_slow_page_has_a_placeholder_and_only_the_minutes(lang: str) -> None:
-    slow = catalogue(lang)["slow"]
-    others = {name: words for name, words in catalogue(lang).items() if name != "slow"}
+def test_only_the_minutes_and_the_brands_name_are_filled_in(lang: str) -> None:
+    words = catalogue(lang)
+    slow, back = words.pop("slow"), words.pop("back")
 
     assert placeholders(slow) == {"title": [], "text": ["minutes"]}
-    assert re.findall(r"\{\w*\}", json.dumps(others)) == []
+    assert placeholders(back) == ["name"]
+    assert re.findall(r"\{\w*\}", json.dumps(words)) == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_text_about_the_button_uses_the_buttons_words(lang: str) -> None:
+    words = catalogue(lang)
+
+    assert f"“{words['again']}”" in str(words["paused"])
 
 
 @pytest.mark.parametrize("state", OPEN_STATES)
