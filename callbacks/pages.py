@@ -114,10 +114,10 @@ class Pages:
         return answer
 
     def _language(self) -> str:
-        asked = request.args.get("lang", "")
-        if asked in self._words:
-            return asked
-        return request.accept_languages.best_match(self._words) or FIRST[0]
+        browsers = (tag for tag, quality in request.accept_languages if quality > 0)
+        # A phone in Tamil may say "ta-IN" only, and another language after it.
+        asked = (tag.partition("-")[0].lower() for tag in (request.args.get("lang", ""), *browsers))
+        return next((lang for lang in asked if lang in self._words), FIRST[0])
 
 
 def _filled(words: Mapping[str, str], minutes: int) -> dict[str, str]:

@@ -80,6 +80,9 @@ def test_each_state_has_its_page_in_each_language(
         ("", "", "en"),
         ("", "fr, *;q=0.1", "en"),
         ("", "gu, hi;q=0.8, en;q=0.5", "hi"),
+        ("", "ta-IN, hi;q=0.8, en;q=0.5", "ta"),
+        ("", "ta-IN, en;q=0.9", "ta"),
+        ("", "hi;q=0, mr;q=0.5", "mr"),
         ("", "*", "en"),
         ("", "\x7f;;q=zz,,", "en"),
         ("?lang=hi", "en", "hi"),
@@ -127,7 +130,8 @@ def test_checking_again_leads_to_the_same_place_while_it_is_open(
     # Relative, so the path stays and the vendor's parameter goes.
     assert page.all("a")[0] == {"class": "again", "href": "?lang=hi"}
     assert page.all("a")[1:] == [
-        {"href": f"?lang={lang}", "lang": lang, "hreflang": lang} for lang in ("en",)
+        {"href": f"?lang={lang}", "lang": lang, "hreflang": lang}
+        for lang in ("en", "bn", "mr", "ta", "te")
     ]
 
 
