@@ -20,10 +20,9 @@ def main(parent: int, command: list[str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the kernel knew
             sys.exit(1)
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(
-            number, signal.SIG_DFL
-        )  # a shell's background jobs, and all below, ignore them
+    # A shell's background jobs, and all below, ignore the first two; below nohup, the third.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)
     except OSError as problem:

@@ -171,6 +171,20 @@ def test_a_signal_to_the_supervisor_stops_the_children_gracefully(
     assert "left at" in (tmp_path / "inner" / "child.log").read_text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_child_hears_a_signal_that_its_parent_ignores(
+    processes: Supervisor, number: signal.Signals
+) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        program = f"import signal; signal.raise_signal({int(number)})"
+        child = processes.start("child", [*PYTHON, program])
+    finally:
+        signal.signal(number, before)
+
+    assert child.process.wait(30) == -number
+
+
 def test_ctrl_c_is_heard_also_where_a_shell_had_it_ignored(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
