@@ -1,7 +1,8 @@
 """Logs by allow-list: a field that is not named here can't reach a log, whoever writes the line.
 
 Our own code logs an event and fields (`structlog.get_logger(__name__).info("claimed", id=...)`).
-Lines of libraries keep their wording, but the texts they would fill in are left out.
+Lines of libraries keep their wording, but the texts they would fill in are left out. In JSON a
+process writes nothing else: what a library prints becomes a line that says so.
 """
 
 import logging
@@ -9,7 +10,6 @@ import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
-from pathlib import Path
 from traceback import extract_tb
 from types import TracebackType
 from typing import Any, Final, TextIO
@@ -18,6 +18,7 @@ import structlog
 from celery.signals import setup_logging
 from stdnum.in_ import aadhaar
 
+from config.streams import log_what_is_printed, log_what_python_prints, place, real
 from satyapan.errors import SatyapanError
 
 FIELDS: Final = frozenset(
@@ -104,7 +105,7 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
 
     Call it before a worker is started: from then on Celery leaves logging alone.
     """
-    out = sys.stderr if stream is None else stream
+    out = real(sys.stderr) if stream is None else stream
     _configure_structlog()
     # Celery sets up its own logging unless something listens here.
     setup_logging.connect(_leave_logging_alone, weak=False, dispatch_uid=__name__)
@@ -120,6 +121,9 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
     logging.raiseExceptions = False
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+    log_what_python_prints()
+    if fmt == "json" and stream is None:
+        log_what_is_printed()
 
 
 def _leave_logging_alone(**_options: object) -> None:
@@ -271,12 +275,7 @@ def _chain(error: BaseException) -> Iterator[str]:
 
 def _frames(error: BaseException) -> list[str]:
     frames = extract_tb(error.__traceback__)
-    return [f"{_place(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-_MOST:]]
-
-
-def _place(filename: str) -> str:
-    """Shorten a file's path to its last two parts: enough to find it, and no machine's layout."""
-    return "/".join(Path(filename).parts[-2:])
+    return [f"{place(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-_MOST:]]
 
 
 def _uncaught(

@@ -1,9 +1,9 @@
 """The Celery worker of one process: app, tasks, and the sweeper beside them."""
 
 import gc
+import logging
 import os
 import signal
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,8 @@ UNSAFE: Final = os.EX_CONFIG
 """The exit code of a worker whose Redis became unsafe."""
 _NEW_OBJECTS: Final = 10_000
 
+log = logging.getLogger("satyapan.worker")
+
 
 def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
     """Build the app with its tasks, and what gives each process its parts."""
@@ -37,7 +39,7 @@ def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
     return app, parts
 
 
-def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[], None]) -> int:
+def run_worker(settings: Settings, heartbeat: Path | None) -> int:
     """Run a worker until it is told to stop; returns its exit code.
 
     `heartbeat` is a file whose time of change says when this worker last swept without a fault.
@@ -54,11 +56,12 @@ def run_worker(settings: Settings, heartbeat: Path | None, on_ready: Callable[[]
 
     def ready(**_: object) -> None:
         settle_down()
-        on_ready()
+        log.info("worker ready")
         sweeper.start()
         watch.start()
 
     def stopping(**_: object) -> None:
+        log.info("worker stopping")
         watch.stop()
         parts().pump.stop()
         sweeper.stop()

@@ -1,5 +1,6 @@
 """`satyapan worker`: run a worker."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from config.settings import Settings, SettingsError, read_settings
 from config.stores import ledger_client
 from satyapan.points import arm
 from worker.app import run_worker
+
+log = logging.getLogger("satyapan.worker")
 
 
 @click.command()
@@ -29,7 +32,7 @@ def worker(heartbeat: Path | None) -> None:
     configure_logs(settings.log.level, settings.log.format)
     arm(os.environ)
     _refuse_unsafe(settings)
-    sys.exit(run_worker(settings, heartbeat, lambda: click.echo("worker ready")))
+    sys.exit(run_worker(settings, heartbeat))
 
 
 def _refuse_unsafe(settings: Settings) -> None:
@@ -37,4 +40,6 @@ def _refuse_unsafe(settings: Settings) -> None:
     try:
         refuse_if_unsafe(run_checks(settings, ledger_client(settings)))
     except UnsafeStart as error:
-        raise click.ClickException(str(error)) from error
+        for each in error.findings:
+            log.error("refusing to start: %s %s %s", each.id, each.message, each.hint)  # noqa: TRY400
+        sys.exit(1)

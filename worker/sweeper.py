@@ -184,9 +184,10 @@ class Sweeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the sweep that is under way."""
+        """Stop after the sweep that is under way; before `start`, nothing is ever swept."""
         self._stopped.set()
-        self._thread.join(timeout=5)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5)
 
     def _run(self) -> None:
         rounds = 0

@@ -217,3 +217,19 @@ def test_a_sweeper_outlives_any_fault(caplog: pytest.LogCaptureFixture) -> None:
         sweeper.stop()
 
     assert [record.__dict__["code"] for record in caplog.records[:2]] == ["ValueError"] * 2
+
+
+def test_a_sweeper_that_was_stopped_before_its_start_never_sweeps() -> None:
+    """SIGTERM may come before the worker is ready; the worker still gets ready, then ends."""
+    sweeps: list[str] = []
+
+    def sweep() -> Sweep:
+        sweeps.append("sweep")
+        raise LookupError
+
+    sweeper = Sweeper(sweep, 0.01, lambda: None)
+    sweeper.stop()
+    sweeper.start()
+    sweeper.stop()
+
+    assert not sweeps

@@ -3,9 +3,12 @@
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +25,14 @@ AADHAAR = "234123412346"
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
+    others = (sys.unraisablehook, warnings.showwarning)
     handlers, level = root.handlers[:], root.level
     loud = logging.raiseExceptions
     yield
     structlog.reset_defaults()
     logging.basicConfig(level=level, handlers=handlers, force=True)
     sys.excepthook, threading.excepthook = hooks
+    sys.unraisablehook, warnings.showwarning = others
     logging.raiseExceptions = loud
 
 
@@ -232,3 +237,37 @@ def test_no_allowed_field_is_a_private_one() -> None:
     private = {field for kind in KINDS for field in kind.private}
 
     assert not FIELDS & private
+
+
+def test_a_warning_is_told_by_type_and_place(written: io.StringIO) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn_explicit(CANARY, UserWarning, "/somewhere/package/module.py", 7)
+
+    assert lines(written)[-1]["event"] == "UserWarning at package/module.py:7"
+
+
+def test_what_cannot_be_raised_is_told_by_type_and_place(written: io.StringIO) -> None:
+    class Spoilt:
+        def __del__(self) -> None:
+            fail()
+
+    Spoilt()
+
+    assert CANARY not in written.getvalue()
+    assert lines(written)[-1]["error"] == "KeyError"
+
+
+def test_in_json_what_a_program_prints_becomes_lines_of_the_log(tmp_path: Path) -> None:
+    program = tmp_path / "prints.py"
+    program.write_text(
+        "import sys\n"
+        "from config.logs import configure_logs\n"
+        "configure_logs()\n"
+        f"print({CANARY!r}); print({CANARY!r}, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+
+    assert not done.stdout
+    told = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert told == [f"a library printed {len(CANARY)} characters"] * 2

@@ -1,0 +1,65 @@
+"""In JSON a worker process writes nothing but JSON, from its start to its end."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from demo.stage import Stage
+from tests.support.eventually import eventually
+
+WORKER = (sys.executable, "-P", "-m", "satyapan.cli", "worker")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Iterator[dict[str, str]]:
+    with Stage(tmp_path, workers=0, callbacks=False) as stage:
+        yield {**stage.env, "SATYAPAN_LOG_FORMAT": "json"}
+
+
+@contextmanager
+def running(env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as out:
+        worker = subprocess.Popen(WORKER, env=env, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def events(log: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in log.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_worker_that_is_ended_writes_only_json(
+    env: dict[str, str], tmp_path: Path, pool: str
+) -> None:
+    log = tmp_path / "worker.log"
+    with running({**env, "SATYAPAN_WORKER_POOL": pool}, log) as worker:
+        eventually(lambda: "worker ready" in log.read_text())
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+
+    said = events(log)
+    assert "worker ready" in said
+    assert "worker stopping" in said
+
+
+def test_a_worker_that_may_not_start_says_why_in_json(env: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    with closing(Redis.from_url(env["SATYAPAN_REDIS_URL"])) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+    with running(env, log) as worker:
+        assert worker.wait(30) == 1
+
+    assert any(
+        event.startswith("refusing to start: E") and "evict" in event for event in events(log)
+    )
