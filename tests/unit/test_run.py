@@ -7,28 +7,36 @@ import pytest
 
 import run
 
+PART, WHOLE = "requirements-demo", "requirements"
+
 
 @pytest.fixture
 def nothing_to_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "prepare", lambda: None)
+    monkeypatch.setattr(run, "prepare", lambda _lock: None)
 
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty checkout with a lock to install."""
-    for name in ("requirements.lock", "pyproject.toml"):
+    """An empty checkout with two locks to install."""
+    for name in ("requirements.lock", "requirements-demo.lock", "pyproject.toml"):
         tmp_path.joinpath(name).write_text(name)
     monkeypatch.setattr(run, "ROOT", tmp_path)
     monkeypatch.setattr(run, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(run, "INPUTS", tuple(tmp_path.glob("*.*")))
+    monkeypatch.setattr(run, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr(run, "DEMO_LOCK", tmp_path / "requirements-demo.lock")
+    monkeypatch.setattr(run, "INPUTS", (tmp_path / "pyproject.toml",))
     return tmp_path
 
 
 @pytest.fixture
-def installs(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Every installation made; True for one from nothing."""
-    made: list[bool] = []
-    monkeypatch.setattr(run, "install", lambda *, from_nothing: made.append(from_nothing))
+def installs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Every installation made: of which lock, and whether from nothing."""
+    made: list[tuple[str, bool]] = []
+
+    def note(lock: Path, *, from_nothing: bool) -> None:
+        made.append((lock.stem, from_nothing))
+
+    monkeypatch.setattr(run, "install", note)
     return made
 
 
@@ -43,29 +51,41 @@ def test_a_wrong_command_is_an_error(arguments: list[str]) -> None:
     assert run.main(arguments) == 2
 
 
-def test_what_is_prepared_is_not_prepared_again(place: Path, installs: list[bool]) -> None:
-    run.prepare()
-    run.prepare()
+def test_what_is_prepared_is_not_prepared_again(
+    place: Path, installs: list[tuple[str, bool]]
+) -> None:
+    run.prepare(run.LOCK)
+    run.prepare(run.LOCK)
 
-    assert installs == [True]
+    assert installs == [(WHOLE, True)]
 
 
-def test_a_changed_lock_is_installed_on_top(place: Path, installs: list[bool]) -> None:
-    run.prepare()
+def test_the_demo_installs_a_part_and_the_tests_the_rest(
+    place: Path, installs: list[tuple[str, bool]]
+) -> None:
+    run.prepare(run.DEMO_LOCK)
+    run.prepare(run.LOCK)
+    run.prepare(run.DEMO_LOCK)
+
+    assert installs == [(PART, True), (WHOLE, False)]
+
+
+def test_a_changed_lock_is_installed_on_top(place: Path, installs: list[tuple[str, bool]]) -> None:
+    run.prepare(run.LOCK)
     place.joinpath("requirements.lock").write_text("changed")
-    run.prepare()
+    run.prepare(run.LOCK)
 
-    assert installs == [True, False]
+    assert installs == [(WHOLE, True), (WHOLE, False)]
 
 
 def test_a_moved_checkout_starts_from_nothing(
-    place: Path, installs: list[bool], monkeypatch: pytest.MonkeyPatch
+    place: Path, installs: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run.prepare()
+    run.prepare(run.LOCK)
     monkeypatch.setattr(run, "ROOT", place / ".." / place.name)
-    run.prepare()
+    run.prepare(run.LOCK)
 
-    assert installs == [True, True]
+    assert installs == [(WHOLE, True), (WHOLE, True)]
 
 
 def test_an_interrupted_installation_leaves_no_stamp(
@@ -78,7 +98,7 @@ def test_an_interrupted_installation_leaves_no_stamp(
     run.STAMP.write_text(f"{run.home()}\nan older lock")
 
     with pytest.raises(KeyboardInterrupt):
-        run.prepare()
+        run.prepare(run.LOCK)
 
     assert not run.STAMP.exists()
 
