@@ -27,9 +27,9 @@ from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
 from callbacks.visits import Visits
 from callbacks.webhooks import Reception, webhooks
 from config.brand import Brand, read_brand
-from config.checks import check_server
 from config.inbox import Inbox
 from config.rules import route_names
+from config.servers import check_server
 from config.settings import CashfreeSettings, Settings
 from config.stores import broker_client, ledger_client
 from config.tokens import ReturnTokens

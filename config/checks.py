@@ -7,19 +7,20 @@ import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from config.brand import read_brand
 from config.breakers import read_breaker
-from config.findings import Finding, Level, UnsafeStart, found, redacted, refuse_if_unsafe
+from config.findings import Finding, found, redacted
 from config.reference import names
 from config.rules import is_loopback, route_names
+from config.servers import SERVER, Info, check_broker, forbidden, judge, unreachable
 from config.settings import Settings, SettingsError
-from config.stores import broker_client
 from satyapan.canonical import digest
 from satyapan.environment import PREFIX
 from satyapan.errors import Unreadable
@@ -27,13 +28,9 @@ from satyapan.kinds import Registry
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT
 
-OLDEST: Final = (7, 0)
-"""The first Redis release with all that the scripts use; every Valkey has it."""
 _SKEW_S: Final = 30
 _FULL: Final = 0.8
 _ALIKE: Final = 0.9
-
-Info = Mapping[str, Any]
 
 
 def run_checks(
@@ -49,21 +46,8 @@ def run_checks(
         *_public(settings),
         *_quota(settings),
         *_ledger(settings, client, now),
-        *_broker(settings),
+        *check_broker(settings),
     ]
-
-
-def check_server(settings: Settings, client: Redis) -> list[Finding]:
-    """Check again what may change under a running process: the ledger's server and its settings.
-
-    Raises:
-        redis.RedisError: it can't be asked.
-    """
-    try:
-        info: Info = client.info()
-    except ResponseError as error:
-        return [_forbidden(redacted(settings.producer.redis_url), error)]
-    return [each for check in _SERVER for each in check(settings, client, info)]
 
 
 def unknown_variables(env: Mapping[str, str]) -> Iterator[Finding]:
@@ -133,92 +117,26 @@ def _quota(settings: Settings) -> Iterator[Finding]:
                     yield found(15, "warning", f"{usual} a minute; yours is set higher.", hint)
 
 
-def _ledger(settings: Settings, client: Redis, now: Callable[[], float]) -> Iterator[Finding]:
+def _ledger(settings: Settings, client: Redis, now: Callable[[], float]) -> list[Finding]:
     place = redacted(settings.producer.redis_url)
     try:
-        before = now()
-        seconds, _ = client.time()
-        skew = max(before - seconds - 1, seconds - now())
-        info: Info = client.info()
+        return judge(settings, client, client.info(), (partial(_clock, now), *_LEDGER))
     except ResponseError as error:
-        yield _forbidden(place, error)
-        return
+        return [forbidden(place, error)]
     except RedisError as error:
-        yield _unreachable(1, place, error)
-        return
+        return [unreachable(1, place, error)]
+
+
+def _clock(
+    now: Callable[[], float], settings: Settings, client: Redis, _info: Info
+) -> Iterator[Finding]:
+    before = now()
+    seconds, _ = client.time()
+    skew = max(before - seconds - 1, seconds - now())
     if skew > _SKEW_S:
+        place = redacted(settings.producer.redis_url)
         hint = "Run a time service on both: signatures for the vendor live five minutes."
         yield found(16, "warning", f"This clock and {place} are {skew:.0f} s apart.", hint)
-    yield from (each for check in _LEDGER for each in check(settings, client, info))
-
-
-def _unreachable(number: int, place: str, error: RedisError) -> Finding:
-    reason = "refuses the login" if isinstance(error, AuthenticationError) else "can't be reached"
-    variable = "REDIS_URL" if number == 1 else "BROKER_URL"
-    hint = f"Start it, or correct {PREFIX}{variable}."
-    return found(number, "error", f"{place} {reason} ({type(error).__name__}).", hint)
-
-
-def _forbidden(place: str, error: RedisError) -> Finding:
-    message = f"{place} refuses INFO or TIME ({type(error).__name__}): its safety is unknown."
-    hint = "Allow this user +info and +time; without them the quota may break after a restart."
-    return found(9, "warning", message, hint)
-
-
-def _eviction(_settings: Settings, client: Redis, info: Info) -> Iterator[Finding]:
-    policy = info.get("maxmemory_policy") or _configured(client, "maxmemory-policy")
-    hint = "Set maxmemory-policy noeviction; give a cache its own Redis."
-    if not policy:
-        yield found(2, "warning", "Redis doesn't tell its eviction policy.", hint)
-    elif policy != "noeviction":
-        message = f"Redis may drop verifications when memory runs out (maxmemory-policy {policy})."
-        yield found(2, "error", message, hint)
-
-
-def _persistence(settings: Settings, client: Redis, info: Info) -> Iterator[Finding]:
-    if not info.get("aof_enabled"):
-        level: Level = "error" if settings.production else "warning"
-        message = "Redis would forget verifications in a restart (no append-only file)."
-        yield found(3, level, message, "Set appendonly yes and appendfsync always.")
-    else:
-        yield from _fsync(settings, client)
-    if info.get("aof_last_write_status", "ok") != "ok":
-        message = "Redis' last write to its append-only file failed."
-        yield found(8, "error", message, "Look at its log and its disk.")
-
-
-def _fsync(settings: Settings, client: Redis) -> Iterator[Finding]:
-    """Judge when writes reach the disk: only `always` confirms none before it has."""
-    when = _configured(client, "appendfsync")
-    if when == "no":
-        level: Level = "error" if settings.production else "warning"
-        message = "Redis leaves it to the system when its file reaches the disk (appendfsync no)."
-        yield found(3, level, message, "Set appendfsync always.")
-    elif when == "everysec" and settings.production:
-        message = "Redis confirms up to two seconds before it writes (appendfsync everysec)."
-        hint = "Set appendfsync always: a kill on a slow disk, or a power failure, takes those."
-        yield found(3, "warning", message, hint)
-    elif settings.production and _configured(client, "no-appendfsync-on-rewrite") == "yes":
-        message = "Redis syncs nothing while it rewrites its file (no-appendfsync-on-rewrite yes)."
-        yield found(3, "warning", message, "Set no-appendfsync-on-rewrite no.")
-
-
-def _release(_settings: Settings, _client: Redis, info: Info) -> Iterator[Finding]:
-    version = str(info.get("redis_version", "0"))
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-    if "valkey_version" not in info and numbers < OLDEST:
-        message = f"Redis {version} is too old."
-        yield found(4, "error", message, "Use Redis 7.0 or later, or Valkey.")
-
-
-def _role(_settings: Settings, _client: Redis, info: Info) -> Iterator[Finding]:
-    if info.get("role") != "master":
-        hint = f"Point {PREFIX}REDIS_URL at the primary."
-        yield found(5, "error", "This Redis is a replica: it takes no writes.", hint)
-    mode = info.get("redis_mode") or info.get("server_mode")
-    if mode == "cluster" or info.get("cluster_enabled"):
-        hint = "Use a single server, with replicas if you like."
-        yield found(6, "error", "This Redis is a cluster, which Celery can't use.", hint)
 
 
 def _memory(_settings: Settings, _client: Redis, info: Info) -> Iterator[Finding]:
@@ -254,7 +172,7 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
     """Tell what the workers don't call at present; it mends itself when the vendor does."""
     keys, account = Keys(settings.producer.prefix), ACCOUNT
     if stop := read_breaker(client, keys.stop(account)):
-        hint = "See the vendor's dashboard: credentials, address list, balance."
+        hint = _STOP_HINTS.get(stop.code, _STOP_HINT)
         text = f"The vendor refuses account {account} ({stop.code}, since {stop.since})."
         yield found(20, "warning", text, hint)
     for name in sorted(route_names(settings)):
@@ -264,38 +182,9 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
             yield found(21, "warning", text, hint)
 
 
-_SERVER: Final = (_release, _role, _eviction, _persistence)
-_LEDGER: Final = (*_SERVER, _memory, _same_keys, _breakers)
-
-
-def _broker(settings: Settings) -> Iterator[Finding]:
-    producer = settings.producer
-    if producer.broker_url == producer.redis_url:
-        return
-    client = broker_client(settings)
-    try:
-        client.ping()
-    except RedisError as error:
-        yield _unreachable(17, redacted(producer.broker_url), error)
-    finally:
-        client.close()
-
-
-def _configured(client: Redis, name: str) -> str:
-    """Read a server's setting; managed servers forbid CONFIG, which gives ""."""
-    try:
-        values: Mapping[Any, Any] = client.config_get(name)
-    except RedisError:
-        return ""
-    texts = [each.decode() if isinstance(each, bytes) else str(each) for each in values.values()]
-    return texts[0] if texts else ""
-
-
-__all__ = [
-    "Finding",
-    "UnsafeStart",
-    "check_server",
-    "refuse_if_unsafe",
-    "run_checks",
-    "unknown_variables",
-]
+_STOP_HINT: Final = "See the vendor's dashboard: credentials, address list, balance."
+_STOP_HINTS: Final = {
+    "not_enabled": f"Correct the path in {PREFIX}CASHFREE_BASE_URL (the vendor's own addresses end "
+    "in /verification), or have the vendor enable the product for your account."
+}
+_LEDGER: Final = (*SERVER, _memory, _same_keys, _breakers)

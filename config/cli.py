@@ -8,7 +8,8 @@ from typing import Final, NoReturn
 
 import click
 
-from config.checks import Finding, run_checks, unknown_variables
+from config.checks import run_checks, unknown_variables
+from config.findings import Finding
 from config.settings import Settings, SettingsError, read_settings
 from config.stores import ledger_client
 

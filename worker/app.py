@@ -12,8 +12,8 @@ from celery import Celery
 from celery.signals import worker_process_init, worker_ready, worker_shutting_down
 
 from config.celery import build_app
-from config.checks import check_server
 from config.logs import configure_logs
+from config.servers import check_server
 from config.settings import Settings
 from config.stores import ledger_client
 from satyapan.broker import Waker

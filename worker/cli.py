@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from config.checks import UnsafeStart, refuse_if_unsafe, run_checks
+from config.checks import run_checks
+from config.findings import UnsafeStart, refuse_if_unsafe
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings
 from config.stores import ledger_client

@@ -10,11 +10,14 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
-from config.checks import Finding, UnsafeStart, refuse_if_unsafe, run_checks, unknown_variables
+from config.checks import run_checks, unknown_variables
 from config.cli import check
+from config.findings import Finding, UnsafeStart, refuse_if_unsafe
 from config.settings import read_settings
 from config.stores import ledger_client
 from demo.server import EmbeddedServer
+from satyapan.names import Keys
+from satyapan.records import ACCOUNT
 from satyapan.sealing import new_key
 
 CANARY = "CANARY7f3a"
@@ -302,3 +305,16 @@ class TestCommand:
             "SATYAPAN_SEAL_KEYS",
             "SATYAPAN_LOG_LEVEL",
         }
+
+
+def test_a_path_that_the_vendor_does_not_know_is_not_called_a_matter_of_the_dashboard(
+    server: redis.Redis, redis_url: str
+) -> None:
+    stop = Keys("satyapan").stop(ACCOUNT)
+    server.hset(stop, mapping={"code": "not_enabled", "since": "1", "until": "2"})
+
+    (finding,) = checked(redis_url)
+
+    assert finding.id == "W020"
+    assert "SATYAPAN_CASHFREE_BASE_URL" in finding.hint
+    assert "dashboard" not in finding.hint

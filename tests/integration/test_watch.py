@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from config.checks import check_server
+from config.servers import check_server
 from config.settings import read_settings
 from config.stores import ledger_client
 from demo.server import EmbeddedServer
