@@ -1,20 +1,23 @@
 """The broker's server is judged as the ledger's is, and a certificate is said to be the fault."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
 from config.findings import Finding
+from config.settings import read_settings
 from demo.server import HOST, EmbeddedServer, find_server, free_port, server_command
-from tests.integration.test_checks import checked, ids
+from satyapan.broker import Waker, wake_app
+from satyapan.names import RUN
+from tests.integration.test_checks import checked, ids, variables
 from tests.support.certificate import self_signed, tls
 from tests.support.eventually import eventually
+from tests.support.tls_front import tls_front
 
 
 @contextmanager
@@ -38,26 +41,16 @@ def running(command: list[str], port: int) -> Iterator[str]:
             server.kill()
 
 
-@contextmanager
-def showing_a_certificate(folder: Path) -> Iterator[str]:
-    """Listen with TLS and a certificate that nobody trusts; every handshake ends there."""
-    context, stopped = tls(self_signed(folder)), threading.Event()
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return self_signed(tmp_path)
 
-    def serve() -> None:
-        while not stopped.is_set():
-            with suppress(OSError), closing(listener.accept()[0]) as connection:
-                connection.settimeout(5)
-                context.wrap_socket(connection, server_side=True).close()
 
-    with socket.create_server((HOST, 0)) as listener:
-        listener.settimeout(0.1)
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"rediss://{HOST}:{listener.getsockname()[1]}/0"
-        finally:
-            stopped.set()
-            thread.join()
+@pytest.fixture
+def tls_url(redis_server: EmbeddedServer, redis_url: str, certificate: Path) -> Iterator[str]:
+    """The server's address behind TLS, with a certificate of its own."""
+    with tls_front(tls(certificate), redis_server.port) as port:
+        yield f"rediss://{HOST}:{port}{urlsplit(redis_url).path}"
 
 
 def test_a_replica_as_broker_is_refused(redis_url: str, tmp_path: Path) -> None:
@@ -100,23 +93,22 @@ def test_a_sentinel_is_said_to_be_one(redis_url: str, tmp_path: Path, setting: s
 
 @pytest.mark.parametrize("setting", ["BROKER_URL", "REDIS_URL"])
 def test_an_untrusted_certificate_is_said_to_be_one(
-    redis_url: str, tmp_path: Path, setting: str
+    redis_url: str, tls_url: str, setting: str
 ) -> None:
-    with showing_a_certificate(tmp_path) as url:
-        findings = checked(redis_url, **{setting: url})
+    findings = checked(redis_url, **{setting: tls_url})
 
     assert "certificate" in errors(findings)
     assert f"?ssl_ca_certs=FILE to SATYAPAN_{setting}" in errors(findings)
 
 
-def test_a_trusted_certificate_is_no_fault(redis_url: str, tmp_path: Path) -> None:
-    """The server here speaks no Redis, so it is unreachable, but not for its certificate."""
-    with showing_a_certificate(tmp_path) as url:
-        trusting = f"{url}?ssl_ca_certs={tmp_path / 'certificate.pem'}"
-        findings = checked(redis_url, BROKER_URL=trusting)
+def test_a_certificate_of_ones_own_authority_is_trusted_by_its_file(
+    tls_url: str, certificate: Path
+) -> None:
+    trusting = f"{tls_url}?ssl_ca_certs={certificate}"
+    env = variables(trusting)
 
-    assert ids(findings) == ["E017"]
-    assert "certificate" not in errors(findings)
+    assert checked(trusting) == []
+    assert Waker(wake_app(read_settings(env).producer)).wake(RUN, ["v-1"])
 
 
 def errors(findings: list[Finding]) -> str:
