@@ -1,5 +1,5 @@
 # One image for every process; the command says which: worker, callbacks, sandbox, check, ...
-FROM python:3.12-slim AS build
+FROM python:3.12.12-slim-trixie AS build
 RUN python -m venv /opt/satyapan
 ENV PATH=/opt/satyapan/bin:$PATH
 WORKDIR /src
@@ -9,7 +9,7 @@ RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requireme
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation ./satyapan .
 
-FROM python:3.12-slim
+FROM python:3.12.12-slim-trixie
 ENV PATH=/opt/satyapan/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/satyapan /opt/satyapan
 RUN useradd --system --uid 10001 --no-create-home satyapan

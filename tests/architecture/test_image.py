@@ -4,11 +4,13 @@ import re
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from config.settings import SECTIONS
+from sandbox.cli import sandbox
 from satyapan.environment import declared
 from tests.support.project import APPLICATION, PRODUCER, ROOT
 
@@ -106,3 +108,25 @@ def test_the_image_is_made_of_the_packages_and_nothing_else() -> None:
     allowed = ROOT.joinpath(".dockerignore").read_text(encoding="utf-8")
 
     assert set(re.findall(r"^!(\w+)$", allowed, re.MULTILINE)) == {PRODUCER, *APPLICATION}
+
+
+def test_a_link_of_the_sandbox_opens_where_its_port_is_published(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    service = services["sandbox"]
+    command, (published,) = service["command"], service["ports"]
+    options = sandbox.make_context("sandbox", command[1:]).params
+
+    assert options["public_base"] == f"http://{published.rpartition(':')[0]}"
+    assert published.endswith(f":{options['port']}")
+    assert urlsplit(options["webhook_url"]).hostname in services
+
+
+def test_every_image_is_of_an_exact_version(services: dict[str, dict[str, Any]]) -> None:
+    dockerfile = ROOT.joinpath("Dockerfile").read_text(encoding="utf-8")
+    foreign = {service["image"] for service in services.values()} - {"satyapan"}
+    named = {*foreign, *re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)}
+
+    assert len(named) == 2
+    for image in named:
+        assert re.search(r":\d+\.\d+\.\d+(-\w+)*$", image), image
