@@ -1,21 +1,16 @@
 """Runs the app under gunicorn, configured here and not by files or variables of gunicorn's own."""
 
 import logging
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final
 
-import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from callbacks.app import create_app
+from callbacks.counts import counts_folder
 from callbacks.impatient import impatient
 from callbacks.metrics import share
 from config.brand import read_brand
@@ -24,28 +19,18 @@ from config.settings import Settings
 THREADS: Final = 8
 GRACE_S: Final = 20
 """Seconds that running requests get at the end; longer than every wait for Redis."""
+log: Final = logging.getLogger(__name__)
 _WITH_ADDRESSES: Final = ("Invalid request", "Error handling request")
 
 
 def serve(settings: Settings, bind: str, workers: int) -> None:
-    """Serve until SIGTERM or SIGINT; say the address on standard output once it listens."""
-    with _folder() as counts:
+    """Serve until SIGTERM or SIGINT; log the address once it listens."""
+    with counts_folder() as counts:
         share(counts)
         # Each worker builds its own app after the fork: connections must not cross one. The logo is
         # read before it, so that a bad one refuses the start and no worker misses it later.
         make = partial(create_app, settings, counts, read_brand(settings.callbacks))
         _Server(make, _options(settings, bind, workers)).run()
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """Make a folder that goes with the first process; gunicorn's children end here too."""
-    folder, owner = Path(mkdtemp(prefix="satyapan-metrics-")), os.getpid()
-    try:
-        yield folder
-    finally:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def address(host: str, port: int) -> str:
@@ -72,7 +57,7 @@ def _options(settings: Settings, bind: str, workers: int) -> dict[str, Any]:
 
 def _say_address(arbiter: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
     host, port = arbiter.LISTENERS[0].sock.getsockname()[:2]
-    click.echo(f"callbacks listening on http://{address(host, port)}")
+    log.info("callbacks listening on http://%s", address(host, port))
 
 
 class _ServerLog(Logger):  # type: ignore[misc] # gunicorn ships no types

@@ -30,7 +30,7 @@ _TRIES: Final = 3
 _REVIVALS: Final = 20
 _PROGRAM: Final = (sys.executable, "-P", "-m")  # -P: nothing of the current folder is imported
 _SATYAPAN: Final = (*_PROGRAM, "satyapan.cli")
-_LISTENING: Final = r"listening on http://(?P<address>[^\s/]+)"
+_LISTENING: Final = r"listening on http://(?P<address>[^\s/\"]+)"
 
 
 class Stage:

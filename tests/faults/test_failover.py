@@ -13,7 +13,7 @@ import requests
 from satyapan import SatyapanError, Verifications
 from tests.support.book import Book, scale
 from tests.support.failover import Pair
-from tests.support.installation import Ground, said
+from tests.support.installation import Ground, listens_at
 from tests.support.outage import REQUEST, Trial
 from tests.web.outside import EVENT, signed, written
 
@@ -104,8 +104,8 @@ def test_everybody_follows_the_address_to_the_new_master(
 def _load(trial: Trial) -> dict[str, Callable[[], bool]]:
     """Give what applications, the vendor and the orchestrator do all the time."""
     app = trial.place.start_callbacks()
-    trial.wait(lambda: said(app, "listening on"), "the callbacks app")
-    url = said(app, "listening on").rpartition(" ")[2]
+    trial.wait(lambda: listens_at(app), "the callbacks app")
+    url = listens_at(app)
     reader, waiter = (Verifications.from_env(trial.place.env) for _ in range(2))
     numbers = count()
 

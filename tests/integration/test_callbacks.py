@@ -116,6 +116,29 @@ def test_sigterm_ends_it_cleanly_and_leaves_nothing(
         send_raw(callbacks.url, b"")
 
 
+def test_folders_of_killed_web_apps_go_and_those_of_others_stay(
+    processes: Supervisor, redis_url: str, tmp_path: Path
+) -> None:
+    env = environment(redis_url) | {"TMPDIR": str(tmp_path)}
+
+    def start(name: str) -> Path:
+        before = set(tmp_path.iterdir())
+        processes.start(name, COMMAND, env=env, ready=READY)
+        (folder,) = set(tmp_path.glob("satyapan-metrics-*")) - before
+        return folder
+
+    first, other = start("first"), start("other")
+    processes.kill("first")
+    assert first.exists()
+
+    third = start("third")
+
+    eventually(lambda: not first.exists())
+    assert other.exists()
+    processes.end("third")
+    assert not third.exists()
+
+
 def test_wrong_settings_are_told_all_at_once_without_their_values(processes: Supervisor) -> None:
     env = environment("http://canary.example", CALLBACKS_TOKEN_KEYS="canary", SEAL_KEYS="canary")
 

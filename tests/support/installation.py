@@ -6,6 +6,7 @@ thread: a child lives as long as the thread that started it.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -206,6 +207,12 @@ def said(child: Child, words: str) -> str:
     except FileNotFoundError:
         return ""
     return next((line for line in lines if words in line), "")
+
+
+def listens_at(app: Child) -> str:
+    """Give the address that a callbacks app says it listens at, or "" if it hasn't yet."""
+    found = re.search(r"http://[0-9.:]+", said(app, "listening on"))
+    return found[0] if found else ""
 
 
 def gone(child: Child) -> bool:

@@ -14,7 +14,7 @@ from demo.supervisor import Child, Supervisor
 from tests.web.outside import environment
 
 COMMAND = [sys.executable, "-m", "satyapan.cli", "callbacks", "--bind", "127.0.0.1:0"]
-READY = r"callbacks listening on (?P<url>http://127\.0\.0\.1:(?!0\b)\d+)\n"
+READY = r"callbacks listening on (?P<url>http://127\.0\.0\.1:(?!0\b)\d+)[\s\"]"
 
 
 @dataclass(frozen=True)

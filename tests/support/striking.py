@@ -23,7 +23,16 @@ from satyapan import State, Verification, Verifications
 from satyapan.ids import generation_id
 from satyapan.points import HINTED, INSERTED, OPENED, POINTS, STORED, SWEPT
 from tests.support.history import History, Submit, Verdict, judge, rows_of
-from tests.support.installation import LEASE_S, Ground, Installation, gone, kill_group, said, until
+from tests.support.installation import (
+    LEASE_S,
+    Ground,
+    Installation,
+    gone,
+    kill_group,
+    listens_at,
+    said,
+    until,
+)
 from tests.support.proxy import Proxy
 
 KINDS: Final = ("passport", "digilocker", "static_kyc_link")
@@ -220,9 +229,8 @@ class _Story:
 
     def _open_callbacks(self, fault: str) -> Iterator[None]:
         app = self.place.start_callbacks(fault)
-        yield from until(partial(said, app, "listening on"), f"{app.name} listens")
-        address = said(app, "listening on").rpartition("http://")[2].strip()
-        self.hooks = f"http://{address}/webhooks/cashfree"
+        yield from until(partial(listens_at, app), f"{app.name} listens")
+        self.hooks = f"{listens_at(app)}/webhooks/cashfree"
         for text in [*self.ids, *self.visited, f"{self.case.name}-"]:
             self.ground.office.deliver_to(text, self.hooks)
 
