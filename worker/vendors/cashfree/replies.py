@@ -58,6 +58,10 @@ _REDIRECTS: Final = range(300, 400)
 _PER_IP: Final = "too_many_requests_per_ip"
 _WAIT_S: Final = 60.0
 _WAIT_MOST_S: Final = 3600.0
+_EPOCH: Final = 1e9
+"""From here on (the year 2001) a number is a time, not a wait: gateways differ in what
+`X-RateLimit-Reset` holds. In milliseconds it is a thousand times that."""
+_EPOCH_MS: Final = _EPOCH * 1000
 
 
 @dataclass(frozen=True)
@@ -231,12 +235,16 @@ def _wait(headers: Mapping[str, str], now: float) -> float:
 
 
 def _seconds(text: str, now: float) -> float | None:
-    """Read seconds or an HTTP date; None for anything else."""
+    """Read seconds, a time since the epoch (s or ms) or an HTTP date; None for anything else."""
     try:
         number = float(text)
     except ValueError:
         return _until(text, now)
-    return None if math.isnan(number) else number
+    if math.isnan(number):
+        return None
+    if number >= _EPOCH_MS:
+        number /= 1000
+    return number - now if number >= _EPOCH else number
 
 
 def _until(text: str, now: float) -> float | None:
