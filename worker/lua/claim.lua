@@ -9,6 +9,7 @@
 -- A row that is settled or gone leaves the due-index; one that is early is put back at its time,
 -- so a doubled or late wake-up changes nothing. A claim whose lease ended while workers were cut off
 -- from this server is not taken over within the grace: its holder may be alive and have an answer.
+-- Nor does it count as a crash: that a lease ended then says nothing about its holder.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease')
@@ -40,7 +41,7 @@ if lease > 0 then
     redis.call('ZADD', KEYS[2], back + ARGV[5], ARGV[1])
     return {'leased', now}
   end
-  redis.call('HINCRBY', KEYS[1], 'crashes', 1)
+  if lease > back + ARGV[5] then redis.call('HINCRBY', KEYS[1], 'crashes', 1) end
 end
 local ends = now + ARGV[2]
 local state = row[1] == 'ACCEPTED' and 'CLAIMED' or row[1]
