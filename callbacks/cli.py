@@ -5,7 +5,7 @@ import os
 import click
 
 from callbacks.server import address, serve
-from config.logs import configure_logs
+from config.logs import configure_logs, last_words
 from config.settings import read_settings
 from satyapan.points import arm
 
@@ -21,4 +21,5 @@ def callbacks(bind: str | None, workers: int) -> None:
     configure_logs(settings.log.level, settings.log.format)
     arm(os.environ)
     hooks = settings.callbacks
-    serve(settings, bind or address(hooks.host, hooks.port), workers)
+    with last_words():
+        serve(settings, bind or address(hooks.host, hooks.port), workers)

@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from traceback import extract_tb
 from types import TracebackType
 from typing import Any, Final, TextIO
@@ -124,6 +125,20 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
     log_what_python_prints()
     if fmt == "json" and stream is None:
         log_what_is_printed()
+
+
+@contextmanager
+def last_words() -> Iterator[None]:
+    """Log the error of ours that ends a process, a line for each line, and exit with code 2.
+
+    The command line would print it, which is lost where the log has taken over what is printed.
+    """
+    try:
+        yield
+    except SatyapanError as error:
+        for line in str(error).splitlines():
+            logging.getLogger("config").critical("%s", line.strip())
+        raise SystemExit(2) from None
 
 
 def _leave_logging_alone(**_options: object) -> None:

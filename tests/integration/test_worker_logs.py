@@ -58,8 +58,19 @@ def test_a_worker_that_may_not_start_says_why_in_json(env: dict[str, str], tmp_p
     with closing(Redis.from_url(env["SATYAPAN_REDIS_URL"])) as redis:
         redis.config_set("maxmemory-policy", "allkeys-lru")
     with running(env, log) as worker:
-        assert worker.wait(30) == 1
+        assert worker.wait(30) == 2
 
-    assert any(
-        event.startswith("refusing to start: E") and "evict" in event for event in events(log)
-    )
+    heading, refusal = events(log)[-2:]
+    assert heading == "refusing to start:"
+    assert refusal.startswith("E002")
+    assert "noeviction" in refusal
+
+
+def test_a_setting_that_is_found_wrong_after_the_start_is_told_in_json(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    with running({**env, "SATYAPAN_CASHFREE_CA_FILE": str(tmp_path / "none.pem")}, log) as worker:
+        assert worker.wait(30) == 2
+
+    assert any("SATYAPAN_CASHFREE_CA_FILE: can't be read" in event for event in events(log))
