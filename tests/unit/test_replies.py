@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.scrub import parse
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation, Role
 from tests.contract import vendor_pages
 from worker.answer import Answer, Outcome
-from worker.vendors.cashfree.replies import Asked, classify, parse
+from worker.vendors.cashfree.replies import Asked, classify
 from worker.vendors.cashfree.transport import Raw
 
 NOW = 1_700_000_000.0

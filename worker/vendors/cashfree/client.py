@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from config.scrub import parse
 from satyapan.kinds.model import Operation, Recovery, Role
 from worker.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account, Credentials
-from worker.vendors.cashfree.replies import Asked, classify, parse
+from worker.vendors.cashfree.replies import Asked, classify
 from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
 
 _ITEM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)

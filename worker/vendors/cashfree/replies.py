@@ -6,7 +6,6 @@ operation's own signatures come first, then the table, then the status. What no 
 UNKNOWN: it may have been executed. Message texts are never kept; they can hold personal data.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -19,9 +18,9 @@ from typing import Any, Final
 
 from marshmallow import ValidationError
 
+from config.scrub import KEPT, scrub
 from satyapan.kinds.model import Mode, Operation, Role, Signature, schema
 from worker.answer import Answer, Outcome
-from worker.vendors.cashfree.scrub import KEPT, scrub
 from worker.vendors.cashfree.transport import Raw
 
 BY_SIGNATURE: Final[Mapping[Signature, Outcome]] = MappingProxyType(
@@ -103,19 +102,6 @@ def _classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
         not_before_s=_wait(raw.headers, now) if throttled else 0.0,
         account_wide=throttled and code == _PER_IP,
     )
-
-
-def parse(body: bytes) -> object:
-    """Read JSON; None for whatever isn't. Numbers that JSON can't write again become null."""
-    try:
-        return json.loads(body, parse_constant=lambda _: None, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
 
 
 def _accepted(asked: Asked, body: object) -> Answer:
