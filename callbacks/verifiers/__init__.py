@@ -15,8 +15,8 @@ class BadSignature(Exception):
 class Verifier(Protocol):
     """Proves that a webhook comes from the vendor."""
 
-    def verify(self, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
-        """Return if the bytes are the vendor's.
+    def verify(self, body: bytes, headers: Iterable[tuple[str, str]]) -> int | None:
+        """Return if the bytes are the vendor's: when they were signed (ms), None if that is unsaid.
 
         Raises:
             BadSignature: whatever is wrong; no input brings about any other error.

@@ -73,6 +73,16 @@ def moved_boundary(chance: Random, body: bytes, headers: Headers) -> Delivery:
     return stamp[at:].encode() + body, _changed(headers, _TIMESTAMP, stamp[:at])
 
 
+def moved_digits(chance: Random, body: bytes, _headers: Headers) -> Delivery:
+    """A body that begins with digits, some of which were moved to or from the timestamp."""
+    digits = str(chance.randrange(10**12, 10**13)) + str(chance.randrange(10**5))
+    stamp, start = str(NOW_MS), chance.randrange(1, 18)
+    cut = chance.choice([each for each in range(1, 13 + start) if each != 13])
+    _, headers = _signed(digits[:start].encode() + body, stamp)
+    signed = stamp + digits[:start]
+    return signed[cut:].encode() + body, _changed(headers, _TIMESTAMP, signed[:cut])
+
+
 def truncated(chance: Random, body: bytes, headers: Headers) -> Delivery:
     """A body without its end."""
     return body[: chance.randrange(len(body))], headers
@@ -160,6 +170,7 @@ SPOILERS: Final[tuple[Callable[[Random, bytes, Headers], Delivery], ...]] = (
     flipped_signature,
     flipped_timestamp,
     moved_boundary,
+    moved_digits,
     truncated,
     longer,
     rewritten,

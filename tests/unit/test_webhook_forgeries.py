@@ -22,6 +22,7 @@ from tests.web.outside import SECRET
 COUNT = int(os.environ.get("SATYAPAN_TEST_WEBHOOKS", "20000"))
 SECRETS = [SECRET, "an older secret"]
 BY_HEADER = CashfreeVerifier(SECRETS, TOLERANCE_S, lambda: NOW_MS / 1000)
+WITHOUT_TOLERANCE = CashfreeVerifier(SECRETS, 0, lambda: NOW_MS / 1000)
 BY_BODY = CashfreeBodyVerifier(SECRETS)
 
 
@@ -41,8 +42,10 @@ def test_no_forgery_is_taken() -> None:
     for name, delivery in forgeries(COUNT, seed=COUNT):
         seen[name][taken(BY_HEADER, delivery)] += 1
         seen[name][taken(BY_BODY, delivery)] += 1
+        if name not in {"stale", "future"}:
+            seen[name][taken(WITHOUT_TOLERANCE, delivery)] += 1
 
-    assert sum(codes.total() for codes in seen.values()) == 2 * COUNT
+    assert all(codes.total() >= 2 * (COUNT // len(SPOILERS)) for codes in seen.values())
     assert {name: codes["taken"] for name, codes in seen.items() if codes["taken"]} == {}
     assert set(seen["stale"]) >= {"timestamp_stale"}
     assert set(seen["future"]) >= {"timestamp_future"}
@@ -60,7 +63,7 @@ def test_what_openssl_signs_is_taken(seed: int) -> None:
     if openssl is None:
         absent("openssl is not installed")
     chance = Random(seed)
-    body, stamp = chance.randbytes(chance.randrange(2000)), str(NOW_MS + seed)
+    body, stamp = b"{" + chance.randbytes(chance.randrange(2000)), str(NOW_MS + seed)
 
     done = subprocess.run(
         [str(openssl), "dgst", "-sha256", "-hmac", SECRET, "-binary"],

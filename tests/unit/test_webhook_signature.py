@@ -15,6 +15,7 @@ from callbacks.verifiers.cashfree import CashfreeVerifier
 SECRETS = ["newest", "older"]
 NOW_S = 1_767_607_872.0
 STAMP = "1767607872000"
+OLD = "0000000000001"
 BODY = b'{"event_type": "X", "amount": 10.00}'
 # Made once with: printf '%s' "$STAMP$BODY" | openssl dgst -sha256 -hmac newest -binary | base64
 MADE_BY_OPENSSL = "n0uuFs/WygkYJhjqrzwzSYDgg72pGth4KVQ73aJ8I6w="
@@ -60,7 +61,9 @@ def test_an_empty_secret_never_proves_anything(secrets: list[str]) -> None:
         CashfreeVerifier(secrets, 0, lambda: NOW_S).verify(BODY, headers(sign("")))
 
 
-@pytest.mark.parametrize("body", [BODY + b"\n", BODY.replace(b"10.00", b"10.0"), b"", BODY.upper()])
+@pytest.mark.parametrize(
+    "body", [BODY + b"\n", BODY.replace(b"10.00", b"10.0"), b"{", BODY.upper()]
+)
 def test_the_bytes_count_not_their_meaning(body: bytes) -> None:
     assert code(headers(sign("newest")), body) == "signature_mismatch"
 
@@ -113,13 +116,38 @@ def test_within_the_tolerance_it_passes(away_s: int) -> None:
     verifier(300).verify(BODY, headers(sign("newest", stamp), stamp))
 
 
-@pytest.mark.parametrize("stamp", ["0", "1", "9999999999999999"])
+@pytest.mark.parametrize("stamp", ["0000000000000", "0000000000001", "9999999999999"])
 def test_without_a_tolerance_any_age_passes(stamp: str) -> None:
-    verifier().verify(BODY, headers(sign("newest", stamp), stamp))
+    assert verifier().verify(BODY, headers(sign("newest", stamp), stamp)) == int(stamp)
+
+
+@pytest.mark.parametrize("digits", [1, 12, 14, 16])
+def test_a_timestamp_has_thirteen_digits(digits: int) -> None:
+    stamp = "1" * digits
+
+    assert code(headers(sign("newest", stamp), stamp)) == "timestamp_malformed"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b'"text"', b"null", b" {}", b"7{}", b"\xef\xbb\xbf{}"]
+)
+def test_a_body_begins_as_an_object(body: bytes) -> None:
+    assert code(headers(sign("newest", body=body)), body) == "body_malformed"
+
+
+@pytest.mark.parametrize("moved", range(1, 13))
+def test_signed_digits_do_not_move_between_timestamp_and_body(moved: int) -> None:
+    longer, body = STAMP + "1" * moved, BODY
+    assert code(headers(sign("newest", longer, body), longer), body) == "timestamp_malformed"
+    assert code(headers(sign("newest", longer, body)), b"1" * moved + body) == "body_malformed"
+    shorter = STAMP[:-moved]
+    assert code(headers(sign("newest"), shorter), STAMP[-moved:].encode() + body) == (
+        "timestamp_malformed"
+    )
 
 
 def test_an_old_forgery_is_a_forgery() -> None:
-    assert code(headers(sign("other", "1"), "1"), tolerance_s=300) == "signature_mismatch"
+    assert code(headers(sign("other", OLD), OLD), tolerance_s=300) == "signature_mismatch"
 
 
 @given(
