@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -93,7 +94,7 @@ def delivery(number: int) -> Request:
         "reference_id": number,
     }
     name = "DIGILOCKER_VERIFICATION_SUCCESS"
-    event = {"event_type": name, "event_time": "2026-01-05T10:11:12Z", "version": "v1"}
+    event = {"event_type": name, "event_time": datetime.now(UTC).isoformat(), "version": "v1"}
     body = json.dumps({**event, "data": data}).encode()
     timestamp = str(time.time_ns() // 1_000_000)
     mac = hmac.digest(SECRET, timestamp.encode() + body, hashlib.sha256)

@@ -83,6 +83,7 @@ class _Building:
         self._redis: Redis = ledger_client(settings, "callbacks")
         self._keys = Keys(settings.producer.prefix)
         self._ring = settings.producer.ring()
+        self._id_key = settings.producer.id_key_bytes()
         self._waker = Waker(wake_app(settings.producer))
         self._metrics = Metrics(shared, self._census())
 
@@ -122,7 +123,7 @@ class _Building:
         return Reception(
             verifiers={"cashfree": _cashfree(self._settings.vendor)},
             guard=Guard(hooks.vendor_addresses, hooks.refusals_per_minute),
-            inbox=Inbox(self._redis, self._keys, self._ring, life_ms),
+            inbox=Inbox(self._redis, self._keys, self._ring, life_ms, self._id_key),
             waker=self._waker,
             metrics=self._metrics,
             most_bytes=hooks.max_webhook_bytes,

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config.breakers import read_breaker
+from config.inbox import LetterState
 from satyapan.names import Keys
 from satyapan.records import State
 
@@ -62,6 +63,12 @@ class Census(Collector):
         yield GaugeMetricFamily(
             "satyapan_inbox_open", "Webhooks to work on.", value=self._size(self._keys.inbox_due)
         )
+        kept = GaugeMetricFamily(
+            "satyapan_inbox", "Webhooks that are kept, by state.", labels=["state"]
+        )
+        for state in LetterState:
+            kept.add_metric([state.lower()], self._size(self._keys.inbox_index(state)))
+        yield kept
 
     def _shut(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("satyapan_calls_held", _SHUT_HELP, labels=["account", "route"])

@@ -1,35 +1,81 @@
-"""Tells one signed webhook from another: its event and the id under which it is stored once.
+"""Reads a verified webhook: what is stored of it, and what tells it from others.
 
 Only signed content counts: a repeated delivery may carry new headers, and an unsigned delivery id
 would let a stranger replay a captured body.
 """
 
-import hashlib
-import json
 import re
-from typing import Final
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
 
+from config.inbox import KEPT_FIELDS
+from config.scrub import clean, parse
 from satyapan.canonical import canonical
 
 _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
 
-def read_letter(vendor: str, body: bytes) -> tuple[str, str]:
-    """Give the inbox id and the event ("" for a body that names none) of a verified webhook.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a webhook says. `body` is the scrubbed content as JSON."""
 
-    The ids that it is about lie inside `data`. A body without the usual parts is told from others
-    by its bytes.
+    event: str
+    """Empty when it names none."""
+    vendor_id: str
+    """The vendor-side id that it is about; empty when it names none."""
+    told_ms: int | None
+    """When the event was, in ms since the epoch; None when that can't be read."""
+    signed: bytes = field(repr=False)
+    """The content that tells it from others."""
+    body: bytes = field(repr=False)
+
+
+def read_letter(raw: bytes) -> Reading:
+    """Read a webhook whose signature is proven. No body brings about an error.
+
+    Of a body that is no JSON object, or is nested too deep, only the size is kept: nobody can tell
+    whether it holds an Aadhaar number.
     """
-    event = ""
+    content = clean(raw, KEPT_FIELDS)
+    if content is None:
+        body = canonical({"unreadable": True, "bytes": len(raw)})
+        return Reading("", "", None, raw, body)
+    return Reading(
+        event=_event(content.get("event_type")),
+        vendor_id=_vendor_id(content.get("data")),
+        told_ms=_moment(content.get("event_time")),
+        signed=_signed(raw),
+        body=canonical(content),
+    )
+
+
+def _signed(raw: bytes) -> bytes:
+    """Take the usual parts without regard to spelling, or else all bytes."""
+    content: Any = parse(raw)
     try:
-        content = json.loads(body)
-        event = _event(content["event_type"])
-        said = canonical([content["event_type"], content["event_time"], content["data"]])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        said = body
-    return hashlib.sha256(vendor.encode() + b"\0" + said).hexdigest(), event
+        return canonical([content["event_type"], content["event_time"], content["data"]])
+    except (KeyError, ValueError):  # ValueError: half of a surrogate pair
+        return raw
 
 
 def _event(name: object) -> str:
     """Take a plain name only: the event is stored and logged in clear."""
     return name if isinstance(name, str) and _EVENT.fullmatch(name) else ""
+
+
+def _vendor_id(data: object) -> str:
+    found = data.get("verification_id") if isinstance(data, dict) else None
+    return str(found or "")
+
+
+def _moment(text: object) -> int | None:
+    """Read the vendor's forms, ISO 8601 and `YYYY-MM-DD HH:MM:SS`.
+
+    A time without a zone is taken as UTC, not as India's: it is never judged older than it is.
+    """
+    try:
+        when = datetime.fromisoformat(text if isinstance(text, str) else "")
+    except ValueError:
+        return None
+    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""Takes the vendor's webhooks: prove, store once, then say 2xx. Understanding them is the worker's.
+"""Takes the vendor's webhooks: prove, scrub, store once, then say 2xx. The rest is the worker's.
 
 The vendor repeats whatever it got no 2xx for, so a store that is down costs nothing but time.
 """
@@ -14,11 +14,11 @@ from flask import Blueprint, Response, abort, jsonify, request
 from redis.exceptions import RedisError
 
 from callbacks.guard import Guard
-from callbacks.letters import read_letter
+from callbacks.letters import Reading, read_letter
 from callbacks.metrics import Metrics
 from callbacks.problems import problem
 from callbacks.verifiers import BadSignature, Verifier
-from config.inbox import Inbox
+from config.inbox import Inbox, Stored
 from satyapan.broker import Waker
 from satyapan.names import INGEST
 from satyapan.points import STORED, reach
@@ -48,10 +48,10 @@ class Reception:
         if body is None:
             return self._refuse(vendor, "too_large", problem(413))
         try:
-            self.verifiers[vendor].verify(body, request.headers.items())
+            signed_ms = self.verifiers[vendor].verify(body, request.headers.items())
         except BadSignature as bad:
             return self._unproven(vendor, bad.code)
-        return self._keep(vendor, body)
+        return self._keep(vendor, body, signed_ms)
 
     def _stopped(self, vendor: str) -> Response | None:
         """Turn away what needs no look at the body."""
@@ -80,22 +80,42 @@ class Reception:
         log.warning("webhook refused", extra={"vendor": vendor, "code": code})
         return answer
 
-    def _keep(self, vendor: str, body: bytes) -> Response:
-        letter_id, event = read_letter(vendor, body)
+    def _keep(self, vendor: str, body: bytes, signed_ms: int | None) -> Response:
+        letter = read_letter(body)
+        if self._outdated(letter.told_ms) or self._outdated(signed_ms):
+            # What was stored of it, or forgotten, is known no more: it would count as new.
+            return self._passed(vendor, "outdated")
+        letter_id = self.inbox.name(vendor, letter.signed)
         begun = time.monotonic()
         try:
-            new = self.inbox.store(letter_id, vendor, event, body)
+            kept = self._store(letter_id, vendor, letter)
         except RedisError as error:
             self.metrics.webhook(vendor, "not_stored")
             log.warning("webhook not stored", extra={"code": type(error).__name__})
             return problem(503, "not stored: send it again")
         self.metrics.stored(time.monotonic() - begun)
+        if kept is Stored.FORGOTTEN:
+            return self._passed(vendor, kept)
         reach(STORED)
         # The first wake-up may have got lost; a second one changes nothing.
         self.waker.wake(INGEST, [letter_id])
-        self.metrics.webhook(vendor, "stored" if new else "repeated")
-        log.info("webhook stored" if new else "webhook seen before", extra={"vendor": vendor})
+        self.metrics.webhook(vendor, kept)
+        text = "webhook stored" if kept is Stored.NEW else "webhook seen before"
+        log.info(text, extra={"vendor": vendor})
         return jsonify(status="stored")
+
+    def _store(self, letter_id: str, vendor: str, letter: Reading) -> Stored:
+        return self.inbox.store(letter_id, vendor, letter.event, letter.body, letter.vendor_id)
+
+    def _outdated(self, then_ms: int | None) -> bool:
+        """Return True if the inbox keeps nothing from that time any more."""
+        return then_ms is not None and then_ms < time.time() * 1000 - self.inbox.life_ms
+
+    def _passed(self, vendor: str, code: str) -> Response:
+        """Answer 2xx, so that the vendor doesn't repeat it, and keep nothing."""
+        self.metrics.webhook(vendor, code)
+        log.info("webhook not kept", extra={"vendor": vendor, "code": code})
+        return jsonify(status=code)
 
 
 def webhooks(reception: Reception) -> Blueprint:

@@ -8,7 +8,7 @@ that length passes too and is masked with them.
 import json
 import math
 import re
-from typing import Final
+from typing import Any, Final
 
 from stdnum.in_ import aadhaar
 
@@ -48,6 +48,15 @@ def _short(text: str) -> int | None:
         return int(text)
     except ValueError:  # more digits than Python converts
         return None
+
+
+def clean(body: bytes, kept: frozenset[str] = KEPT) -> dict[str, Any] | None:
+    """Read a JSON object as a scrubbed copy; None for whatever isn't one, or is nested too deep."""
+    try:
+        content = scrub(parse(body), kept)
+    except RecursionError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def scrub(value: object, kept: frozenset[str] = KEPT, room: int = DEEPEST) -> object:

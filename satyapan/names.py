@@ -80,6 +80,18 @@ class Keys:
         """Name the sorted set of webhooks that still have to be worked on."""
         return f"{self.prefix}:inbox-due"
 
+    def inbox_index(self, state: str) -> str:
+        """Name the sorted set of the webhooks in one state, scored by when (ms) their life ends."""
+        return f"{self.prefix}:inbox-index:{state}"
+
+    def inbox_about(self, digest: str) -> str:
+        """Name the set of the webhooks about one vendor-side id, by its keyed digest."""
+        return f"{self.prefix}:inbox-about:{digest}"
+
+    def inbox_forgotten(self, digest: str) -> str:
+        """Name the mark that webhooks about a vendor-side id are not kept any more."""
+        return f"{self.prefix}:inbox-forgotten:{digest}"
+
     @property
     def swept(self) -> str:
         """Name the time (ms) at which a worker last looked for what is due."""

@@ -92,7 +92,7 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     engine = Engine(_tools(settings, ledger, gate, clock, kinds, vendors))
     triage = Triage(redis, keys, gate, _create_routes(settings, kinds))
     pump = _pump(settings, engine, redis, wake, triage)
-    inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000)
+    inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000, shared.id_key_bytes())
     ingest = Ingest(inbox, ledger, pump, kinds, shared.id_key_bytes())
     sweep = Sweep(
         redis,

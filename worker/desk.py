@@ -3,13 +3,13 @@
 A dry run decides exactly as the act would and writes nothing.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config.inbox import Inbox, Letter
+from config.inbox import Inbox
 from satyapan.canonical import canonical
+from satyapan.ids import generation_id
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
@@ -86,6 +86,8 @@ class Desk:
     def forget(self, verification_id: str) -> Act:
         """Shred the private parts of a finished verification, and the webhooks about it.
 
+        More webhooks about it are not kept.
+
         What stays is that it was there: id, state and codes, so that the id can't be used anew. A
         parked one ends as FAILED first: without its data it can't go on.
 
@@ -93,14 +95,19 @@ class Desk:
             Refused: it is not finished, or others still need it (a shared link's owner).
         """
         row = self._forgettable(verification_id)
-        letters = list(self._letters(row))
         if row.state is State.PARKED:
             self._move(row, Forgotten())
-        if not self.dry:
-            self.ledger.ledger.redis.hdel(self.ledger.keys.row(row.id), *SEALED)
-            for letter_id in letters:
-                self.inbox.shred(letter_id)
-        return self._record("forget", row.id, f"{len(letters)} webhooks")
+        count = self._forgotten(row)
+        return self._record("forget", row.id, f"{count} webhooks")
+
+    def _forgotten(self, row: Row) -> int:
+        """Shred what is kept about a row; return how many webhooks that were."""
+        mine = [generation_id(row.id, each) for each in range(1, row.generation + 1)]
+        vendor_ids = [row.digest] if row.parent else mine
+        if self.dry:
+            return len(self.inbox.about(row.vendor, vendor_ids))
+        self.ledger.ledger.redis.hdel(self.ledger.keys.row(row.id), *SEALED)
+        return self.inbox.forget(row.vendor, vendor_ids)
 
     def retire(self, verification_id: str) -> Act:
         """Give a shared link out no more: who asks next has a new one made, and that is paid.
@@ -186,24 +193,6 @@ class Desk:
         if row is None:
             raise Refused(f"no verification {verification_id} is stored")
         return row
-
-    def _letters(self, row: Row) -> Iterator[str]:
-        """Find the webhooks about a row; those of visitors are filed under the link they used."""
-        for letter in self.inbox.all():
-            if letter.verification_id == row.id or (row.parent and self._about(row, letter)):
-                yield letter.id
-
-    def _about(self, visit: Row, letter: Letter) -> bool:
-        """Tell whether a webhook is about this visit: the vendor's id for it stands inside."""
-        if letter.event not in self.kinds[visit.kind].operation(visit.vendor).visitor_events:
-            return False
-        opened = self.inbox.read(letter.id)
-        try:
-            return opened is not None and (
-                str(json.loads(opened.body)["data"]["verification_id"]) == visit.digest
-            )
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return False
 
     def _record(self, verb: str, what: str, outcome: str) -> Act:
         act = Act(verb, what, self.by, outcome)

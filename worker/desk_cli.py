@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 from redis.exceptions import RedisError
 
-from config.inbox import Inbox, Letter
+from config.inbox import Inbox, Letter, LetterState
 from config.settings import read_settings
 from config.stores import ledger_client
 from satyapan.broker import Waker, wake_app
@@ -34,10 +35,10 @@ def open_desk(by: str, *, dry: bool = False) -> Desk:
     """Open the desk of the installation that the environment describes."""
     settings = read_settings()
     redis, keys = ledger_client(settings, "desk"), Keys(settings.producer.prefix)
-    ring = settings.producer.ring()
+    ring, life_ms = settings.producer.ring(), settings.retention.inbox_s * 1000
     return Desk(
         ledger=work_ledger(settings, Ledger(redis, keys, ring)),
-        inbox=Inbox(redis, keys, ring, settings.retention.inbox_s * 1000),
+        inbox=Inbox(redis, keys, ring, life_ms, settings.producer.id_key_bytes()),
         kinds=Registry.with_plugins(settings.producer.kinds),
         policy=policy(settings),
         wake=Waker(wake_app(settings.producer)).wake,
@@ -125,19 +126,31 @@ def acts(limit: int) -> None:
 
 
 @click.command()
-@click.option("--state", default="", help="NEW, HANDLED or UNMATCHED; all when left out.")
-@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@click.option(
+    "--state",
+    type=click.Choice([each.value for each in LetterState], case_sensitive=False),
+    help="Only those in this state; all when left out.",
+)
+@click.option(
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="At most so many, newest first.",
+)
 @click.option("--show", "letter_id", metavar="ID", help="Show one, private values hidden.")
 @_json
-def inbox(state: str, limit: int, letter_id: str | None, *, as_json: bool) -> None:
+def inbox(state: str | None, limit: int, letter_id: str | None, *, as_json: bool) -> None:
     """List the webhooks that are kept, newest first, without their content; or show one."""
     with _desk() as desk:
         if letter_id:
             _show(desk, letter_id)
             return
-        kept = [one for one in desk.inbox.all() if state.upper() in {"", one.state}]
-    for letter in sorted(kept, key=lambda one: -one.received)[:limit]:
+        letters = list(desk.inbox.newest(LetterState(state) if state else None, limit))
+    for letter in letters:
         click.echo(_line(letter, as_json=as_json))
+    if not letters:
+        click.echo(f"no webhook is {state or 'kept'}", err=True)
 
 
 def _show(desk: Desk, letter_id: str) -> None:
@@ -159,7 +172,9 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "state": letter.state,
         "event": letter.event,
         "verification_id": letter.verification_id,
-        "received": letter.received,
+        "received": datetime.fromtimestamp(letter.received / 1000, UTC).isoformat("T", "seconds"),
+        "tries": letter.tries,
+        "code": letter.code,
     }
 
 

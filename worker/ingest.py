@@ -5,13 +5,16 @@ read ever succeeds (status read > signed webhook > redirect). Of a visitor to a 
 link there is nothing else to read, so there the signed webhook is the evidence.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from config.inbox import Inbox, Letter, LetterState
+from redis import exceptions as redis_errors
+
+from config.inbox import KEPT_FIELDS, Inbox, Letter, LetterState
+from config.scrub import clean
+from satyapan.errors import Unavailable, Unreadable
 from satyapan.ids import child_id, generation_id
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
@@ -21,6 +24,15 @@ from worker.engine import link_alias
 from worker.ledger import WorkLedger
 from worker.pump import Pump
 from worker.rules.model import Told
+
+_AWAY: Final = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.OutOfMemoryError,
+    redis_errors.ReadOnlyError,
+)
+_UNREADABLE_MS: Final = 30_000
+"""How long a webhook is left whose key this worker lacks: another may have it, or get it."""
 
 log = logging.getLogger("satyapan.ingest")
 
@@ -52,31 +64,60 @@ class Ingest:
     def take(self, letter_id: str) -> None:
         """Work on one webhook; working on it twice changes nothing.
 
+        What fails is counted on the webhook, tried again after a growing pause, and parked in the
+        end: a webhook that nobody can work on must not come back for ever, unseen.
+
         Raises:
-            redis.RedisError, Unavailable: it stays in the inbox and is taken up again.
+            redis.RedisError, Unavailable: Redis is away; it is taken up again, and nothing counted.
+            Unreadable: it was sealed under a key that this worker lacks; as before.
         """
-        letter = self._inbox.read(letter_id)
+        try:
+            letter = self._inbox.read(letter_id)
+            row_id = self._try(letter) if letter and letter.state is LetterState.NEW else ""
+        except Unreadable:
+            self._inbox.leave(letter_id, _UNREADABLE_MS)
+            raise
         if letter is None:
             self._inbox.drop(letter_id)
-            return
-        if letter.state is not LetterState.NEW:
-            return
+        elif row_id:
+            self._pump.run(row_id)
+
+    def _try(self, letter: Letter) -> str:
+        """Work on a webhook; return the id of the row to run now, if any.
+
+        What fails is counted, unless it is Redis that fails or a key that is missing.
+        """
         reach(OPENED)
+        try:
+            return self._work(letter)
+        except Unreadable:
+            raise
+        except Exception as error:
+            if isinstance(error.__cause__ if isinstance(error, Unavailable) else error, _AWAY):
+                raise
+            self._failed(letter, type(error).__name__)
+            return ""
+
+    def _failed(self, letter: Letter, code: str) -> None:
+        """Count a failure. A Redis that takes no writes takes no count either."""
+        state = self._inbox.failed(letter, code)
+        text = "webhook parked" if state is LetterState.PARKED else "webhook left for later"
+        log.warning(text, extra={"inbox_id": letter.id, "code": code})
+
+    def _work(self, letter: Letter) -> str:
         news = self._understand(letter)
         if news is None:
-            self._unmatched(letter)
-        elif news.event in news.operation.visitor_events:
-            self._visitors(letter, news)
-        else:
-            self._journey(letter, news)
+            return self._unmatched(letter)
+        if news.event in news.operation.visitor_events:
+            return self._visitors(letter, news)
+        return self._journey(letter, news)
 
     def _understand(self, letter: Letter) -> _News | None:
-        try:
-            data = json.loads(letter.body)["data"]
-            vendor_id = str(data["verification_id"])
-            vendor_id.encode()  # JSON can hold half of a surrogate pair, which no key can
-        except (ValueError, KeyError, TypeError, RecursionError):
+        # Webhooks of an earlier version were stored as they came.
+        data = (clean(letter.body, KEPT_FIELDS) or {}).get("data")
+        if not isinstance(data, dict) or "verification_id" not in data:
             return None
+        vendor_id = str(data["verification_id"])
         reference = str(data.get("reference_id") or "")
         for kind in self._kinds:
             operation = kind.operations.get(letter.vendor)
@@ -84,23 +125,22 @@ class Ingest:
                 return _News(kind, operation, letter.event, vendor_id, reference, data)
         return None
 
-    def _unmatched(self, letter: Letter) -> None:
+    def _unmatched(self, letter: Letter) -> str:
         log.warning("webhook matches nothing here", extra={"code": letter.event})
         self._inbox.finish(letter.id, LetterState.UNMATCHED)
+        return ""
 
-    def _journey(self, letter: Letter, news: _News) -> None:
+    def _journey(self, letter: Letter, news: _News) -> str:
         row = self._row_of(news)
         if row is None or row.kind != news.kind.name:
-            self._unmatched(letter)
-            return
+            return self._unmatched(letter)
         claimed = news.operation.events[news.event]
         if news.vendor_id != generation_id(row.id, row.generation):
             claimed = ""  # about an older link, which says nothing of the one that is open
         due = self._ledger.hint(row.id, claimed, asked=_somebody_waits(news.operation, claimed))
         reach(HINTED)
         self._inbox.finish(letter.id, LetterState.HANDLED, row.id)
-        if due:
-            self._pump.run(row.id)
+        return row.id if due else ""
 
     def _row_of(self, news: _News) -> Row | None:
         """Find the row by the vendor-side id: ours, or that of a later generation."""
@@ -108,18 +148,20 @@ class Ingest:
         found = read(news.vendor_id, sealed=True)
         return found or read(self._ledger.behind(news.vendor_id) or "-", sealed=True)
 
-    def _visitors(self, letter: Letter, news: _News) -> None:
+    def _visitors(self, letter: Letter, news: _News) -> str:
         """Tell every producer that asked for the link, each by a row and an event of its own."""
         link = str(news.body.get("form_link", ""))
         owner_id = self._ledger.behind(link_alias(self._id_key, link))
         owner = self._ledger.ledger.read(owner_id, sealed=True) if owner_id else None
         if owner is None:
-            self._unmatched(letter)
-            return
+            return self._unmatched(letter)
         askers = self._ledger.askers(owner.digest)
         told = [self._visit(owner, asker, askers[asker], news) for asker in askers]
         if all(told):
             self._inbox.finish(letter.id, LetterState.HANDLED, owner.id)
+        else:
+            self._failed(letter, "visit_not_written")
+        return ""
 
     def _visit(self, owner: Row, asker: str, asked: str, news: _News) -> bool:
         """Write a visitor's row for one producer, under the row by which it asked for the link.

@@ -19,6 +19,7 @@ _SHOWN: Final = frozenset(
         "document_consent",
         "document_consent_validity",
         "link_expiry",
+        "bytes",
     }
 )
 """The vendor's fields whose values are words, times and ids (contract.md 5.3)."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
+from config.inbox import LetterState
 from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
@@ -157,11 +158,13 @@ class Sweep:
         return Taken(tuple(raw.decode() for raw in ids), waits)
 
     def trim(self) -> None:
-        """Drop the ids of rows whose retention has ended from the indexes of final states."""
+        """Drop the ids of rows and webhooks that are kept no more from the indexes of states."""
         seconds, _ = self._redis.time()
         for state in TERMINAL:
             ended = int(seconds) * 1000 - self._keep_ms
             self._redis.zremrangebyscore(self._keys.index(state), "-inf", ended)
+        for kept in LetterState:
+            self._redis.zremrangebyscore(self._keys.inbox_index(kept), "-inf", int(seconds) * 1000)
 
 
 class Sweeper:

@@ -1,5 +1,6 @@
 """The callbacks command as it is deployed: gunicorn's processes, a real server, real sockets."""
 
+import json
 import os
 import re
 import signal
@@ -7,13 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
-from config.inbox import Inbox
 from config.tokens import ReturnTokens
 from demo.supervisor import ChildFailed, Supervisor
-from satyapan.names import INGEST, LOOK, Keys
-from satyapan.sealing import KeyRing
+from satyapan.names import INGEST, LOOK
 from tests.support.eventually import eventually
 from tests.support.groups import members
 from tests.support.listening import COMMAND, READY, Callbacks, listening, post, send_raw
@@ -25,6 +23,7 @@ from tests.web.outside import (
     environment,
     insert,
     signed,
+    stored_inbox,
     wakeups,
     written,
 )
@@ -44,10 +43,9 @@ def test_a_webhook_comes_in_and_a_worker_can_take_it(callbacks: Callbacks, redis
     assert status == 200
     ((task, (letter_id,)),) = wakeups(redis_url)
     assert task == INGEST
-    with redis.Redis.from_url(redis_url) as client:
-        letter = Inbox(client, Keys(), KeyRing.parse(SEAL_KEYS), 60_000).read(letter_id)
+    letter = stored_inbox(redis_url).read(letter_id)
     assert letter
-    assert letter.body == BODY
+    assert json.loads(letter.body) == json.loads(BODY)
 
 
 def test_a_person_comes_back_and_the_log_does_not_tell_who(

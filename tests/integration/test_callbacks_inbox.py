@@ -7,20 +7,18 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from config.inbox import Inbox, LetterState
+from config.inbox import LetterState, Stored
 from satyapan.cli import main
 from satyapan.names import Keys
-from satyapan.sealing import KeyRing
-from tests.web.outside import EVENT, SEAL_KEYS, environment, written
+from tests.web.outside import EVENT, environment, stored_inbox, written
 from worker.desk_cli import inbox
 
 
 @pytest.fixture
 def letter_id(redis_url: str) -> str:
     """A stored webhook."""
-    with redis.Redis.from_url(redis_url) as client:
-        store = Inbox(client, Keys(), KeyRing.parse(SEAL_KEYS), 60_000)
-        store.store("a1b2", "cashfree", str(EVENT["event_type"]), written(EVENT))
+    store = stored_inbox(redis_url)
+    store.store("a1b2", "cashfree", str(EVENT["event_type"]), written(EVENT), "dl-1")
     return "a1b2"
 
 
@@ -47,17 +45,15 @@ def test_one_whose_life_ended_meanwhile_is_gone_and_can_come_again(
     redis_url: str, letter_id: str, act: str
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        store, key = (
-            Inbox(client, Keys(), KeyRing.parse(SEAL_KEYS), 60_000),
-            Keys().inbox(letter_id),
-        )
+        store, key = stored_inbox(redis_url), Keys().inbox(letter_id)
         client.delete(key)
 
         store.reopen(letter_id) if act == "reopen" else store.finish(letter_id, LetterState.HANDLED)
 
         assert store.read(letter_id) is None
-        assert list(store.all()) == []
-        assert store.store(letter_id, "cashfree", str(EVENT["event_type"]), written(EVENT))
+        assert list(store.newest(None, 9)) == []
+        again = store.store(letter_id, "cashfree", str(EVENT["event_type"]), written(EVENT))
+        assert again is Stored.NEW
         assert (found := store.read(letter_id)) is not None
         assert found.state is LetterState.NEW
         assert cast("int", client.pttl(key)) > 0

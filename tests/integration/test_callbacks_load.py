@@ -16,10 +16,11 @@ import requests
 from callbacks.letters import read_letter
 from demo.server import EmbeddedServer
 from demo.supervisor import Supervisor
+from satyapan.canonical import digest
 from tests.support.eventually import eventually
 from tests.support.groups import members
 from tests.support.listening import Callbacks, listening, post
-from tests.web.outside import EVENT, signed, written
+from tests.web.outside import EVENT, ID_KEY, signed, written
 
 BODY = written(EVENT)
 THREADS = 8
@@ -110,7 +111,7 @@ class Vendor(threading.Thread):
             self.failed += 1
             return
         if answer.ok:
-            self.accepted.append(read_letter("cashfree", body)[0])
+            self.accepted.append(digest(ID_KEY, b"webhook", b"cashfree", read_letter(body).signed))
 
 
 def letters(redis_url: str) -> set[str]:

@@ -11,7 +11,6 @@ import pytest
 
 from callbacks.app import create_app
 from callbacks.letters import read_letter
-from config.inbox import Inbox
 from config.tokens import ReturnTokens
 from satyapan import State
 from tests.support.journey import END, Happening, Truth
@@ -52,10 +51,9 @@ def deliver(bench: Workbench, journey: str, event: str) -> None:
     """Store a webhook as the callbacks app does, and let a worker take it."""
     name = f"DIGILOCKER_VERIFICATION_{event}"
     body = written({**EVENT, "event_type": name, "data": {"verification_id": journey}})
-    ledger = bench.parts.ledger.ledger
-    inbox = Inbox(ledger.redis, ledger.keys, ledger.ring, 3_600_000)
-    letter_id, told = read_letter("cashfree", body)
-    inbox.store(letter_id, "cashfree", told, body)
+    inbox, letter = bench.parts.ingest._inbox, read_letter(body)
+    letter_id = inbox.name("cashfree", letter.signed)
+    inbox.store(letter_id, "cashfree", letter.event, letter.body, letter.vendor_id)
     bench.parts.take(letter_id)
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from config.inbox import Inbox, LetterState
+from config.inbox import LetterState
 from satyapan import State
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
@@ -18,10 +18,9 @@ from worker.rules.person import Refused
 
 
 def desk(bench: Workbench, *, dry: bool = False) -> Desk:
-    ledger = bench.parts.ledger.ledger
     return Desk(
         ledger=bench.parts.ledger,
-        inbox=Inbox(ledger.redis, ledger.keys, ledger.ring, 3_600_000),
+        inbox=bench.parts.ingest._inbox,
         kinds=bench.parts.kinds,
         policy=bench.parts.policy,
         wake=bench.wake,
@@ -187,7 +186,7 @@ def test_forget_shreds_what_is_private_and_keeps_the_id(bench: Workbench) -> Non
     bench.settle(row_id)
     kept = desk(bench)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
-    kept.inbox.store("letter", "cashfree", "X", body)
+    kept.inbox.store("letter", "cashfree", "X", body, row_id)
     kept.inbox.finish("letter", LetterState.HANDLED, row_id)
 
     kept.forget(row_id)
@@ -203,7 +202,7 @@ def visited(bench: Workbench, link: str, visitor: str = "cf-77") -> str:
     """Let a person come by a shared link; returns the id of the visit."""
     data = {"verification_id": visitor, "form_link": link, "name": "JOHN DOE"}
     body = json.dumps({"data": data}).encode()
-    desk(bench).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body)
+    desk(bench).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body, visitor)
     bench.parts.take(visitor)
     return list(bench.verifications.events("visits", block=0.01))[-1].verification_id
 

@@ -253,8 +253,7 @@ class TestInbox:
         return letter_id
 
     def inbox(self, bench: Workbench) -> Inbox:
-        ledger = bench.parts.ledger.ledger
-        return Inbox(ledger.redis, ledger.keys, ledger.ring, 3_600_000)
+        return bench.parts.ingest._inbox
 
     def state(self, bench: Workbench, letter_id: str) -> LetterState:
         letter = self.inbox(bench).read(letter_id)

@@ -1,14 +1,11 @@
 import pytest
-import redis
 from flask.testing import FlaskClient
 
 from callbacks.app import create_app
 from config.inbox import Inbox
 from config.settings import Settings, read_settings
 from config.tokens import ReturnTokens
-from satyapan.names import Keys
-from satyapan.sealing import KeyRing
-from tests.web.outside import SEAL_KEYS, TOKEN_KEY, environment
+from tests.web.outside import TOKEN_KEY, environment, stored_inbox
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +26,7 @@ def client(settings: Settings) -> FlaskClient:
 
 @pytest.fixture
 def inbox(redis_url: str) -> Inbox:
-    return Inbox(redis.Redis.from_url(redis_url), Keys(), KeyRing.parse(SEAL_KEYS), 60_000)
+    return stored_inbox(redis_url)
 
 
 @pytest.fixture

@@ -6,11 +6,14 @@ The signature is HMAC-SHA256 as RFC 2104 writes it, so that it shares nothing wi
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
 
+from config.inbox import Inbox
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row, State
@@ -20,9 +23,10 @@ from satyapan.settings import ProducerSettings
 SECRET = "the-client-secret"
 TOKEN_KEY = "a-token-key-of-at-least-32-characters"
 SEAL_KEYS = new_key()
+ID_KEY = bytes(32)
 EVENT = {
     "event_type": "DIGILOCKER_VERIFICATION_SUCCESS",
-    "event_time": "2026-01-05T10:11:12Z",
+    "event_time": datetime.now(UTC).isoformat("T", "seconds"),
     "version": "v1",
     "data": {
         "user_details": {"name": "Canary Person", "mobile": "9000000000"},
@@ -38,7 +42,7 @@ def environment(redis_url: str, **more: str) -> dict[str, str]:
     variables = {
         "REDIS_URL": redis_url,
         "SEAL_KEYS": SEAL_KEYS,
-        "ID_KEY": base64.b64encode(bytes(32)).decode(),
+        "ID_KEY": base64.b64encode(ID_KEY).decode(),
         "CASHFREE_CLIENT_SECRET": SECRET,
         "CALLBACKS_PUBLIC_URL": "https://callbacks.example",
         "CALLBACKS_TOKEN_KEYS": TOKEN_KEY,
@@ -57,16 +61,25 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
     return base64.b64encode(outer.digest()).decode()
 
 
-def signed(
-    body: bytes, *, secret: str = SECRET, timestamp: str = "1767607872000"
-) -> dict[str, str]:
-    """Give the headers of a delivery."""
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def signed(body: bytes, *, secret: str = SECRET, timestamp: str = "") -> dict[str, str]:
+    """Give the headers of a delivery, signed now unless told when."""
+    timestamp = timestamp or str(now_ms())
     return {
         "content-type": "application/json",
         "x-webhook-attempt": "1",
         "x-webhook-signature": sign(secret, timestamp, body),
         "x-webhook-timestamp": timestamp,
     }
+
+
+def stored_inbox(redis_url: str, life_ms: int = 60_000) -> Inbox:
+    """Open the inbox as workers do."""
+    return Inbox(redis.Redis.from_url(redis_url), Keys(), KeyRing.parse(SEAL_KEYS), life_ms, ID_KEY)
 
 
 def written(event: Mapping[str, Any]) -> bytes:

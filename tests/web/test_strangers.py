@@ -14,7 +14,7 @@ BODY = written(EVENT)
 FLAT = written(
     {
         "event_type": "BANK_ACCOUNT_VERIFICATION_SUCCESS",
-        "event_time": "2026-01-05 10:11:12",
+        "event_time": "2126-01-05 10:11:12",
         "data": {"user_id": "u1", "account_status": "VALID"},
         "signature": sign(SECRET, "", b"VALIDu1"),
     }

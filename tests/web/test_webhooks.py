@@ -13,7 +13,7 @@ from config.inbox import Inbox, LetterState
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import INGEST
-from tests.web.outside import EVENT, environment, signed, wakeups, written
+from tests.web.outside import EVENT, environment, now_ms, signed, wakeups, written
 
 URL = "/webhooks/cashfree"
 BODY = written(EVENT)
@@ -34,7 +34,7 @@ def test_a_signed_webhook_is_stored_sealed_and_workers_are_woken(
     (letter_id,) = stored(redis_url)
     letter = inbox.read(letter_id)
     assert letter
-    assert letter.body == BODY
+    assert json.loads(letter.body) == EVENT
     assert (letter.vendor, letter.event) == ("cashfree", "DIGILOCKER_VERIFICATION_SUCCESS")
     assert letter.state is LetterState.NEW
     assert wakeups(redis_url) == [(INGEST, [letter_id])]
@@ -55,7 +55,7 @@ def test_a_repeated_delivery_under_a_new_timestamp_is_stored_once(
     client: FlaskClient, redis_url: str
 ) -> None:
     first = client.post(URL, data=BODY, headers=signed(BODY))
-    again = client.post(URL, data=BODY, headers=signed(BODY, timestamp="1767607999000"))
+    again = client.post(URL, data=BODY, headers=signed(BODY, timestamp=str(now_ms() + 127_000)))
 
     assert first.status_code == again.status_code == 200
     assert len(stored(redis_url)) == 1
@@ -75,7 +75,7 @@ def test_the_same_content_written_differently_is_stored_once(
 @pytest.mark.parametrize(
     "change",
     [
-        {"event_time": "2026-01-05T10:11:13Z"},
+        {"event_time": "2126-01-05T10:11:13Z"},
         {"event_type": "DIGILOCKER_VERIFICATION_FAILURE"},
         {"data": {"verification_id": "dl-2"}},
         {"data": {**EVENT["data"], "step": 2}},  # type: ignore[dict-item] # it is a mapping
@@ -96,17 +96,13 @@ def test_other_news_is_another_webhook(
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"not json",
-        b"[1]",
-        b'"text"',
-        b"null",
         b"{}",
         b'{"event_type": 7, "event_time": "t", "data": {}}',
         b'{"event_type": "a name, perhaps", "event_time": "t", "data": {}}',
         b'{"event_type": {"x": 1}, "event_time": NaN, "data": "\\ud800"}',
-        b"\xff\xfe\x00",
-        b"[" * 60_000,
+        b"{\xff\xfe\x00",
+        b'{"a":' * 10_000,
+        b'{"a": {"a": ' + b"[" * 200 + b"]" * 200 + b"}}",
     ],
     ids=lambda body: body[:24].decode("latin-1") or "empty",
 )
@@ -118,7 +114,7 @@ def test_a_signed_body_that_nobody_understands_is_kept_under_no_event(
     assert answer.status_code == 200
     letter = inbox.read(stored(redis_url)[0])
     assert letter
-    assert (letter.event, letter.body) == ("", body)
+    assert letter.event == ""
 
 
 @pytest.mark.parametrize("data", ['"\\ud800"', "NaN", "null"])

@@ -1,0 +1,26 @@
+-- Move a stored webhook to a state, and say when it must be worked on again.
+--
+-- KEYS[1] inbox hash    KEYS[2] index of webhooks that still have to be worked on
+-- KEYS[3] index of the new state     KEYS[4..] indexes of the other states
+-- ARGV[1] inbox id      ARGV[2] ms from now at which it must be worked on; "" for not any more
+-- ARGV[3..] field, value pairs, the state among them
+--
+-- Returns 1, or 0 when the webhook is gone: its life ended, or it was forgotten.
+for i = 4, #KEYS do
+  redis.call('ZREM', KEYS[i], ARGV[1])
+end
+if redis.call('HEXISTS', KEYS[1], 'body') == 0 then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  return 0
+end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+redis.call('ZADD', KEYS[3], now + redis.call('PTTL', KEYS[1]), ARGV[1])
+if ARGV[2] == '' then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+else
+  redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+end
+return 1
