@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from redis import Redis
@@ -31,6 +31,8 @@ from satyapan.records import ACCOUNT
 _SKEW_S: Final = 30
 _FULL: Final = 0.8
 _ALIKE: Final = 0.9
+_LATE_MINUTES: Final = 30
+"""Three pauses between rewrites."""
 
 
 def run_checks(
@@ -182,9 +184,20 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
             yield found(21, "warning", text, hint)
 
 
+def _rewrite(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
+    """Tell if what was forgotten stays in the append-only file longer than it should."""
+    wanted = Keys(settings.producer.prefix).rewrite_wanted
+    oldest: Any = client.zrange(wanted, 0, 0, withscores=True)
+    seconds, _ = client.time()
+    if oldest and (minutes := int(seconds - oldest[0][1] / 1000) // 60) >= _LATE_MINUTES:
+        text = f"What was forgotten {minutes} minutes ago is still in Redis' append-only file."
+        hint = "Allow the workers' user +bgrewriteaof, and have a worker run; see Redis' log."
+        yield found(23, "warning", text, hint)
+
+
 _STOP_HINT: Final = "See the vendor's dashboard: credentials, address list, balance."
 _STOP_HINTS: Final = {
     "not_enabled": f"Correct the path in {PREFIX}CASHFREE_BASE_URL (the vendor's own addresses end "
     "in /verification), or have the vendor enable the product for your account."
 }
-_LEDGER: Final = (*SERVER, _memory, _same_keys, _breakers)
+_LEDGER: Final = (*SERVER, _memory, _same_keys, _breakers, _rewrite)

@@ -93,6 +93,16 @@ class Keys:
         return f"{self.prefix}:inbox-forgotten:{digest}"
 
     @property
+    def rewrite_wanted(self) -> str:
+        """Name the sorted set of times (ms) at which something was shredded, its file not yet."""
+        return f"{self.prefix}:rewrite-wanted"
+
+    @property
+    def rewrite_begun(self) -> str:
+        """Name the time (ms) at which the append-only file's last rewrite began; 0: refused."""
+        return f"{self.prefix}:rewrite-begun"
+
+    @property
     def swept(self) -> str:
         """Name the time (ms) at which a worker last looked for what is due."""
         return f"{self.prefix}:swept"

@@ -48,6 +48,7 @@ def run_worker(settings: Settings, heartbeat: Path | None) -> int:
 
     def beat() -> None:
         parts().marker.mark()
+        parts().rewrite.step()
         if heartbeat:
             heartbeat.touch()
 

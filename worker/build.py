@@ -28,6 +28,7 @@ from worker.ingest import Ingest
 from worker.ledger import Lives, Outage, WorkLedger
 from worker.marker import Marker
 from worker.pump import Pump
+from worker.rewrite import Rewrite
 from worker.rules.model import Policy
 from worker.sweeper import Queued, Sweep, Wake
 from worker.triage import CreateRoute, Triage
@@ -48,6 +49,7 @@ class Parts:
     ledger: WorkLedger
     sweep: Sweep
     marker: Marker
+    rewrite: Rewrite
     kinds: Registry
     policy: Policy
 
@@ -105,7 +107,9 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
         keep_ms=ledger.lives.terminal,
     )
     marker = Marker(redis, keys, gate, clock, ledger.outage.gap)
-    return Parts(pump, triage, gate, ingest, ledger, sweep, marker, kinds, policy(settings))
+    rewrite = Rewrite(redis, keys)
+    rules = policy(settings)
+    return Parts(pump, triage, gate, ingest, ledger, sweep, marker, rewrite, kinds, rules)
 
 
 def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: Triage) -> Pump:

@@ -18,6 +18,7 @@ from satyapan.rows import SEALED
 from satyapan.scripts import load
 from worker.decide import decide
 from worker.ledger import Claim, StaleFence, WorkLedger
+from worker.rewrite import want_rewrite
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
 from worker.rules.person import Refused
 from worker.sweeper import Wake
@@ -107,7 +108,9 @@ class Desk:
         if self.dry:
             return len(self.inbox.about(row.vendor, vendor_ids))
         self.ledger.ledger.redis.hdel(self.ledger.keys.row(row.id), *SEALED)
-        return self.inbox.forget(row.vendor, vendor_ids)
+        count = self.inbox.forget(row.vendor, vendor_ids)
+        want_rewrite(self.ledger.ledger.redis, self.ledger.keys)
+        return count
 
     def retire(self, verification_id: str) -> Act:
         """Give a shared link out no more: who asks next has a new one made, and that is paid.

@@ -23,9 +23,14 @@ from satyapan.names import Keys
 from worker.build import policy, work_ledger
 from worker.desk import Act, Desk
 from worker.redacted import redacted
+from worker.rewrite import PAUSE_MS
 from worker.rules.person import Refused
 
 _REFUSED: Final = 1
+_FILES: Final = (
+    f"A worker has Redis rewrite its append-only file within {PAUSE_MS // 60_000} minutes. Until "
+    "then, and in backups for good, what is forgotten can be opened with the seal keys."
+)
 _by = click.option("--by", default=getpass.getuser, help="Who does this; kept in the record.")
 _dry = click.option("--dry-run", is_flag=True, help="Decide and say, but write nothing.")
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -102,6 +107,8 @@ def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Shred the private data of finished verifications, for good."""
     with _desk(by, dry=dry_run) as desk:
+        if not dry_run:
+            click.echo(_FILES, err=True)
         _each(desk.forget, ids, as_json=as_json)
 
 

@@ -1,0 +1,239 @@
+"""What was forgotten is gone from the files too, and nothing brings it back."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from click.testing import CliRunner
+
+from config.checks import run_checks
+from config.settings import read_settings
+from demo.server import EmbeddedServer
+from satyapan.errors import Unreadable
+from satyapan.records import State
+from satyapan.rows import sealed_name
+from tests.conftest import Sandbox
+from tests.integration.test_desk import desk, visited
+from tests.support.eventually import eventually
+from tests.support.workbench import Workbench
+from worker import desk_cli
+from worker.ledger import StaleFence
+from worker.rewrite import Rewrite
+
+CANARY = b'{"data": {"name": "Kanaricanary Fullname"}}'
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server of its own: its files are read."""
+    with EmbeddedServer(tmp_path / "redis") as running:
+        yield running
+
+
+@pytest.fixture
+def alone(server: EmbeddedServer, sandbox: Sandbox) -> Workbench:
+    return Workbench(server.url, sandbox.root)
+
+
+def rewriting(bench: Workbench, client: Any = None) -> Rewrite:
+    """A worker's part that may be asked at once again."""
+    ticks = count(0, 10)
+    ledger = bench.parts.ledger
+    return Rewrite(client or ledger.ledger.redis, ledger.keys, 60_000, lambda: next(ticks))
+
+
+def finished(bench: Workbench, key: str) -> tuple[str, dict[str, bytes]]:
+    """A finished verification with a webhook about it: its id, each sealed envelope by its name."""
+    row_id, ledger = bench.submit("passport", key), bench.parts.ledger
+    client: Any = ledger.ledger.redis
+    stored = client.hgetall(ledger.keys.row(row_id))
+    bench.settle(row_id)
+    stored |= client.hgetall(ledger.keys.row(row_id))
+    sealed = {sealed_name(row_id, name): stored[name.encode()] for name in ("request", "result")}
+    bench.parts.ingest._inbox.store(f"letter-{key}", "cashfree", "X", CANARY, row_id)
+    sealed[f"inbox/letter-{key}"] = client.hget(ledger.keys.inbox(f"letter-{key}"), "body")
+    return row_id, sealed
+
+
+def files(server: EmbeddedServer) -> bytes:
+    """Read all that the server has on disk."""
+    paths = [path for path in server.data.rglob("*") if path.is_file()]
+    return b"\n".join(path.read_bytes() for path in paths)
+
+
+def opened(bench: Workbench, server: EmbeddedServer, sealed: dict[str, bytes]) -> list[str]:
+    """Name the envelopes that are in the files and open with the key ring."""
+    data, ring, found = files(server), bench.parts.ledger.ledger.ring, []
+    for record, envelope in sealed.items():
+        at = data.find(envelope)
+        if at >= 0:
+            ring_opens(ring, record, data[at : at + len(envelope)])
+            found.append(record)
+    return found
+
+
+def ring_opens(ring: Any, record: str, envelope: bytes) -> None:
+    """Fail unless the envelope opens, as whichever field it was sealed for."""
+    try:
+        ring.open(record, envelope)
+    except Unreadable:
+        pytest.fail(f"{record} does not open")
+
+
+def wanted(bench: Workbench) -> int:
+    ledger = bench.parts.ledger
+    return int(ledger.ledger.redis.zcard(ledger.keys.rewrite_wanted))
+
+
+def carried_out(bench: Workbench, rewrite: Rewrite, left: int = 0) -> None:
+    def none_wanted() -> bool:
+        rewrite.step()
+        return wanted(bench) == left
+
+    eventually(none_wanted)
+
+
+def test_files_hold_nothing_that_opens_after_forget(
+    alone: Workbench, server: EmbeddedServer
+) -> None:
+    row_id, sealed = finished(alone, "k")
+    _, kept = finished(alone, "other")
+    assert set(opened(alone, server, sealed)) == set(sealed)
+
+    desk(alone).forget(row_id)
+    assert set(opened(alone, server, sealed)) == set(sealed), "shredding alone leaves the files"
+    carried_out(alone, rewriting(alone))
+
+    eventually(lambda: opened(alone, server, sealed) == [])
+    assert len(opened(alone, server, kept)) == 2  # its request went when it ended
+
+
+def test_a_second_forget_within_the_pause_waits_for_the_next_rewrite(
+    alone: Workbench, server: EmbeddedServer
+) -> None:
+    rewrite, ledger = rewriting(alone), alone.parts.ledger
+    first, _ = finished(alone, "k")
+    second, sealed = finished(alone, "other")
+    desk(alone).forget(first)
+    carried_out(alone, rewrite)
+
+    desk(alone).forget(second)
+    for _ in range(3):
+        rewrite.step()
+    assert wanted(alone) == 1
+    assert opened(alone, server, sealed)
+    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
+    carried_out(alone, rewrite)
+
+    eventually(lambda: opened(alone, server, sealed) == [])
+
+
+def test_a_rewrite_that_a_restart_cut_off_is_begun_again(
+    alone: Workbench, server: EmbeddedServer
+) -> None:
+    rewrite, ledger = rewriting(alone), alone.parts.ledger
+    row_id, sealed = finished(alone, "k")
+    desk(alone).forget(row_id)
+    rewrite.step()
+    server.kill()
+    server.restart()
+
+    rewrite.step()
+    assert wanted(alone) == 1
+    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)
+    carried_out(alone, rewrite)
+
+    eventually(lambda: opened(alone, server, sealed) == [])
+
+
+def test_a_refused_rewrite_is_told_and_tried_again(
+    alone: Workbench, server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    row_id, _ = finished(alone, "k")
+    desk(alone).forget(row_id)
+    client: Any = alone.parts.ledger.ledger.redis
+    client.acl_setuser(
+        "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-bgrewriteaof"]
+    )
+    with redis.Redis(port=server.port, username="limited", password="x") as limited:
+        rewriting(alone, limited).step()
+
+    assert "doesn't rewrite" in caplog.text
+    assert wanted(alone) == 1
+    keys = alone.parts.ledger.keys
+    client.zadd(keys.rewrite_wanted, {"long ago": client.time()[0] * 1000 - 3_600_000})
+    found = run_checks(read_settings(alone.env), client)
+    (late,) = [each for each in found if each.id == "W023"]
+    assert "60 minutes" in late.message
+    client.delete(keys.rewrite_begun)
+    carried_out(alone, rewriting(alone))
+    assert "W023" not in {each.id for each in run_checks(read_settings(alone.env), client)}
+
+
+def test_without_an_append_only_file_there_is_nothing_to_rewrite(bench: Workbench) -> None:
+    row_id = bench.settle(bench.submit("passport")).id
+    client: Any = bench.parts.ledger.ledger.redis
+    client.config_set("appendonly", "no")
+    try:
+        desk(bench).forget(row_id)
+        rewriting(bench).step()
+    finally:
+        client.config_set("appendonly", "yes")
+
+    assert wanted(bench) == 0
+    assert not client.exists(bench.parts.ledger.keys.rewrite_begun)
+
+
+def test_the_command_says_when_the_files_will_be_clean(bench: Workbench) -> None:
+    row_id = bench.settle(bench.submit("passport")).id
+
+    dry = CliRunner().invoke(desk_cli.forget, [row_id, "--dry-run"], env=bench.env)
+    done = CliRunner().invoke(desk_cli.forget, [row_id], env=bench.env)
+
+    assert (dry.exit_code, done.exit_code) == (0, 0)
+    assert "append-only file within 10 minutes" in done.output
+    assert "append-only" not in dry.output
+    assert wanted(bench) == 1
+
+
+def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(bench: Workbench) -> None:
+    row_id, ledger = bench.submit("passport"), bench.parts.ledger
+    claim = ledger.claim(row_id)
+    assert claim is not None
+    after = replace(claim.row, state=State.DONE, result={"name": "JOHN DOE"}, due=0)
+
+    def commit() -> None:
+        ledger.commit(claim.row, after, ["done"], claim.now, keep=False, alias="")
+
+    commit()
+    desk(bench).forget(row_id)
+    commit()  # as a worker does that didn't hear the first confirmed
+    forgotten = bench.row(row_id)
+    ledger.ledger.redis.delete(ledger.keys.row(row_id))
+    with pytest.raises(StaleFence):
+        commit()
+
+    assert (forgotten.state, forgotten.result, forgotten.request) == (State.DONE, None, {})
+    assert ledger.ledger.read(row_id) is None
+
+
+def test_news_of_a_forgotten_visit_is_not_kept(bench: Workbench) -> None:
+    owner = bench.settle(bench.submit("static_kyc_link", "first"))
+    visit = visited(bench, owner.link)
+    inbox = bench.parts.ingest._inbox
+    late = inbox.read("cf-77")  # a worker holds it
+    assert late is not None
+    desk(bench).forget(visit)
+
+    body = json.dumps({"data": {"verification_id": "cf-77", "form_link": owner.link}}).encode()
+    again = inbox.store("again", "cashfree", "KYC_LINK_SUCCESS", body, "cf-77")
+    bench.parts.ingest._try(late)
+
+    assert again == "forgotten"
+    assert bench.row(visit).result is None
+    assert list(inbox.newest(None, 9)) == []

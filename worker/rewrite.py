@@ -1,0 +1,90 @@
+"""Have Redis rewrite its append-only file after `forget`: the file still holds the old commands."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from satyapan.names import Keys
+
+PAUSE_MS: Final = 600_000
+"""The shortest time between two rewrites: each copies the whole ledger to disk."""
+_EVERY_S: Final = 1.0
+
+log = logging.getLogger("satyapan.rewrite")
+
+
+def want_rewrite(redis: Redis, keys: Keys) -> None:
+    """Note that something was shredded whose copies in the append-only file must go."""
+    now = _now(redis)
+    redis.zadd(keys.rewrite_wanted, {str(now): now})
+
+
+class Rewrite:
+    """Carries out what was noted; one per worker process, and any of them will do."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        pause_ms: int = PAUSE_MS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis: Any = redis
+        self._keys = keys
+        self._pause_ms = pause_ms
+        self._monotonic = monotonic
+        self._next = float("-inf")
+
+    def step(self) -> None:
+        """Begin a rewrite that is wanted, or note that it has ended; at most once a second.
+
+        Raises:
+            redis.RedisError: Redis is away; nothing was lost.
+        """
+        if self._monotonic() < self._next:
+            return
+        self._next = self._monotonic() + _EVERY_S
+        oldest = self._redis.zrange(self._keys.rewrite_wanted, 0, 0, withscores=True)
+        if not oldest:
+            return
+        begun = self._redis.get(self._keys.rewrite_begun)
+        if begun is None:
+            self._begin()
+        elif float(begun) > oldest[0][1] and self._ended():
+            # What was shredded after the rewrite began waits for the next one.
+            self._redis.zremrangebyscore(self._keys.rewrite_wanted, "-inf", f"({float(begun)}")
+
+    def _begin(self) -> None:
+        key = self._keys.rewrite_begun
+        if not self._redis.info("persistence")["aof_enabled"]:
+            self._redis.delete(self._keys.rewrite_wanted)
+        elif self._redis.set(key, _now(self._redis), nx=True, px=self._pause_ms):
+            try:
+                self._redis.bgrewriteaof()
+            except ResponseError as error:
+                self._refused(error)
+
+    def _refused(self, error: ResponseError) -> None:
+        """Try again: soon after a rewrite that runs already and began too early, else later."""
+        if "in progress" in str(error):
+            self._redis.delete(self._keys.rewrite_begun)
+            return
+        self._redis.set(self._keys.rewrite_begun, 0, px=self._pause_ms)
+        log.warning("Redis doesn't rewrite its file", extra={"code": type(error).__name__})
+
+    def _ended(self) -> bool:
+        """Return True if a rewrite went well since this server started, and none is under way."""
+        info = self._redis.info("persistence")
+        busy = info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"]
+        went_well = info["aof_last_bgrewrite_status"] == "ok"
+        # Less than 0 until the first one ended: the server was started again meanwhile.
+        return not busy and went_well and info["aof_last_rewrite_time_sec"] >= 0
+
+
+def _now(redis: Any) -> int:  # noqa: ANN401  redis-py types a reply as sync or async
+    seconds, micros = redis.time()
+    return int(seconds * 1000 + micros // 1000)
