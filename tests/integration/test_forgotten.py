@@ -14,7 +14,9 @@ from click.testing import CliRunner
 from config.checks import run_checks
 from config.settings import read_settings
 from demo.server import EmbeddedServer
+from demo.stage import Stage
 from satyapan.errors import Unreadable
+from satyapan.names import Keys
 from satyapan.records import State
 from satyapan.rows import sealed_name
 from tests.conftest import Sandbox
@@ -23,7 +25,7 @@ from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
 from worker import desk_cli
 from worker.ledger import StaleFence
-from worker.rewrite import Rewrite
+from worker.rewrite import Rewrite, want_rewrite
 
 CANARY = b'{"data": {"name": "Kanaricanary Fullname"}}'
 
@@ -237,3 +239,13 @@ def test_news_of_a_forgotten_visit_is_not_kept(bench: Workbench) -> None:
     assert again == "forgotten"
     assert bench.row(visit).result is None
     assert list(inbox.newest(None, 9)) == []
+
+
+def test_a_running_worker_has_the_file_rewritten(tmp_path: Path) -> None:
+    with Stage(tmp_path, callbacks=False) as stage:
+        client: Any = redis.Redis.from_url(stage.server.url)
+        want_rewrite(client, Keys())
+
+        eventually(lambda: not client.exists(Keys().rewrite_wanted))
+        assert client.info("persistence")["aof_last_rewrite_time_sec"] >= 0
+        client.close()
