@@ -48,15 +48,14 @@ class Rewrite:
         if self._monotonic() < self._next:
             return
         self._next = self._monotonic() + _EVERY_S
-        oldest = self._redis.zrange(self._keys.rewrite_wanted, 0, 0, withscores=True)
-        if not oldest:
+        if not self._redis.exists(self._keys.rewrite_wanted):
             return
         begun = self._redis.get(self._keys.rewrite_begun)
         if begun is None:
             self._begin()
-        elif float(begun) > oldest[0][1] and self._ended():
+        elif self._ended():
             # What was shredded after the rewrite began waits for the next one.
-            self._redis.zremrangebyscore(self._keys.rewrite_wanted, "-inf", f"({float(begun)}")
+            self._redis.zremrangebyscore(self._keys.rewrite_wanted, "-inf", f"({int(begun)}")
 
     def _begin(self) -> None:
         key = self._keys.rewrite_begun
