@@ -105,7 +105,7 @@ _SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
             "description": "Seconds since a worker last swept; null: none for a long time.",
         },
     ),
-    "Taken": _object(status={"enum": ["stored", "probe"]}),
+    "Taken": _object(status={"enum": ["stored", "outdated", "forgotten", "probe"]}),
     "State": _object(
         page={"enum": ["confirming", "slow", "received", "declined", "expired", "later"]},
         settled={"type": "boolean", "description": "Whether it changes no more."},
@@ -152,7 +152,7 @@ _ENDPOINTS: Final[Mapping[str, dict[str, Any]]] = {
             "content": {"application/json": {"schema": _ref("Event")}},
         },
         "responses": {
-            "200": _json("Durable, or known already.", "Taken"),
+            "200": _json("Durable, known already, or not to be kept.", "Taken"),
             "400": _problem("The body did not arrive whole."),
             "401": _problem("The signature does not prove the sender."),
             "403": _problem("Webhooks may not come from this address."),

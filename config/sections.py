@@ -79,7 +79,7 @@ class CashfreeSettings:
         default=0,
         metadata=setting(
             "WEBHOOK_TOLERANCE_S",
-            "Refuse webhooks signed more than so many seconds ago or ahead; 0 takes any age (the "
+            "Refuse webhooks signed more than so many seconds ago or ahead; 0 refuses none (the "
             "vendor may repeat a delivery under its first time).",
             check=[NOT_NEGATIVE],
         ),
@@ -350,7 +350,9 @@ class RetentionSettings:
     inbox_s: int = field(
         default=604_800,
         metadata=setting(
-            "INBOX_S", "Seconds that webhooks are kept, also to know repeated ones.", check=[FLOOR]
+            "INBOX_S",
+            "Seconds that webhooks are kept, also to know repeated ones; older news is dropped.",
+            check=[FLOOR],
         ),
     )
 

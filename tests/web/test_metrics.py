@@ -10,6 +10,7 @@ from prometheus_client import values
 
 from callbacks.app import create_app
 from callbacks.metrics import Metrics, share
+from config.inbox import LetterState
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
@@ -76,6 +77,7 @@ def test_the_whole_installation_is_told_from_any_web_process(
         now = int(server.time()[0]) * 1000
         server.zadd(keys.slots("main", "passport"), {"new": now, "old": now - 120_000})
         server.zadd(keys.inbox_due, {"a-webhook": now})
+        server.zadd(keys.inbox_index(LetterState.PARKED), {"another": now, "a third": now})
         server.hset(keys.stop("main"), mapping={"code": "x", "since": now, "until": now + 1})
 
     found = counted(client)
@@ -83,6 +85,8 @@ def test_the_whole_installation_is_told_from_any_web_process(
     assert found["satyapan_ledger_up"] == 1
     assert found['satyapan_verifications{state="pending"}'] == 1
     assert found["satyapan_inbox_open"] == 1
+    assert found['satyapan_inbox{state="parked"}'] == 2
+    assert found['satyapan_inbox{state="new"}'] == 0
     assert found['satyapan_calls_in_window{account="main",route="passport"}'] == 1
     assert found['satyapan_calls_held{account="main",route=""}'] == 1
     assert found['satyapan_calls_held{account="main",route="passport"}'] == 0
