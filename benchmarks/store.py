@@ -13,7 +13,7 @@ from config.settings import Settings, read_settings
 from satyapan import State, Verification, Verifications
 from satyapan.broker import Waker, wake_app
 from satyapan.events import write_event
-from satyapan.ids import derive_id
+from satyapan.ids import derive_id, producer_key
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.rows import sealed_name
@@ -88,7 +88,8 @@ class Store:
         return last
 
     def _rows(self, sample: Row, count: int) -> Iterator[tuple[str, bytes, bytes]]:
-        key, ring = self._told.id_key_bytes(), self._told.ring()
+        key = producer_key(self._told.id_key_bytes(), self._told.reply_to)
+        ring = self._told.ring()
         for name in islice(self._names, count):
             one = replace(sample, id=derive_id(key, "passport", name))
             result = {"verification_id": one.id, **ANSWER}

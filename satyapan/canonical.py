@@ -29,5 +29,5 @@ def digest(key: bytes, *parts: bytes) -> str:
 
 
 def request_digest(key: bytes, kind: str, request: Mapping[str, Any]) -> str:
-    """Bind a request to its id: same kind and same data give the same digest, nothing else does."""
+    """Name a request: same key, kind and data give the same digest, nothing else does."""
     return digest(key, b"request", kind.encode(), canonical(request))

@@ -20,7 +20,7 @@ from satyapan.errors import (
 )
 from satyapan.events import Event
 from satyapan.hosts import allowed
-from satyapan.ids import derive_id, id_faults
+from satyapan.ids import derive_id, id_faults, producer_key
 from satyapan.kinds import Kind, Registry
 from satyapan.ledger import GRACE_MS, Inserted, Ledger
 from satyapan.names import RUN, RUN_HIGH, Keys
@@ -64,7 +64,7 @@ class Verifications:
         self._ledger = Ledger(redis, keys, settings.ring())
         self._results = Results(redis, keys)
         self._waker = Waker(wake_app(settings))
-        self._id_key = settings.id_key_bytes()
+        self._own_key = producer_key(settings.id_key_bytes(), settings.reply_to)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Verifications":
@@ -95,7 +95,7 @@ class Verifications:
 
         Raises:
             InvalidRequest: the vendor's rules are broken; all faults at once, nothing stored.
-            Conflict: this id stands for other data; nothing stored, no call made.
+            Conflict: this id stands for another request; nothing stored, no call made.
             Unavailable: not confirmed; submit the same again, it never runs twice.
         """
         row = self._checked_row(kind, request, verification_id, key, priority)
@@ -173,7 +173,7 @@ class Verifications:
             kind=kind,
             reply_to=self._settings.reply_to,
             priority="high" if priority == "high" else "",
-            digest=request_digest(self._id_key, kind, checked),
+            digest=request_digest(self._own_key, kind, checked),
             request=checked,
         )
 
@@ -196,7 +196,7 @@ class Verifications:
         if key is not None:
             if not key:
                 raise InvalidRequest([Fault("key", "key_missing", "key is empty.")])
-            return derive_id(self._id_key, kind, key), []
+            return derive_id(self._own_key, kind, key), []
         return str(verification_id), id_faults(verification_id)
 
     def _onward_faults(self, kind: Kind, request: Mapping[str, Any]) -> list[Fault]:

@@ -2,7 +2,7 @@
 
     SatyapanError
     ├── InvalidRequest   the request is wrong: correct the named fields, submit again
-    ├── Conflict         this id already stands for other data: use another id, or the same data
+    ├── Conflict         this id stands for another request: use another id, or the same data
     ├── Unavailable      it may not be stored: submit again, unchanged, with the same id or key
     ├── NotFound         no such verification here (never submitted, or its retention has ended)
     ├── StillOpen        the wait ended first: wait again later; the verification goes on
@@ -48,8 +48,8 @@ class Conflict(SatyapanError):
     def __init__(self, verification_id: str) -> None:
         self.verification_id = verification_id
         super().__init__(
-            f"verification {verification_id} was submitted before with other data: "
-            "use a new verification_id or key for new data"
+            f"verification {verification_id} stands for another request: "
+            "use a new verification_id or key for this one"
         )
 
 

@@ -3,7 +3,11 @@
 import base64
 import hashlib
 import re
+import unicodedata
 from typing import Final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from satyapan.canonical import digest
 from satyapan.errors import Fault
@@ -33,15 +37,28 @@ def id_faults(verification_id: object) -> list[Fault]:
     return faults
 
 
-def derive_id(id_key: bytes, kind: str, key: str) -> str:
+def producer_key(id_key: bytes, producer: str) -> bytes:
+    """Derive a producer's own id key from the installation's: 32 bytes, HKDF-SHA-256 over its name.
+
+    Two producers that use the same key for the same kind get two ids, and the digests of the same
+    request differ. A producer that holds only this key gets the same ids and digests.
+    """
+    info = b"satyapan producer id key\0" + producer.encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(id_key)
+
+
+def derive_id(own_key: bytes, kind: str, key: str) -> str:
     """Derive the verification_id for a producer's own key: the same one for ever.
 
-    It can't be turned back into the key, so the key may be anything the producer has
-    (a customer number), and it stays the same even if Redis lost everything.
+    `own_key` is the `producer_key`. The id can't be turned back into `key`, so `key` may be
+    anything the producer has (a customer number). It stays the same even if Redis lost everything.
+
+    The id is that of the key's NFC form: whether a letter and its accent come as one character or
+    as two depends on the keyboard, browser or database, not on the producer.
     """
     # Half of a surrogate pair, as JSON can carry it, is a key like any other.
-    raw = key.encode("utf-8", "surrogatepass")
-    return f"v-{_short(bytes.fromhex(digest(id_key, b'id', kind.encode(), raw)))}"
+    raw = unicodedata.normalize("NFC", key).encode("utf-8", "surrogatepass")
+    return f"v-{_short(bytes.fromhex(digest(own_key, b'id', kind.encode(), raw)))}"
 
 
 def child_id(id_key: bytes, parent: str, vendor_id: str, reply_to: str) -> str:

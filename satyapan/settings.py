@@ -118,14 +118,18 @@ class ProducerSettings:
     id_key: Secret = field(
         metadata=setting(
             "ID_KEY",
-            "Key of derived ids and digests: base64 of 32 random bytes. It must never change.",
+            "Key of derived ids and digests: base64 of 32 random bytes; each producer's own is "
+            "derived from it. It must never change.",
             check=[_id_key],
         )
     )
     reply_to: str = field(
         default="default",
         metadata=setting(
-            "REPLY_TO", "This producer's name: whose results stream gets the events.", check=[_NAME]
+            "REPLY_TO",
+            "This producer's name: whose results stream gets the events. It is part of each "
+            "derived id, so another name pays for everything again.",
+            check=[_NAME],
         ),
     )
     kinds: tuple[str, ...] = field(

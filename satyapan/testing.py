@@ -129,7 +129,7 @@ class FakeVerifications(Verifications):
             NotFound: there is no such link.
         """
         parent = self._row(link_id)
-        child = child_id(self._id_key, link_id, visitor, parent.reply_to)
+        child = child_id(self._own_key, link_id, visitor, parent.reply_to)
         row = Row(id=child, kind=parent.kind, parent=link_id, reply_to=parent.reply_to)
         self._rows.insert(replace(row, state=State.PENDING), life_ms=0)
         change = "progress" if state is State.PENDING else state.lower()

@@ -17,7 +17,7 @@ from satyapan.records import SETTLED, Row, State
 from satyapan.rows import SEALED
 from satyapan.scripts import load
 from worker.decide import decide
-from worker.ledger import Claim, StaleFence, WorkLedger
+from worker.ledger import Claim, StaleFence, WorkLedger, resource_of
 from worker.rewrite import want_rewrite
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
 from worker.rules.person import Refused
@@ -137,7 +137,7 @@ class Desk:
     def _owner(self, row: Row) -> Row | None:
         """Read the row whose link is given out to who asks for the same as this one."""
         redis: Any = self.ledger.ledger.redis
-        owner: bytes | None = redis.get(self.ledger.keys.resource(row.digest))
+        owner: bytes | None = redis.get(self.ledger.keys.resource(resource_of(row)))
         return self.ledger.ledger.read(owner.decode()) if owner else None
 
     def _released(self, owner: Row) -> bool:
@@ -145,7 +145,7 @@ class Desk:
         if self.dry:
             return True
         release = load(self.ledger.ledger.redis, "worker", "retire")
-        return bool(release(keys=[self.ledger.keys.resource(owner.digest)], args=[owner.id]))
+        return bool(release(keys=[self.ledger.keys.resource(resource_of(owner))], args=[owner.id]))
 
     def acts(self, limit: int) -> Iterator[bytes]:
         """Read the latest acts, newest first, as JSON."""

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 from redis.exceptions import RedisError
 
 from satyapan.asking import Ask
-from satyapan.canonical import digest
+from satyapan.canonical import digest, request_digest
 from satyapan.ids import generation_id
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode, Operation, Role
@@ -265,18 +265,23 @@ class _Run:
     def _acquire(self) -> Event:
         """Take over a shared resource, wait for its creator, or use what its owner got."""
         ledger, row = self._tools.ledger, self.row
-        owner = ledger.acquire(row.digest, "", row)
+        name = self._resource()
+        owner = ledger.acquire(name, "", row)
         if owner == row.id:
             return Acquired()
         held = ledger.ledger.read(owner)
         if held is not None and held.state is State.DONE:
             return Cached(held.status, held.reference, held.link, held.result or {})
         ended = held is None or held.state in TERMINAL
-        if ended and ledger.acquire(row.digest, owner, row) == row.id:
+        if ended and ledger.acquire(name, owner, row) == row.id:
             return Acquired()
         parked = held is not None and held.state is State.PARKED
         wait = self._tools.policy.backoff_cap if parked else self._tools.policy.busy
         return Held(self._now() + wait, "resource_parked" if parked else "resource_busy")
+
+    def _resource(self) -> str:
+        """Name the shared resource that this row asks for: the same, whichever producer asks."""
+        return request_digest(self._tools.id_key, self.row.kind, self.row.request)
 
     def _release(
         self, after: Row, effects: tuple[Effect, ...], kind: Kind
@@ -284,13 +289,19 @@ class _Run:
         """Commit and give the claim back."""
         alias = self._alias(after, kind)
         if after.state in TERMINAL:
-            # Nothing is sent again, and the digest tells whether a repeat is the same. A person who
-            # comes back later is still sent on.
-            onward = {n: v for n, v in after.request.items() if n == kind.onward_field}
-            after = replace(after, request=onward, deadline=0)
+            after = self._ended(after, kind)
         yield from self._commit(after, effects, kind, alias=alias)
         reach(COMMITTED)
         return self.row
+
+    def _ended(self, after: Row, kind: Kind) -> Row:
+        """Drop the request of a row that has ended, and keep the name of what was shared by it."""
+        shared = kind.operation(after.vendor).mode is Mode.RESOURCE and not after.parent
+        # Nothing is sent again, and the digest tells whether a repeat is the same. A person who
+        # comes back later is still sent on.
+        onward = {n: v for n, v in after.request.items() if n == kind.onward_field}
+        resource = self._resource() if shared else ""
+        return replace(after, request=onward, deadline=0, resource=resource)
 
     def _commit(
         self, after: Row, effects: tuple[Effect, ...], kind: Kind | None, *, alias: str = ""

@@ -21,7 +21,7 @@ from satyapan.kinds.model import Operation
 from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
 from worker.engine import link_alias
-from worker.ledger import WorkLedger
+from worker.ledger import WorkLedger, resource_of
 from worker.pump import Pump
 from worker.rules.model import Told
 
@@ -155,7 +155,7 @@ class Ingest:
         owner = self._ledger.ledger.read(owner_id, sealed=True) if owner_id else None
         if owner is None:
             return self._unmatched(letter)
-        askers = self._ledger.askers(owner.digest)
+        askers = self._ledger.askers(resource_of(owner))
         told = [self._visit(owner, asker, askers[asker], news) for asker in askers]
         if all(told):
             self._inbox.finish(letter.id, LetterState.HANDLED, owner.id)

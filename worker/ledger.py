@@ -57,6 +57,14 @@ class StaleFence(Exception):
     """Somebody else has claimed the row since; nothing was written."""
 
 
+def resource_of(row: Row) -> str:
+    """Return the name of the shared resource that a row got.
+
+    Rows from before there was a `resource` have it as their digest.
+    """
+    return row.resource or row.digest
+
+
 class WorkLedger:
     """What workers may do to rows, on top of what everybody may (`ledger`)."""
 

@@ -219,6 +219,10 @@ def test_another_id_key_is_refused(redis_url: str) -> None:
     assert "ID_KEY" in finding.hint
 
 
+def test_the_id_key_is_known_again_under_each_producers_name(redis_url: str) -> None:
+    assert checked(redis_url, REPLY_TO="shop") == checked(redis_url, REPLY_TO="bank") == []
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

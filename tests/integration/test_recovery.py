@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from satyapan import State
+from satyapan.canonical import request_digest
 from tests.conftest import Sandbox
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
@@ -148,7 +149,9 @@ def _die_after_sent(bench: Workbench, row_id: str) -> None:
     assert claim is not None
     sent = replace(claim.row, state=State.SENT, attempts=1)
     if claim.row.kind == "static_kyc_link":
-        ledger.acquire(claim.row.digest, "", claim.row)
+        key = bench.settings.producer.id_key_bytes()
+        name = request_digest(key, claim.row.kind, claim.row.request)
+        ledger.acquire(name, "", claim.row)
     ledger.commit(claim.row, sent, (), claim.now, keep=True, alias="")
     row_key = ledger.keys.row(row_id)
     ledger.ledger.redis.hset(row_key, "lease", 1)

@@ -1,12 +1,20 @@
 """Ids: the vendor's rule, ids derived from keys, ids of later generations."""
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satyapan.ids import MAX_LENGTH, child_id, derive_id, generation_id, id_faults
+from satyapan.ids import (
+    MAX_LENGTH,
+    child_id,
+    derive_id,
+    generation_id,
+    id_faults,
+    producer_key,
+)
 
 KEY = bytes(range(32))
 LEGAL = st.from_regex(r"[A-Za-z0-9._-]{1,50}", fullmatch=True).filter(
@@ -63,19 +71,41 @@ def test_a_derived_id_keeps_the_rule_and_never_changes(key: str, kind: str) -> N
 
 def test_a_derived_id_is_the_same_in_every_version() -> None:
     """Producers count on it for ever: a change here would buy old verifications again."""
-    assert derive_id(KEY, "passport", "customer-17") == "v-taeilf3hegd2zbex3x36wy5z2c"
+    shop = producer_key(KEY, "shop")
+
+    assert shop.hex() == "83484dac21f710457a7b3cc7f2593d0bb4783eb9620aa6768a57863401661d77"
+    assert derive_id(shop, "passport", "customer-17") == "v-2mif45mdrbyk4engnz4ju7quys"
 
 
-def test_another_key_kind_or_installation_gives_another_id() -> None:
+def test_another_key_kind_producer_or_installation_gives_another_id() -> None:
+    shop = producer_key(KEY, "shop")
     ids = {
+        derive_id(shop, "passport", "customer-17"),
+        derive_id(shop, "passport", "customer-18"),
+        derive_id(shop, "digilocker", "customer-17"),
+        derive_id(shop, "passportc", "ustomer-17"),
+        derive_id(producer_key(KEY, "bank"), "passport", "customer-17"),
+        derive_id(producer_key(bytes(32), "shop"), "passport", "customer-17"),
         derive_id(KEY, "passport", "customer-17"),
-        derive_id(KEY, "passport", "customer-18"),
-        derive_id(KEY, "digilocker", "customer-17"),
-        derive_id(KEY, "passportc", "ustomer-17"),
-        derive_id(bytes(32), "passport", "customer-17"),
     }
 
-    assert len(ids) == 5
+    assert len(ids) == 7
+
+
+@pytest.mark.parametrize("text", ["Zo\u00eb", "\u0915\u0949\u0958", "\u0ba4\u0bca", "\uac00"])
+def test_a_key_is_the_same_however_unicode_writes_it(text: str) -> None:
+    apart = unicodedata.normalize("NFD", text)
+
+    assert apart != text
+    assert derive_id(KEY, "passport", apart) == derive_id(KEY, "passport", text)
+
+
+def test_keys_that_only_look_alike_are_two() -> None:
+    """Compatibility forms are other texts: a ligature, a full-width digit, another case."""
+    one, other = (derive_id(KEY, "passport", key) for key in ("customer-1", "customer-\uff11"))
+
+    assert one != other
+    assert derive_id(KEY, "passport", "Customer-1") != one
 
 
 def test_a_derived_id_tells_nothing_of_the_key() -> None:
