@@ -6,13 +6,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, get_args
 
+from satyapan.boundary import (
+    item_of,
+    items_of,
+    limit_of,
+    name_of,
+    plain,
+    refused,
+    seconds_of,
+    state_of,
+    text_of,
+)
 from satyapan.broker import Waker, wake_app
 from satyapan.canonical import request_digest
 from satyapan.connections import connect
 from satyapan.errors import (
     Conflict,
     Fault,
-    InvalidRequest,
     NotFound,
     SatyapanError,
     StillOpen,
@@ -20,7 +30,7 @@ from satyapan.errors import (
 )
 from satyapan.events import Event
 from satyapan.hosts import allowed
-from satyapan.ids import derive_id, id_faults, producer_key
+from satyapan.ids import derive_id, id_faults, key_faults, possible_id, producer_key
 from satyapan.kinds import Kind, Registry
 from satyapan.ledger import GRACE_MS, Inserted, Ledger
 from satyapan.names import RUN, RUN_HIGH, Keys
@@ -113,8 +123,12 @@ class Verifications:
         An item holds `request`, `verification_id` or `key`, and maybe `priority`, as for `submit`.
         The list has in each item's place its verification, or the error that `submit` would have
         raised; one item's error touches no other. Submitting all of them again is free.
+
+        Raises:
+            InvalidRequest: `items` is no iterable of items. Whatever an iterator itself raises
+                comes through; nothing is stored then.
         """
-        asked = [_or_error(partial(self._read_item, kind, item)) for item in items]
+        asked = [_or_error(partial(self._read_item, kind, item)) for item in items_of(items)]
         found = self._insert_many([row for row in asked if isinstance(row, Row)])
         return [
             _or_error(partial(self._accepted, row, next(found))) if isinstance(row, Row) else row
@@ -143,16 +157,10 @@ class Verifications:
         chunks = (ids[start : start + size] for start in range(0, len(ids), size))
         return all(self._waker.wake(task, chunk) for chunk in chunks)
 
-    def _read_item(self, kind: str, item: Mapping[str, Any]) -> Row:
-        faults = [
-            Fault(str(name), "field_unknown", f"choose of {', '.join(sorted(_ITEM))}.")
-            for name in item
-            if name not in _ITEM
-        ]
-        if faults:
-            raise InvalidRequest(faults)
-        given = (item.get("verification_id"), item.get("key"), item.get("priority", "normal"))
-        return self._checked_row(kind, item.get("request", {}), *given)
+    def _read_item(self, kind: str, item: object) -> Row:
+        read = item_of(item, _ITEM)
+        given = (read.get("verification_id"), read.get("key"), read.get("priority", "normal"))
+        return self._checked_row(kind, read.get("request", {}), *given)
 
     def _checked_row(
         self,
@@ -163,17 +171,18 @@ class Verifications:
         priority: Priority,
     ) -> Row:
         """Make the row of a request, or raise InvalidRequest with all its faults."""
-        row_id, faults = self._identify(kind, verification_id, key)
-        if priority not in _PRIORITIES:
-            faults.append(Fault("priority", "priority_value_invalid", "choose normal or high."))
         asked = self._kinds.ask(kind)
-        checked = asked.check(request, faults + self._onward_faults(asked, request))
+        row_id, faults = self._identify(asked.name, verification_id, key)
+        if text_of(priority) not in _PRIORITIES:
+            faults.append(Fault("priority", "priority_value_invalid", "choose normal or high."))
+        given = plain(request)
+        checked = asked.check(given, faults + self._onward_faults(asked, given))
         return Row(
             id=row_id,
-            kind=kind,
+            kind=asked.name,
             reply_to=self._settings.reply_to,
             priority="high" if priority == "high" else "",
-            digest=request_digest(self._own_key, kind, checked),
+            digest=request_digest(self._own_key, asked.name, checked),
             request=checked,
         )
 
@@ -194,15 +203,15 @@ class Verifications:
             message = "give either verification_id or key, not both and not neither."
             return "", [Fault("verification_id", "verification_id_missing", message)]
         if key is not None:
-            if not key:
-                raise InvalidRequest([Fault("key", "key_missing", "key is empty.")])
-            return derive_id(self._own_key, kind, key), []
-        return str(verification_id), id_faults(verification_id)
+            text = text_of(key)
+            faults = key_faults(text)
+            return derive_id(self._own_key, kind, text) if text and not faults else "", faults
+        return possible_id(verification_id), id_faults(verification_id)
 
-    def _onward_faults(self, kind: Kind, request: Mapping[str, Any]) -> list[Fault]:
+    def _onward_faults(self, kind: Kind, request: object) -> list[Fault]:
         """Refuse an address that nobody would be sent on to; whether it is one, the kind says."""
         name = kind.onward_field
-        url = request.get(name) if name and isinstance(request, Mapping) else None
+        url = request.get(name) if name and isinstance(request, dict) else None
         if not isinstance(url, str) or not url.startswith("https://"):
             return []
         if allowed(url, self._settings.return_hosts):
@@ -217,7 +226,8 @@ class Verifications:
             Unavailable: Redis can't be reached.
             Unreadable: it is sealed under a key that is not in your ring.
         """
-        row = self._ledger.read(verification_id)
+        known = possible_id(verification_id)
+        row = self._ledger.read(known) if known else None
         return view(row) if row else None
 
     def wait(
@@ -230,10 +240,16 @@ class Verifications:
         Raises:
             StillOpen: the time is over; its `verification` is what is known so far.
             NotFound: there is no such verification.
+            InvalidRequest: `timeout` is no number, or `until` can't be called.
             Unavailable: Redis can't be reached.
         """
-        end = time.monotonic() + timeout
-        return self._wait(verification_id, self._settings.reply_to, end, until)
+        end = time.monotonic() + seconds_of("timeout", timeout)
+        if not callable(until):
+            raise refused("until", "until should be a function of a verification.")
+        known = possible_id(verification_id)
+        if not known:
+            raise NotFound(known)
+        return self._wait(known, self._settings.reply_to, end, until)
 
     def _wait(self, verification_id: str, reply_to: str, end: float, until: Until) -> Verification:
         """Listen first, then look: what changes in between is heard."""
@@ -257,22 +273,30 @@ class Verifications:
         confirmed when the next is asked for, so break off only after your work on it is done.
 
         Raises:
+            InvalidRequest: `group` or `reader` is no name, or `block` no number.
             Unavailable: Redis can't be reached; start again, nothing is skipped.
         """
-        name = reader or reader_name()
         while True:
-            yield from self.events(group, reader=name, block=block)
+            yield from self.events(group, reader=reader, block=block)
 
     def events(
         self, group: str, *, reader: str | None = None, block: float = 0.1
     ) -> Iterator[Event]:
         """Walk through the events that are there, and stop when none comes for `block` seconds."""
-        name = reader or reader_name()
-        return self._results.read_group(self._settings.reply_to, group, name, block)
+        name = name_of("reader", reader_name() if reader is None else reader)
+        wait = seconds_of("block", block)
+        return self._results.read_group(
+            self._settings.reply_to, name_of("group", group), name, wait
+        )
 
     def newest(self, state: State, limit: int = 50) -> list[Verification]:
-        """List the latest verifications in a state, without their private parts."""
-        return [view(row) for row in self._ledger.newest(state, limit)]
+        """List the latest verifications in a state, without their private parts.
+
+        Raises:
+            InvalidRequest: there is no such state, or `limit` is no number of rows.
+            Unavailable: Redis can't be reached.
+        """
+        return [view(row) for row in self._ledger.newest(state_of(state), limit_of(limit))]
 
     def counts(self) -> dict[State, int]:
         """Count the verifications in each state."""

@@ -12,12 +12,17 @@ Texts and attributes carry ids, field names and codes; never a value that a prod
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from satyapan.records import Verification
+
+
+MOST_FAULTS: Final = 20
+"""How many faults an error tells one by one."""
+_LONGEST: Final = 500
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,16 @@ class SatyapanError(Exception):
 
 
 class InvalidRequest(SatyapanError):
-    """The request breaks the vendor's rules, in all of `faults`. Nothing was stored."""
+    """The request breaks the vendor's rules, in all of `faults`. Nothing was stored.
+
+    Of more than MOST_FAULTS the first are told, and in `more` how many there are besides.
+    """
 
     def __init__(self, faults: "Sequence[Fault]") -> None:
-        self.faults = tuple(faults)
-        listed = "; ".join(f"{fault.field}: {fault.message} [{fault.code}]" for fault in faults)
+        self.faults = tuple(_bounded(fault) for fault in faults[:MOST_FAULTS])
+        self.more = len(faults) - len(self.faults)
+        told = [f"{fault.field}: {fault.message} [{fault.code}]" for fault in self.faults]
+        listed = "; ".join([*told, f"and {self.more} more"] if self.more else told)
         super().__init__(f"correct these fields and submit again: {listed}")
 
 
@@ -64,13 +74,16 @@ class Unavailable(SatyapanError):
 
 
 class NotFound(SatyapanError):
-    """No verification of that id is stored."""
+    """No verification of that id is stored.
+
+    `verification_id` is empty where no verification can have the id: that isn't repeated.
+    """
 
     def __init__(self, verification_id: str) -> None:
         self.verification_id = verification_id
         super().__init__(
-            f"no verification {verification_id}: it was never submitted here, or it was kept "
-            "as long as the retention setting says"
+            f"no verification {verification_id or 'can have this id'}: it was never submitted "
+            "here, or it was kept as long as the retention setting says"
         )
 
 
@@ -91,3 +104,15 @@ class Unreadable(SatyapanError):
         self.record = record
         self.key_id = key_id
         super().__init__(f"{record} is sealed under key {key_id!r}, which does not open it")
+
+
+def shown(text: str, longest: int = _LONGEST) -> str:
+    """Write a text from outside so that it can be printed everywhere: on one line, and not long."""
+    cut = text if len(text) <= longest else f"{text[:longest]}..."
+    return "".join(sign if sign.isprintable() else "?" for sign in cut)
+
+
+def _bounded(fault: Fault) -> Fault:
+    """Bound a fault whose field's name, and with it code and message, come from outside."""
+    name, code = shown(fault.field, 100), shown(fault.code, 150)
+    return Fault(name, code, shown(fault.message))

@@ -17,6 +17,7 @@ MAX_LENGTH: Final = 50
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _RESERVED: Final = re.compile(r"\.g[0-9]+$", re.ASCII)
 _HASHED: Final = 26
+_LONGEST_KEY: Final = 1000
 
 
 def id_faults(verification_id: object) -> list[Fault]:
@@ -35,6 +36,25 @@ def id_faults(verification_id: object) -> list[Fault]:
         words = f"{name} may not end in .g and a number: such ids are made for new generations."
         faults.append(Fault(name, f"{name}_value_invalid", words))
     return faults
+
+
+def possible_id(value: object) -> str:
+    """Return an id that a stored verification can have as it is, and "" for anything else."""
+    if not isinstance(value, str) or len(value) > MAX_LENGTH or not _ALLOWED.fullmatch(value):
+        return ""
+    return str.__str__(value)
+
+
+def key_faults(key: object) -> list[Fault]:
+    """List what is wrong with a producer's own key, from which the id is derived."""
+    if not isinstance(key, str):
+        return [Fault("key", "key_value_invalid", "key should be text.")]
+    if not key:
+        return [Fault("key", "key_missing", "key is empty.")]
+    if len(key) > _LONGEST_KEY:
+        message = f"key can have at most {_LONGEST_KEY} characters."
+        return [Fault("key", "key_length_exceeded", message)]
+    return []
 
 
 def producer_key(id_key: bytes, producer: str) -> bytes:

@@ -22,7 +22,7 @@ from satyapan.client import Verifications
 from satyapan.environment import Secret
 from satyapan.errors import NotFound, Unavailable
 from satyapan.events import Event, write_event
-from satyapan.ids import child_id
+from satyapan.ids import child_id, possible_id
 from satyapan.ledger import Inserted, Ledger
 from satyapan.names import RUN, RUN_HIGH
 from satyapan.records import SETTLED, TERMINAL, Row, State, Verification, view
@@ -139,12 +139,12 @@ class FakeVerifications(Verifications):
         return view(self._row(child))
 
     def _play(self, id_or_kind: str, move: _Move) -> None:
-        row = self._rows.peek(id_or_kind)
+        row = self._rows.peek(possible_id(id_or_kind))
         if row is not None:
             self._apply(row.id, move)
             return
-        if id_or_kind not in {kind.name for kind in self._kinds}:
-            raise NotFound(id_or_kind)
+        if possible_id(id_or_kind) not in {kind.name for kind in self._kinds}:
+            raise NotFound(possible_id(id_or_kind))
         self._standing[id_or_kind] = move
         for each in self._rows.all():
             if each.kind == id_or_kind and each.state not in SETTLED and not each.parent:
@@ -166,9 +166,9 @@ class FakeVerifications(Verifications):
         self._streams.add(row.reply_to, write_event(after, change, now))
 
     def _row(self, row_id: str) -> Row:
-        row = self._rows.peek(row_id)
+        row = self._rows.peek(possible_id(row_id))
         if row is None:
-            raise NotFound(row_id)
+            raise NotFound(possible_id(row_id))
         return row
 
     def _refuse_unknown(self, row: Row, status: str) -> None:

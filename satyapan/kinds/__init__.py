@@ -1,7 +1,9 @@
 """The kinds. A new one is a file beside this one and a line here (docs/adding-a-kind.md)."""
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from importlib import import_module
+from typing import Final
 
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.kinds.digilocker import DIGILOCKER
@@ -14,6 +16,9 @@ KINDS: tuple[Kind, ...] = (
     DIGILOCKER,
     STATIC_KYC_LINK,
 )
+
+_NEAR: Final = 50
+"""So many characters of a strange name are compared with those of kinds."""
 
 
 class Registry:
@@ -39,16 +44,18 @@ class Registry:
         """Give a kind by name; KeyError if there is none (a worker older than the producer)."""
         return self._kinds[name]
 
-    def ask(self, name: str) -> Kind:
+    def ask(self, name: object) -> Kind:
         """Give the kind that a producer named.
 
         Raises:
             InvalidRequest: there is no such kind; the text lists those that are.
         """
-        if name not in self._kinds:
-            known = ", ".join(sorted(self._kinds))
-            raise InvalidRequest([Fault("kind", "kind_value_invalid", f"choose one of: {known}")])
-        return self._kinds[name]
+        if isinstance(name, str) and name in self._kinds:
+            return self._kinds[name]
+        known = f"choose one of: {', '.join(sorted(self._kinds))}"
+        meant = get_close_matches(name[:_NEAR], self._kinds, 1) if isinstance(name, str) else []
+        message = f"{known}; did you mean {meant[0]}?" if meant else known
+        raise InvalidRequest([Fault("kind", "kind_value_invalid", message)])
 
 
 def _load(place: str) -> Kind:

@@ -190,7 +190,7 @@ def _is_json(value: object) -> bool:
     """Tell whether a value can be stored; half of a surrogate pair, for example, can't."""
     try:
         canonical(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return False
     return True
 

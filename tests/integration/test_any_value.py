@@ -1,0 +1,366 @@
+"""Every entry point answers any Python value by an error of ours, in bounded size."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.server import EmbeddedServer
+from satyapan import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    SatyapanError,
+    State,
+    StillOpen,
+    Verification,
+    Verifications,
+)
+from satyapan.events import write_event
+from satyapan.names import Keys
+from satyapan.records import Row
+from satyapan.testing import FakeVerifications
+from tests.support.workbench import environment
+
+SENT = "CANARY #"
+PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+PAPERS = {"document_requested": ["AADHAAR"]}
+TEMPLATE = {"template_name": "Aadhaar_verification"}
+MOST = 20_000
+"""No text of an error is longer."""
+
+
+class Hostile:
+    """Fails whatever is done to it."""
+
+    def _fail(self, *_: object) -> Any:
+        raise RuntimeError(SENT)
+
+    __str__ = __len__ = __bool__ = __eq__ = __getitem__ = _fail
+    __hash__ = __format__ = __float__ = __int__ = __index__ = __lt__ = _fail
+
+
+class HostileMapping(Mapping[str, Any]):
+    """A mapping that can't be read."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __getitem__(self, _: object) -> Any:
+        raise RuntimeError(SENT)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._names
+        raise RuntimeError(SENT)
+
+    def __len__(self) -> int:
+        raise RuntimeError(SENT)
+
+
+class Endless(HostileMapping):
+    """A mapping without an end."""
+
+    def __iter__(self) -> Iterator[str]:
+        while True:
+            yield "a"
+
+    def __getitem__(self, _: object) -> Any:
+        return self
+
+
+def nested(levels: int, of: type = list) -> Any:
+    inner: Any = SENT
+    for _ in range(levels):
+        inner = {"a": inner} if of is dict else [inner]
+    return inner
+
+
+def circular() -> list[Any]:
+    found: list[Any] = []
+    found.append({"a": found})
+    return found
+
+
+ODD = [
+    *(Hostile(), HostileMapping(), HostileMapping("request"), Endless(), object(), object, len),
+    *([], {}, (), set(), {SENT}, frozenset(), bytearray(), b"x", b"\xff", SENT.encode()),
+    *(nested(30), nested(100_000), nested(100_000, dict), circular(), [[[]] * 200] * 200),
+    *(0, 5, -1, True, 10**5000, 2**63, 1e400, -1e400, math.nan, 0.5, 1j, date(2026, 1, 1)),
+    *(None, "", "\ud800", "\x00", "a\nb", " ", "क", SENT, SENT * 200_000, "v" * 51, "..", "x.g2"),
+    *({5: 1}, {None: 1}, {"\ud800": SENT}, {"a" * 1_000_000: SENT}, {("a",): 1}, [PERSON]),
+    *(dict.fromkeys(map(str, range(100_000))), dict.fromkeys(map(str, range(5_000)))),
+]
+# By number: Hypothesis would write each of them out.
+LEAVES = (
+    st.integers(0, len(ODD) - 1).map(lambda number: ODD[number])
+    | st.integers()
+    | st.floats()
+    | st.binary(max_size=50)
+)
+LEAVES |= st.text(st.characters(), max_size=60).map(lambda text: SENT + text)
+NAMES = st.text(max_size=5) | st.sampled_from(
+    ["request", "key", "verification_id", "priority", *PERSON, *PAPERS, "return_url", "a" * 10_000]
+)
+ANY = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(NAMES, inner, max_size=4)
+        | st.tuples(inner)
+        | st.dictionaries(st.integers() | st.none() | st.binary(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=8,
+)
+Call = Callable[[Verifications, Any], object]
+CALLS: dict[str, Call] = {
+    "kind": lambda client, any_: client.submit(any_, PERSON, key="a"),
+    "request": lambda client, any_: client.submit("passport", any_, key="a"),
+    "file_number": lambda client, any_: client.submit(
+        "passport", {**PERSON, "file_number": any_}, key="a"
+    ),
+    "documents": lambda client, any_: client.submit(
+        "digilocker", {"document_requested": any_}, key="a"
+    ),
+    "document": lambda client, any_: client.submit(
+        "digilocker", {"document_requested": [any_]}, key="a"
+    ),
+    "return_url": lambda client, any_: client.submit(
+        "digilocker", {**PAPERS, "return_url": any_}, key="a"
+    ),
+    "more": lambda client, any_: client.submit("static_kyc_link", {"more": any_}, key="a"),
+    "id": lambda client, any_: client.submit("passport", PERSON, verification_id=any_),
+    "key": lambda client, any_: client.submit("passport", PERSON, key=any_),
+    "priority": lambda client, any_: client.submit("passport", PERSON, key="a", priority=any_),
+    "bulk's kind": lambda client, any_: client.submit_many(any_, [{"request": PERSON, "key": "a"}]),
+    "item": lambda client, any_: client.submit_many("passport", [any_, any_]),
+    "item's request": lambda client, any_: client.submit_many(
+        "passport", [{"request": any_, "key": "a"}]
+    ),
+    "item's key": lambda client, any_: client.submit_many(
+        "passport", [{"request": PERSON, "key": any_}]
+    ),
+    "item's id": lambda client, any_: client.submit_many(
+        "passport", [{"request": PERSON, "verification_id": any_}]
+    ),
+    "item's priority": lambda client, any_: client.submit_many(
+        "passport", [{"request": PERSON, "key": "a", "priority": any_}]
+    ),
+    "items": lambda client, any_: client.submit_many("passport", any_),
+    "get": lambda client, any_: client.get(any_),
+    "wait": lambda client, any_: client.wait(any_, 0),
+    "timeout": lambda client, any_: client.wait("nobody", any_),
+    "until": lambda client, any_: client.wait("nobody", 0, until=any_),
+    "group": lambda client, any_: list(client.events(any_, block=0)),
+    "reader": lambda client, any_: list(client.events("g", reader=any_, block=0)),
+    "block": lambda client, any_: client.events("g", block=any_),
+    "watched group": lambda client, any_: first(client, group=any_),
+    "watched reader": lambda client, any_: first(client, group="w", reader=any_),
+    "state": lambda client, any_: client.newest(any_),
+    "limit": lambda client, any_: client.newest(State.PARKED, any_),
+}
+
+
+def first(client: Verifications, **named: Any) -> object:
+    """Read the one event that there is; a watch has no end."""
+    return next(client.watch(block=0, **named))
+
+
+@pytest.fixture(scope="module", params=["real", "fake"])
+def client(request: pytest.FixtureRequest, redis_server: EmbeddedServer) -> Verifications:
+    if request.param == "fake":
+        fake = FakeVerifications(return_hosts=["shop.example"])
+        fake.park(fake.submit("passport", PERSON, key="event").id)
+        return fake
+    return Verifications.from_env(environment(redis_server.url, "http://127.0.0.1:1"))
+
+
+def refusals(call: Call, client: Verifications, value: Any) -> list[SatyapanError]:
+    """Make a call, and list the errors that it raises or gives."""
+    try:
+        given_back = call(client, value)
+    except SatyapanError as error:
+        return [error]
+    listed = given_back if isinstance(given_back, list) else []
+    return [one for one in listed if isinstance(one, SatyapanError)]
+
+
+def judge(error: SatyapanError) -> None:
+    """Fail if an error is of a wrong class, long, or repeats what was sent."""
+    assert isinstance(error, InvalidRequest | NotFound | Conflict | StillOpen), repr(error)
+    told = str(error) + repr(vars(error)) + repr(error.args)
+    assert len(told) < 3 * MOST
+    assert SENT not in told
+    str(error).encode()  # half of a surrogate pair could not be printed
+
+
+@pytest.fixture(autouse=True)
+def an_event(client: Verifications) -> None:
+    """Leave one event, for whoever watches; the fake has one."""
+    if isinstance(client, FakeVerifications):
+        return
+    row = Row(id="order-1", kind="passport", state=State.PARKED, seq=1)
+    client._ledger.redis.xadd(Keys().events("default"), {"event": write_event(row, "parked", 1)})
+
+
+@pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
+def test_each_entry_point_answers_an_odd_value(client: Verifications, value: Any) -> None:
+    for name, call in CALLS.items():
+        if name.startswith("watched") and isinstance(value, str):
+            continue  # a name like any other: its group has read the event before
+        for error in refusals(call, client, value):
+            judge(error)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith("watched")])
+@given(value=ANY)
+def test_each_entry_point_answers_any_value(client: Verifications, name: str, value: Any) -> None:
+    for error in refusals(CALLS[name], client, value):
+        judge(error)
+
+
+# ---- one by one ----
+
+
+@pytest.mark.parametrize("junk", [{"key": 5}, b"x", None, 7, [], Hostile(), HostileMapping("key")])
+def test_a_bad_item_is_refused_in_its_place_and_the_others_are_stored(
+    client: Verifications, junk: Any
+) -> None:
+    good = [{"request": PERSON, "key": f"good-{number}"} for number in range(2)]
+
+    found = client.submit_many("passport", [good[0], junk, good[1]])
+
+    assert [type(one) for one in found] == [Verification, InvalidRequest, Verification]
+    for one in found:
+        if isinstance(one, Verification):
+            assert client.get(one.id) is not None
+
+
+@pytest.mark.parametrize(
+    "items", [None, 5, "ab", b"ab", {"request": PERSON, "key": "a"}, Hostile()]
+)
+def test_what_is_no_list_of_items_is_refused(client: Verifications, items: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        client.submit_many("passport", items)
+
+    assert [fault.field for fault in caught.value.faults] == ["items"]
+
+
+def test_an_error_of_the_iterator_comes_through_and_nothing_is_stored(
+    client: Verifications,
+) -> None:
+    def items() -> Iterator[dict[str, Any]]:
+        yield {"request": PERSON, "verification_id": "before-the-error"}
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        client.submit_many("passport", items())
+
+    assert client.get("before-the-error") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "field"),
+    [
+        ("passport", {"key": 5}, "key"),
+        ("passport", {"key": "k" * 1001}, "key"),
+        ([], {"key": "a"}, "kind"),
+        (None, {"key": "a"}, "kind"),
+        ("passport", {"verification_id": 5}, "verification_id"),
+        ("passport", {"key": "a", "priority": []}, "priority"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(
+    client: Verifications, kind: Any, more: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        client.submit(kind, PERSON, **more)
+
+    assert [fault.field for fault in caught.value.faults] == [field]
+
+
+def test_an_id_that_nothing_can_have_is_none_and_not_found(client: Verifications) -> None:
+    odds: list[Any] = ["\ud800", "", "a b", "x" * 51, 5, None, []]
+    for odd in odds:
+        assert client.get(odd) is None
+        with pytest.raises(NotFound) as caught:
+            client.wait(odd, 60)
+        assert caught.value.verification_id == ""
+
+
+def test_a_hundred_thousand_unknown_fields_make_a_short_error(client: Verifications) -> None:
+    many = {f"{SENT}-{number}": 1 for number in range(100_000)}
+
+    with pytest.raises(InvalidRequest) as caught:
+        client.submit("passport", many, key="a")
+    (found,) = client.submit_many("passport", [many])
+
+    assert len(str(caught.value)) < 200
+    assert len(str(found)) < 200
+
+
+def test_of_many_faults_the_first_are_told_and_the_rest_counted(client: Verifications) -> None:
+    unknown = {f"field_{number}": 1 for number in range(5_000)}
+
+    with pytest.raises(InvalidRequest, match=r"; and 4980 more\Z") as caught:
+        client.submit("passport", {**PERSON, **unknown}, key="a")
+
+    assert (len(caught.value.faults), caught.value.more) == (20, 4980)
+    assert len(str(caught.value)) < MOST
+
+
+def test_the_name_of_an_unknown_field_is_cut_and_printable(client: Verifications) -> None:
+    odd = "line\nend\ud800\x1b" + "x" * 900_000
+
+    with pytest.raises(InvalidRequest) as caught:
+        client.submit("passport", {**PERSON, odd: 1}, key="a")
+
+    (fault,) = caught.value.faults
+    assert fault.field.startswith("line?end??xxx")
+    assert len(fault.field) < 150
+    assert str(caught.value).isprintable()
+
+
+def test_a_kind_that_is_nearly_one_is_guessed(client: Verifications) -> None:
+    with pytest.raises(InvalidRequest, match=r"digilocker, passport.*did you mean passport\?"):
+        client.submit("pasport", PERSON, key="a")
+
+
+def test_a_large_request_is_refused_before_it_is_checked(client: Verifications) -> None:
+    with pytest.raises(InvalidRequest, match="request can have at most 1000000 characters"):
+        client.submit("passport", {**PERSON, "name": "x" * 1_000_001}, key="a")
+
+
+class Document(StrEnum):
+    """A producer's own enum."""
+
+    PAN = "PAN"
+
+
+def test_tuples_enums_and_other_mappings_are_as_good_as_lists_texts_and_dicts(
+    client: Verifications,
+) -> None:
+    class Mine(dict[str, Any]):
+        """A producer's own mapping."""
+
+    one = client.submit("digilocker", {"document_requested": ["PAN"]}, key="same")
+    two = client.submit("digilocker", Mine(document_requested=(Document.PAN,)), key="same")
+
+    assert one.id == two.id
+
+
+def test_a_set_of_documents_has_no_order_and_is_refused(client: Verifications) -> None:
+    """In another process it may come in another order: a repeat would be a conflict."""
+    with pytest.raises(InvalidRequest, match="document_requested"):
+        client.submit("digilocker", {"document_requested": {"PAN", "AADHAAR"}}, key="set")
+
+
+def test_states_may_be_named_and_limits_are_whole_numbers(client: Verifications) -> None:
+    assert client.newest("PARKED") == client.newest(State.PARKED)  # type: ignore[arg-type]
+    for limit in (0, -1, 10**30, "5", None):
+        with pytest.raises(InvalidRequest, match="limit"):
+            client.newest(State.DONE, limit)  # type: ignore[arg-type]
