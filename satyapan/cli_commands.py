@@ -25,6 +25,7 @@ from satyapan.cli_output import (
 from satyapan.client import Priority, Verifications
 from satyapan.environment import SettingFault, SettingsError, read_values
 from satyapan.errors import NotFound
+from satyapan.ids import possible_id
 from satyapan.kinds import KINDS, Registry
 from satyapan.records import State, Verification
 from satyapan.settings import ProducerSettings
@@ -139,7 +140,7 @@ def show(*, verification_id: str, private: bool, as_json: bool) -> None:
     """Show one verification; of its result, only the names of the fields."""
     found = Verifications.from_env().get(verification_id)
     if found is None:
-        raise NotFound(verification_id)
+        raise NotFound(possible_id(verification_id))
     _print(found, Shown(private=private, as_json=as_json))
 
 

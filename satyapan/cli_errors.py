@@ -12,6 +12,7 @@ from satyapan.errors import (
     SatyapanError,
     StillOpen,
     Unavailable,
+    shown,
 )
 
 FINE: Final = 0
@@ -25,6 +26,8 @@ NOT_FOUND: Final = 5
 STILL_OPEN: Final = 6
 INTERRUPTED: Final = 130
 
+_LONGEST: Final = 20_000
+"""Longer than any error of ours."""
 JSON_FLAG: Final = "satyapan.json"
 """Where a command's --json is noted, in click's meta."""
 ERRORS: Final = (SatyapanError, click.UsageError)
@@ -54,6 +57,7 @@ def _described(error: SatyapanError | click.UsageError, code: int) -> dict[str, 
             {"field": fault.field, "code": fault.code, "message": fault.message}
             for fault in error.faults
         ]
+        described["more"] = error.more
     if isinstance(error, Conflict | NotFound | Unavailable):
         described["verification_id"] = error.verification_id
     return described
@@ -61,9 +65,9 @@ def _described(error: SatyapanError | click.UsageError, code: int) -> dict[str, 
 
 def _line(error: SatyapanError | click.UsageError) -> str:
     if isinstance(error, click.UsageError):
-        return error.format_message().replace("\n", " ")
+        return shown(error.format_message().replace("\n", " "))
     first, *more = [line.strip() for line in str(error).splitlines()]
-    return f"{first} {'; '.join(more)}".rstrip()
+    return shown(f"{first} {'; '.join(more)}".rstrip(), _LONGEST)
 
 
 def _command(error: SatyapanError | click.UsageError) -> str:

@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import click
 from marshmallow import fields as schema_fields
 
+from satyapan.boundary import MOST_TEXT
 from satyapan.kinds import Kind
+
+_MOST_TEXT: Final = 2 * MOST_TEXT
+"""Characters that are read of a file: signs and spaces of JSON are none of the request's."""
 
 
 def read_request(
@@ -29,9 +33,14 @@ def read_request(
 
 def _text(file: TextIO) -> str:
     try:
-        return file.read()
+        text = file.read(_MOST_TEXT + 1)
     except UnicodeDecodeError:
         raise click.UsageError("--data-file is not UTF-8 text") from None
+    except OSError as error:
+        raise click.UsageError(f"--data-file can't be read: {error.strerror}") from None
+    if len(text) > _MOST_TEXT:
+        raise click.UsageError(f"--data-file has more than {_MOST_TEXT} characters")
+    return text
 
 
 def _json_object(option: str, text: str) -> dict[str, Any]:
@@ -40,6 +49,8 @@ def _json_object(option: str, text: str) -> dict[str, Any]:
     except ValueError as error:
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise click.UsageError(f"{option} is not JSON{place}") from None
+    except RecursionError:
+        raise click.UsageError(f"{option} is nested too deep") from None
     if not isinstance(found, dict):
         raise click.UsageError(f"{option} should be a JSON object")
     return found

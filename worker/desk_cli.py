@@ -16,7 +16,7 @@ from config.inbox import Inbox, Letter, LetterState
 from config.settings import read_settings
 from config.stores import ledger_client
 from satyapan.broker import Waker, wake_app
-from satyapan.errors import SatyapanError, Unavailable
+from satyapan.errors import SatyapanError, Unavailable, shown
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
@@ -27,6 +27,7 @@ from worker.rewrite import PAUSE_MS
 from worker.rules.person import Refused
 
 _REFUSED: Final = 1
+_LONGEST_ID: Final = 100
 _FILES: Final = (
     f"A worker has Redis rewrite its append-only file within {PAUSE_MS // 60_000} minutes. Until "
     "then, and in backups for good, what is forgotten can be opened with the seal keys."
@@ -55,6 +56,8 @@ def open_desk(by: str, *, dry: bool = False) -> Desk:
 @contextmanager
 def _desk(by: str = "", *, dry: bool = False) -> Iterator[Desk]:
     """Open the desk for one command; a server that is away ends it with a line, no traceback."""
+    if not (by == "" or by.isprintable()):
+        raise click.UsageError("--by should be printable text")
     try:
         yield open_desk(by, dry=dry)
     except RedisError as error:
@@ -161,9 +164,9 @@ def inbox(state: str | None, limit: int, letter_id: str | None, *, as_json: bool
 
 
 def _show(desk: Desk, letter_id: str) -> None:
-    letter = desk.inbox.read(letter_id)
+    letter = desk.inbox.read(letter_id) if letter_id.isascii() else None
     if letter is None:
-        click.echo(f"no webhook {letter_id} is kept", err=True)
+        click.echo(f"no webhook {shown(letter_id)} is kept", err=True)
         sys.exit(_REFUSED)
     click.echo(json.dumps(_facts(letter) | {"content": redacted(letter.body)}, indent=2))
 
@@ -185,15 +188,26 @@ def _facts(letter: Letter) -> dict[str, Any]:
     }
 
 
+def _legible(text: str) -> str:
+    """Return an id as it is.
+
+    Raises:
+        Refused: nothing stored has such an id.
+    """
+    if not (text.isascii() and text.isprintable() and len(text) <= _LONGEST_ID):
+        raise Refused("nothing stored has such an id")
+    return text
+
+
 def _each(act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool) -> None:
     """Act on each id; a refusal is told and the rest goes on. Exits 1 if anything was refused."""
     refused = 0
     for one in ids:
         try:
-            done = asdict(act(one))
+            done = asdict(act(_legible(one)))
         except (Refused, SatyapanError) as error:
             refused += 1
-            done = {"id": one, "refused": str(error)}
+            done = {"id": shown(one), "refused": str(error)}
         text = json.dumps(done) if as_json else "  ".join(str(part) for part in done.values())
         click.echo(text, err="refused" in done and not as_json)
     sys.exit(_REFUSED if refused else 0)
