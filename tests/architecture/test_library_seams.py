@@ -1,18 +1,23 @@
-"""What connection.py overrides of the libraries still exists, unchanged, and is written down."""
+"""What we override of the libraries still exists, unchanged, and is written down."""
 
 import inspect
+from collections.abc import Callable
+from hashlib import sha256
 from http.client import HTTPResponse
 from ssl import SSLContext, SSLSocket
 
 import pytest
+from kombu.transport.redis import Channel, QoS
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
+from config import transport
 from tests.support.project import ROOT
 from worker.vendors.cashfree import connection
 
 ADR = ROOT.joinpath("docs/adr/0017-connections-of-our-own.md").read_text(encoding="utf-8")
+TRANSPORT_ADR = ROOT.joinpath("docs/adr/0011-a-mended-transport.md").read_text(encoding="utf-8")
 OURS = (connection._Response, connection._Connection, connection._Pool, connection.Adapter)
 LIBRARIES = (HTTPResponse, HTTPConnection, HTTPConnectionPool, HTTPAdapter)
 SIGNATURES = {
@@ -57,3 +62,22 @@ def test_attributes_that_are_set_are_there() -> None:
     assert HTTPConnectionPool.ConnectionCls is HTTPConnection
     assert SSLContext.sslsocket_class is SSLSocket
     assert hasattr(HTTPAdapter().poolmanager, "pool_classes_by_scheme")
+
+
+def source(of: Callable[..., object]) -> str:
+    return sha256(inspect.getsource(of).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "known"),
+    [
+        (vars(Channel)["_brpop_read"], transport.StrictChannel._brpop_read, "c42518699709f2df"),
+        (QoS.restore_by_tag, transport.StrictQoS.restore_by_tag, "58e161d81b6fe18d"),
+    ],
+    ids=["_brpop_read", "restore_by_tag"],
+)
+def test_what_takes_messages_in_is_what_we_repeat_or_go_before(
+    theirs: Callable[..., object], ours: Callable[..., object], known: str
+) -> None:
+    assert source(theirs) == known  # changed: read it again, then config/transport.py
+    assert f"`{ours.__name__}`" in TRANSPORT_ADR

@@ -1,0 +1,137 @@
+"""A worker that starts with broken messages in its queues drops them and does its work."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import redis
+
+from satyapan import State
+from satyapan.names import QUEUES, RUN_QUEUE
+from tests.support.broken_messages import broken, envelope, queue_key, unacknowledged
+from tests.support.eventually import eventually
+from tests.support.installation import Ground, Installation, gone
+
+REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with Ground(tmp_path_factory.mktemp("broken")) as open_ground:
+        yield open_ground
+
+
+@pytest.fixture(scope="module")
+def store(ground: Ground) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(ground.stage.server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def install(ground: Ground) -> Iterator[Callable[..., Installation]]:
+    made: list[Installation] = []
+
+    def make(name: str, **env: str) -> Installation:
+        made.append(Installation(ground, name, SATYAPAN_LOG_FORMAT="json", **env))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def finish(installation: Installation, name: str) -> float:
+    """Do an honest verification; return the seconds it took."""
+    begun = time.monotonic()
+    installation.producer.submit("passport", REQUEST, verification_id=name)
+    eventually(lambda: is_done(installation, name), within=30)
+    return time.monotonic() - begun
+
+
+def is_done(installation: Installation, name: str) -> bool:
+    found = installation.producer.get(name)
+    return found is not None and found.state is State.DONE
+
+
+def drops(log: Path) -> dict[str, int]:
+    """Return the digests of the dropped messages in a log, with the size of each."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return {
+        line["digest"]: line["size"] for line in lines if line["event"] == "broken message dropped"
+    }
+
+
+def expected(messages: list[bytes]) -> dict[str, int]:
+    return {sha256(raw).hexdigest()[:16]: len(raw) for raw in messages}
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_worker_that_starts_with_broken_messages_drops_them_and_works(
+    install: Callable[..., Installation], store: redis.Redis, pool: str
+) -> None:
+    here = install(f"queued-{pool}", SATYAPAN_WORKER_POOL=pool)
+    messages = list(broken().values())
+    for queue in QUEUES:
+        store.lpush(queue_key(here.name, queue), *messages)
+
+    worker = here.start_worker()
+    finish(here, f"honest-{pool}")
+    eventually(lambda: drops(worker.log) == expected(messages), within=30)
+
+    assert not gone(worker)
+    assert [queue for queue in QUEUES if store.exists(queue_key(here.name, queue))] == []
+
+
+def test_broken_messages_that_a_dead_worker_left_are_dropped_not_given_back(
+    install: Callable[..., Installation], store: redis.Redis
+) -> None:
+    here, left = install("left"), unacknowledged()
+    hash_key, index_key = (queue_key(here.name, name) for name in ("unacked", "unacked_index"))
+    for number, raw in enumerate(left.values()):
+        store.hset(hash_key, f"tag-{number}", raw)
+        store.zadd(index_key, {f"tag-{number}": 1})
+
+    worker = here.start_worker()
+    finish(here, "honest-left")
+    eventually(lambda: not store.exists(hash_key, index_key), within=60)
+
+    assert not gone(worker)
+    assert drops(worker.log) == expected(list(left.values()))
+
+
+def test_an_honest_message_that_a_dead_worker_left_goes_back_to_its_queue(
+    install: Callable[..., Installation], store: redis.Redis
+) -> None:
+    here = install("honest")
+    one = here.mute_producer().submit("passport", REQUEST, verification_id="honest-again")
+    raw = json.dumps([envelope([one.id]), "", RUN_QUEUE])
+    store.hset(queue_key(here.name, "unacked"), "a-tag", raw)
+    store.zadd(queue_key(here.name, "unacked_index"), {"a-tag": 1})
+
+    worker = here.start_worker()
+    eventually(lambda: is_done(here, one.id), within=30)
+    eventually(lambda: not store.exists(queue_key(here.name, "unacked")), within=30)
+
+    assert drops(worker.log) == {}
+
+
+def test_forged_ids_hold_no_honest_work_up(
+    install: Callable[..., Installation], store: redis.Redis
+) -> None:
+    here = install("flood")
+    here.start_worker()
+    finish(here, "honest-before")
+    huge = json.dumps(envelope([f"v-{n}" for n in range(200_000)])).encode()
+    unknown = [f"v-never-heard-of-this-one-{n}" for n in range(1_000)]
+    full = [json.dumps(envelope(unknown, tag=f"tag-{n}")).encode() for n in range(100)]
+    key = queue_key(here.name, RUN_QUEUE)
+    store.lpush(key, *[huge] * 5, *full)
+
+    took = finish(here, "honest-after")
+
+    # Some 10 ms for each message before it; the old code needed as many seconds for a huge one.
+    assert took < 15
+    assert store.llen(key) == 0

@@ -1,0 +1,91 @@
+"""What counts as a wake-up, and what is said of the rest."""
+
+import json
+import logging
+from hashlib import sha256
+
+import pytest
+
+from config.wakeups import MOST_BYTES, MOST_IDS, may_go_back, take
+from satyapan.names import INGEST, LOOK, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT
+from satyapan.settings import ProducerSettings
+from tests.support.broken_messages import broken, envelope, unacknowledged
+
+CANARY = "Asha-Rao-1984"
+BROKEN = broken()
+LEFT = unacknowledged()
+
+
+def raw(message: object) -> bytes:
+    return json.dumps(message).encode()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_message_is_dropped_with_one_line(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert take(BROKEN[name], RUN_QUEUE) is None
+
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    told = {key: vars(record)[key] for key in ("queue", "size", "digest")}
+    digest = sha256(BROKEN[name]).hexdigest()[:16]
+    assert told == {"queue": RUN_QUEUE, "size": len(BROKEN[name]), "digest": digest}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_broken_message_does_not_go_back(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert not may_go_back(LEFT[name])
+    assert len(caplog.records) == 1
+
+
+def test_nothing_of_a_broken_message_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    for message in (
+        envelope([CANARY + " "]),
+        envelope(task=CANARY),
+        envelope(body=CANARY),
+        CANARY,
+        envelope() | {"content-type": CANARY},
+        envelope(headers={"eta": CANARY}),
+    ):
+        assert take(raw(message), RUN_QUEUE) is None
+
+    assert CANARY not in "".join(str(vars(record)) for record in caplog.records)
+
+
+@pytest.mark.parametrize("task", [RUN, RUN_HIGH, RUN_SLOT, LOOK, INGEST])
+def test_an_honest_message_keeps_its_parts(task: str) -> None:
+    ids = ["0" * 64] if task == INGEST else ["v-1"]
+    sent = envelope(ids, task=task)
+
+    taken = take(raw(sent), RUN_QUEUE)
+
+    assert taken is not None
+    assert taken["body"] == sent["body"]
+    assert taken["headers"]["task"] == task
+    assert taken["properties"] == sent["properties"]
+    assert may_go_back(raw([taken, "", RUN_QUEUE]))
+
+
+def test_what_a_worker_does_not_need_is_left_out() -> None:
+    sent = envelope(headers={"timelimit": ["x"], "retries": [], "x": CANARY}, x=CANARY)
+
+    assert CANARY not in str(take(raw(sent), RUN_QUEUE))
+    assert "timelimit" not in str(take(raw(sent), RUN_QUEUE))
+
+
+def test_the_greatest_chunk_of_the_longest_ids_passes() -> None:
+    sent = raw(envelope([f"{n:050}" for n in range(MOST_IDS)], headers={"origin": "x" * 1_000}))
+
+    assert len(sent) < MOST_BYTES
+    assert take(sent, RUN_QUEUE) is not None
+
+
+def test_a_chunk_can_not_be_set_to_more_than_a_message_may_carry() -> None:
+    (most,) = [
+        check.max
+        for field in ProducerSettings.__dataclass_fields__.values()
+        if field.name == "chunk"
+        for check in field.metadata["setting"].check
+    ]
+    assert most == MOST_IDS
