@@ -18,6 +18,7 @@ from callbacks.health import Pulse, health
 from callbacks.looks import Looks
 from callbacks.metrics import Metrics
 from callbacks.openapi import openapi
+from callbacks.operations import PUBLIC, Operations
 from callbacks.pages import Pages
 from callbacks.problems import problem
 from callbacks.returns import PEOPLE, Doorstep, returns
@@ -52,22 +53,30 @@ _HEADERS: Final = {
 }
 
 
-def create_app(settings: Settings, shared: Path | None = None, brand: Brand | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    shared: Path | None = None,
+    operations: Operations | None = None,
+    brand: Brand | None = None,
+) -> Flask:
     """Build the app; connections open at first use, so build it after any fork.
 
-    `shared` is the folder in which several processes count together. `brand` is what people see;
-    by default it is read here, as the settings say.
+    `shared` is the folder in which several processes count together; `operations` says who may see
+    what is not for strangers, by the settings alone unless given. `brand` is what people see; by
+    default it is read here, as the settings say.
 
     Raises:
         SettingsError: the brand's logo can't be used.
     """
+    operations = operations or Operations(settings.callbacks.ops_bind == PUBLIC)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_webhook_bytes
     # A redirect to the tidier path would count as a failed webhook.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     pages = Pages(brand or read_brand(settings.callbacks))
-    _Building(settings, pages, shared).register(app)
+    operations.keep_apart(app)
+    _Building(settings, pages, shared, operations).register(app)
     _answer_errors(app, pages)
     _protect(app, pages.policy)
     _trust(app, settings.callbacks.proxies)
@@ -77,8 +86,11 @@ def create_app(settings: Settings, shared: Path | None = None, brand: Brand | No
 class _Building:
     """What the routes share while they are made."""
 
-    def __init__(self, settings: Settings, pages: Pages, shared: Path | None) -> None:
+    def __init__(
+        self, settings: Settings, pages: Pages, shared: Path | None, operations: Operations
+    ) -> None:
         self._settings = settings
+        self._operations = operations
         self._pages = pages
         self._redis: Redis = ledger_client(settings, "callbacks")
         self._keys = Keys(settings.producer.prefix)
@@ -93,7 +105,7 @@ class _Building:
         pulse = Pulse(check, self._redis, broker_client(self._settings), self._keys)
         app.register_blueprint(returns(self._doorstep()))
         app.register_blueprint(webhooks(self._reception()))
-        app.register_blueprint(health(pulse, self._metrics))
+        app.register_blueprint(health(pulse, self._metrics, self._operations))
         app.register_blueprint(openapi())
 
     def _census(self) -> Census:

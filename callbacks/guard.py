@@ -45,20 +45,20 @@ class Guard:
     def wait_s(self, address: str | None) -> float:
         """Give the seconds for which this address has to wait; 0 when it needn't."""
         with self._lock:
-            left = self._refilled(_customer(address), self._clock())
+            left = self._refilled(customer(address), self._clock())
         return 0.0 if left >= 1 or not self._most else (1 - left) * _MINUTE_S / self._most
 
     def refused(self, address: str | None) -> None:
         """Note that a webhook from this address was refused."""
-        customer, now = _customer(address), self._clock()
+        who, now = customer(address), self._clock()
         with self._lock:
-            self._left[customer] = self._refilled(customer, now) - 1, now
-            self._left.move_to_end(customer)
+            self._left[who] = self._refilled(who, now) - 1, now
+            self._left.move_to_end(who)
             while len(self._left) > MOST:
                 self._left.popitem(last=False)
 
-    def _refilled(self, customer: str, now: float) -> float:
-        left, at = self._left.get(customer, (float(self._most), now))
+    def _refilled(self, who: str, now: float) -> float:
+        left, at = self._left.get(who, (float(self._most), now))
         return min(float(self._most), left + (now - at) * self._most / _MINUTE_S)
 
 
@@ -71,7 +71,7 @@ def _parsed(address: str | None) -> IPv4Address | IPv6Address | None:
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
-def _customer(address: str | None) -> str:
+def customer(address: str | None) -> str:
     """Name whoever shares an address; what has none (a unix socket) is one customer."""
     found = _parsed(address)
     if isinstance(found, IPv6Address):

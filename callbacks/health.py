@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from callbacks.metrics import CONTENT_TYPE, Metrics
+from callbacks.operations import Operations
 from callbacks.problems import problem
 from config.findings import Finding
 from satyapan.names import Keys
@@ -49,8 +50,11 @@ class Pulse:
         return float(max(0.0, round(seconds + micros / 1e6 - int(swept) / 1000, 3)))
 
 
-def health(pulse: Pulse, metrics: Metrics) -> Blueprint:
-    """Make `/healthz` (up; asks nobody), `/readyz` (may webhooks come?) and `/metrics`."""
+def health(pulse: Pulse, metrics: Metrics, operations: Operations) -> Blueprint:
+    """Make `/healthz` (up; asks nobody), `/readyz` (may webhooks come?) and `/metrics`.
+
+    Strangers hear whether it is ready, and nothing of the reasons.
+    """
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
@@ -61,7 +65,9 @@ def health(pulse: Pulse, metrics: Metrics) -> Blueprint:
     def ready() -> Response:
         fault = pulse.fault()
         if fault:
-            return problem(503, fault)
+            return problem(503, fault if operations.here() else "")
+        if not operations.here():
+            return jsonify(status="ready")
         return jsonify(
             status="ready",
             ledger="ok",
@@ -71,7 +77,8 @@ def health(pulse: Pulse, metrics: Metrics) -> Blueprint:
 
     @blueprint.errorhandler(RedisError)
     def gone(error: RedisError) -> Response:
-        return problem(503, f"ledger: no answer ({type(error).__name__})")
+        told = f"ledger: no answer ({type(error).__name__})"
+        return problem(503, told if operations.here() else "")
 
     @blueprint.get("/metrics")
     def counted() -> Response:

@@ -104,7 +104,11 @@ _SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
             "type": ["number", "null"],
             "description": "Seconds since a worker last swept; null: none for a long time.",
         },
-    ),
+    )
+    | {
+        "description": "On the public address only the status.",
+        "required": ["status"],
+    },
     "Taken": _object(status={"enum": ["stored", "outdated", "forgotten", "probe"]}),
     "State": _object(
         page={"enum": ["confirming", "slow", "received", "declined", "expired", "later"]},
@@ -118,6 +122,7 @@ _SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
         "properties": {"event_type": _TEXT, "event_time": _TEXT, "data": {"type": "object"}},
     },
 }
+_APART: Final = _problem("Asked on another address than the one for operations.")
 _LANG: Final = {"name": "lang", "in": "query", "required": False, "schema": _TEXT}
 _SIGNED: Final = [
     {"name": name, "in": "header", "required": True, "schema": _TEXT}
@@ -173,10 +178,13 @@ _ENDPOINTS: Final[Mapping[str, dict[str, Any]]] = {
     },
     "health.counted": {
         "summary": "What was counted, for Prometheus.",
-        "responses": {"200": _answer("Counts.", "text/plain", _TEXT)},
+        "responses": {"200": _answer("Counts.", "text/plain", _TEXT), "404": _APART},
     },
     "openapi.document": {
         "summary": "This document.",
-        "responses": {"200": _answer("OpenAPI 3.1.", "application/json", {"type": "object"})},
+        "responses": {
+            "200": _answer("OpenAPI 3.1.", "application/json", {"type": "object"}),
+            "404": _APART,
+        },
     },
 }

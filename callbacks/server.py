@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from flask import Flask
@@ -13,24 +12,54 @@ from callbacks.app import create_app
 from callbacks.counts import counts_folder
 from callbacks.impatient import impatient
 from callbacks.metrics import share
+from callbacks.operations import PUBLIC, Operations
 from config.brand import read_brand
-from config.settings import Settings
+from config.settings import Settings, SettingsError
+from satyapan.environment import PREFIX, SettingFault
 
 THREADS: Final = 8
+CONNECTIONS: Final = 1000
+"""Connections that a process holds open."""
+PER_ADDRESS: Final = 2
+"""Threads that one address may have in a process, unless it is a proxy's."""
+OPEN_PER_ADDRESS: Final = 250
 GRACE_S: Final = 20
 """Seconds that running requests get at the end; longer than every wait for Redis."""
 log: Final = logging.getLogger(__name__)
 _WITH_ADDRESSES: Final = ("Invalid request", "Error handling request")
 
 
-def serve(settings: Settings, bind: str, workers: int) -> None:
-    """Serve until SIGTERM or SIGINT; log the address once it listens."""
+def serve(settings: Settings, bind: str, ops_bind: str, workers: int) -> None:
+    """Serve until SIGTERM or SIGINT; log the addresses once it listens.
+
+    `ops_bind` is the address for operations, "" for none, or "public".
+    """
+    apart = ops_bind not in {"", PUBLIC}
+    if apart and _port(ops_bind) == _port(bind) != "0":
+        text = "needs another port than the public address."
+        raise SettingsError([SettingFault(f"{PREFIX}CALLBACKS_OPS_BIND", text)])
+    options = _options(settings, [bind, ops_bind] if apart else [bind], workers)
     with counts_folder() as counts:
         share(counts)
-        # Each worker builds its own app after the fork: connections must not cross one. The logo is
-        # read before it, so that a bad one refuses the start and no worker misses it later.
-        make = partial(create_app, settings, counts, read_brand(settings.callbacks))
-        _Server(make, _options(settings, bind, workers)).run()
+        # Before the fork, so that a bad logo refuses the start and no worker misses it later.
+        brand = read_brand(settings.callbacks)
+
+        def make() -> Flask:
+            """Build a worker's app after the fork: connections must not cross one."""
+            operations = Operations(ops_bind == PUBLIC, ops_port)
+            return create_app(settings, counts, operations, brand)
+
+        ops_port = 0
+
+        def ready(arbiter: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
+            nonlocal ops_port
+            ops_port = _say_addresses(arbiter)
+
+        _Server(make, {**options, "when_ready": ready}).run()
+
+
+def _port(bind: str) -> str:
+    return bind.rpartition(":")[2]
 
 
 def address(host: str, port: int) -> str:
@@ -38,12 +67,20 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _options(settings: Settings, bind: str, workers: int) -> dict[str, Any]:
+def _options(settings: Settings, bind: list[str], workers: int) -> dict[str, Any]:
+    hooks = settings.callbacks
+    bounds = () if hooks.proxies else (PER_ADDRESS, OPEN_PER_ADDRESS)
     return {
         "bind": bind,
         "workers": workers,
-        "worker_class": impatient(settings.callbacks.request_s),
+        "worker_class": impatient(hooks.request_s, *bounds),
+        "worker_connections": CONNECTIONS,
         "threads": THREADS,
+        # Nobody in front of us sets the app's path or the scheme, not even on this machine.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
+        "header_map": "drop",
         "graceful_timeout": GRACE_S,
         "proc_name": f"{settings.producer.prefix}-callbacks",
         "accesslog": None,  # paths hold return tokens
@@ -51,13 +88,15 @@ def _options(settings: Settings, bind: str, workers: int) -> dict[str, Any]:
         "logger_class": _ServerLog,
         "loglevel": "warning",
         "control_socket_disable": True,
-        "when_ready": _say_address,
     }
 
 
-def _say_address(arbiter: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
-    host, port = arbiter.LISTENERS[0].sock.getsockname()[:2]
-    log.info("callbacks listening on http://%s", address(host, port))
+def _say_addresses(arbiter: Any) -> int:  # noqa: ANN401 - gunicorn ships no types
+    """Say where it listens; return the port for operations, 0 if there is none."""
+    names = [listener.sock.getsockname()[:2] for listener in arbiter.LISTENERS]
+    for what, (host, port) in zip(("callbacks", "operations"), names, strict=False):
+        log.info("%s listening on http://%s", what, address(host, port))
+    return int(names[1][1]) if len(names) > 1 else 0
 
 
 class _ServerLog(Logger):  # type: ignore[misc] # gunicorn ships no types

@@ -134,6 +134,15 @@ class CallbacksSettings:
             check=[Range(min=0, max=65_535)],
         ),
     )
+    ops_bind: str = field(
+        default="",
+        metadata=setting(
+            "OPS_BIND",
+            "host:port on which /metrics, /openapi.json and the reasons of /readyz are served; "
+            "public: on the public address; not set: nowhere.",
+            check=[rules.ops_bind],
+        ),
+    )
 
     def __post_init__(self) -> None:
         """Write the address without a slash at its end, so that paths can be joined to it."""

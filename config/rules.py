@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 POLICIES: Final = ("park", "fail", "reissue")
 _TOKEN_KEY: Final = 32
+_MOST_PORT: Final = 65_535
 _LEASE_SLACK_S: Final = 10
 """What a worker may need beside the vendor call: the claim, the commit, a slow Redis."""
 
@@ -56,6 +57,13 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def ops_bind(text: str) -> None:
+    """Refuse what is neither an address to listen on nor a word that we know."""
+    host, _, port = text.rpartition(":")
+    if text not in {"", "public"} and not (host and port.isdecimal() and int(port) <= _MOST_PORT):
+        raise ValidationError("should be host:port, public, or not set.")
 
 
 def pem(text: str) -> None:

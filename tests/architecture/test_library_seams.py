@@ -7,16 +7,20 @@ from http.client import HTTPResponse
 from ssl import SSLContext, SSLSocket
 
 import pytest
+from gunicorn import util
+from gunicorn.workers.gthread import TConn, ThreadWorker
 from kombu.transport.redis import Channel, QoS
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
+from callbacks.impatient import Connection, ImpatientWorker
 from config import transport
 from tests.support.project import ROOT
 from worker.vendors.cashfree import connection
 
 ADR = ROOT.joinpath("docs/adr/0017-connections-of-our-own.md").read_text(encoding="utf-8")
+WEB_ADR = ROOT.joinpath("docs/adr/0020-a-web-worker-of-our-own.md").read_text(encoding="utf-8")
 TRANSPORT_ADR = ROOT.joinpath("docs/adr/0011-a-mended-transport.md").read_text(encoding="utf-8")
 OURS = (connection._Response, connection._Connection, connection._Pool, connection.Adapter)
 LIBRARIES = (HTTPResponse, HTTPConnection, HTTPConnectionPool, HTTPAdapter)
@@ -81,3 +85,36 @@ def test_what_takes_messages_in_is_what_we_repeat_or_go_before(
 ) -> None:
     assert source(theirs) == known  # changed: read it again, then config/transport.py
     assert f"`{ours.__name__}`" in TRANSPORT_ADR
+
+
+@pytest.mark.parametrize(
+    ("theirs", "known"),
+    [
+        (ThreadWorker, "2cde92a57d7bae10"),
+        (TConn, "e3a2878ba952710a"),
+        (util.close_graceful, "0e5925bfc017bc4e"),
+    ],
+    ids=["ThreadWorker", "TConn", "close_graceful"],
+)
+def test_the_web_worker_that_we_change_is_the_one_we_read(
+    theirs: Callable[..., object], known: str
+) -> None:
+    assert source(theirs) == known  # changed: read it again, then callbacks/impatient.py
+
+
+def test_what_we_override_of_the_web_worker_is_there_and_written_down() -> None:
+    overridden = {
+        name
+        for ours, library in ((ImpatientWorker, ThreadWorker), (Connection, TConn))
+        for name, value in vars(ours).items()
+        if inspect.isfunction(value) and name != "__init__" and name in vars(library)
+    }
+    assert overridden == {
+        "accept",
+        "close",
+        "enqueue_req",
+        "finish_request",
+        "handle",
+        "murder_pending",
+    }
+    assert [name for name in overridden if f"`{name}`" not in WEB_ADR] == []

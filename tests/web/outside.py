@@ -48,6 +48,7 @@ def environment(redis_url: str, **more: str) -> dict[str, str]:
         "CALLBACKS_TOKEN_KEYS": TOKEN_KEY,
         "RETURN_HOSTS": "shop.example",
         "CALLBACKS_MAX_WEBHOOK_BYTES": "65536",
+        "CALLBACKS_OPS_BIND": "public",
         **more,
     }
     return {f"SATYAPAN_{name}": value for name, value in variables.items()}

@@ -1,0 +1,85 @@
+"""Which paths are open at which address; what a sender writes into headers opens none."""
+
+import re
+
+import pytest
+
+from demo.supervisor import ChildFailed, Supervisor
+from tests.support.listening import Callbacks, listening, send_raw
+
+OPERATIONS = ("/metrics", "/openapi.json")
+
+
+def status(url: str, target: str, *headers: str) -> int:
+    """Ask for a path with headers as they are written; return the status."""
+    lines = [f"GET {target} HTTP/1.1", "Connection: close", *headers]
+    if not any(line.startswith("Host:") for line in headers):
+        lines.append("Host: x")
+    raw = send_raw(url, "\r\n".join([*lines, "", ""]).encode())
+    return int(raw.split()[1])
+
+
+def ops_url(callbacks: Callbacks) -> str:
+    found = re.search(r"operations listening on (\S+)", callbacks.child.log.read_text())
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("SCRIPT_NAME: /return",),
+        ("Script-Name: /return",),
+        ("SCRIPT_NAME: /return", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: https"),
+        ("PATH_INFO: /metrics",),
+        ("X-Forwarded-Prefix: /return",),
+        ("X_Script_Name: /return",),
+    ],
+    ids=lambda headers: headers[0],
+)
+def test_no_header_of_a_sender_makes_another_path_of_one(
+    processes: Supervisor, redis_url: str, headers: tuple[str, ...]
+) -> None:
+    with listening(
+        processes, redis_url, "--workers", "1", CALLBACKS_OPS_BIND="public"
+    ) as callbacks:
+        assert status(callbacks.url, "/return/metrics", *headers) == 404
+        assert status(callbacks.url, "/return/healthz", *headers) == 404
+        assert status(callbacks.url, "/healthz", *headers) == 200
+
+
+def test_the_public_address_shows_strangers_no_operations(
+    processes: Supervisor, redis_url: str
+) -> None:
+    options = ("--workers", "1", "--ops-bind", "127.0.0.1:0")
+    with listening(processes, redis_url, *options) as callbacks:
+        inside = ops_url(callbacks)
+        host = f"Host: {inside.removeprefix('http://')}"
+        unknown = callbacks.get("/nowhere")
+        for path in OPERATIONS:
+            answer = callbacks.get(path)
+            assert (answer.status_code, answer.content) == (404, unknown.content)
+            assert status(callbacks.url, path, host, "X-Forwarded-Port: 1") == 404
+            assert status(callbacks.url, f"{inside}{path}", host) == 404
+            assert status(callbacks.url, f"{path}/") == 404
+            assert status(inside, path) == 200
+        assert callbacks.get("/readyz").json() == {"status": "ready"}
+        assert callbacks.get("/healthz").json() == {"status": "ok"}
+        assert status(inside, "/readyz") == status(inside, "/healthz") == 200
+
+
+def test_operations_are_served_nowhere_unless_asked_for(
+    processes: Supervisor, redis_url: str
+) -> None:
+    with listening(processes, redis_url, "--workers", "1", CALLBACKS_OPS_BIND="") as callbacks:
+        assert [callbacks.get(path).status_code for path in OPERATIONS] == [404, 404]
+        assert "operations listening" not in callbacks.child.log.read_text()
+
+
+def test_operations_need_a_port_of_their_own(processes: Supervisor, redis_url: str) -> None:
+    options = ("--bind", "127.0.0.1:8123", "--ops-bind", "127.0.0.2:8123")
+    with (
+        pytest.raises(ChildFailed, match="another port"),
+        listening(processes, redis_url, *options),
+    ):
+        pass

@@ -1,0 +1,128 @@
+"""Hundreds of idle and slow connections from one address hold nobody else up."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from demo.supervisor import Supervisor
+from tests.support.eventually import eventually
+from tests.support.listening import Callbacks, listening, post
+from tests.web.outside import EVENT, signed, written
+
+ELSEWHERE = "127.0.0.2"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+HALF = b"POST /webhooks/cashfree HTTP/1.1\r\nHost: x\r\nX: "
+
+
+def another_address() -> str:
+    """Return a second loopback address; skip where the machine has one only."""
+    with socket.socket() as trial:
+        try:
+            trial.bind((ELSEWHERE, 0))
+        except OSError:
+            pytest.skip("this machine has one loopback address only")
+    return ELSEWHERE
+
+
+def connect(url: str, source: str = "127.0.0.1") -> socket.socket:
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), 10, (source, 0))
+
+
+def webhook(callbacks: Callbacks, number: int) -> float:
+    """Send one webhook from elsewhere; return the seconds until it was answered 200."""
+    body = written({**EVENT, "data": {"verification_id": f"honest-{number}"}})
+    lines = [f"{name}: {value}" for name, value in signed(body).items()]
+    begun = time.monotonic()
+    with connect(callbacks.url, ELSEWHERE) as connection:
+        connection.sendall(post(lines, b"%d" % len(body), body))
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    return time.monotonic() - begun
+
+
+def keep_dripping(crowd: list[socket.socket], ended: threading.Event) -> None:
+    while not ended.wait(1):
+        for connection in crowd:
+            with suppress(OSError):
+                connection.send(b"x")
+
+
+def asked_once(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.sendall(HEALTH)
+        connection.recv(4096)
+
+
+KINDS: dict[str, Callable[[socket.socket], object]] = {
+    "idle": id,  # does nothing
+    "half a header": lambda connection: connection.sendall(HALF),
+    "a byte a second": lambda connection: connection.sendall(HALF),
+    "half a body": lambda connection: connection.sendall(post([], b"500", b"{")),
+    "idle after a request": asked_once,
+    "open after the last answer": lambda connection: connection.sendall(LAST),
+}
+
+
+@contextmanager
+def crowd(callbacks: Callbacks, kind: str, count: int) -> Iterator[None]:
+    """Keep connections of one kind open; those that the server closes are not replaced."""
+    with ExitStack() as all_open:
+        connections: list[socket.socket] = []
+        for _ in range(count):
+            with suppress(OSError):
+                connections.append(all_open.enter_context(connect(callbacks.url)))
+                KINDS[kind](connections[-1])
+        ended = threading.Event()
+        if kind == "a byte a second":
+            dripper = threading.Thread(target=keep_dripping, args=(connections, ended))
+            dripper.start()
+            all_open.callback(dripper.join, 10)
+        all_open.callback(ended.set)
+        yield
+
+
+@pytest.mark.parametrize("count", [200, 1000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crowd_from_one_address_holds_no_other_up(
+    processes: Supervisor, redis_url: str, kind: str, count: int
+) -> None:
+    another_address()
+    with (
+        listening(processes, redis_url, "--workers", "1") as callbacks,
+        crowd(callbacks, kind, count),
+    ):
+        took = [webhook(callbacks, number) for number in range(5)]
+
+    assert max(took) < 2
+    assert "Traceback" not in callbacks.child.log.read_text(encoding="utf-8")
+
+
+def test_the_crowds_own_address_is_served_when_its_slow_ones_are_cut_off(
+    processes: Supervisor, redis_url: str
+) -> None:
+    with (
+        listening(processes, redis_url, "--workers", "1", CALLBACKS_REQUEST_S="2") as callbacks,
+        crowd(callbacks, "half a header", 50),
+    ):
+        assert callbacks.get("/healthz").status_code == 200
+
+
+def test_a_proxys_connections_are_not_bounded_by_address(
+    processes: Supervisor, redis_url: str
+) -> None:
+    with (
+        listening(processes, redis_url, "--workers", "1", CALLBACKS_PROXIES="1") as callbacks,
+        crowd(callbacks, "idle", 300),
+    ):
+        eventually(lambda: callbacks.get("/healthz").status_code == 200)
+        with crowd(callbacks, "half a header", 6):
+            begun = time.monotonic()
+            assert callbacks.get("/healthz").status_code == 200
+
+    assert time.monotonic() - begun < 5
