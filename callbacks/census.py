@@ -16,7 +16,7 @@ from config.inbox import LetterState
 from satyapan.names import Keys
 from satyapan.records import State
 
-_SHUT_HELP: Final = "1 while a breaker is open: the account's, or with a route the vendor's."
+_SHUT_HELP: Final = "1 while a breaker is open: the account's, or with a route that route's."
 
 
 class Census(Collector):

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from redis import Redis
+
+PUBLIC_URL_REFUSED: Final = "public_url_refused"
+"""The code of a route whose calls the vendor refuses because of our own return address."""
 
 
 @dataclass(frozen=True, slots=True)

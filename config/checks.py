@@ -15,10 +15,10 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from config.brand import read_brand
-from config.breakers import read_breaker
-from config.findings import Finding, found, redacted
+from config.breakers import PUBLIC_URL_REFUSED, read_breaker
+from config.findings import Finding, Level, found, redacted
 from config.reference import names
-from config.rules import is_loopback, route_names
+from config.rules import is_loopback, is_public, route_names
 from config.servers import SERVER, Info, check_broker, forbidden, judge, unreachable
 from config.settings import Settings, SettingsError
 from satyapan.canonical import digest
@@ -84,9 +84,10 @@ def _public(settings: Settings) -> Iterator[Finding]:
     if not url:
         hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL if you verify by DigiLocker or KYC links."
         yield found(12, "warning", "Browsers and webhooks have no address to come to.", hint)
-    elif settings.production and is_loopback(url):
-        hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL to an https:// address."
-        yield found(12, "error", "The public address is this machine itself.", hint)
+    elif not is_public(url) and (settings.production or not is_loopback(settings.vendor.base_url)):
+        level: Level = "error" if settings.production else "warning"
+        hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL to an https:// address with a public host name."
+        yield found(12, level, "The vendor will refuse the public address.", hint)
     hooks = settings.callbacks
     yield from _brand(settings)
     # The web app speaks no TLS: where browsers use https, a proxy is in front.
@@ -178,7 +179,12 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
         text = f"The vendor refuses account {account} ({stop.code}, since {stop.since})."
         yield found(20, "warning", text, hint)
     for name in sorted(route_names(settings)):
-        if shut := read_breaker(client, keys.breaker(account, name)):
+        shut = read_breaker(client, keys.breaker(account, name))
+        if shut and shut.code == PUBLIC_URL_REFUSED:
+            hint = f"Correct {PREFIX}CALLBACKS_PUBLIC_URL and restart the workers; nothing is lost."
+            text = f"The vendor refuses our public address at {name} (since {shut.since})."
+            yield found(25, "warning", text, hint)
+        elif shut:
             hint = "Nothing is lost: it is tried again by itself. Ask the vendor if it lasts."
             text = f"The vendor fails at {name} ({shut.code}, since {shut.since})."
             yield found(21, "warning", text, hint)

@@ -59,6 +59,16 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def is_public(url: str) -> bool:
+    """Return True if a vendor elsewhere takes this as an address for browsers."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        return parts.scheme == "https" and ip_address(host).is_global
+    except ValueError:
+        return parts.scheme == "https" and "." in host and not is_loopback(url)
+
+
 def ops_bind(text: str) -> None:
     """Refuse what is neither an address to listen on nor a word that we know."""
     host, _, port = text.rpartition(":")

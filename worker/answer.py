@@ -25,6 +25,9 @@ class Outcome(StrEnum):
     """Too many calls; nothing was executed."""
     STOPPED = "stopped"
     """The account can't call: credentials, address, balance. Nothing was executed."""
+    MISCONFIGURED = "misconfigured"
+    """The vendor refuses what this installation adds to each request of a route; nothing was
+    executed, and no producer can mend it."""
     NOT_SENT = "not_sent"
     """No byte of the request left: name, connection or TLS failed."""
     UNKNOWN = "unknown"

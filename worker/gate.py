@@ -232,6 +232,13 @@ class Gate:
         _, opened = self._shut(keys=keys, args=arguments)
         return bool(opened)
 
+    def refuse(self, account: str, route: str, code: str, *, probe: bool = False) -> bool:
+        """Hold a route whose every call would be refused; True if its breaker opened just now."""
+        first = self._figures.probe
+        arguments = [code, first, first * 10, int(probe), self._time()]
+        _, opened = self._shut(keys=[self._keys.breaker(account, route)], args=arguments)
+        return bool(opened)
+
     def resume(self, account: str, route: str = "") -> None:
         """Close a breaker after a probe that got through: the account's, or with a route its."""
         names = self._keys

@@ -22,17 +22,24 @@ def heed(gate: Gate, row: Row, route: str, limit: int, passed: Go, answer: Answe
         gate.learn(row.account, route, min(answer.limit, limit))
     if answer.outcome is Outcome.THROTTLED:
         _throttled(gate, row, route, answer)
-    if answer.outcome in _FAILED:
-        _failed(gate, row, route, passed, answer)
-    elif passed.probe:
-        gate.resume(row.account, route)
-    elif passed.failing:
-        gate.answered(row.account, route)
+    _judge_route(gate, row, route, passed, answer)
     if answer.outcome is Outcome.STOPPED:
         _say("account stopped", row, route, answer.code)
         gate.stop(row.account, answer.code, probe=passed.probe)
     elif answer.http and passed.probe:
         gate.resume(row.account)
+
+
+def _judge_route(gate: Gate, row: Row, route: str, passed: Go, answer: Answer) -> None:
+    """Tell the route's breaker."""
+    if answer.outcome in _FAILED:
+        _failed(gate, row, route, passed, answer)
+    elif answer.outcome is Outcome.MISCONFIGURED:
+        _misconfigured(gate, row, route, passed, answer)
+    elif passed.probe:
+        gate.resume(row.account, route)
+    elif passed.failing:
+        gate.answered(row.account, route)
 
 
 def _throttled(gate: Gate, row: Row, route: str, answer: Answer) -> None:
@@ -45,6 +52,11 @@ def _throttled(gate: Gate, row: Row, route: str, answer: Answer) -> None:
 def _failed(gate: Gate, row: Row, route: str, passed: Go, answer: Answer) -> None:
     if gate.fail(row, route, answer.code, probe=passed.probe):
         _say("vendor breaker opened", row, route, answer.code)
+
+
+def _misconfigured(gate: Gate, row: Row, route: str, passed: Go, answer: Answer) -> None:
+    if gate.refuse(row.account, route, answer.code, probe=passed.probe) or passed.probe:
+        _say("route held until the settings are mended", row, route, answer.code)
 
 
 def _say(what: str, row: Row, route: str, code: str) -> None:

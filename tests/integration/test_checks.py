@@ -37,6 +37,7 @@ PRODUCTION = {
     "CALLBACKS_PROXIES": "1",
     "CALLBACKS_BRAND_NAME": "A Bank",
 }
+ON_THIS_MACHINE = {"CASHFREE_BASE_URL": "http://127.0.0.1:9000/verification"}
 
 
 def variables(redis_url: str, **more: str) -> dict[str, str]:
@@ -46,8 +47,9 @@ def variables(redis_url: str, **more: str) -> dict[str, str]:
         "ID_KEY": base64.b64encode(b"i" * 32).decode(),
         "CASHFREE_CLIENT_ID": "client",
         "CASHFREE_CLIENT_SECRET": CANARY,
-        "CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000",
+        "CALLBACKS_PUBLIC_URL": "https://kyc.example",
         "CALLBACKS_TOKEN_KEYS": "t" * 32,
+        "CALLBACKS_PROXIES": "1",
     }
     return {f"SATYAPAN_{name}": text for name, text in {**env, **more}.items()}
 
@@ -229,11 +231,13 @@ def test_the_id_key_is_known_again_under_each_producers_name(redis_url: str) -> 
         ({"CASHFREE_CLIENT_ID": ""}, ["E013"]),
         ({"CASHFREE_CLIENT_SECRET": ""}, ["E013"]),
         ({"CALLBACKS_PUBLIC_URL": "", "CALLBACKS_TOKEN_KEYS": ""}, ["W012"]),
-        ({"CALLBACKS_PUBLIC_URL": "https://kyc.example"}, ["W022"]),
-        (
-            {"CALLBACKS_PUBLIC_URL": "https://kyc.example", "CALLBACKS_REFUSALS_PER_MINUTE": "0"},
-            [],
-        ),
+        ({"CALLBACKS_PROXIES": "0"}, ["W022"]),
+        ({"CALLBACKS_PROXIES": "0", "CALLBACKS_REFUSALS_PER_MINUTE": "0"}, []),
+        ({"CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000"}, ["W012"]),
+        ({"CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000", **ON_THIS_MACHINE}, []),
+        ({"CALLBACKS_PUBLIC_URL": "https://10.0.0.7"}, ["W012"]),
+        ({"CALLBACKS_PUBLIC_URL": "https://callbacks"}, ["W012"]),
+        ({"CALLBACKS_PUBLIC_URL": "https://8.8.8.8"}, []),
         ({"CASHFREE_BASE_URL": "https://api.cashfree.com/verification"}, ["W014"]),
         ({"QUOTA_PER_MINUTE": "passport=101,digilocker=100"}, ["W015"]),
         (
@@ -252,6 +256,7 @@ def test_the_id_key_is_known_again_under_each_producers_name(redis_url: str) -> 
         ),
         ({"CALLBACKS_BRAND_NAME": "A Bank", "CALLBACKS_BRAND_LOGO": "/nowhere"}, ["W024"]),
         ({**PRODUCTION, "CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000"}, ["W018", "E012"]),
+        ({**PRODUCTION, "CALLBACKS_PUBLIC_URL": "https://192.168.1.4"}, ["W018", "E012"]),
     ],
 )
 def test_settings_that_are_doubtful_here(

@@ -50,7 +50,7 @@ _ID: Final = {
     ),
 }
 _DOCUMENTS: Final = refused("invalid_request", "document_requested")
-_REDIRECT: Final = refused("redirect_url_value_invalid", "redirect_url")
+_REDIRECT: Final = Means(WAITS, "public_url_refused")  # ours: no producer sends it
 
 TABLE: Final = {
     "passport": {

@@ -1,5 +1,5 @@
--- Open a breaker: at once (the account's), or when too many calls fail (the vendor's): too large a
--- share of many calls, or all of a few in a row.
+-- Open a breaker: at once (the account's, and a route's whose calls our settings spoil), or when too
+-- many calls fail (the vendor's): too large a share of many calls, or all of a few in a row.
 --
 -- KEYS[1] breaker  hash: until (ms, next probe), step (ms, wait before it), most (ms), code, since
 -- KEYS[2] failures sorted set: verifications whose last call failed, by when (ms)   } only for a

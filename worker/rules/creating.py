@@ -8,7 +8,7 @@ from worker.answer import Answer, Outcome
 from worker.rules.model import Decision, Emit, Turn
 from worker.rules.moves import again, doubt, lose, park, read_status, settle, shown
 
-_UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED})
+_UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED, Outcome.MISCONFIGURED})
 
 
 def created(row: Row, answer: Answer, turn: Turn) -> Decision:

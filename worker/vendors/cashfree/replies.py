@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError
 
+from config.breakers import PUBLIC_URL_REFUSED
 from config.scrub import KEPT, scrub
 from satyapan.kinds.model import Mode, Operation, Role, Signature, schema
 from worker.answer import Answer, Outcome
@@ -93,11 +94,14 @@ def _classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
     code = _code(raw.status, body)
     outcome, code = _judge(operation, role, raw.status, code, body)
     throttled = outcome is Outcome.THROTTLED
+    field = _refused(operation, role, outcome, code)
+    if role is Role.CREATE and field and field == operation.redirect_field:
+        outcome, code, field = Outcome.MISCONFIGURED, PUBLIC_URL_REFUSED, ""
     return Answer(
         outcome=outcome,
         http=raw.status,
         code=code,
-        refused_field=_refused(operation, role, outcome, code),
+        refused_field=field,
         reference=_reference(body),
         not_before_s=_wait(raw.headers, now) if throttled else 0.0,
         account_wide=throttled and code == _PER_IP,
