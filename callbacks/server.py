@@ -18,8 +18,8 @@ from config.settings import Settings, SettingsError
 from satyapan.environment import PREFIX, SettingFault
 
 THREADS: Final = 8
-CONNECTIONS: Final = 1000
-"""Connections that a process holds open."""
+CONNECTIONS: Final = 800
+"""Connections that a process holds open; with Redis' and files, below the usual limit of 1,024."""
 PER_ADDRESS: Final = 2
 """Threads that one address may have in a process, unless it is a proxy's."""
 OPEN_PER_ADDRESS: Final = 250
