@@ -121,7 +121,7 @@ class WorkLedger:
 
         An alias (a shared resource's link) is kept for ever, and so is the row it points to:
         without it the next request would buy the resource again. A new generation's vendor-side id
-        always gets one, because webhooks will come under it.
+        always gets one, because webhooks will come under it; it ends after 30 days.
 
         Raises:
             StaleFence: the claim was lost; the caller stops, somebody else is at it.
@@ -188,7 +188,10 @@ class WorkLedger:
         pairs = [
             part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED
         ]
-        return [*head, 1 if alias else 0, *journey, len(events), *events, *pairs]
+        alias_life = (
+            GENERATION_ALIAS_MS if alias == generation_id(after.id, after.generation) else -1
+        )
+        return [*head, alias_life if alias else 0, *journey, len(events), *events, *pairs]
 
     def _life(self, row: Row) -> int:
         """Keep a finished row for the retention time, and a parked one until a person was there."""
@@ -230,6 +233,13 @@ class WorkLedger:
         return raw.decode()
 
 
+def _alias_life(row: Row, alias: str) -> int:
+    """Return how long (ms) a pointer to this row lives: -1 for ever, 0 if there is none."""
+    if not alias:
+        return 0
+    return GENERATION_ALIAS_MS if alias == generation_id(row.id, row.generation) else -1
+
+
 def _serving(row: Row, asking: bytes, asks: bytes, evidence: bytes) -> Row:
     """Return a row that is about to be read with what was asked and claimed since its claim."""
     row = replace(row, ask="", asking=asking.decode(), asks=int(asks))
@@ -241,6 +251,8 @@ def _open_until(row: Row) -> int:
     return row.deadline if row.state is State.PENDING and not row.todo else 0
 
 
+GENERATION_ALIAS_MS: Final = 30 * 86_400_000
+"""Longer than any journey with its webhooks and their repeats takes."""
 _UNREADABLE_MS: Final = 30_000
 _SCRIPTED = frozenset({"fence", "lease", "crashes", "due", "updated", "created"})
 """Fields that only the scripts write, from Redis' clock."""

@@ -10,6 +10,7 @@ from satyapan.canonical import request_digest
 from tests.conftest import Sandbox
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
+from worker.ledger import GENERATION_ALIAS_MS
 
 LOSSES: list[dict[str, Any]] = [
     {"cut": "before_status"},
@@ -90,6 +91,9 @@ def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(bench: Workb
     assert (ended.state, ended.generation) == (State.DONE, 2)
     assert bench.row(row_id).generations[0].startswith("2 lost_link ")
     assert bench.changes() == ["reissued", "link_ready", "done"]
+    ledger = bench.parts.ledger
+    ends = ledger.ledger.redis.pttl(ledger.keys.alias(f"{row_id}.g2"))
+    assert 0 < ends <= GENERATION_ALIAS_MS
 
 
 def test_a_digilocker_create_that_never_arrived_is_sent_again_with_the_same_id(

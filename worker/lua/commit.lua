@@ -10,7 +10,8 @@
 -- ARGV[3] lease, ms: keep the claim for so long; 0 gives it back
 -- ARGV[4] due, ms; 0 when the row is settled or parked
 -- ARGV[5] life, ms: the row is kept so long from now; 0 for ever
--- ARGV[6] events live, ms     ARGV[7] channel      ARGV[8] write the alias (1 or 0)
+-- ARGV[6] events live, ms     ARGV[7] channel
+-- ARGV[8] life of the alias, ms: -1 for ever, 0 writes none
 -- ARGV[9] this journey is open until then, ms; 0 when it isn't; "" for what is no journey
 -- ARGV[10] 1 when the vendor is asked next how the journey stands (a status read), else 0
 -- ARGV[11] number of events   ARGV[12..] events, then field, value pairs ("" removes a field)
@@ -87,7 +88,9 @@ if KEYS[3] ~= KEYS[4] then
   redis.call('ZREM', KEYS[3], id)
 end
 redis.call('ZADD', KEYS[4], now, id)
-if ARGV[8] == '1' then
+if tonumber(ARGV[8]) > 0 then
+  redis.call('SET', KEYS[6], id, 'PX', ARGV[8])
+elseif ARGV[8] == '-1' then
   redis.call('SET', KEYS[6], id)
 end
 for i = 12, 11 + events do
