@@ -90,13 +90,15 @@ def _writable(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    return _NUMBER.sub(_mask, _writable(text))
-
-
-def _mask(match: re.Match[str]) -> str:
-    found = match.group()
-    masks = aadhaar.is_valid(found) and not _in_a_picture(match)
-    return aadhaar.mask(found) if masks else found
+    text = _writable(text)
+    parts, shown, start = [], 0, 0
+    while match := _NUMBER.search(text, start):
+        # After other digits look on from the next one: a number may begin among them.
+        start = match.start() + 1
+        if aadhaar.is_valid(match.group()) and not _in_a_picture(match):
+            parts += [text[shown : match.start()], aadhaar.mask(match.group())]
+            shown = start = match.end()
+    return "".join([*parts, text[shown:]])
 
 
 def _in_a_picture(match: re.Match[str]) -> bool:

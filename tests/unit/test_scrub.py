@@ -27,6 +27,11 @@ def test_a_number_is_masked_down_to_its_last_digits(text: str) -> None:
     assert "2341" not in shown
 
 
+@pytest.mark.parametrize("before", ["2001 ", "2001-", "5600 2001 ", "2341 "])
+def test_digits_before_a_number_do_not_hide_it(before: str) -> None:
+    assert scrub(f"{before}2341 2341 2346.") == f"{before}XXXX XXXX 2346."
+
+
 @pytest.mark.parametrize(
     "text",
     [
