@@ -110,9 +110,7 @@ def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Shred the private data of finished verifications, for good."""
     with _desk(by, dry=dry_run) as desk:
-        if not dry_run:
-            click.echo(_FILES, err=True)
-        _each(desk.forget, ids, as_json=as_json)
+        _each(desk.forget, ids, as_json=as_json, after="" if dry_run else _FILES)
 
 
 @click.command()
@@ -199,8 +197,13 @@ def _legible(text: str) -> str:
     return text
 
 
-def _each(act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool) -> None:
-    """Act on each id; a refusal is told and the rest goes on. Exits 1 if anything was refused."""
+def _each(
+    act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool, after: str = ""
+) -> None:
+    """Act on each id; a refusal is told and the rest goes on. Exits 1 if anything was refused.
+
+    `after` is printed at the end, unless everything was refused.
+    """
     refused = 0
     for one in ids:
         try:
@@ -210,4 +213,6 @@ def _each(act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool) -> 
             done = {"id": shown(one), "refused": str(error)}
         text = json.dumps(done) if as_json else "  ".join(str(part) for part in done.values())
         click.echo(text, err="refused" in done and not as_json)
+    if after and refused < len(ids):
+        click.echo(after, err=True)
     sys.exit(_REFUSED if refused else 0)
