@@ -7,7 +7,7 @@ bounded size, so nothing behind it has to expect anything else.
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.records import State
@@ -88,9 +88,10 @@ def items_of(items: object) -> Iterable[object]:
     Raises:
         InvalidRequest: it can't be walked through.
     """
-    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
+    kind = type(items)
+    if not issubclass(kind, Iterable) or issubclass(kind, str | bytes | Mapping):
         raise refused("items", "items should be a list of mappings.")
-    return items
+    return cast("Iterable[object]", items)
 
 
 def item_of(item: object, known: frozenset[str]) -> dict[str, Any]:
@@ -100,20 +101,21 @@ def item_of(item: object, known: frozenset[str]) -> dict[str, Any]:
         InvalidRequest: it is no mapping, has unknown fields, or its own methods fail.
     """
     choose = f"choose of {', '.join(sorted(known))}."
-    if not isinstance(item, Mapping):
-        raise refused("item", f"item should be a mapping; {choose}")
     try:
-        names = list(islice(item, _MOST_FIELDS + 1))
+        mapping = item if isinstance(item, Mapping) else None
+        names = [] if mapping is None else list(islice(mapping, _MOST_FIELDS + 1))
         strange = [name for name in names if text_of(name) not in known]
-        found = {} if strange else {str.__str__(name): item[name] for name in names}
+        pairs = [] if strange or mapping is None else [(name, mapping[name]) for name in names]
     except Exception as error:  # a mapping of the producer's own may fail in any way
         raise refused("item", f"item can't be read ({type(error).__name__}).") from None
+    if mapping is None:
+        raise refused("item", f"item should be a mapping; {choose}")
     if len(names) > _MOST_FIELDS:
         raise refused("item", f"item has more than {_MOST_FIELDS} fields; {choose}")
     if strange:
         fields = [text_of(name) or "item" for name in strange]
         raise InvalidRequest([Fault(field, "field_unknown", choose) for field in fields])
-    return found
+    return {str.__str__(name): value for name, value in pairs}
 
 
 def name_of(field: str, value: object) -> str:
@@ -134,9 +136,10 @@ def seconds_of(field: str, value: object) -> float:
     Raises:
         InvalidRequest: it is no number.
     """
-    if not isinstance(value, int | float) or (isinstance(value, float) and math.isnan(value)):
+    seconds = _number_of(value)
+    if seconds is None or (isinstance(seconds, float) and math.isnan(seconds)):
         raise refused(field, f"{field} should be a number of seconds.")
-    return float(max(-_LONGEST_S, min(value, _LONGEST_S)))
+    return float(max(-_LONGEST_S, min(seconds, _LONGEST_S)))
 
 
 def state_of(value: object) -> State:
@@ -157,14 +160,26 @@ def limit_of(value: object) -> int:
     Raises:
         InvalidRequest: it is no whole number within bounds.
     """
-    if not isinstance(value, int) or not 0 < value <= _MOST_ROWS:
+    limit = _number_of(value)
+    if not isinstance(limit, int) or not 0 < limit <= _MOST_ROWS:
         raise refused("limit", f"limit should be a whole number from 1 to {_MOST_ROWS}.")
-    return int(value)
+    return limit
 
 
 def text_of(value: object) -> str | None:
-    """Return a text as Python's own type, and None for anything else."""
-    return str.__str__(value) if isinstance(value, str) else None
+    """Return a text as Python's own type, and None for anything else.
+
+    The type decides: `isinstance` also believes what an object says of itself, as a lazy proxy or
+    a mock does.
+    """
+    return str.__str__(cast("str", value)) if issubclass(type(value), str) else None
+
+
+def _number_of(value: object) -> int | float | None:
+    """Return a number as Python's own type, and None for anything else."""
+    if issubclass(type(value), int):
+        return int.__int__(cast("int", value))
+    return float.__float__(cast("float", value)) if issubclass(type(value), float) else None
 
 
 def refused(field: str, message: str) -> InvalidRequest:

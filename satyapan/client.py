@@ -171,9 +171,10 @@ class Verifications:
         priority: Priority,
     ) -> Row:
         """Make the row of a request, or raise InvalidRequest with all its faults."""
-        asked = self._kinds.ask(kind)
+        asked = self._kinds.ask(text_of(kind))
         row_id, faults = self._identify(asked.name, verification_id, key)
-        if text_of(priority) not in _PRIORITIES:
+        lane = text_of(priority)
+        if lane not in _PRIORITIES:
             faults.append(Fault("priority", "priority_value_invalid", "choose normal or high."))
         given = plain(request)
         checked = asked.check(given, faults + self._onward_faults(asked, given))
@@ -181,7 +182,7 @@ class Verifications:
             id=row_id,
             kind=asked.name,
             reply_to=self._settings.reply_to,
-            priority="high" if priority == "high" else "",
+            priority="high" if lane == "high" else "",
             digest=request_digest(self._own_key, asked.name, checked),
             request=checked,
         )
@@ -206,7 +207,8 @@ class Verifications:
             text = text_of(key)
             faults = key_faults(text)
             return derive_id(self._own_key, kind, text) if text and not faults else "", faults
-        return possible_id(verification_id), id_faults(verification_id)
+        given = text_of(verification_id)
+        return possible_id(given), id_faults(given)
 
     def _onward_faults(self, kind: Kind, request: object) -> list[Fault]:
         """Refuse an address that nobody would be sent on to; whether it is one, the kind says."""
@@ -226,7 +228,7 @@ class Verifications:
             Unavailable: Redis can't be reached.
             Unreadable: it is sealed under a key that is not in your ring.
         """
-        known = possible_id(verification_id)
+        known = possible_id(text_of(verification_id))
         row = self._ledger.read(known) if known else None
         return view(row) if row else None
 
@@ -246,7 +248,7 @@ class Verifications:
         end = time.monotonic() + seconds_of("timeout", timeout)
         if not callable(until):
             raise refused("until", "until should be a function of a verification.")
-        known = possible_id(verification_id)
+        known = possible_id(text_of(verification_id))
         if not known:
             raise NotFound(known)
         return self._wait(known, self._settings.reply_to, end, until)

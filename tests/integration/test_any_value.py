@@ -25,41 +25,21 @@ from satyapan.events import write_event
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.testing import FakeVerifications
+from tests.support.hostile import (
+    SENT,
+    Hostile,
+    HostileMapping,
+    HostileNumber,
+    HostileText,
+    Proxy,
+)
 from tests.support.workbench import environment
 
-SENT = "CANARY #"
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 PAPERS = {"document_requested": ["AADHAAR"]}
 TEMPLATE = {"template_name": "Aadhaar_verification"}
 MOST = 20_000
 """No text of an error is longer."""
-
-
-class Hostile:
-    """Fails whatever is done to it."""
-
-    def _fail(self, *_: object) -> Any:
-        raise RuntimeError(SENT)
-
-    __str__ = __len__ = __bool__ = __eq__ = __getitem__ = _fail
-    __hash__ = __format__ = __float__ = __int__ = __index__ = __lt__ = _fail
-
-
-class HostileMapping(Mapping[str, Any]):
-    """A mapping that can't be read."""
-
-    def __init__(self, *names: str) -> None:
-        self._names = names
-
-    def __getitem__(self, _: object) -> Any:
-        raise RuntimeError(SENT)
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self._names
-        raise RuntimeError(SENT)
-
-    def __len__(self) -> int:
-        raise RuntimeError(SENT)
 
 
 class Endless(HostileMapping):
@@ -87,6 +67,8 @@ def circular() -> list[Any]:
 
 
 ODD = [
+    *(HostileText("passport"), HostileText("normal"), HostileText("DONE"), HostileNumber(0.0)),
+    *map(Proxy, [None, str, int, float, bytes, list, dict, Mapping]),
     *(Hostile(), HostileMapping(), HostileMapping("request"), Endless(), object(), object, len),
     *([], {}, (), set(), {SENT}, frozenset(), bytearray(), b"x", b"\xff", SENT.encode()),
     *(nested(30), nested(100_000), nested(100_000, dict), circular(), [[[]] * 200] * 200),
@@ -207,10 +189,11 @@ def an_event(client: Verifications) -> None:
     client._ledger.redis.xadd(Keys().events("default"), {"event": write_event(row, "parked", 1)})
 
 
-@pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
-def test_each_entry_point_answers_an_odd_value(client: Verifications, value: Any) -> None:
+@pytest.mark.parametrize("number", range(len(ODD)))  # pytest would look at the values
+def test_each_entry_point_answers_an_odd_value(client: Verifications, number: int) -> None:
+    value = ODD[number]
     for name, call in CALLS.items():
-        if name.startswith("watched") and isinstance(value, str):
+        if name.startswith("watched") and issubclass(type(value), str):
             continue  # a name like any other: its group has read the event before
         for error in refusals(call, client, value):
             judge(error)
