@@ -5,6 +5,7 @@ import re
 import pytest
 
 from demo.supervisor import ChildFailed, Supervisor
+from tests.support.eventually import eventually
 from tests.support.listening import Callbacks, listening, send_raw
 
 OPERATIONS = ("/metrics", "/openapi.json")
@@ -20,9 +21,15 @@ def status(url: str, target: str, *headers: str) -> int:
 
 
 def ops_url(callbacks: Callbacks) -> str:
-    found = re.search(r"operations listening on (\S+)", callbacks.child.log.read_text())
-    assert found
-    return found[1]
+    """Give the address for operations; its line follows the one that says that the app is ready."""
+    said: list[str] = []
+
+    def look() -> bool:
+        said[:] = re.findall(r"operations listening on ([^\s\"]+)", callbacks.child.log.read_text())
+        return bool(said)
+
+    eventually(look)
+    return said[0]
 
 
 @pytest.mark.parametrize(

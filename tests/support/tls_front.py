@@ -5,26 +5,37 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 
 HOST = "127.0.0.1"
 _Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+_Started = SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]
 
 
 @contextmanager
 def tls_front(context: ssl.SSLContext, port: int) -> Iterator[int]:
-    """Pass on to `port` what comes through TLS; give the port to connect to."""
-    loop = asyncio.new_event_loop()
-    serving = loop.run_until_complete(asyncio.start_server(_pass_to(port), HOST, 0, ssl=context))
-    thread = threading.Thread(target=loop.run_forever)
+    """Pass on to `port` what comes through TLS; give the port to connect to.
+
+    The loop has a thread of its own: a browser's test may have one in the main thread.
+    """
+    started: _Started = SimpleQueue()
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(context, port, started)))
     thread.start()
+    loop, stopped, own_port = started.get(timeout=10)
     try:
-        yield serving.sockets[0].getsockname()[1]
+        yield own_port
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stopped.set)
         thread.join()
-        serving.close()
-        loop.run_until_complete(_cancel_all())
-        loop.close()
+
+
+async def _serve(context: ssl.SSLContext, port: int, started: _Started) -> None:
+    """Serve until stopped; `asyncio.run` cancels the connections that are left."""
+    stopped = asyncio.Event()
+    server = await asyncio.start_server(_pass_to(port), HOST, 0, ssl=context)
+    started.put((asyncio.get_running_loop(), stopped, server.sockets[0].getsockname()[1]))
+    await stopped.wait()
+    server.close()
 
 
 def _pass_to(port: int) -> _Handler:
@@ -43,10 +54,3 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
     finally:
         writer.close()
-
-
-async def _cancel_all() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for each in others:
-        each.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
