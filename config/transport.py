@@ -86,13 +86,18 @@ class StrictQoS(QoS):
         client: Any = None,  # noqa: ANN401
         leftmost: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
-        """Put a message back in its queue."""
+        """Put a message back in its queue, as upstream does, with `take_back` where it parses."""
+
+        def restore(pipe: Any) -> None:  # noqa: ANN401
+            raw = pipe.hget(self.unacked_key, tag)
+            pipe.multi()
+            self._remove_from_indices(tag, pipe)
+            if raw is not None and (found := wakeups.take_back(raw)):
+                message, queue = found
+                self.channel._do_restore_message(message, "", queue, pipe, leftmost)  # noqa: SLF001
+
         with self.channel.conn_or_acquire(client) as held:
-            raw = held.hget(self.unacked_key, tag)
-            if raw is None or wakeups.may_go_back(raw):
-                super().restore_by_tag(tag, held, leftmost)
-            else:
-                self._remove_from_indices(tag).execute()
+            held.transaction(restore, self.unacked_key)
 
 
 class StrictChannel(Channel):

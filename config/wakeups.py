@@ -45,17 +45,16 @@ def take(raw: bytes, queue: str) -> dict[str, Any] | None:
         return None
 
 
-def may_go_back(raw: bytes) -> bool:
-    """Return True if an unacknowledged message may be put back in its queue; log if not."""
+def take_back(raw: bytes) -> tuple[dict[str, Any], str] | None:
+    """Return an unacknowledged message, rebuilt, and its queue; log and return None if broken."""
     try:
         match _parsed(raw):
             case [message, "", str(queue)] if queue in QUEUES:
-                _rebuilt(message, queue)
-                return True
+                return _rebuilt(message, queue), queue
         raise Broken("unacked")  # noqa: TRY301
     except Broken as broken:
         _tell(raw, "unacked", str(broken))
-        return False
+        return None
 
 
 def _tell(raw: bytes, queue: str, code: str) -> None:

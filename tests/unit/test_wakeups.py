@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from config.wakeups import MOST_BYTES, MOST_IDS, may_go_back, take
+from config.wakeups import MOST_BYTES, MOST_IDS, take, take_back
 from satyapan.names import INGEST, LOOK, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT
 from satyapan.settings import ProducerSettings
 from tests.support.broken_messages import broken, envelope, unacknowledged
@@ -35,7 +35,7 @@ def test_a_broken_message_is_dropped_with_one_line(
 
 @pytest.mark.parametrize("name", LEFT)
 def test_a_broken_message_does_not_go_back(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert not may_go_back(LEFT[name])
+    assert take_back(LEFT[name]) is None
     assert len(caplog.records) == 1
 
 
@@ -64,7 +64,7 @@ def test_an_honest_message_keeps_its_parts(task: str) -> None:
     assert taken["body"] == sent["body"]
     assert taken["headers"]["task"] == task
     assert taken["properties"] == sent["properties"]
-    assert may_go_back(raw([taken, "", RUN_QUEUE]))
+    assert take_back(raw([taken, "", RUN_QUEUE])) == (taken, RUN_QUEUE)
 
 
 def test_what_a_worker_does_not_need_is_left_out() -> None:
@@ -72,6 +72,7 @@ def test_what_a_worker_does_not_need_is_left_out() -> None:
 
     assert CANARY not in str(take(raw(sent), RUN_QUEUE))
     assert "timelimit" not in str(take(raw(sent), RUN_QUEUE))
+    assert take_back(raw([sent, "", RUN_QUEUE])) == (take(raw(sent), RUN_QUEUE), RUN_QUEUE)
 
 
 def test_the_greatest_chunk_of_the_longest_ids_passes() -> None:
