@@ -7,6 +7,8 @@ bytes, and then for the rest of the request for as long as the sender likes. Her
 - the connections of one address have at most `per_address` threads at a time, the others wait;
 - a request that has not arrived within `request_s` of its first byte is cut off, also while it
   waits: what has arrived is answered, what is missing isn't waited for;
+- a connection that has had a thread for twice as long, because its sender doesn't read the answer,
+  is closed;
 - one address has at most `open_per_address` connections; a further one is closed at once;
 - a sender that doesn't close its side after the answer is waited for in its thread, where gunicorn
   lets its main loop wait for 2 s.
@@ -40,6 +42,8 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn ships no types
         super().__init__(cfg, sock, client, server)
         self.customer = customer(client[0] if isinstance(client, tuple) else None)
         self.begun = 0.0
+        self.served = float("inf")
+        """When it got a thread."""
         self.on_close: Callable[[str], None] | None = None
 
     # The signature is upstream's.
@@ -88,7 +92,7 @@ class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no t
 
     def enqueue_req(self, conn: Connection) -> None:
         """Give a connection that has sent something a thread, or a place in its address's line."""
-        conn.begun = time.monotonic()
+        conn.begun, conn.served = time.monotonic(), float("inf")
         self._under_way[conn] = None
         if self.per_address and self._busy[conn.customer] >= self.per_address:
             self._waiting.setdefault(conn.customer, deque()).append(conn)
@@ -96,6 +100,7 @@ class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no t
             self._begin(conn)
 
     def _begin(self, conn: Connection) -> None:
+        conn.served = time.monotonic()
         self._busy[conn.customer] += 1
         super().enqueue_req(conn)
 
@@ -126,12 +131,15 @@ class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no t
             for conn in self.pending_conns:
                 conn.timeout = min(conn.timeout, now + _LINGER_S)
         super().murder_pending()
-        latest = now - self.request_s
-        while self._under_way and next(iter(self._under_way)).begun < latest:
-            conn = next(iter(self._under_way))
-            del self._under_way[conn]
+        self._cut_off(now)
+
+    def _cut_off(self, now: float) -> None:
+        for conn in self._under_way:
+            if now - conn.begun < self.request_s:
+                break
+            unread = now - conn.served >= 2 * self.request_s
             with suppress(OSError):
-                conn.sock.shutdown(socket.SHUT_RD)
+                conn.sock.shutdown(socket.SHUT_RDWR if unread else socket.SHUT_RD)
 
 
 def _less(counts: Counter[str], name: str) -> None:

@@ -5,10 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from callbacks.server import PER_ADDRESS, THREADS
+from config.brand import LARGEST
 from demo.supervisor import Supervisor
 from tests.support.eventually import eventually
 from tests.support.listening import Callbacks, listening, post
@@ -33,6 +36,14 @@ def another_address() -> str:
 def connect(url: str, source: str = "127.0.0.1") -> socket.socket:
     parts = urlsplit(url)
     return socket.create_connection((parts.hostname, parts.port), 10, (source, 0))
+
+
+def is_served(callbacks: Callbacks) -> bool:
+    with suppress(OSError), connect(callbacks.url) as connection:
+        connection.settimeout(1)
+        connection.sendall(LAST)
+        return connection.recv(4096).startswith(b"HTTP/1.1 200")
+    return False
 
 
 def webhook(callbacks: Callbacks, number: int) -> float:
@@ -126,3 +137,28 @@ def test_a_proxys_connections_are_not_bounded_by_address(
             assert callbacks.get("/healthz").status_code == 200
 
     assert time.monotonic() - begun < 5
+
+
+def test_senders_that_read_no_answers_lose_their_threads(
+    processes: Supervisor, redis_url: str, tmp_path: Path
+) -> None:
+    another_address()
+    # With so large a page no buffer between the two holds all answers.
+    logo = tmp_path / "logo.svg"
+    logo.write_bytes(b"<svg>".ljust(LARGEST))
+    brand = {"CALLBACKS_BRAND_NAME": "A Bank", "CALLBACKS_BRAND_LOGO": str(logo)}
+    page = b"GET /return/passport/none HTTP/1.1\r\nHost: x\r\n\r\n"
+    with (
+        listening(
+            processes, redis_url, "--workers", "1", CALLBACKS_REQUEST_S="3", **brand
+        ) as callbacks,
+        ExitStack() as all_open,
+    ):
+        for number in range(THREADS):
+            source = f"127.0.0.{2 + number // PER_ADDRESS}"
+            connection = all_open.enter_context(connect(callbacks.url, source))
+            connection.sendall(page * 500)
+        # Three times: once may be a busy machine.
+        eventually(lambda: not any(is_served(callbacks) for _ in range(3)))
+
+        eventually(lambda: is_served(callbacks))
