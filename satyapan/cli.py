@@ -1,6 +1,6 @@
 """`satyapan`: the command line. Producers' commands, and those that other distributions add.
 
-Owns how commands are found and how errors end: one line (or, with --json, one object) and an exit
+Owns how commands are found and how errors end: text (or, with --json, one object) and an exit
 code that means something. What the commands do stands in `satyapan.cli_commands`.
 """
 
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from satyapan.cli_errors import ERRORS, INTERRUPTED, JSON_FLAG, show_error
+from satyapan.cli_options import meant
 
 PLUGINS: Final = "satyapan.commands"
 """The group of entry points, each a click command, that distributions add commands by."""
@@ -46,6 +48,23 @@ class Commands(click.Group):
         except Exception as error:  # a plug-in may fail in any way
             return _broken(entry, error)
         return command if isinstance(command, click.Command) else _broken(entry, TypeError())
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; an unknown one is an error that names the nearest."""
+        name = args[0]
+        if not (name.startswith("-") or name in _entries() or ctx.resilient_parsing):
+            known = self.list_commands(ctx)
+            raise click.UsageError(f"there is no command {name!r}{meant(name, known)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands without importing one."""
+        entries = _entries()
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=_summary(entries[name])) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with the first lines of their docstrings, importing none of them."""
@@ -100,8 +119,9 @@ def _summary(entry: EntryPoint) -> str:
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 1 ended otherwise or parked, 2 wrong usage, request or settings, "
-    "3 conflict, 4 unavailable, 5 not found, 6 still open. Settings: SATYAPAN_* variables.",
+    epilog="Exit codes: 0 fine, 1 ended otherwise, parked or refused, 2 wrong usage, request or "
+    "settings, 3 conflict, 4 unavailable, 5 not found, 6 still open, 130 Ctrl-C. Settings: "
+    "SATYAPAN_* variables.",
 )
 @click.version_option(package_name="satyapan", message="satyapan %(version)s")
 def main() -> None:

@@ -2,22 +2,24 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import Any, Final, NoReturn, TextIO, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 
-from satyapan.cli_errors import FINE, JSON_FLAG, OTHERWISE
+from satyapan.cli_errors import FINE, OTHERWISE
 from satyapan.cli_input import read_request
+from satyapan.cli_options import Words, json_option, limit_option
 from satyapan.cli_output import (
     Shown,
     counted,
     data_of,
+    event_data,
     event_line,
     kind_data,
     kind_lines,
     lines_of,
+    listed_data,
     moment,
     say_json,
     table,
@@ -26,35 +28,22 @@ from satyapan.client import Priority, Verifications
 from satyapan.environment import SettingFault, SettingsError, read_values
 from satyapan.errors import NotFound
 from satyapan.ids import possible_id
-from satyapan.kinds import KINDS, Registry
+from satyapan.kinds import Registry
 from satyapan.records import State, Verification
 from satyapan.settings import ProducerSettings
 
 GROUP: Final = "satyapan-watch"
 _BLOCK_S: Final = 1.0
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001  click's order
-    ctx.meta[JSON_FLAG] = value
-    return value
-
-
-def _json_option(command: _Command) -> _Command:
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        is_eager=True,
-        callback=_remember_json,
-        help="Print for programs; errors too.",
-    )(command)
 
 
 def _known_kinds(
     _: click.Context, __: click.Parameter, incomplete: str
 ) -> list[str]:  # for the shell's completion
-    return [kind.name for kind in KINDS if kind.name.startswith(incomplete)]
+    try:
+        kinds = _registry()
+    except SettingsError:
+        kinds = Registry()
+    return [kind.name for kind in kinds if kind.name.startswith(incomplete)]
 
 
 def _registry() -> Registry:
@@ -96,7 +85,7 @@ def _leave(verification: Verification) -> NoReturn:
 @click.option(
     "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait for the end, so long."
 )
-@_json_option
+@json_option
 def submit(  # noqa: PLR0913  one parameter for each option
     *,
     kind: str,
@@ -135,7 +124,7 @@ def submit(  # noqa: PLR0913  one parameter for each option
 @click.command()
 @click.argument("verification_id", metavar="ID")
 @click.option("--private", is_flag=True, help="Also print the result and the link themselves.")
-@_json_option
+@json_option
 def show(*, verification_id: str, private: bool, as_json: bool) -> None:
     """Show one verification; of its result, only the names of the fields."""
     found = Verifications.from_env().get(verification_id)
@@ -157,7 +146,7 @@ def _print(verification: Verification, shown: Shown) -> None:
     "--group", default=GROUP, show_default=True, help="Without ID: whose place in the stream."
 )
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this.")
-@_json_option
+@json_option
 def watch(*, verification_id: str | None, group: str, timeout: float | None, as_json: bool) -> None:
     """Follow one verification, or all events.
 
@@ -180,7 +169,7 @@ def _watch_events(
     while (left := end - time.monotonic()) > 0:
         for event in verifications.events(group, block=min(_BLOCK_S, left)):
             if as_json:
-                say_json({**asdict(event), "name": event.name})
+                say_json(event_data(event))
             else:
                 click.echo(event_line(event))
 
@@ -205,11 +194,11 @@ def _watch_one(
 
 
 @click.command("list")
-@click.option("--state", type=click.Choice(State, case_sensitive=False), help="Only of this state.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Most of each state."
+    "--state", type=Words(State), metavar="STATE", help=f"Only of this state: {', '.join(State)}."
 )
-@_json_option
+@limit_option(10, "List at most this many of each state, newest first.")
+@json_option
 def list_(*, state: State | None, limit: int, as_json: bool) -> None:
     """List the newest verifications of each state, and count them."""
     verifications = Verifications.from_env()
@@ -217,10 +206,12 @@ def list_(*, state: State | None, limit: int, as_json: bool) -> None:
     states = [state] if state else list(State)
     found = [each for one in states for each in verifications.newest(one, limit)]
     if as_json:
-        rows = [data_of(each, private=False) for each in found]
-        say_json({"counts": counts, "verifications": rows})
+        say_json({"counts": counts, "verifications": [listed_data(each) for each in found]})
         return
-    click.echo(counted({one: counts[one] for one in states}))
+    if not (told := counted({one: counts[one] for one in states})):
+        click.echo(f"no verification is {state or 'stored'}", err=True)
+        return
+    click.echo(told)
     if found:
         head = ("ID", "KIND", "STATE", "STATUS", "REASON", "UPDATED")
         rows_of = [(v.id, v.kind, v.state, v.status, v.reason, moment(v.updated)) for v in found]
@@ -229,7 +220,7 @@ def list_(*, state: State | None, limit: int, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False, shell_complete=_known_kinds)
-@_json_option
+@json_option
 def kinds(*, name: str | None, as_json: bool) -> None:
     """List the kinds of verification, or describe one."""
     registry = _registry()

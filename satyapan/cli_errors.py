@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from satyapan.environment import SettingsError
 from satyapan.errors import (
     Conflict,
     InvalidRequest,
@@ -40,13 +41,25 @@ _CODES: Final[dict[type[Exception], int]] = {
 
 
 def show_error(error: SatyapanError | click.UsageError, *, as_json: bool) -> int:
-    """Print an error, one line on stderr or one object on stdout, and return the exit code."""
-    code = _CODES.get(type(error), WRONG)
+    """Print an error, as text on stderr or as an object on stdout, and return the exit code."""
+    code = exit_code(error)
     if as_json:
         click.echo(json.dumps({"error": _described(error, code)}, ensure_ascii=False))
     else:
-        click.echo(f"{_command(error)}: {_line(error)}", err=True)
+        click.echo(f"{_command(error)}: {_text(error)}", err=True)
     return code
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code of an error."""
+    return _CODES.get(type(error), WRONG)
+
+
+def _text(error: SatyapanError | click.UsageError) -> str:
+    """Write an error on one line; faults of settings and servers on a line each."""
+    if isinstance(error, click.UsageError):
+        return _line(error)
+    return "\n  ".join(shown(line.strip(), _LONGEST) for line in str(error).splitlines())
 
 
 def _described(error: SatyapanError | click.UsageError, code: int) -> dict[str, Any]:
@@ -58,6 +71,10 @@ def _described(error: SatyapanError | click.UsageError, code: int) -> dict[str, 
             for fault in error.faults
         ]
         described["more"] = error.more
+    if isinstance(error, SettingsError):
+        described["faults"] = [
+            {"setting": fault.name, "message": fault.message} for fault in error.faults
+        ]
     if isinstance(error, Conflict | NotFound | Unavailable):
         described["verification_id"] = error.verification_id
     return described

@@ -37,21 +37,25 @@ def say_json(value: object) -> None:
 
 
 def moment(ms: int) -> str:
-    """Write a time on Redis' clock for people and programs alike."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")[:-6] + "Z"
+    """Write a time on Redis' clock as ISO 8601 in UTC, for people and programs alike."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}" if ms else ""
 
 
 def data_of(verification: Verification, *, private: bool) -> dict[str, Any]:
     """Describe a verification; its result by the names of its fields, unless `private`."""
-    everything = asdict(verification)
-    data = {name: value for name, value in everything.items() if name not in _PRIVATE}
-    data |= {"created": moment(verification.created), "updated": moment(verification.updated)}
-    data["settled"] = verification.settled
+    data = listed_data(verification)
     data["result_fields"] = sorted(verification.result or {})
     data["has_link"] = bool(verification.link)
     if private:
-        data |= {name: everything[name] for name in _PRIVATE}
+        data |= {name: getattr(verification, name) for name in _PRIVATE}
     return data
+
+
+def listed_data(verification: Verification) -> dict[str, Any]:
+    """Describe a verification of a list, where private fields are sealed: nothing about them."""
+    data = {name: value for name, value in asdict(verification).items() if name not in _PRIVATE}
+    times = {name: moment(data[name]) or None for name in ("created", "updated")}
+    return data | times | {"settled": verification.settled}
 
 
 def lines_of(verification: Verification, kinds: Registry, *, private: bool) -> Iterator[str]:
@@ -75,8 +79,8 @@ def _rows(
     yield "generation", str(verification.generation) if verification.generation > 1 else ""
     yield "attempts", str(verification.attempts)
     yield "parent", verification.parent
-    yield "created", moment(verification.created) if verification.created else ""
-    yield "updated", moment(verification.updated) if verification.updated else ""
+    yield "created", moment(verification.created)
+    yield "updated", moment(verification.updated)
     yield from _private(verification) if private else _masked(verification)
 
 
@@ -94,6 +98,11 @@ def _masked(verification: Verification) -> Iterator[tuple[str, str]]:
     yield "result", f"{names}: show --private" if names else ""
 
 
+def event_data(event: Event) -> dict[str, Any]:
+    """Describe an event; its time has milliseconds."""
+    return asdict(event) | {"time": event.time.replace("+00:00", "Z"), "name": event.name}
+
+
 def event_line(event: Event) -> str:
     """Write one event on one line."""
     parts = (event.status, event.reason, f"of {event.parent}" if event.parent else "")
@@ -104,8 +113,8 @@ def event_line(event: Event) -> str:
 
 
 def counted(counts: Mapping[State, int]) -> str:
-    """Write how many there are of each state."""
-    return ", ".join(f"{state} {n}" for state, n in counts.items() if n) or "none"
+    """Write how many there are of each state; empty if there are none."""
+    return ", ".join(f"{state} {n}" for state, n in counts.items() if n)
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:

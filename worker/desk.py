@@ -3,6 +3,7 @@
 A dry run decides exactly as the act would and writes nothing.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,10 @@ from worker.sweeper import Wake
 
 _KEEP: Final = 100_000
 """How many acts the record keeps."""
+
+
+class Unknown(Refused):
+    """Nothing stored has the id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,11 @@ class Desk:
         """Work on a stored webhook again.
 
         Raises:
-            Refused: no such webhook is kept.
+            Unknown: no such webhook is kept.
         """
         letter = self.inbox.read(letter_id)
         if letter is None:
-            raise Refused(f"no webhook {letter_id} is kept")
+            raise Unknown(f"no webhook {letter_id} is kept")
         if not self.dry:
             self.inbox.reopen(letter_id)
             self.wake(INGEST, [letter_id])
@@ -147,11 +152,11 @@ class Desk:
         release = load(self.ledger.ledger.redis, "worker", "retire")
         return bool(release(keys=[self.ledger.keys.resource(resource_of(owner))], args=[owner.id]))
 
-    def acts(self, limit: int) -> Iterator[bytes]:
-        """Read the latest acts, newest first, as JSON."""
+    def acts(self, limit: int) -> Iterator[tuple[int, Act]]:
+        """Read the latest acts, newest first, each with its time (ms on Redis' clock)."""
         redis: Any = self.ledger.ledger.redis
-        for _, entry in redis.xrevrange(self.ledger.keys.acts, count=limit):
-            yield entry[b"act"]
+        for entry_id, entry in redis.xrevrange(self.ledger.keys.acts, count=limit):
+            yield int(entry_id.partition(b"-")[0]), Act(**json.loads(entry[b"act"]))
 
     def _forgettable(self, verification_id: str) -> Row:
         row = self._read(verification_id)
@@ -194,7 +199,7 @@ class Desk:
     def _read(self, verification_id: str) -> Row:
         row = self.ledger.ledger.read(verification_id)
         if row is None:
-            raise Refused(f"no verification {verification_id} is stored")
+            raise Unknown(f"no verification {verification_id} is stored")
         return row
 
     def _record(self, verb: str, what: str, outcome: str) -> Act:

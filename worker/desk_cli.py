@@ -3,10 +3,9 @@
 import getpass
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -16,17 +15,19 @@ from config.inbox import Inbox, Letter, LetterState
 from config.settings import read_settings
 from config.stores import ledger_client
 from satyapan.broker import Waker, wake_app
+from satyapan.cli_errors import FINE, NOT_FOUND, OTHERWISE, exit_code
+from satyapan.cli_options import Words, json_option, limit_option
+from satyapan.cli_output import moment, say_json, table
 from satyapan.errors import SatyapanError, Unavailable, shown
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from worker.build import policy, work_ledger
-from worker.desk import Act, Desk
+from worker.desk import Act, Desk, Unknown
 from worker.redacted import redacted
 from worker.rewrite import PAUSE_MS
 from worker.rules.person import Refused
 
-_REFUSED: Final = 1
 _LONGEST_ID: Final = 100
 _FILES: Final = (
     f"A worker has Redis rewrite its append-only file within {PAUSE_MS // 60_000} minutes. Until "
@@ -34,7 +35,6 @@ _FILES: Final = (
 )
 _by = click.option("--by", default=getpass.getuser, help="Who does this; kept in the record.")
 _dry = click.option("--dry-run", is_flag=True, help="Decide and say, but write nothing.")
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 def open_desk(by: str, *, dry: bool = False) -> Desk:
@@ -68,7 +68,7 @@ def _desk(by: str = "", *, dry: bool = False) -> Iterator[Desk]:
 @click.argument("ids", nargs=-1, required=True)
 @_by
 @_dry
-@_json
+@json_option
 def redrive(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Set parked verifications going again, with the same vendor-side id."""
     with _desk(by, dry=dry_run) as desk:
@@ -80,7 +80,7 @@ def redrive(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> N
 @click.option("--pay-again", is_flag=True, help="Say that a second charge is wanted.")
 @_by
 @_dry
-@_json
+@json_option
 def reissue(
     ids: tuple[str, ...], by: str, *, pay_again: bool, dry_run: bool, as_json: bool
 ) -> None:
@@ -95,7 +95,7 @@ def reissue(
 @click.argument("ids", nargs=-1, required=True)
 @_by
 @_dry
-@_json
+@json_option
 def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Work on stored webhooks again (see `inbox` for their ids)."""
     with _desk(by, dry=dry_run) as desk:
@@ -106,18 +106,18 @@ def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 @click.argument("ids", nargs=-1, required=True)
 @_by
 @_dry
-@_json
+@json_option
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Shred the private data of finished verifications, for good."""
     with _desk(by, dry=dry_run) as desk:
-        _each(desk.forget, ids, as_json=as_json, after="" if dry_run else _FILES)
+        _each(desk.forget, ids, as_json=as_json, note="" if dry_run else _FILES)
 
 
 @click.command()
 @click.argument("ids", nargs=-1, required=True)
 @_by
 @_dry
-@_json
+@json_option
 def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Give the shared links that these got out no more; the next is bought anew."""
     with _desk(by, dry=dry_run) as desk:
@@ -125,53 +125,55 @@ def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 
 
 @click.command()
-@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
-def acts(limit: int) -> None:
-    """Show what people did by hand, one JSON object a line."""
+@limit_option(50, "List at most this many, newest first.")
+@json_option
+def acts(limit: int, *, as_json: bool) -> None:
+    """List what operators did by hand, newest first."""
     with _desk() as desk:
-        for act in desk.acts(limit):
-            click.echo(act.decode())
+        rows = [{"time": moment(at), **asdict(act)} for at, act in desk.acts(limit)]
+    _list(rows, as_json=as_json, empty="no operator has acted so far")
 
 
 @click.command()
 @click.option(
     "--state",
-    type=click.Choice([each.value for each in LetterState], case_sensitive=False),
-    help="Only those in this state; all when left out.",
+    type=Words(LetterState),
+    metavar="STATE",
+    help=f"Only those in this state: {', '.join(LetterState)}.",
 )
-@click.option(
-    "--limit",
-    default=50,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="At most so many, newest first.",
-)
+@limit_option(50, "List at most this many, newest first.")
 @click.option("--show", "letter_id", metavar="ID", help="Show one, private values hidden.")
-@_json
-def inbox(state: str | None, limit: int, letter_id: str | None, *, as_json: bool) -> None:
-    """List the webhooks that are kept, newest first, without their content; or show one."""
+@json_option
+def inbox(state: LetterState | None, limit: int, letter_id: str | None, *, as_json: bool) -> None:
+    """List the stored webhooks, newest first, without their content; or show one."""
     with _desk() as desk:
         if letter_id:
-            _show(desk, letter_id)
+            _show(desk, letter_id, as_json=as_json)
             return
-        letters = list(desk.inbox.newest(LetterState(state) if state else None, limit))
-    for letter in letters:
-        click.echo(_line(letter, as_json=as_json))
-    if not letters:
-        click.echo(f"no webhook is {state or 'kept'}", err=True)
+        rows = [_facts(letter) for letter in desk.inbox.newest(state, limit)]
+    _list(rows, as_json=as_json, empty=f"no webhook is {state or 'kept'}")
 
 
-def _show(desk: Desk, letter_id: str) -> None:
+def _show(desk: Desk, letter_id: str, *, as_json: bool) -> None:
     letter = desk.inbox.read(letter_id) if letter_id.isascii() else None
     if letter is None:
-        click.echo(f"no webhook {shown(letter_id)} is kept", err=True)
-        sys.exit(_REFUSED)
-    click.echo(json.dumps(_facts(letter) | {"content": redacted(letter.body)}, indent=2))
+        name = shown(letter_id, _LONGEST_ID)
+        _say({"id": name, "refused": f"no webhook {name} is kept"}, as_json=as_json)
+        sys.exit(NOT_FOUND)
+    data = _facts(letter) | {"content": redacted(letter.body)}
+    click.echo(json.dumps(data, indent=None if as_json else 2))
 
 
-def _line(letter: Letter, *, as_json: bool) -> str:
-    shown = _facts(letter)
-    return json.dumps(shown) if as_json else "  ".join(str(part) for part in shown.values())
+def _list(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str) -> None:
+    """Print a table with a header, or one JSON object a line; an empty table is said on stderr."""
+    if as_json:
+        for row in rows:
+            say_json(row)
+    elif rows:
+        cells = [[str(part) for part in row.values()] for row in rows]
+        click.echo("\n".join(table([[name.upper() for name in rows[0]], *cells])))
+    else:
+        click.echo(empty, err=True)
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
@@ -180,7 +182,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "state": letter.state,
         "event": letter.event,
         "verification_id": letter.verification_id,
-        "received": datetime.fromtimestamp(letter.received / 1000, UTC).isoformat("T", "seconds"),
+        "received": moment(letter.received),
         "tries": letter.tries,
         "code": letter.code,
     }
@@ -190,29 +192,41 @@ def _legible(text: str) -> str:
     """Return an id as it is.
 
     Raises:
-        Refused: nothing stored has such an id.
+        Unknown: nothing stored has such an id.
     """
     if not (text.isascii() and text.isprintable() and len(text) <= _LONGEST_ID):
-        raise Refused("nothing stored has such an id")
+        raise Unknown("nothing stored has such an id")
     return text
 
 
 def _each(
-    act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool, after: str = ""
+    act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool, note: str = ""
 ) -> None:
-    """Act on each id; a refusal is told and the rest goes on. Exits 1 if anything was refused.
+    """Act on each id; a refused one doesn't stop the others. Exit with the lowest code of all.
 
-    `after` is printed at the end, unless everything was refused.
+    `note` goes to stderr at the end if anything was done.
     """
-    refused = 0
+    codes = []
     for one in ids:
         try:
             done = asdict(act(_legible(one)))
+        except Unavailable:
+            raise
         except (Refused, SatyapanError) as error:
-            refused += 1
+            codes.append(_code(error))
             done = {"id": shown(one), "refused": str(error)}
-        text = json.dumps(done) if as_json else "  ".join(str(part) for part in done.values())
-        click.echo(text, err="refused" in done and not as_json)
-    if after and refused < len(ids):
-        click.echo(after, err=True)
-    sys.exit(_REFUSED if refused else 0)
+        _say(done, as_json=as_json)
+    if note and len(codes) < len(ids):
+        click.echo(note, err=True)
+    sys.exit(min(codes, default=FINE))
+
+
+def _code(error: Refused | SatyapanError) -> int:
+    if isinstance(error, Refused):
+        return NOT_FOUND if isinstance(error, Unknown) else OTHERWISE
+    return exit_code(error)
+
+
+def _say(done: Mapping[str, object], *, as_json: bool) -> None:
+    text = json.dumps(done) if as_json else "  ".join(str(part) for part in done.values())
+    click.echo(text, err="refused" in done and not as_json)

@@ -36,7 +36,7 @@ def test_a_webhook_is_shown_without_anybodys_data(redis_url: str, letter_id: str
 def test_one_that_is_not_kept_is_said_to_be_gone(redis_url: str) -> None:
     done = CliRunner().invoke(inbox, ["--show", "nothing"], env=environment(redis_url))
 
-    assert done.exit_code == 1
+    assert done.exit_code == 5
     assert "no webhook nothing is kept" in done.output
 
 

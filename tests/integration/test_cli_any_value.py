@@ -137,7 +137,7 @@ def test_an_operator_is_told_that_nothing_has_such_an_id(
 ) -> None:
     code, out, err = run(env, *words, odd)
 
-    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert (code, out, err.count("\n")) == (5, "", 1)
     assert len(err) < 1_000
     assert "Traceback" not in err
 

@@ -11,7 +11,7 @@ from satyapan import State
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
 from tests.support.workbench import Workbench
-from worker.desk import Desk
+from worker.desk import Act, Desk
 from worker.engine import link_alias
 from worker.ledger import Claim
 from worker.rules.person import Refused
@@ -104,7 +104,7 @@ def test_a_reissue_is_recorded_told_and_paid_once_more(bench: Workbench, kind: s
     assert "by_asha" in bench.row(row_id).generations[0]
     assert bench.changes() == ["parked", "reissued", "done"]
     assert len([c for c in bench.vendor.charges() if c["charge"] != "document"]) == 2
-    assert json.loads(next(desk(bench).acts(1)))["by"] == "asha"
+    assert next(desk(bench).acts(1))[1].by == "asha"
 
 
 def test_reissues_are_capped(bench: Workbench) -> None:
@@ -254,12 +254,7 @@ def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(bench: 
     assert old.link != new.link == same.link
     assert bench.look(old.id) == old
     assert len(bench.vendor.charges()) == 2
-    assert json.loads(next(desk(bench).acts(1))) == {
-        "verb": "retire",
-        "id": bench.look(act.id).id,
-        "by": "asha",
-        "outcome": act.outcome,
-    }
+    assert next(desk(bench).acts(1))[1] == Act("retire", bench.look(act.id).id, "asha", act.outcome)
     for link in (old.link, new.link):
         assert bench.row(visited(bench, link, f"cf-{link[-4:]}")).result
 
@@ -282,7 +277,7 @@ def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(bench: Work
             desk(bench).retire(waiting)
         bench.settle(bench.submit("static_kyc_link", "next"))
 
-    assert [json.loads(act)["verb"] for act in desk(bench).acts(9)] == ["retire"]
+    assert [act.verb for _, act in desk(bench).acts(9)] == ["retire"]
     assert len(bench.vendor.charges("static_link")) == 2
 
 

@@ -81,14 +81,36 @@ def test_a_plug_in_never_replaces_a_command_of_ours(cli: Cli, plugins: Callable[
     assert "passport" in cli("kinds").stdout
 
 
-def test_missing_settings_are_all_named_in_one_line(cli: Cli) -> None:
-    line, data = cli("list"), cli("list", "--json")
+def test_missing_settings_are_all_named_one_on_a_line(cli: Cli) -> None:
+    text, data = cli("list"), cli("list", "--json")
 
-    assert (line.exit_code, data.exit_code) == (2, 2)
-    assert line.stderr.count("\n") == 1
-    for name in ("SATYAPAN_SEAL_KEYS", "SATYAPAN_ID_KEY"):
-        assert name in line.stderr
-        assert name in json.loads(data.stdout)["error"]["message"]
+    assert (text.exit_code, data.exit_code) == (2, 2)
+    first, *lines = text.stderr.splitlines()
+    names = ["SATYAPAN_SEAL_KEYS", "SATYAPAN_ID_KEY"]
+    assert first == "satyapan: correct these settings and start again:"
+    assert [line.partition(":")[0] for line in lines] == [f"  {name}" for name in names]
+    error = json.loads(data.stdout)["error"]
+    assert [fault["setting"] for fault in error["faults"]] == names
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["lst"], "list"),
+        (["re-drive", "--by", "me"], "redrive"),
+        (["list", "--limt", "3"], "--limit"),
+        (["list", "--state", "expierd"], "EXPIRED"),
+        (["kinds", "digilockr"], "digilocker"),
+    ],
+)
+def test_a_misspelt_word_is_answered_by_the_nearest_one(
+    cli: Cli, words: list[str], near: str
+) -> None:
+    wrong = cli(*words)
+
+    assert (wrong.exit_code, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+    assert "did you mean" in wrong.stderr.lower()
+    assert near in wrong.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""What the commands that list print: headers and times for people, values for programs."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner, Result
+
+from satyapan import State
+from satyapan.cli import main
+from tests.support.workbench import Workbench
+
+TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+MILLISECONDS = re.compile(r"\b1[0-9]{12}\b")
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli(bench: Workbench) -> Cli:
+    return lambda *words: CliRunner().invoke(main, words, env=bench.env)
+
+
+@pytest.fixture
+def acted(bench: Workbench) -> str:
+    """A verification that an operator has forgotten."""
+    row_id = bench.submit("passport")
+    assert bench.settle(row_id).state is State.DONE
+    webhook(bench)
+    done = CliRunner().invoke(main, ["forget", row_id, "--by", "asha"], env=bench.env)
+    assert done.exit_code == 0, done.output
+    return row_id
+
+
+def webhook(bench: Workbench) -> None:
+    bench.parts.ingest._inbox.store("letter", "cashfree", "AN_EVENT", b"{}", "v-1")
+
+
+def test_acts_have_a_header_and_a_time(cli: Cli, acted: str) -> None:
+    head, line = cli("acts").stdout.splitlines()
+    (act,) = [json.loads(each) for each in cli("acts", "--json").stdout.splitlines()]
+
+    assert head.split() == ["TIME", "VERB", "ID", "BY", "OUTCOME"]
+    assert line.split()[1:4] == ["forget", acted, "asha"]
+    assert TIME.fullmatch(line.split()[0])
+    assert (act["verb"], act["id"], act["by"]) == ("forget", acted, "asha")
+    assert TIME.fullmatch(act["time"])
+
+
+@pytest.mark.parametrize("words", [["list"], ["acts"], ["inbox"], ["show"], ["watch"], ["events"]])
+def test_no_command_prints_raw_milliseconds(cli: Cli, acted: str, words: list[str]) -> None:
+    more = {"show": [acted], "watch": [acted]}.get(words[0], [])
+    words = ["watch", "--timeout", "0.3"] if words == ["events"] else [*words, *more]
+
+    for result in (cli(*words), cli(*words, "--json")):
+        assert re.search(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", result.stdout) or (
+            words[-1] == "0.3" and not result.stdout  # the group has had every event
+        )
+        assert not MILLISECONDS.search(result.stdout)
+
+
+def test_a_list_says_nothing_of_private_fields_that_it_does_not_open(
+    cli: Cli, bench: Workbench
+) -> None:
+    owner = bench.settle(bench.submit("static_kyc_link"))
+    assert owner.link
+
+    (listed,) = json.loads(cli("list", "--json").stdout)["verifications"]
+    shown = json.loads(cli("show", owner.id, "--json").stdout)
+
+    assert {"has_link", "result_fields"}.isdisjoint(listed)
+    assert shown["has_link"] is True
+    assert shown["result_fields"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["acts"], "no operator has acted so far"),
+        (["inbox"], "no webhook is kept"),
+        (["inbox", "--state", "parked"], "no webhook is PARKED"),
+        (["list"], "no verification is stored"),
+        (["list", "--state", "lost"], "no verification is LOST"),
+    ],
+)
+def test_an_empty_list_says_so(cli: Cli, words: list[str], says: str) -> None:
+    text, data = cli(*words), cli(*words, "--json")
+
+    assert (text.exit_code, text.stdout, text.stderr) == (0, "", f"{says}\n")
+    assert data.stderr == ""
+    assert "null" not in data.stdout
+
+
+@pytest.mark.parametrize("command", ["list", "inbox", "acts"])
+@pytest.mark.parametrize("limit", ["-1", "0", "1000001"])
+def test_a_limit_that_is_no_number_of_rows_is_refused(cli: Cli, command: str, limit: str) -> None:
+    wrong = cli(command, "--limit", limit)
+
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "range" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "near", "other"),
+    [("list", "dne", "DONE", "ACCEPTED"), ("inbox", "handeld", "HANDLED", "UNMATCHED")],
+)
+def test_an_unknown_state_is_an_error_that_names_the_states(
+    cli: Cli, command: str, word: str, near: str, other: str
+) -> None:
+    wrong = cli(command, "--state", word)
+
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+    assert f"did you mean {near}?" in wrong.stderr
+    assert other in wrong.stderr

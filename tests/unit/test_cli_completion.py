@@ -1,0 +1,72 @@
+"""The shell's completion, as docs/command-line.md switches it on: kinds, states, commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from satyapan.kinds import KINDS
+from satyapan.records import State
+
+PROGRAM = str(Path(sys.executable).with_name("satyapan"))
+
+
+def completed(*words: str) -> set[str]:
+    """Ask the installed program, as bash does, for what its last word can become."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "_SATYAPAN_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["satyapan", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = subprocess.run(
+        [PROGRAM], env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    return {line.partition(",")[2] for line in done.stdout.splitlines()}
+
+
+def test_kinds_are_completed() -> None:
+    every = {kind.name for kind in KINDS}
+
+    assert completed("submit", "") == completed("kinds", "") == every
+    assert completed("submit", "digi") == {"digilocker"}
+
+
+def test_states_are_completed() -> None:
+    assert {each.upper() for each in completed("list", "--state", "")} == set(State)
+    assert {each.upper() for each in completed("inbox", "--state", "UN")} == {"UNMATCHED"}
+
+
+def test_commands_and_options_are_completed() -> None:
+    assert completed("re") == {"redrive", "reissue", "replay", "retire"}
+    assert {"--state", "--limit", "--json"} <= completed("list", "--")
+
+
+@pytest.mark.parametrize(("shell", "sign"), [("bash", "complete"), ("zsh", "compdef")])
+def test_the_line_that_switches_it_on_prints_a_script(shell: str, sign: str) -> None:
+    env = {"PATH": os.environ["PATH"], "_SATYAPAN_COMPLETE": f"{shell}_source"}
+    done = subprocess.run(
+        [PROGRAM], env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert sign in done.stdout
+    assert PROGRAM not in done.stdout
+
+
+def test_completing_a_command_imports_none() -> None:
+    program = """
+import sys
+import click
+from click.shell_completion import BashComplete
+from satyapan.cli import main
+items = BashComplete(main, {}, "satyapan", "_SATYAPAN_COMPLETE").get_completions([], "")
+assert {item.value for item in items} >= {"demo", "callbacks", "worker", "submit"}
+print(sorted({"flask", "requests", "gunicorn", "worker.cli", "demo.cli"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout == "[]\n"
