@@ -4,33 +4,33 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
 from config.checks import run_checks, unknown_variables
-from config.findings import Finding
+from config.findings import Finding, only_away
 from config.settings import Settings, SettingsError, read_settings
 from config.stores import ledger_client
-
-_WARNED: Final = 1
-_FAILED: Final = 2
+from satyapan.cli_errors import FINE, OTHERWISE, UNAVAILABLE, WRONG
+from satyapan.cli_options import json_option
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+@json_option
 @click.option("--strict", is_flag=True, help="Fail on warnings too, with exit code 1.")
 def check(as_json: bool, strict: bool) -> None:
     """Check the settings and the servers that they name.
 
-    Exit code 0: safe to start. 1: warnings, with --strict. 2: errors.
+    Exit code 0: safe to start. 1: warnings, with --strict. 2: errors. 4: Redis can't be reached,
+    and nothing else is wrong.
     """
     try:
         settings = read_settings()
     except SettingsError as error:
         faults = [Finding("E000", "error", f"{name}: {text}", "") for name, text in error.faults]
         _report(faults, as_json=as_json)
-        raise SystemExit(_FAILED) from None
+        raise SystemExit(WRONG) from None
     findings = [*unknown_variables(os.environ), *_checked(settings)]
     _report(findings, as_json=as_json)
     _leave(findings, strict=strict)
@@ -55,7 +55,9 @@ def _report(findings: Sequence[Finding], *, as_json: bool) -> None:
 
 
 def _leave(findings: Sequence[Finding], *, strict: bool) -> NoReturn:
+    if only_away(findings):
+        raise SystemExit(UNAVAILABLE)
     levels = {each.level for each in findings}
     if "error" in levels:
-        raise SystemExit(_FAILED)
-    raise SystemExit(_WARNED if strict and levels else 0)
+        raise SystemExit(WRONG)
+    raise SystemExit(OTHERWISE if strict and levels else FINE)

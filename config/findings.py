@@ -9,6 +9,8 @@ from satyapan.errors import SatyapanError
 
 Level = Literal["error", "warning"]
 _LETTER: Final = {"error": "E", "warning": "W"}
+_AWAY: Final = {"E001", "E017"}
+"""The ledger's server, and the broker's, can't be reached."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class UnsafeStart(SatyapanError):
         self.findings = tuple(findings)
         lines = "".join(f"\n  {each.id} {each.message} {each.hint}" for each in self.findings)
         super().__init__(f"refusing to start:{lines}")
+
+
+def only_away(findings: Sequence[Finding]) -> bool:
+    """Return True if servers that can't be reached are the only errors."""
+    errors = {each.id for each in findings if each.level == "error"}
+    return bool(errors) and errors <= _AWAY
 
 
 def found(number: int, level: Level, message: str, hint: str) -> Finding:

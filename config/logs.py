@@ -19,7 +19,9 @@ import structlog
 from celery.signals import setup_logging
 from stdnum.in_ import aadhaar
 
+from config.findings import UnsafeStart, only_away
 from config.streams import log_what_is_printed, log_what_python_prints, place, real
+from satyapan.cli_errors import UNAVAILABLE, exit_code
 from satyapan.errors import SatyapanError
 
 FIELDS: Final = frozenset(
@@ -131,7 +133,7 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
 
 @contextmanager
 def last_words() -> Iterator[None]:
-    """Log the error of ours that ends a process, a line for each line, and exit with code 2.
+    """Log the error of ours that ends a process, a line for each line, and exit with its code.
 
     The command line would print it, which is lost where the log has taken over what is printed.
     """
@@ -140,7 +142,8 @@ def last_words() -> Iterator[None]:
     except SatyapanError as error:
         for line in str(error).splitlines():
             logging.getLogger("config").critical("%s", line.strip())
-        raise SystemExit(2) from None
+        away = isinstance(error, UnsafeStart) and only_away(error.findings)
+        raise SystemExit(UNAVAILABLE if away else exit_code(error)) from None
 
 
 def _leave_logging_alone(**_options: object) -> None:

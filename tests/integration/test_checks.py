@@ -297,10 +297,10 @@ class TestCommand:
         assert self.run(env).exit_code == 0
         assert self.run(env, "--strict").exit_code == 1
 
-    def test_errors_exit_with_2_and_can_be_read_by_programs(self) -> None:
+    def test_a_server_that_is_away_exits_with_4_and_can_be_read_by_programs(self) -> None:
         result = self.run(variables(f"redis://:{CANARY}@127.0.0.1:1/0"), "--json")
 
-        assert result.exit_code == 2
+        assert result.exit_code == 4
         (finding,) = json.loads(result.output)
         assert (finding["id"], finding["level"]) == ("E001", "error")
 
