@@ -9,6 +9,7 @@ import click
 
 from satyapan.cli_errors import FINE, OTHERWISE
 from satyapan.cli_input import read_request
+from satyapan.cli_kinds import kind_data, kind_lines, kinds_table
 from satyapan.cli_options import Words, json_option, limit_option
 from satyapan.cli_output import (
     Shown,
@@ -16,8 +17,6 @@ from satyapan.cli_output import (
     data_of,
     event_data,
     event_line,
-    kind_data,
-    kind_lines,
     lines_of,
     listed_data,
     moment,
@@ -233,4 +232,4 @@ def kinds(*, name: str | None, as_json: bool) -> None:
     elif as_json:
         say_json([kind_data(kind) for kind in registry])
     else:
-        click.echo("\n".join(table([(kind.name, kind.title) for kind in registry])))
+        click.echo("\n".join(kinds_table(registry)))

@@ -7,20 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
-from marshmallow import fields as schema_fields
 
 from satyapan.events import Event
-from satyapan.kinds import Kind, Registry
+from satyapan.kinds import Registry
 from satyapan.records import State, Verification
 
 _LONG: Final = 120
 _PRIVATE: Final = ("result", "link")
-_TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
-    schema_fields.List: "list",
-    schema_fields.Boolean: "true or false",
-    schema_fields.Number: "number",
-    schema_fields.String: "text",
-}
 
 
 @dataclass(frozen=True)
@@ -123,52 +116,3 @@ def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
     for row in listed:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()
-
-
-def kind_data(kind: Kind) -> dict[str, Any]:
-    """Describe a kind."""
-    return {
-        "name": kind.name,
-        "title": kind.title,
-        "request": [_field(kind, name, field) for name, field in kind.request().fields.items()],
-        "private": sorted(kind.private),
-        "labels": dict(kind.labels),
-        "example": dict(kind.example),
-        "vendors": {vendor: str(each.mode) for vendor, each in kind.operations.items()},
-    }
-
-
-def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, Any]:
-    types = (word for type_, word in _TYPES.items() if isinstance(field, type_))
-    return {
-        "name": name,
-        "type": next(types, "any"),
-        "required": field.required,
-        "private": name in kind.private,
-    }
-
-
-def kind_lines(kind: Kind) -> Iterator[str]:
-    """Describe a kind for people, with a command that submits its example."""
-    described = kind_data(kind)
-    yield f"{kind.name}: {kind.title}"
-    yield from _part("Vendors", described["vendors"].items())
-    yield from _part("Request", [_field_row(field) for field in described["request"]])
-    yield from _part("Private", [(name,) for name in described["private"]])
-    yield from _part("Status", described["labels"].items())
-    yield from ("", "Example", f"  {_example(kind)}")
-
-
-def _field_row(field: Mapping[str, Any]) -> tuple[str, ...]:
-    needed = "required" if field["required"] else "optional"
-    return field["name"], field["type"], needed, "private" if field["private"] else ""
-
-
-def _part(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    lines = [f"  {line}" for line in table(rows)]
-    return iter(["", title, *lines] if lines else [])
-
-
-def _example(kind: Kind) -> str:
-    data = json.dumps(dict(kind.example), ensure_ascii=False)
-    return f"satyapan submit {kind.name} --key YOURS --data '{data}'"

@@ -54,14 +54,21 @@ class DigilockerRequest(Schema):
         fields.Raw(allow_none=True),  # null among them is refused as any other wrong type
         required=True,
         validate=_documents,
+        metadata={"rule": f"one or more of {', '.join(DOCUMENTS)}, each once"},
         error_messages={
             "required": missing("document_requested"),
             "null": missing("document_requested"),
             "invalid": wording("invalid_request", "Invalid Document Type Submitted"),
         },
     )
-    user_flow = text("user_flow", _flow, required=False)
-    return_url = text("return_url", _return_url, required=False, length=2000)
+    user_flow = text("user_flow", _flow, required=False, rule="signin or signup")
+    return_url = text(
+        "return_url",
+        _return_url,
+        required=False,
+        length=2000,
+        rule="https:// and a host of SATYAPAN_RETURN_HOSTS, at most 2000 characters",
+    )
 
 
 class CreateReply(Reply):

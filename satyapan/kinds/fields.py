@@ -54,8 +54,10 @@ def _unless_blank(check: Check) -> Check:
     return checked
 
 
-def text(name: str, *checks: Check, required: bool = True, length: int = 200) -> fields.String:
-    """Build a text field of a request."""
+def text(
+    name: str, *checks: Check, required: bool = True, length: int = 200, rule: str = ""
+) -> fields.String:
+    """Build a text field of a request; `rule` says for people what `checks` ask for."""
     kind = wording(f"{name}_value_invalid", f"{name} should be text.")
     rules = [at_most(name, length), *checks]
     if required:
@@ -64,6 +66,7 @@ def text(name: str, *checks: Check, required: bool = True, length: int = 200) ->
         required=required,
         allow_none=not required,
         validate=rules,
+        metadata={"rule": rule or f"at most {length} characters"},
         error_messages={
             "required": missing(name),
             "null": missing(name),

@@ -27,7 +27,7 @@ class PassportRequest(Schema):
     """What a producer sends."""
 
     file_number = text("file_number")
-    dob = text("dob", _dob)
+    dob = text("dob", _dob, rule="a date, YYYY-MM-DD")
     name = text("name", required=False)
 
 

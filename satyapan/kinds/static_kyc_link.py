@@ -25,7 +25,9 @@ def _template(value: str) -> None:
 class StaticLinkRequest(Schema):
     """What a producer sends: the template's name on the vendor's dashboard."""
 
-    template_name = text("template_name", _template)
+    template_name = text(
+        "template_name", _template, rule="letters, digits, . _ -, at most 200 characters"
+    )
 
 
 class StaticLinkReply(Reply):

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from satyapan import cli as frame
 from satyapan.cli import main
 from satyapan.kinds import KINDS, Kind
+from satyapan.kinds.digilocker import DOCUMENTS
 
 SECRET = "PA0000000000001"
 Cli = Callable[..., Result]
@@ -166,6 +167,10 @@ def test_a_kind_is_described_from_its_data(cli: Cli, kind: Kind) -> None:
     for field in data["request"]:
         assert field["name"] in text
         assert field["type"] != "any"
+        assert field["rule"] in text
+        assert field["rule"]
+    assert "--data '" not in text
+    assert f"satyapan submit {kind.name} --key YOURS --data-file request.json" in text
     for label in data["labels"].values():
         assert label in text
 
@@ -177,3 +182,21 @@ def test_kinds_of_others_are_known_too(cli: Cli) -> None:
     assert bad.exit_code == 2
     assert "SATYAPAN_KINDS" in bad.stderr
     assert good.exit_code == 0
+
+
+def test_the_documents_and_rules_of_digilocker_are_named(cli: Cli) -> None:
+    text = cli("kinds", "digilocker").stdout
+
+    for word in (*DOCUMENTS, "signin or signup", "https://", "SATYAPAN_RETURN_HOSTS"):
+        assert word in text
+
+
+def test_kinds_are_a_table_of_what_each_needs_and_costs(cli: Cli) -> None:
+    head, *lines = cli("kinds").stdout.splitlines()
+
+    assert head.split() == ["KIND", "NEEDS", "PAID", "CALLS", "TITLE"]
+    cells = {line.split("  ")[0]: line for line in lines}
+    assert "file_number, dob  " in cells["passport"]
+    assert "document_requested, a person in a browser" in cells["digilocker"]
+    assert "one, and one for each document" in cells["digilocker"]
+    assert "one for all who share it" in cells["static_kyc_link"]

@@ -1,0 +1,97 @@
+"""How the command line describes kinds: a table of all, and each field's rule."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from marshmallow import fields as schema_fields
+
+from satyapan.cli_output import table
+from satyapan.kinds import Kind, Operation
+from satyapan.kinds.model import Mode
+
+_TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
+    schema_fields.List: "list",
+    schema_fields.Boolean: "true or false",
+    schema_fields.Number: "number",
+    schema_fields.String: "text",
+}
+
+
+def kind_data(kind: Kind) -> dict[str, Any]:
+    """Describe a kind."""
+    return {
+        "name": kind.name,
+        "title": kind.title,
+        "request": [_field(kind, name, field) for name, field in kind.request().fields.items()],
+        "private": sorted(kind.private),
+        "labels": dict(kind.labels),
+        "example": dict(kind.example),
+        "vendors": {vendor: str(each.mode) for vendor, each in kind.operations.items()},
+        "paid_calls": _paid(kind),
+    }
+
+
+def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, Any]:
+    types = (word for type_, word in _TYPES.items() if isinstance(field, type_))
+    return {
+        "name": name,
+        "type": next(types, "any"),
+        "required": field.required,
+        "private": name in kind.private,
+        "rule": field.metadata.get("rule", ""),
+    }
+
+
+def kinds_table(kinds: Iterable[Kind]) -> Iterator[str]:
+    """List kinds for people: what each needs, and what is paid for."""
+    rows = [(kind.name, _needs(kind), _paid(kind), kind.title) for kind in kinds]
+    return table([("KIND", "NEEDS", "PAID CALLS", "TITLE"), *rows])
+
+
+def _needs(kind: Kind) -> str:
+    fields = kind.request().fields.items()
+    person = any(each.mode is Mode.JOURNEY for each in kind.operations.values())
+    names = [name for name, field in fields if field.required]
+    return ", ".join([*names, "a person in a browser"] if person else names)
+
+
+def _paid(kind: Kind) -> str:
+    """Say which calls the vendor may charge for; an operation's mode decides it."""
+    return "; ".join(dict.fromkeys(map(_paid_calls, kind.operations.values())))
+
+
+def _paid_calls(operation: Operation) -> str:
+    if operation.mode is Mode.RESOURCE:
+        return "one for all who share it"
+    return "one, and one for each document" if operation.document else "one"
+
+
+def kind_lines(kind: Kind) -> Iterator[str]:
+    """Describe a kind for people, with a command that submits its example."""
+    described = kind_data(kind)
+    yield f"{kind.name}: {kind.title}"
+    yield f"Paid calls: {described['paid_calls']}"
+    yield from _part("Vendors", described["vendors"].items())
+    yield from _part("Request", [_field_row(field) for field in described["request"]])
+    yield from _part("Private", [(name,) for name in described["private"]])
+    yield from _part("Status", described["labels"].items())
+    yield from ("", "Example: write the request to a file, it may hold private values")
+    yield f"  {json.dumps(described['example'], ensure_ascii=False)}"
+    yield f"  satyapan submit {kind.name} --key YOURS --data-file request.json"
+
+
+def _field_row(field: Mapping[str, Any]) -> tuple[str, ...]:
+    needed = "required" if field["required"] else "optional"
+    return (
+        field["name"],
+        field["type"],
+        needed,
+        "private" if field["private"] else "",
+        field["rule"],
+    )
+
+
+def _part(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    lines = [f"  {line}" for line in table(rows)]
+    return iter(["", title, *lines] if lines else [])
