@@ -47,7 +47,10 @@ class Commands(click.Group):
             command = entry.load()
         except Exception as error:  # a plug-in may fail in any way
             return _broken(entry, error)
-        return command if isinstance(command, click.Command) else _broken(entry, TypeError())
+        if not isinstance(command, click.Command):
+            return _broken(entry, TypeError())
+        command.epilog = command.epilog or "Exit codes: see satyapan --help."
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

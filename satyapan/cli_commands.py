@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Mapping
-from typing import Any, Final, NoReturn, TextIO
+from functools import partial
+from typing import Final, NoReturn, TextIO
 
 import click
 
 from satyapan.cli_errors import FINE, OTHERWISE
+from satyapan.cli_following import Progress, change_line, follow, qr_drawer
 from satyapan.cli_input import read_request
 from satyapan.cli_kinds import kind_data, kind_lines, kinds_table
 from satyapan.cli_options import Words, json_option, limit_option
@@ -66,23 +67,41 @@ def _leave(verification: Verification) -> NoReturn:
 @click.command()
 @click.argument("kind", shell_complete=_known_kinds)
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
-@click.option("--data", metavar="JSON", help="The request as a JSON object.")
+@click.option(
+    "--data",
+    metavar="JSON",
+    help="The request as a JSON object. Arguments can be read in the process list and stay in the "
+    "shell's history: use --data-file for people's data.",
+)
 @click.option(
     "--data-file",
     type=click.File(encoding="utf-8"),
     metavar="FILE",
-    help="The request as a JSON object in a file; - for standard input.",
+    help="Read the request from a file that holds a JSON object; - reads standard input.",
 )
 @click.option("--id", "verification_id", metavar="ID", help="The verification_id to use.")
-@click.option("--key", help="Or anything of yours that names this verification once.")
 @click.option(
-    "--priority",
-    type=click.Choice(["normal", "high"]),
-    default="normal",
-    help="high: before others that wait for the vendor's quota.",
+    "--key",
+    help="Your own name for this verification; the id is derived from it. Give --id or --key.",
 )
 @click.option(
-    "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait for the end, so long."
+    "--priority",
+    type=Words(["normal", "high"]),
+    metavar="LANE",
+    default="normal",
+    show_default=True,
+    help="normal or high; high goes before others that wait for the vendor's quota.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait for the end, at most this long; print changes and the link as they come.",
+)
+@click.option(
+    "--qr/--no-qr",
+    default=None,
+    help="With --wait: also draw the link as a QR code, or not. Default: only on a terminal.",
 )
 @json_option
 def submit(  # noqa: PLR0913  one parameter for each option
@@ -95,37 +114,43 @@ def submit(  # noqa: PLR0913  one parameter for each option
     key: str | None,
     priority: Priority,
     wait: float | None,
+    qr: bool | None,
     as_json: bool,
 ) -> None:
     """Submit a verification.
 
     `satyapan kinds` lists the KINDs, `satyapan kinds KIND` shows the fields of one. Give the
-    request as FIELD=VALUE (commas split the values of a list), --data or --data-file. What stands
-    in arguments is seen by everybody who lists this machine's processes: give people's data by
-    --data-file.
+    request by --data-file, by --data, or as FIELD=VALUE (commas separate the values of a list).
+    Arguments can be read in the process list and stay in the shell's history: give people's data
+    by --data-file only.
 
     Submitting the same again with the same --id or --key is free and shows the same verification.
     """
     if (verification_id is None) == (key is None):
         raise click.UsageError("give either --id or --key")
-    request = read_request(_registry().ask(kind), fields, data, data_file)
+    if qr and (wait is None or as_json):
+        raise click.UsageError("--qr needs --wait, and can't go with --json")
+    asked = _registry().ask(kind)
+    progress = Progress(asked, as_json, None if as_json else qr_drawer(wanted=qr))
+    request = read_request(asked, fields, data, data_file)
     verifications = Verifications.from_env()
     found = verifications.submit(
         kind, request, verification_id=verification_id, key=key, priority=priority
     )
     if wait is not None:
-        found = verifications.wait(found.id, wait)
-    _print(found, Shown(private=False, as_json=as_json))
+        found = follow(verifications, found.id, wait, progress.tell)
+    if wait is None or not as_json:
+        _print(found, Shown(private=False, as_json=as_json))
     if wait is not None:
         _leave(found)
 
 
 @click.command()
 @click.argument("verification_id", metavar="ID")
-@click.option("--private", is_flag=True, help="Also print the result and the link themselves.")
+@click.option("--private", is_flag=True, help="Also print the result and the link.")
 @json_option
 def show(*, verification_id: str, private: bool, as_json: bool) -> None:
-    """Show one verification; of its result, only the names of the fields."""
+    """Show one verification. Of its result, only the names of the fields are printed."""
     found = Verifications.from_env().get(verification_id)
     if found is None:
         raise NotFound(possible_id(verification_id))
@@ -142,23 +167,27 @@ def _print(verification: Verification, shown: Shown) -> None:
 @click.command()
 @click.argument("verification_id", metavar="[ID]", required=False)
 @click.option(
-    "--group", default=GROUP, show_default=True, help="Without ID: whose place in the stream."
+    "--group", default=GROUP, show_default=True, help="Without ID: the group that reads the events."
 )
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this long."
+)
 @json_option
 def watch(*, verification_id: str | None, group: str, timeout: float | None, as_json: bool) -> None:
     """Follow one verification, or all events.
 
-    With ID: until that verification is settled; exit code 0 if it is DONE. Without: print the
-    events of this producer as they come, one on a line. Each group gets every event once, also
-    those from before it was first named; so a group goes on where it left off.
+    With ID: print each change until the verification is settled; exit code 0 if it is DONE.
+
+    Without ID: print the events of this producer as they come, one on a line. Each group gets
+    every event once, also older ones, and continues after the last one it was given.
     """
     verifications = Verifications.from_env()
     seconds = float("inf") if timeout is None else timeout
     if verification_id is None:
         _watch_events(verifications, group, seconds, as_json=as_json)
     else:
-        _leave(_watch_one(verifications, verification_id, seconds, as_json=as_json))
+        tell = partial(_tell, as_json=as_json)
+        _leave(follow(verifications, verification_id, seconds, tell))
 
 
 def _watch_events(
@@ -173,23 +202,11 @@ def _watch_events(
                 click.echo(event_line(event))
 
 
-def _watch_one(
-    verifications: Verifications, verification_id: str, seconds: float, *, as_json: bool
-) -> Verification:
-    before: Mapping[str, Any] = {}
-
-    def seen(now: Verification) -> bool:
-        nonlocal before
-        data = data_of(now, private=False)
-        if data != before and as_json:
-            say_json(data)
-        elif data != before:
-            stands = f"{now.state:8}  {now.status}  {now.reason}".rstrip()
-            click.echo(f"{moment(now.updated)}  {now.id}  {stands}")
-        before = data
-        return now.settled
-
-    return verifications.wait(verification_id, seconds, until=seen)
+def _tell(now: Verification, *, as_json: bool) -> None:
+    if as_json:
+        say_json(data_of(now, private=False))
+    else:
+        click.echo(change_line(now))
 
 
 @click.command("list")

@@ -33,8 +33,10 @@ _FILES: Final = (
     f"A worker has Redis rewrite its append-only file within {PAUSE_MS // 60_000} minutes. Until "
     "then, and in backups for good, what is forgotten can be opened with the seal keys."
 )
-_by = click.option("--by", default=getpass.getuser, help="Who does this; kept in the record.")
-_dry = click.option("--dry-run", is_flag=True, help="Decide and say, but write nothing.")
+_by = click.option(
+    "--by", default=getpass.getuser, help="The operator's name; stored with the action."
+)
+_dry = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 
 
 def open_desk(by: str, *, dry: bool = False) -> Desk:
@@ -70,14 +72,14 @@ def _desk(by: str = "", *, dry: bool = False) -> Iterator[Desk]:
 @_dry
 @json_option
 def redrive(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
-    """Set parked verifications going again, with the same vendor-side id."""
+    """Resume parked verifications under the same vendor-side id."""
     with _desk(by, dry=dry_run) as desk:
         _each(desk.redrive, ids, as_json=as_json)
 
 
 @click.command()
 @click.argument("ids", nargs=-1, required=True)
-@click.option("--pay-again", is_flag=True, help="Say that a second charge is wanted.")
+@click.option("--pay-again", is_flag=True, help="Confirm that a second charge is wanted.")
 @_by
 @_dry
 @json_option
@@ -97,7 +99,7 @@ def reissue(
 @_dry
 @json_option
 def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
-    """Work on stored webhooks again (see `inbox` for their ids)."""
+    """Process stored webhooks again (`satyapan inbox` lists their ids)."""
     with _desk(by, dry=dry_run) as desk:
         _each(desk.replay, ids, as_json=as_json)
 
@@ -108,7 +110,7 @@ def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 @_dry
 @json_option
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
-    """Shred the private data of finished verifications, for good."""
+    """Delete the private data of finished verifications for good."""
     with _desk(by, dry=dry_run) as desk:
         _each(desk.forget, ids, as_json=as_json, note="" if dry_run else _FILES)
 
@@ -119,7 +121,7 @@ def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 @_dry
 @json_option
 def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
-    """Give the shared links that these got out no more; the next is bought anew."""
+    """Stop sharing the links of these verifications; the next request pays for a new one."""
     with _desk(by, dry=dry_run) as desk:
         _each(desk.retire, ids, as_json=as_json)
 
@@ -139,10 +141,12 @@ def acts(limit: int, *, as_json: bool) -> None:
     "--state",
     type=Words(LetterState),
     metavar="STATE",
-    help=f"Only those in this state: {', '.join(LetterState)}.",
+    help=f"Only webhooks in this state: {', '.join(LetterState)}.",
 )
 @limit_option(50, "List at most this many, newest first.")
-@click.option("--show", "letter_id", metavar="ID", help="Show one, private values hidden.")
+@click.option(
+    "--show", "letter_id", metavar="ID", help="Show one webhook; private values are hidden."
+)
 @json_option
 def inbox(state: LetterState | None, limit: int, letter_id: str | None, *, as_json: bool) -> None:
     """List the stored webhooks, newest first, without their content; or show one."""

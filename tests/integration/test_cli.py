@@ -43,7 +43,7 @@ def cli(stage: Stage) -> Cli:
 
 
 def told(result: Result) -> Any:
-    return json.loads(result.stdout)
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def test_submit_and_wait_shows_the_end_and_no_private_value(cli: Cli) -> None:
@@ -215,7 +215,7 @@ def test_the_installed_program_does_the_same(stage: Stage) -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["status"] == "VALID"
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == "VALID"
 
 
 def test_a_worker_that_died_is_told_and_can_be_replaced(stage: Stage) -> None:

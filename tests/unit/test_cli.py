@@ -200,3 +200,14 @@ def test_kinds_are_a_table_of_what_each_needs_and_costs(cli: Cli) -> None:
     assert "document_requested, a person in a browser" in cells["digilocker"]
     assert "one, and one for each document" in cells["digilocker"]
     assert "one for all who share it" in cells["static_kyc_link"]
+
+
+def test_help_warns_of_peoples_data_in_arguments(cli: Cli) -> None:
+    words = " ".join(cli("submit", "--help").stdout.split())
+
+    assert words.count("process list and stay in the shell's history") == 2
+
+
+def test_the_help_of_every_command_says_where_its_exit_codes_are(cli: Cli) -> None:
+    for name in main.list_commands(click.Context(main)):
+        assert "Exit codes: see satyapan --help." in cli(name, "--help").stdout, name

@@ -1,0 +1,168 @@
+"""`submit --wait`: the link as soon as it is there, each change, and how Ctrl-C ends it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import segno
+from click.testing import CliRunner, Result
+
+from demo.stage import Stage
+from satyapan.cli import main
+
+PROGRAM = str(Path(sys.executable).with_name("satyapan"))
+JOURNEY = ["submit", "digilocker", "document_requested=PAN", "--wait", "100"]
+SHARED = ["submit", "static_kyc_link", "template_name=Aadhaar_verification", "--wait", "60"]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Stage(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@contextmanager
+def started(
+    stage: Stage, *words: str, out: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
+    """Start the installed program; it never outlives the block."""
+    program = subprocess.Popen(
+        [PROGRAM, *words], env=stage.env, stdout=out, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.communicate()
+
+
+def first_link(program: subprocess.Popen[str]) -> str:
+    """Read the program's output up to the link."""
+    assert program.stdout is not None
+    for line in program.stdout:
+        if line.startswith("link  "):
+            return line.removeprefix("link  ").strip()
+    raise AssertionError("the program ended without a link")
+
+
+def run(stage: Stage, *words: str) -> Result:
+    return CliRunner().invoke(main, words, env=stage.env)
+
+
+def code_of(link: str) -> str:
+    out = StringIO()
+    segno.make(link, micro=False).terminal(out, compact=True)
+    return out.getvalue()
+
+
+def test_the_link_comes_before_the_end_and_each_change_on_stderr(stage: Stage) -> None:
+    with started(stage, *JOURNEY, "--id", "waited") as program:
+        link = first_link(program)
+        assert program.poll() is None
+        stage.control("journeys/waited", {"decision": "deny"})
+        out, err = program.communicate(timeout=100)
+
+    known = stage.verifications().get("waited")
+    assert known is not None
+    assert link == known.link
+    assert program.returncode == 1
+    assert "DENIED" in out
+    assert link not in out + err
+    states = [line.split()[2] for line in err.splitlines()]
+    assert states[-1] == "DENIED"
+    assert "PENDING" in states
+    assert all(line.split()[1] == "waited" for line in err.splitlines())
+
+
+def test_for_programs_each_change_is_an_object_and_the_link_is_in_it(stage: Stage) -> None:
+    with started(stage, *JOURNEY, "--id", "read", "--json") as program:
+        assert program.stdout is not None
+        seen = json.loads(program.stdout.readline())
+        while "link" not in seen:
+            seen = json.loads(program.stdout.readline())
+        stage.control("journeys/read", {"decision": "deny"})
+        out, err = program.communicate(timeout=100)
+
+    last = json.loads(out.splitlines()[-1])
+    assert seen["link"].startswith("http")
+    assert (seen["id"], last["state"], "link" in last) == ("read", "DENIED", False)
+    assert (program.returncode, err) == (1, "")
+
+
+def test_ctrl_c_says_how_to_go_on(stage: Stage) -> None:
+    for words in ([*JOURNEY, "--id", "left"], ["watch", "left"]):
+        with started(stage, *words) as program:
+            assert program.stdout is not None
+            if words[0] == "submit":
+                first_link(program)
+            else:
+                program.stdout.readline()
+            program.send_signal(signal.SIGINT)
+            _, err = program.communicate(timeout=60)
+
+        assert program.returncode == 130
+        assert err.splitlines()[-1] == (
+            "stopped waiting; the verification goes on: "
+            "`satyapan watch left` or `satyapan show left`"
+        )
+        assert "Traceback" not in err
+
+
+def test_the_code_is_drawn_when_asked_for_or_on_a_terminal(stage: Stage) -> None:
+    plain, asked = run(stage, *SHARED, "--key", "q"), run(stage, *SHARED, "--key", "q", "--qr")
+    ours, theirs = os.openpty()
+    try:
+        with started(stage, *SHARED, "--key", "q", out=theirs) as program:
+            os.close(theirs)
+            shown = read_all(ours)
+    finally:
+        os.close(ours)
+
+    link = next(x for x in plain.stdout.splitlines() if x.startswith("link  http"))[6:]
+    assert plain.exit_code == asked.exit_code == 0
+    code = code_of(link).strip()
+    assert code not in plain.stdout
+    assert code in asked.stdout
+    assert code in shown
+    assert program.returncode is not None
+
+
+def read_all(terminal: int) -> str:
+    """Read what a program writes to its terminal until it ends."""
+    parts = []
+    while True:
+        try:
+            part = os.read(terminal, 65_536)
+        except OSError:  # Linux says so when the last writer has closed it
+            break
+        if not part:
+            break
+        parts.append(part)
+    return b"".join(parts).decode().replace("\r\n", "\n")
+
+
+def test_without_the_package_a_code_is_refused_before_anything_is_stored(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "segno", None)
+
+    refused = run(stage, *SHARED, "--id", "no-code", "--qr")
+
+    assert refused.exit_code == 2
+    assert "pip install segno" in refused.stderr
+    assert stage.verifications().get("no-code") is None
+
+
+@pytest.mark.parametrize("words", [["--qr"], ["--qr", "--wait", "1", "--json"]])
+def test_a_code_needs_somebody_who_waits(stage: Stage, words: list[str]) -> None:
+    refused = run(stage, *JOURNEY[:3], "--key", "1", *words)
+
+    assert refused.exit_code == 2
+    assert "--qr needs --wait" in refused.output
