@@ -55,8 +55,13 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; an unknown one is an error that names the nearest."""
+        """Find a command; an unknown one is an error that names the nearest.
+
+        Whether errors are printed for programs is settled here, before options are parsed: an
+        option that doesn't exist is an error too.
+        """
         name = args[0]
+        ctx.meta[JSON_FLAG] = "--json" in args
         if not (name.startswith("-") or name in _entries() or ctx.resilient_parsing):
             known = self.list_commands(ctx)
             raise click.UsageError(f"there is no command {name!r}{meant(name, known)}", ctx)

@@ -82,7 +82,8 @@ def _leave(verification: Verification) -> NoReturn:
 @click.option("--id", "verification_id", metavar="ID", help="The verification_id to use.")
 @click.option(
     "--key",
-    help="Your own name for this verification; the id is derived from it. Give --id or --key.",
+    help="Your own name for this verification, nothing private; the id is derived from it. Give "
+    "--id or --key.",
 )
 @click.option(
     "--priority",

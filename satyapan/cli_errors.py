@@ -30,7 +30,7 @@ INTERRUPTED: Final = 130
 _LONGEST: Final = 20_000
 """Longer than any error of ours."""
 JSON_FLAG: Final = "satyapan.json"
-"""Where a command's --json is noted, in click's meta."""
+"""Whether --json was given, in click's meta."""
 ERRORS: Final = (SatyapanError, click.UsageError)
 _CODES: Final[dict[type[Exception], int]] = {
     Conflict: CONFLICT,

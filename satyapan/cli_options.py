@@ -6,11 +6,14 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from satyapan.cli_errors import JSON_FLAG
-
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NEAR: Final = 50
 """So many characters of an unknown word are compared with the known ones."""
+
+json_option: Final = click.option(
+    "--json", "as_json", is_flag=True, help="Print for programs; errors too."
+)
+"""Also read by `Commands.resolve_command`, for errors that come before a command runs."""
 
 
 class Words(click.Choice[Any]):
@@ -32,26 +35,9 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def json_option(command: _Command) -> _Command:
-    """Add --json, by which errors are printed for programs too."""
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        is_eager=True,
-        callback=_remember_json,
-        help="Print for programs; errors too.",
-    )(command)
-
-
 def limit_option(default: int, meaning: str) -> Callable[[_Command], _Command]:
     """Add --limit, from 1 to a million."""
     return click.option(
         "--limit", type=click.IntRange(1, 1_000_000), default=default, show_default=True,
         help=meaning,
     )  # fmt: skip
-
-
-def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001  click's order
-    ctx.meta[JSON_FLAG] = value
-    return value

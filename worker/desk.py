@@ -156,7 +156,9 @@ class Desk:
         """Read the latest acts, newest first, each with its time (ms on Redis' clock)."""
         redis: Any = self.ledger.ledger.redis
         for entry_id, entry in redis.xrevrange(self.ledger.keys.acts, count=limit):
-            yield int(entry_id.partition(b"-")[0]), Act(**json.loads(entry[b"act"]))
+            act = json.loads(entry[b"act"])
+            known = Act(act["verb"], act["id"], act["by"], act["outcome"])
+            yield int(entry_id.partition(b"-")[0]), known
 
     def _forgettable(self, verification_id: str) -> Row:
         row = self._read(verification_id)

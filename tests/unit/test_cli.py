@@ -149,6 +149,14 @@ def test_wrong_usage_is_an_object_for_programs(cli: Cli) -> None:
     }
 
 
+@pytest.mark.parametrize("words", [["lst"], ["list", "--limt", "3"], ["worker"]])
+def test_an_error_before_a_command_runs_is_an_object_too(cli: Cli, words: list[str]) -> None:
+    wrong = cli(*words, "--json")
+
+    assert json.loads(wrong.stdout)["error"]["exit_code"] == wrong.exit_code == 2
+    assert wrong.stderr == ""
+
+
 def test_a_strange_kind_is_told_with_those_that_are(cli: Cli) -> None:
     strange = cli("submit", "licence", "a=b", "--key", "1")
 

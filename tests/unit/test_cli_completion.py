@@ -13,10 +13,11 @@ from satyapan.records import State
 PROGRAM = str(Path(sys.executable).with_name("satyapan"))
 
 
-def completed(*words: str) -> set[str]:
+def completed(*words: str, **more: str) -> set[str]:
     """Ask the installed program, as bash does, for what its last word can become."""
     env = {
         "PATH": os.environ["PATH"],
+        **more,
         "_SATYAPAN_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(["satyapan", *words]),
         "COMP_CWORD": str(len(words)),
@@ -32,6 +33,16 @@ def test_kinds_are_completed() -> None:
 
     assert completed("submit", "") == completed("kinds", "") == every
     assert completed("submit", "digi") == {"digilocker"}
+
+
+def test_kinds_of_others_are_completed_too_and_a_broken_one_hides_none() -> None:
+    toys = {"PYTHONPATH": str(Path(__file__).parents[1] / "integration")}
+
+    assert completed("kinds", "pa", **toys, SATYAPAN_KINDS="toy_kind:TOY") == {
+        "passport",
+        "pan_toy",
+    }
+    assert completed("kinds", "pa", SATYAPAN_KINDS="no.such:KIND") == {"passport"}
 
 
 def test_states_are_completed() -> None:
