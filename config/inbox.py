@@ -153,8 +153,10 @@ class Inbox:
         return state
 
     def leave(self, letter_id: str, pause_ms: int) -> None:
-        """Leave a webhook for later without counting a failure."""
-        self._to(letter_id, LetterState.NEW, pause_ms, {})
+        """Leave a webhook that is still to be worked on for later, without counting a failure."""
+        seconds, micros = self._redis.time()
+        due = seconds * 1000 + micros // 1000 + pause_ms
+        self._redis.zadd(self._keys.inbox_due, {letter_id: due}, xx=True)
 
     def reopen(self, letter_id: str) -> None:
         """Put a webhook back on the list of work."""

@@ -160,6 +160,22 @@ def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
     assert 20_000 < pause_ms(bench, "sealed") <= 30_000
 
 
+@pytest.mark.parametrize("state", [LetterState.HANDLED, LetterState.PARKED])
+def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
+    bench: Workbench, inbox: Inbox, state: LetterState
+) -> None:
+    redis: Any = bench.parts.ledger.ledger.redis
+    other = Inbox(redis, Keys(), KeyRing.parse(new_key("k9")), 60_000, inbox._id_key)
+    store(other, "sealed", "nobody")
+    other.finish("sealed", state)
+
+    with pytest.raises(Unreadable):
+        bench.parts.take("sealed")
+
+    assert [one.state for one in inbox.newest(None, 9)] == [state]
+    assert redis.zcard(Keys().inbox_due) == 0
+
+
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_values_in_a_visitors_news_break_neither_row_nor_events(
     bench: Workbench, inbox: Inbox, odd: str
