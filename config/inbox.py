@@ -177,6 +177,12 @@ class Inbox:
         ids = [raw.decode() for raw in self._redis.sunion(topics)]
         return [one for one in ids if self._redis.exists(self._keys.inbox(one))]
 
+    def open(self, vendor: str, vendor_ids: Sequence[str]) -> bool:
+        """Return True if a webhook about these vendor-side ids is still to be worked on."""
+        due = self._keys.inbox_due
+        ids = self.about(vendor, vendor_ids)
+        return any(self._redis.zscore(due, each) is not None for each in ids)
+
     def forget(self, vendor: str, vendor_ids: Sequence[str]) -> int:
         """Remove all webhooks about these vendor-side ids and keep no more; return how many.
 

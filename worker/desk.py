@@ -98,7 +98,8 @@ class Desk:
         parked one ends as FAILED first: without its data it can't go on.
 
         Raises:
-            Refused: it is not finished, or others still need it (a shared link's owner).
+            Refused: it is not finished, or others still need it (a shared link's owner), or its
+                webhooks (a visit that other producers haven't been told of yet).
         """
         row = self._forgettable(verification_id)
         if row.state is State.PARKED:
@@ -166,6 +167,9 @@ class Desk:
             raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
         if self._links(row) and row.attempts:
             raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
+        if row.parent and self.inbox.open(row.vendor, [row.digest]):
+            # It may still have to reach the visits of other producers that asked for the link.
+            raise Refused(f"a webhook about {row.id} is still to be worked on: try again later")
         return row
 
     def _move(self, row: Row, event: ByHand) -> Row:

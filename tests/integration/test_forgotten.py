@@ -16,6 +16,7 @@ from config.settings import read_settings
 from demo.server import EmbeddedServer
 from demo.stage import Stage
 from satyapan.errors import Unreadable
+from satyapan.ids import child_id
 from satyapan.names import Keys
 from satyapan.records import State
 from satyapan.rows import sealed_name
@@ -26,6 +27,7 @@ from tests.support.workbench import Workbench
 from worker import desk_cli
 from worker.ledger import StaleFence
 from worker.rewrite import Rewrite, want_rewrite
+from worker.rules.person import Refused
 
 CANARY = b'{"data": {"name": "Kanaricanary Fullname"}}'
 
@@ -239,6 +241,38 @@ def test_news_of_a_forgotten_visit_is_not_kept(bench: Workbench) -> None:
     assert again == "forgotten"
     assert bench.row(visit).result is None
     assert list(inbox.newest(None, 9)) == []
+
+
+def test_a_visit_is_not_forgotten_before_every_producer_was_told(
+    redis_url: str, sandbox: Sandbox
+) -> None:
+    shop, bank = (
+        Workbench(redis_url, sandbox.root, SATYAPAN_REPLY_TO=name) for name in ("shop", "bank")
+    )
+    owner = shop.settle(shop.submit("static_kyc_link"))
+    bank.settle(bank.submit("static_kyc_link"))
+    inbox, ledger = shop.parts.ingest._inbox, shop.parts.ledger
+    data = {"verification_id": "cf-77", "form_link": owner.link, "name": "JOHN DOE"}
+    body = json.dumps({"data": data}).encode()
+    inbox.store("acted", "cashfree", "KYC_LINK_ACTION_PERFORMED", body, "cf-77")
+    shop.parts.take("acted")
+    id_key = shop.settings.producer.id_key_bytes()
+    mine, theirs = (child_id(id_key, owner.id, "cf-77", name) for name in ("shop", "bank"))
+    ledger.make_due(theirs)
+    claim = ledger.claim(theirs)  # a worker is busy with it
+    inbox.store("done", "cashfree", "KYC_LINK_SUCCESS", body, "cf-77")
+    shop.parts.take("done")
+
+    with pytest.raises(Refused, match="still to be worked on"):
+        desk(shop).forget(mine)
+    assert claim is not None
+    ledger.commit(claim.row, claim.row, [], claim.now, keep=False, alias="")
+    shop.parts.take("done")
+    desk(shop).forget(mine)
+
+    assert (shop.row(mine).state, shop.row(mine).result) == (State.DONE, None)
+    assert bank.row(theirs).state is State.DONE
+    assert bank.row(theirs).result
 
 
 def test_a_running_worker_has_the_file_rewritten(tmp_path: Path) -> None:
