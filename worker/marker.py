@@ -37,7 +37,7 @@ class Marker:
         self._gap_ms = gap_ms
         self._monotonic = monotonic
         self._script: Any = load(redis, "worker", "mark")
-        self._next = float("-inf")
+        self._marked = float("inf")
 
     def mark(self) -> None:
         """Note that a worker swept, and how safe this server is; at most once a second.
@@ -46,14 +46,15 @@ class Marker:
             redis.RedisError: not noted; mark again later.
         """
         asked = self._monotonic()
-        if asked < self._next:
+        quiet = asked - self._marked
+        if 0 <= quiet < _EVERY_S:
             return
-        arguments = [self._gap_ms, *self._durable()]
+        arguments = [self._gap_ms, *self._durable(), int(quiet * 1000 > self._gap_ms)]
         (now,) = self._script(keys=[self._keys.swept, self._keys.server], args=arguments)
         jump = self._clock.read(now, asked, self._monotonic())
         if jump:
             self._gate.jumped(jump, self._clock.confirm).now()
-        self._next = asked + _EVERY_S
+        self._marked = asked
 
     def _durable(self) -> tuple[str, int]:
         """Return the id of this server's data, and 1 if each write is on disk when confirmed.

@@ -13,8 +13,10 @@ from satyapan.records import Row
 from satyapan.scripts import load
 from tests.conftest import Sandbox
 from tests.support.workbench import Workbench
+from worker.clock import RedisClock
 from worker.gate import Go
 from worker.ledger import Claim, Outage, StaleFence, WorkLedger
+from worker.marker import Marker
 
 
 @pytest.fixture
@@ -139,9 +141,10 @@ class TestAfterAnOutage:
         ledger.ledger.redis.set(ledger.keys.swept, now - ms)
         return now
 
-    def look(self, ledger: WorkLedger) -> None:
-        mark = load(ledger.ledger.redis, "worker", "mark")
-        mark(keys=[ledger.keys.swept, ledger.keys.server], args=[ledger.outage.gap, "", 0])
+    def look(self, ledger: WorkLedger, *, lived: bool = True) -> None:
+        """Sweep, as a worker that lived through the outage or as one that has just begun."""
+        mark, arguments = load(ledger.ledger.redis, "worker", "mark"), [ledger.outage.gap, "", 0]
+        mark(keys=[ledger.keys.swept, ledger.keys.server], args=[*arguments, int(lived)])
 
     def due(self, ledger: WorkLedger, row_id: str) -> int:
         return int(ledger.ledger.redis.zscore(ledger.keys.due, row_id) or 0)
@@ -164,20 +167,21 @@ class TestAfterAnOutage:
         held.commit(claim.row, done, ("done",), now, keep=False, alias="")
         assert bench.look(row_id).state is State.DONE
 
-    def test_when_that_is_over_it_is_taken_over_and_nobody_is_said_to_have_crashed(
-        self, bench: Workbench, held: WorkLedger
+    @pytest.mark.parametrize(("lived", "crashes"), [(True, 0), (False, 1)])
+    def test_when_that_is_over_it_is_taken_over_and_is_a_crash_only_if_no_worker_lived_on(
+        self, bench: Workbench, held: WorkLedger, lived: bool, crashes: int
     ) -> None:
         row_id = bench.submit("passport")
         held.claim(row_id)
         now = self.sweep_before(held, self.GAP + 1_000)
-        self.look(held)
+        self.look(held, lived=lived)
         held.ledger.redis.hset(held.keys.row(row_id), "lease", now - 1)
         held.ledger.redis.hset(held.keys.server, "back", now - self.GRACE)
 
         taken = held.claim(row_id)
 
         assert taken is not None
-        assert (taken.row.fence, taken.row.crashes) == (2, 0)
+        assert (taken.row.fence, taken.row.crashes) == (2, crashes)
 
     def test_without_an_outage_it_is_taken_over_at_once(
         self, bench: Workbench, held: WorkLedger
@@ -185,21 +189,35 @@ class TestAfterAnOutage:
         row_id = bench.submit("passport")
         held.claim(row_id)
         self.sweep_before(held, self.GAP - 5_000)
-        self.look(held)
+        self.look(held, lived=False)
 
         taken = held.claim(row_id)
 
         assert taken is not None
         assert (taken.row.fence, taken.row.crashes) == (2, 1)
 
+    def test_only_a_worker_that_swept_before_was_cut_off(
+        self, bench: Workbench, held: WorkLedger
+    ) -> None:
+        clock, client, cut = [0.0], held.ledger.redis, []
+        old, new = (
+            Marker(client, held.keys, bench.parts.gate, RedisClock(), self.GAP, lambda: clock[0])
+            for _ in range(2)
+        )
+        for marker, clock[0] in ((old, 0.0), (old, 5.0), (new, 20.0), (old, 20.0)):
+            marker.mark()
+            cut.append(client.hexists(held.keys.server, "cut"))
+
+        assert cut == [False, False, False, True]
+
     def test_sweeps_that_are_always_slow_put_it_off_once_only(self, held: WorkLedger) -> None:
         back = []
         for _ in range(2):
             self.sweep_before(held, self.GAP + 1_000)
             self.look(held)
-            back.append(held.ledger.redis.hget(held.keys.server, "back"))
+            back.append(held.ledger.redis.hmget(held.keys.server, "back", "cut"))
 
-        assert back[0] is not None
+        assert None not in back[0]
         assert back[0] == back[1]
 
 

@@ -9,7 +9,8 @@
 -- A row that is settled or gone leaves the due-index; one that is early is put back at its time,
 -- so a doubled or late wake-up changes nothing. A claim whose lease ended while workers were cut off
 -- from this server is not taken over within the grace: its holder may be alive and have an answer.
--- Nor does it count as a crash: that a lease ended then says nothing about its holder.
+-- Nor does it count as a crash if a worker lived through that: that a lease ended then says nothing
+-- about its holder. If none did, it may be this row that ended them.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease')
@@ -35,13 +36,14 @@ end
 
 -- A lease that is still there was never given back: its holder vanished.
 if lease > 0 then
-  local swept, back = redis.call('GET', KEYS[5]), tonumber(redis.call('HGET', KEYS[6], 'back') or 0)
+  local swept, server = redis.call('GET', KEYS[5]), redis.call('HMGET', KEYS[6], 'back', 'cut')
+  local back, cut = tonumber(server[1] or 0), tonumber(server[2] or 0)
   if swept and now - swept > tonumber(ARGV[4]) then back = now end
   if now < back + ARGV[5] then
     redis.call('ZADD', KEYS[2], back + ARGV[5], ARGV[1])
     return {'leased', now}
   end
-  if lease > back + ARGV[5] then redis.call('HINCRBY', KEYS[1], 'crashes', 1) end
+  if lease > cut + ARGV[5] then redis.call('HINCRBY', KEYS[1], 'crashes', 1) end
 end
 local ends = now + ARGV[2]
 local state = row[1] == 'ACCEPTED' and 'CLAIMED' or row[1]
