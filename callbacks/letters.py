@@ -1,4 +1,4 @@
-"""Reads a verified webhook: what is stored of it, and what tells it from others.
+"""Read a verified webhook: its scrubbed content, and the bytes that its inbox id is made of.
 
 Only signed content counts: a repeated delivery may carry new headers, and an unsigned delivery id
 would let a stranger replay a captured body.
@@ -18,7 +18,7 @@ _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a webhook says. `body` is the scrubbed content as JSON."""
+    """The parts of a webhook. `body` is the scrubbed content as JSON."""
 
     event: str
     """Empty when it names none."""
@@ -27,12 +27,12 @@ class Reading:
     told_ms: int | None
     """When the event was, in ms since the epoch; None when that can't be read."""
     signed: bytes = field(repr=False)
-    """The content that tells it from others."""
+    """The signed content, of which the inbox id is made."""
     body: bytes = field(repr=False)
 
 
 def read_letter(raw: bytes) -> Reading:
-    """Read a webhook whose signature is proven. No body brings about an error.
+    """Read a webhook whose signature is valid. No body raises an error.
 
     Of a body that is no JSON object, or is nested too deep, only the size is kept: nobody can tell
     whether it holds an Aadhaar number.
@@ -51,7 +51,7 @@ def read_letter(raw: bytes) -> Reading:
 
 
 def _signed(raw: bytes) -> bytes:
-    """Take the usual parts without regard to spelling, or else all bytes."""
+    """Return event type, time and data as canonical JSON, or all bytes if one is missing."""
     content: Any = parse(raw)
     try:
         return canonical([content["event_type"], content["event_time"], content["data"]])
@@ -60,7 +60,7 @@ def _signed(raw: bytes) -> bytes:
 
 
 def _event(name: object) -> str:
-    """Take a plain name only: the event is stored and logged in clear."""
+    """Return the event's name if it is a plain one, else "": it is stored and logged in clear."""
     return name if isinstance(name, str) and _EVENT.fullmatch(name) else ""
 
 

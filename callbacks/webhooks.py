@@ -40,7 +40,7 @@ class Reception:
     """Whether an unsigned webhook is answered 200 (and thrown away)."""
 
     def take(self, vendor: str) -> Response:
-        """Judge the current request, the cheapest question first, and keep what is proven."""
+        """Check the current request, cheapest check first, and store it if it is proven."""
         refusal = self._stopped(vendor)
         if refusal is not None:
             return refusal
@@ -54,7 +54,7 @@ class Reception:
         return self._keep(vendor, body, signed_ms)
 
     def _stopped(self, vendor: str) -> Response | None:
-        """Turn away what needs no look at the body."""
+        """Return the refusal that the address or the headers ask for, or None."""
         if not self.guard.allows(request.remote_addr):
             return self._refuse(vendor, "address", problem(403))
         wait_s = self.guard.wait_s(request.remote_addr)
@@ -83,7 +83,7 @@ class Reception:
     def _keep(self, vendor: str, body: bytes, signed_ms: int | None) -> Response:
         letter = read_letter(body)
         if self._outdated(letter.told_ms) or self._outdated(signed_ms):
-            # What was stored of it, or forgotten, is known no more: it would count as new.
+            # The inbox no longer knows whether it was stored or forgotten: it would count as new.
             return self._passed(vendor, "outdated")
         letter_id = self.inbox.name(vendor, letter.signed)
         begun = time.monotonic()
@@ -112,7 +112,7 @@ class Reception:
         return then_ms is not None and then_ms < time.time() * 1000 - self.inbox.life_ms
 
     def _passed(self, vendor: str, code: str) -> Response:
-        """Answer 2xx, so that the vendor doesn't repeat it, and keep nothing."""
+        """Answer 2xx, so that the vendor doesn't send it again, and store nothing."""
         self.metrics.webhook(vendor, code)
         log.info("webhook not kept", extra={"vendor": vendor, "code": code})
         return jsonify(status=code)

@@ -29,7 +29,7 @@ _CLEAR: Final = ("vendor", "event", "state", "received", "verification_id", "tri
 
 
 class LetterState(StrEnum):
-    """What became of a stored webhook."""
+    """State of a stored webhook."""
 
     NEW = "NEW"
     HANDLED = "HANDLED"
@@ -40,7 +40,7 @@ class LetterState(StrEnum):
 
 
 class Stored(StrEnum):
-    """What came of storing a webhook."""
+    """Outcome of storing a webhook."""
 
     NEW = "stored"
     BEFORE = "repeated"
@@ -140,11 +140,11 @@ class Inbox:
                 yield _letter(letter_id.decode(), values, b"")
 
     def finish(self, letter_id: str, state: LetterState, verification_id: str = "") -> None:
-        """Note that a webhook was worked on; it is kept until its life ends."""
+        """Set the state of a webhook that was worked on; it is kept until its life ends."""
         self._to(letter_id, state, None, {"verification_id": verification_id})
 
     def failed(self, letter: Letter, code: str) -> LetterState:
-        """Count a failure: it is tried again after a growing pause, and parked after `TRIES`."""
+        """Count a failure: retry after a growing pause, park after `TRIES`; return the state."""
         tries = letter.tries + 1
         state = LetterState.PARKED if tries >= TRIES else LetterState.NEW
         pause = min(_FIRST_PAUSE_MS * 2**letter.tries, _LONGEST_PAUSE_MS)
@@ -159,7 +159,7 @@ class Inbox:
         self._redis.zadd(self._keys.inbox_due, {letter_id: due}, xx=True)
 
     def reopen(self, letter_id: str) -> None:
-        """Put a webhook back on the list of work."""
+        """Make a webhook due now, and reset its count of failures."""
         self._to(letter_id, LetterState.NEW, 0, {"tries": "0", "code": ""})
 
     def _to(
@@ -186,11 +186,11 @@ class Inbox:
     def forget(self, vendor: str, vendor_ids: Sequence[str]) -> int:
         """Remove all webhooks about these vendor-side ids and keep no more; return how many.
 
-        The mark outlives every delivery that is young enough to be stored, by a day more because
-        the vendor may write times without a zone.
+        The mark lasts as long as a delivery can be young enough to be stored, and a day more
+        because the vendor may write times without a zone.
         """
         topics = [self._topic(vendor, each) for each in vendor_ids]
-        for topic in topics:  # first of all: what comes from here on isn't stored
+        for topic in topics:  # first, so that no webhook is stored from here on
             self._redis.set(self._keys.inbox_forgotten(topic), 1, px=self.life_ms + _DAY_MS)
         letters = self.about(vendor, vendor_ids)
         with self._redis.pipeline(transaction=True) as pipe:

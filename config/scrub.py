@@ -20,7 +20,7 @@ _LONGEST: Final = 1000
 """Longer texts may be pictures and files in base64."""
 _RUN: Final = 64
 """Characters of base64 in a row from which on a long text is a picture there."""
-# The first digit comes before what must not stand in front of it: so few places are looked at.
+# The first digit comes before the lookbehind, so that the lookbehind runs in few places.
 _NUMBER: Final = re.compile(
     r"[2-9](?<![0-9A-Za-z].)[0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9A-Za-z])", re.DOTALL
 )
@@ -79,7 +79,7 @@ def scrub(value: object, kept: frozenset[str] = KEPT, room: int = DEEPEST) -> ob
 
 
 def _field(name: str, part: object, kept: frozenset[str], room: int) -> object:
-    """Let a kept field through, unless something else than an id hides under its name."""
+    """Return a kept field unchanged, unless it holds an object or a list instead of an id."""
     if name not in kept or isinstance(part, dict | list):
         return scrub(part, kept, room - 1)
     return _writable(part) if isinstance(part, str) else part
@@ -93,7 +93,7 @@ def _masked(text: str) -> str:
     text = _writable(text)
     parts, shown, start = [], 0, 0
     while match := _NUMBER.search(text, start):
-        # After other digits look on from the next one: a number may begin among them.
+        # If it is none, go on from the next character: a number may begin inside the match.
         start = match.start() + 1
         if aadhaar.is_valid(match.group()) and not _in_a_picture(match):
             parts += [text[shown : match.start()], aadhaar.mask(match.group())]

@@ -1,4 +1,4 @@
-"""What comes from outside: any Python value is taken as plain data or refused, within bounds.
+"""Check arguments: turn any Python value into plain data of bounded size, or refuse it.
 
 The client passes each argument through here first. What comes out has Python's own types and a
 bounded size, so nothing behind it has to expect anything else.
@@ -27,7 +27,7 @@ _FOREIGN: Final = object()
 
 
 class _Unfit(Exception):
-    """A request can't be taken; the text says why, and holds nothing of it."""
+    """A request can't be accepted; the text says why, without any of its values."""
 
 
 def plain(request: object) -> Any:  # noqa: ANN401  what JSON can hold

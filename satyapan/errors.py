@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 MOST_FAULTS: Final = 20
-"""How many faults an error tells one by one."""
+"""Faults that an error lists one by one."""
 _LONGEST: Final = 500
 
 
@@ -41,7 +41,7 @@ class SatyapanError(Exception):
 class InvalidRequest(SatyapanError):
     """The request breaks the vendor's rules, in all of `faults`. Nothing was stored.
 
-    Of more than MOST_FAULTS the first are told, and in `more` how many there are besides.
+    `faults` holds the first MOST_FAULTS of them, `more` is the number of the others.
     """
 
     def __init__(self, faults: "Sequence[Fault]") -> None:

@@ -93,9 +93,9 @@ class Row:
     """The lane in which it waits for the vendor's quota: high, or empty for the normal one."""
     seq: int = 0
     digest: str = ""
-    """Names the request under its producer's id key: tells a repeat from a `Conflict`."""
+    """Digest of the request under its producer's id key: a repeat has the same one."""
     resource: str = ""
-    """The name of the shared resource that it got: the request it was for is gone by then."""
+    """Name of the shared resource that it got, kept because its request is removed at its end."""
     created: int = 0
     updated: int = 0
     request: Mapping[str, Any] = field(default_factory=dict, repr=False)

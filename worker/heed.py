@@ -31,7 +31,7 @@ def heed(gate: Gate, row: Row, route: str, limit: int, passed: Go, answer: Answe
 
 
 def _judge_route(gate: Gate, row: Row, route: str, passed: Go, answer: Answer) -> None:
-    """Tell the route's breaker."""
+    """Update the route's breaker."""
     if answer.outcome in _FAILED:
         _failed(gate, row, route, passed, answer)
     elif answer.outcome is Outcome.MISCONFIGURED:

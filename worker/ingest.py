@@ -64,8 +64,8 @@ class Ingest:
     def take(self, letter_id: str) -> None:
         """Work on one webhook; working on it twice changes nothing.
 
-        What fails is counted on the webhook, tried again after a growing pause, and parked in the
-        end: a webhook that nobody can work on must not come back for ever, unseen.
+        A failure is counted on the webhook, which is retried after a growing pause and parked in
+        the end: a webhook that always fails must not come back for ever, unseen.
 
         Raises:
             redis.RedisError, Unavailable: Redis is away; it is taken up again, and nothing counted.
@@ -85,7 +85,7 @@ class Ingest:
     def _try(self, letter: Letter) -> str:
         """Work on a webhook; return the id of the row to run now, if any.
 
-        What fails is counted, unless it is Redis that fails or a key that is missing.
+        A failure is counted, unless the cause is Redis or a missing key.
         """
         reach(OPENED)
         try:

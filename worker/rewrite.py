@@ -18,13 +18,13 @@ log = logging.getLogger("satyapan.rewrite")
 
 
 def want_rewrite(redis: Redis, keys: Keys) -> None:
-    """Note that something was shredded whose copies in the append-only file must go."""
+    """Ask for a rewrite, because the append-only file still holds copies of shredded data."""
     now = _now(redis)
     redis.zadd(keys.rewrite_wanted, {str(now): now})
 
 
 class Rewrite:
-    """Carries out what was noted; one per worker process, and any of them will do."""
+    """Runs the rewrites that were asked for; one per worker process, and any of them can do it."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Rewrite:
         self._next = float("-inf")
 
     def step(self) -> None:
-        """Begin a rewrite that is wanted, or note that it has ended; at most once a second.
+        """Begin a rewrite that was asked for, or record its end; at most once a second.
 
         Raises:
             redis.RedisError: Redis is away; nothing was lost.
