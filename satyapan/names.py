@@ -99,7 +99,7 @@ class Keys:
 
     @property
     def rewrite_begun(self) -> str:
-        """Name the time (ms) at which the append-only file's last rewrite began; 0: refused."""
+        """Name when (ms; 0: refused) the file's last rewrite began, and after how many others."""
         return f"{self.prefix}:rewrite-begun"
 
     @property

@@ -50,18 +50,21 @@ class Rewrite:
         self._next = self._monotonic() + _EVERY_S
         if not self._redis.exists(self._keys.rewrite_wanted):
             return
-        begun = self._redis.get(self._keys.rewrite_begun)
+        begun: bytes | None = self._redis.get(self._keys.rewrite_begun)
         if begun is None:
             self._begin()
-        elif self._ended():
+            return
+        began, _, before = begun.decode().partition(" ")
+        if self._ended(int(before or 0)):
             # What was shredded after the rewrite began waits for the next one.
-            self._redis.zremrangebyscore(self._keys.rewrite_wanted, "-inf", f"({int(begun)}")
+            self._redis.zremrangebyscore(self._keys.rewrite_wanted, "-inf", f"({began}")
 
     def _begin(self) -> None:
-        key = self._keys.rewrite_begun
-        if not self._redis.info("persistence")["aof_enabled"]:
+        key, info = self._keys.rewrite_begun, self._redis.info("persistence")
+        mark = f"{_now(self._redis)} {info['aof_rewrites']}"
+        if not info["aof_enabled"]:
             self._redis.delete(self._keys.rewrite_wanted)
-        elif self._redis.set(key, _now(self._redis), nx=True, px=self._pause_ms):
+        elif self._redis.set(key, mark, nx=True, px=self._pause_ms):
             try:
                 self._redis.bgrewriteaof()
             except ResponseError as error:
@@ -75,13 +78,15 @@ class Rewrite:
         self._redis.set(self._keys.rewrite_begun, 0, px=self._pause_ms)
         log.warning("Redis doesn't rewrite its file", extra={"code": type(error).__name__})
 
-    def _ended(self) -> bool:
-        """Return True if a rewrite went well since this server started, and none is under way."""
+    def _ended(self, before: int) -> bool:
+        """Return True if a rewrite went well after so many others, and none is under way.
+
+        The server counts them from its start: after a restart the next one is waited for.
+        """
         info = self._redis.info("persistence")
         busy = info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"]
         went_well = info["aof_last_bgrewrite_status"] == "ok"
-        # Less than 0 until the first one ended: the server was started again meanwhile.
-        return not busy and went_well and info["aof_last_rewrite_time_sec"] >= 0
+        return not busy and went_well and info["aof_rewrites"] > before
 
 
 def _now(redis: Any) -> int:  # noqa: ANN401  redis-py types a reply as sync or async

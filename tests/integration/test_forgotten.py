@@ -179,6 +179,41 @@ def test_a_refused_rewrite_is_told_and_tried_again(
     assert "W023" not in {each.id for each in run_checks(read_settings(alone.env), client)}
 
 
+class OverlappingClient:
+    """A worker's connection: before its rewrite is refused, another worker looks."""
+
+    def __init__(self, client: Any, other: Rewrite) -> None:
+        self._client = client
+        self._other = other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def bgrewriteaof(self) -> None:
+        self._other.step()
+        raise redis.ResponseError("Can't BGREWRITEAOF now")
+
+
+def test_an_earlier_rewrite_is_not_taken_for_one_that_was_refused(
+    alone: Workbench, server: EmbeddedServer
+) -> None:
+    first, _ = finished(alone, "k")
+    desk(alone).forget(first)
+    carried_out(alone, rewriting(alone))
+    ledger = alone.parts.ledger
+    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
+    second, sealed = finished(alone, "other")
+    desk(alone).forget(second)
+
+    client = OverlappingClient(ledger.ledger.redis, rewriting(alone))
+    rewriting(alone, client).step()
+
+    assert wanted(alone) == 1
+    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)
+    carried_out(alone, rewriting(alone))
+    eventually(lambda: opened(alone, server, sealed) == [])
+
+
 def test_without_an_append_only_file_there_is_nothing_to_rewrite(bench: Workbench) -> None:
     row_id = bench.settle(bench.submit("passport")).id
     client: Any = bench.parts.ledger.ledger.redis
