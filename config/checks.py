@@ -26,7 +26,7 @@ from satyapan.environment import PREFIX
 from satyapan.errors import Unreadable
 from satyapan.kinds import Registry
 from satyapan.names import Keys
-from satyapan.records import ACCOUNT
+from satyapan.records import ACCOUNT, State
 
 _SKEW_S: Final = 30
 _FULL: Final = 0.8
@@ -201,9 +201,23 @@ def _rewrite(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding
         yield found(23, "warning", text, hint)
 
 
+def _parked(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
+    """Tell of verifications that have waited for a person for half of their time."""
+    seconds, _ = client.time()
+    most, index = settings.retention.parked_s, Keys(settings.producer.prefix).index(State.PARKED)
+    before = int(seconds - most / 2) * 1000
+    count: Any = client.zcount(index, "-inf", before)
+    oldest: Any = client.zrange(index, 0, 0, withscores=True)
+    if count:
+        left = max(0, int(oldest[0][1] / 1000 + most - seconds)) // 86_400
+        text = f"Parked verifications wait for a person ({count}); the first ends in {left} days."
+        hint = "Decide about them (satyapan list --state PARKED): then their data is shredded."
+        yield found(26, "warning", text, hint)
+
+
 _STOP_HINT: Final = "See the vendor's dashboard: credentials, address list, balance."
 _STOP_HINTS: Final = {
     "not_enabled": f"Correct the path in {PREFIX}CASHFREE_BASE_URL (the vendor's own addresses end "
     "in /verification), or have the vendor enable the product for your account."
 }
-_LEDGER: Final = (*SERVER, _memory, _same_keys, _breakers, _rewrite)
+_LEDGER: Final = (*SERVER, _memory, _same_keys, _breakers, _rewrite, _parked)

@@ -341,6 +341,15 @@ class RetentionSettings:
             "TERMINAL_S", "Seconds that a verification is kept after its end.", check=[FLOOR]
         ),
     )
+    parked_s: int = field(
+        default=7_776_000,
+        metadata=setting(
+            "PARKED_S",
+            "Seconds after which a parked verification that nobody decided about ends as FAILED "
+            "and its private data is shredded; a week to a year.",
+            check=[Range(min=604_800, max=31_536_000)],
+        ),
+    )
     events_s: int = field(
         default=604_800,
         metadata=setting(

@@ -49,6 +49,7 @@ def run_worker(settings: Settings, heartbeat: Path | None) -> int:
     def beat() -> None:
         parts().marker.mark()
         parts().rewrite.step()
+        parts().retention.step()
         if heartbeat:
             heartbeat.touch()
 

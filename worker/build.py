@@ -22,12 +22,14 @@ from satyapan.names import RUN, Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
 from worker.clock import RedisClock
+from worker.desk import Desk
 from worker.engine import Engine, Tools
 from worker.gate import Figures, Gate
 from worker.ingest import Ingest
 from worker.ledger import Lives, Outage, WorkLedger
 from worker.marker import Marker
 from worker.pump import Pump
+from worker.retention import BY, Retention
 from worker.rewrite import Rewrite
 from worker.rules.model import Policy
 from worker.sweeper import Queued, Sweep, Wake
@@ -50,6 +52,7 @@ class Parts:
     sweep: Sweep
     marker: Marker
     rewrite: Rewrite
+    retention: Retention
     kinds: Registry
     policy: Policy
 
@@ -109,7 +112,11 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     marker = Marker(redis, keys, gate, clock, ledger.outage.gap)
     rewrite = Rewrite(redis, keys)
     rules = policy(settings)
-    return Parts(pump, triage, gate, ingest, ledger, sweep, marker, rewrite, kinds, rules)
+    desk = Desk(ledger, inbox, kinds, rules, wake, BY)
+    retention = Retention(desk, settings.retention.parked_s * 1000)
+    return Parts(
+        pump, triage, gate, ingest, ledger, sweep, marker, rewrite, retention, kinds, rules
+    )
 
 
 def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: Triage) -> Pump:

@@ -1,0 +1,88 @@
+"""What is parked and never decided about ends, and its data with it."""
+
+import sys
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import redis
+
+from config.checks import run_checks
+from demo.supervisor import Supervisor
+from satyapan.records import State
+from satyapan.rows import SEALED
+from tests.conftest import Sandbox
+from tests.integration.test_desk import desk
+from tests.support.eventually import eventually
+from tests.support.workbench import Workbench
+from worker.retention import BY, Retention
+
+WORKER = (sys.executable, "-P", "-m", "satyapan.cli", "worker")
+MONTH_MS = 30 * 86_400_000
+
+
+def parked(bench: Workbench, key: str, age_ms: int = 0) -> str:
+    """Park a passport whose answer was lost, so long ago."""
+    bench.vendor.post("faults", route="passport", cut="in_body")
+    row_id = bench.submit("passport", key)
+    assert bench.settle(row_id).state is State.PARKED
+    index = bench.parts.ledger.keys.index(State.PARKED)
+    client(bench).zincrby(index, -age_ms, row_id)
+    return row_id
+
+
+def client(bench: Workbench) -> Any:
+    return bench.parts.ledger.ledger.redis
+
+
+def step(bench: Workbench) -> None:
+    ticks = count(0, 1000)
+    Retention(replace(desk(bench), by=BY), MONTH_MS, lambda: next(ticks)).step()
+
+
+def test_what_was_parked_for_too_long_ends_and_is_shredded(bench: Workbench) -> None:
+    old, young = parked(bench, "old", MONTH_MS + 60_000), parked(bench, "young", MONTH_MS - 60_000)
+
+    step(bench)
+
+    ended = bench.look(old)
+    assert (ended.state, ended.reason) == (State.FAILED, "forgotten/lost_answer")
+    assert bench.look(young).state is State.PARKED
+    stored = client(bench).hgetall(bench.parts.ledger.keys.row(old))
+    assert not {name.encode() for name in SEALED} & stored.keys()
+    assert bench.changes()[-1] == "failed"
+    ((_, act),) = desk(bench).acts(1)
+    assert (act.verb, act.id, act.by) == ("forget", old, BY)
+
+
+def test_it_looks_every_ten_minutes(bench: Workbench) -> None:
+    ticks = iter([0, 0, 599, 601, 601])
+    retention = Retention(replace(desk(bench), by=BY), MONTH_MS, lambda: next(ticks))
+    retention.step()
+    old = parked(bench, "old", MONTH_MS + 60_000)
+
+    retention.step()
+    assert bench.look(old).state is State.PARKED
+    retention.step()
+
+    assert bench.look(old).state is State.FAILED
+
+
+def test_check_tells_of_them_beforehand(redis_url: str, sandbox: Sandbox) -> None:
+    bench = Workbench(redis_url, sandbox.root)
+    with redis.Redis.from_url(redis_url) as asking:
+        parked(bench, "young")
+        assert "W026" not in {each.id for each in run_checks(bench.settings, asking)}
+
+        parked(bench, "old", 50 * 86_400_000 + 60_000)
+        (told,) = [each for each in run_checks(bench.settings, asking) if each.id == "W026"]
+
+    assert told.message == "Parked verifications wait for a person (1); the first ends in 39 days."
+
+
+def test_a_running_worker_looks_after_it(bench: Workbench, processes: Supervisor) -> None:
+    old = parked(bench, "old", bench.settings.retention.parked_s * 1000 + 60_000)
+
+    processes.start("worker", WORKER, env=bench.env, ready="worker ready")
+
+    eventually(lambda: bench.look(old).state is State.FAILED)

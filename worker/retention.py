@@ -1,0 +1,54 @@
+"""End parked rows that nobody decided about: no private data is kept without an end."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from satyapan.errors import SatyapanError
+from satyapan.records import State
+from worker.desk import Desk
+from worker.rules.person import Refused
+
+BY: Final = "retention"
+"""Who does it, in the record of what was done by hand."""
+_EVERY_S: Final = 600.0
+_MOST: Final = 1000
+"""Rows in one step: the rest follows in the next."""
+
+log = logging.getLogger("satyapan.retention")
+
+
+class Retention:
+    """Forgets parked rows that nobody decided about in time. One per worker process is enough."""
+
+    def __init__(
+        self, desk: Desk, parked_ms: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._desk = desk
+        self._parked_ms = parked_ms
+        self._monotonic = monotonic
+        self._next = float("-inf")
+
+    def step(self) -> None:
+        """End and shred what has been parked for too long; look at most every ten minutes.
+
+        Raises:
+            redis.RedisError: Redis is away; nothing was lost.
+        """
+        if self._monotonic() < self._next:
+            return
+        self._next = self._monotonic() + _EVERY_S
+        for verification_id in self._old():
+            try:
+                self._desk.forget(verification_id)
+            except (Refused, SatyapanError) as error:  # others may still get on
+                told = {"id": verification_id, "code": type(error).__name__}
+                log.warning("parked for too long, and not forgotten", extra=told)
+
+    def _old(self) -> list[str]:
+        ledger = self._desk.ledger
+        redis: Any = ledger.ledger.redis
+        before = int(redis.time()[0]) * 1000 - self._parked_ms
+        index = ledger.keys.index(State.PARKED)
+        return [raw.decode() for raw in redis.zrangebyscore(index, "-inf", before, 0, _MOST)]
