@@ -24,6 +24,14 @@ def log_what_is_printed() -> None:
     sys.stderr = sys.__stderr__ = _Printed(real(sys.stderr))  # type: ignore[assignment,misc]
 
 
+def give_back() -> None:
+    """Give Python the streams of its start back, for a program that replaces this one.
+
+    Celery's restart (SIGHUP) closes every file but these, which it knows by their `fileno`.
+    """
+    sys.__stdout__, sys.__stderr__ = real(sys.__stdout__), real(sys.__stderr__)  # type: ignore[misc]
+
+
 def real(stream: TextIO) -> TextIO:
     """Return the stream that was there before `log_what_is_printed`; a forked process finds it."""
     return stream.stream if isinstance(stream, _Printed) else stream

@@ -16,6 +16,7 @@ from config.logs import configure_logs
 from config.servers import check_server
 from config.settings import Settings
 from config.stores import ledger_client
+from config.streams import give_back
 from satyapan.broker import Waker
 from worker.build import PerProcess, build
 from worker.intake import intake
@@ -110,5 +111,8 @@ def _start(app: Celery, settings: Settings) -> int:
         without_heartbeat=True,
         quiet=True,
     )
-    worker.start()
+    try:
+        worker.start()
+    finally:
+        give_back()
     return int(worker.exitcode or 0)

@@ -74,3 +74,16 @@ def test_a_setting_that_is_found_wrong_after_the_start_is_told_in_json(
         assert worker.wait(30) == 2
 
     assert any("SATYAPAN_CASHFREE_CA_FILE: can't be read" in event for event in events(log))
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Celery doesn't restart on macOS")
+def test_a_worker_that_is_told_to_restart_keeps_its_log(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    with running(env, log) as worker:
+        eventually(lambda: "worker ready" in log.read_text())
+        worker.send_signal(signal.SIGHUP)
+        eventually(lambda: events(log).count("worker ready") == 2)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
