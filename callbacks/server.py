@@ -7,12 +7,14 @@ from typing import Any, Final
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from marshmallow import ValidationError
 
 from callbacks.app import create_app
 from callbacks.counts import counts_folder
 from callbacks.impatient import impatient
 from callbacks.metrics import share
 from callbacks.operations import PUBLIC, Operations
+from config import rules
 from config.brand import read_brand
 from config.settings import Settings, SettingsError
 from satyapan.environment import PREFIX, SettingFault
@@ -25,6 +27,7 @@ PER_ADDRESS: Final = 2
 OPEN_PER_ADDRESS: Final = 250
 GRACE_S: Final = 20
 """Seconds that running requests get at the end; longer than every wait for Redis."""
+_OPS_BIND: Final = f"{PREFIX}CALLBACKS_OPS_BIND"
 log: Final = logging.getLogger(__name__)
 _WITH_ADDRESSES: Final = ("Invalid request", "Error handling request")
 
@@ -34,10 +37,14 @@ def serve(settings: Settings, bind: str, ops_bind: str, workers: int) -> None:
 
     `ops_bind` is the address for operations, "" for none, or "public".
     """
+    try:
+        rules.ops_bind(ops_bind)  # an option's value comes here unread
+    except ValidationError as error:
+        raise SettingsError([SettingFault(_OPS_BIND, str(error.messages[0]))]) from None
     apart = ops_bind not in {"", PUBLIC}
     if apart and _port(ops_bind) == _port(bind) != "0":
         text = "needs another port than the public address."
-        raise SettingsError([SettingFault(f"{PREFIX}CALLBACKS_OPS_BIND", text)])
+        raise SettingsError([SettingFault(_OPS_BIND, text)])
     options = _options(settings, [bind, ops_bind] if apart else [bind], workers)
     with counts_folder() as counts:
         share(counts)

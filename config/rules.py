@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 POLICIES: Final = ("park", "fail", "reissue")
 _TOKEN_KEY: Final = 32
-_MOST_PORT: Final = 65_535
 _LEASE_SLACK_S: Final = 10
 """What a worker may need beside the vendor call: the claim, the commit, a slow Redis."""
 
@@ -71,9 +70,18 @@ def is_public(url: str) -> bool:
 
 def ops_bind(text: str) -> None:
     """Refuse what is neither an address to listen on nor a word that we know."""
-    host, _, port = text.rpartition(":")
-    if text not in {"", "public"} and not (host and port.isdecimal() and int(port) <= _MOST_PORT):
-        raise ValidationError("should be host:port, public, or not set.")
+    if text not in {"", "public"} and not _is_address(text):
+        raise ValidationError("should be host:port ([host]:port for IPv6), public, or not set.")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    whole = parts.netloc == text and text.endswith(f":{port}")
+    return bool(host) and "@" not in text and whole
 
 
 def pem(text: str) -> None:

@@ -29,7 +29,8 @@ def give_back() -> None:
 
     Celery's restart (SIGHUP) closes every file but these, which it knows by their `fileno`.
     """
-    sys.__stdout__, sys.__stderr__ = real(sys.__stdout__), real(sys.__stderr__)  # type: ignore[misc]
+    sys.__stdout__ = real(sys.stdout)  # type: ignore[assignment,misc]
+    sys.__stderr__ = real(sys.stderr)  # type: ignore[assignment,misc]
 
 
 def real(stream: TextIO) -> TextIO:

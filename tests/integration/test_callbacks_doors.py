@@ -90,3 +90,14 @@ def test_operations_need_a_port_of_their_own(processes: Supervisor, redis_url: s
         listening(processes, redis_url, *options),
     ):
         pass
+
+
+@pytest.mark.parametrize("text", ["8123", "::1:8123", "127.0.0.2:08123", "127.0.0.2:65536", "x"])
+def test_an_address_that_operations_cannot_have_is_refused_with_its_name(
+    processes: Supervisor, redis_url: str, text: str
+) -> None:
+    with (
+        pytest.raises(ChildFailed, match=r"CALLBACKS_OPS_BIND: should be host:port"),
+        listening(processes, redis_url, "--bind", "127.0.0.1:8123", "--ops-bind", text),
+    ):
+        pass
