@@ -82,7 +82,7 @@ def short_name(text: str) -> None:
 def way_back(text: str) -> None:
     """Refuse what isn't an https address, or hides where it leads."""
     parts = split_address(text)
-    hidden = parts.username or " " in text or not text.isprintable()
+    hidden = "@" in parts.netloc or " " in text or not text.isprintable()
     if parts.scheme != "https" or not parts.hostname or hidden:
         raise ValidationError("should be an https:// address without a user.")
 

@@ -316,7 +316,8 @@ class WorkerSettings:
         default=30.0,
         metadata=setting(
             "PROBE_S",
-            "Seconds between two probes of an account that the vendor stopped.",
+            "Seconds to the first probe of an account that the vendor stopped, or of a route where "
+            "it refuses our public address; later ones wait longer, at most ten times that.",
             check=[POSITIVE],
         ),
     )

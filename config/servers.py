@@ -53,7 +53,8 @@ def check_broker(settings: Settings) -> list[Finding]:
     try:
         info: Info = client.info()
     except ResponseError as error:
-        return [_of_broker(forbidden(place, error))]
+        # The quota doesn't depend on this server.
+        return [_of_broker(replace(forbidden(place, error), hint="Allow this user +info."))]
     except RedisError as error:
         return [unreachable(17, place, error)]
     finally:
@@ -62,9 +63,10 @@ def check_broker(settings: Settings) -> list[Finding]:
 
 
 def _of_broker(finding: Finding) -> Finding:
-    """Say that a finding is the broker's, and name its setting."""
+    """Say that a finding is the broker's, what is there, and its setting."""
     hint = finding.hint.replace(f"{PREFIX}REDIS_URL", f"{PREFIX}BROKER_URL")
-    return replace(finding, message=f"The broker: {finding.message}", hint=hint)
+    message = finding.message.replace("verifications", "wake-ups")
+    return replace(finding, message=f"The broker: {message}", hint=hint)
 
 
 def unreachable(number: int, place: str, error: RedisError) -> Finding:

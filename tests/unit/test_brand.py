@@ -56,6 +56,7 @@ def test_a_name_that_no_heading_can_hold_is_refused(name: str) -> None:
         "//bank.example",
         "https://",
         "https://bank.example@evil.example/",
+        "https://:word@bank.example/",
         "https://bank.example/a b",
         "https://bank.example/\udc80",
         "https://[bank/",
