@@ -1,7 +1,7 @@
-"""The folder in which the web processes of one start count together; it goes with them.
+"""The folder in which the web processes of one start count together; removed when they end.
 
-Its owner holds a file lock in it for as long as it or one of its processes lives, so that the next
-start can tell the folders of the dead, also of those that were killed.
+Its owner holds a file lock in it for as long as it or one of its processes lives. So the next start
+recognises the folders of processes that ended, also of those that were killed.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ _OWNER: Final = "owner"
 def counts_folder() -> Iterator[Path]:
     """Make the folder, and remove those whose processes are gone.
 
-    Processes forked inside end here too; the folder goes with the one that made it.
+    Forked processes leave this block too; only the one that made the folder removes it.
     """
     _remove_abandoned(Path(tempfile.gettempdir()))
     folder, owner = Path(tempfile.mkdtemp(prefix=PREFIX)), os.getpid()
@@ -34,7 +34,7 @@ def counts_folder() -> Iterator[Path]:
 
 
 def _lock(folder: Path) -> TextIO:
-    """Lock the folder; its file gets its name once it is locked, so that nobody finds it open."""
+    """Lock the folder; the file gets its name once it is locked, so that none is found unlocked."""
     unnamed = folder / f"{_OWNER}.new"
     file = unnamed.open("w")
     fcntl.flock(file, fcntl.LOCK_EX)

@@ -51,9 +51,9 @@ class Pulse:
 
 
 def health(pulse: Pulse, metrics: Metrics, operations: Operations) -> Blueprint:
-    """Make `/healthz` (up; asks nobody), `/readyz` (may webhooks come?) and `/metrics`.
+    """Make `/healthz` (up; asks no server), `/readyz` (can webhooks be stored?) and `/metrics`.
 
-    Strangers hear whether it is ready, and nothing of the reasons.
+    The public address says whether it is ready, without the reasons.
     """
     blueprint = Blueprint("health", __name__)
 

@@ -1,7 +1,7 @@
-"""A gunicorn worker that slow senders can't hold up.
+"""A gunicorn worker that slow senders can't block.
 
 Gunicorn's threaded worker gives each new connection a thread, which waits there for the first
-bytes, and then for the rest of the request for as long as the sender likes. Here
+bytes, and then for the rest of the request, without a time limit. Here
 
 - a connection gets a thread once it has sent something;
 - the connections of one address have at most `per_address` threads at a time, the others wait;
@@ -10,10 +10,9 @@ bytes, and then for the rest of the request for as long as the sender likes. Her
 - a connection that has had a thread for twice as long, because its sender doesn't read the answer,
   is closed;
 - one address has at most `open_per_address` connections; a further one is closed at once;
-- a sender that doesn't close its side after the answer is waited for in its thread, where gunicorn
-  lets its main loop wait for 2 s.
+- after the last answer the thread, not the main loop, waits up to 2 s for the sender to close.
 
-docs/adr/0020-a-web-worker-of-our-own.md says more.
+The reasons: docs/adr/0020-a-web-worker-of-our-own.md.
 """
 
 import errno
@@ -36,7 +35,7 @@ _LINGER_S = 2.0
 
 
 class Connection(TConn):  # type: ignore[misc] # gunicorn ships no types
-    """A connection that knows whose it is, and tells once that it was closed."""
+    """A connection with its sender's address, which reports once that it was closed."""
 
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:  # noqa: ANN401
         super().__init__(cfg, sock, client, server)
@@ -48,7 +47,7 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn ships no types
 
     # The signature is upstream's.
     def close(self, graceful: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Close the socket, at once: `handle` has waited for its sender."""
+        """Close the socket at once: `handle` has already waited for the sender."""
         tell, self.on_close = self.on_close, None
         if tell:
             tell(self.customer)
@@ -56,11 +55,11 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn ships no types
 
 
 class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
-    """All but `handle` runs in the main thread, so nothing here needs a lock."""
+    """Everything but `handle` runs in the main thread, so nothing here needs a lock."""
 
     request_s = 15.0
     per_address = 0
-    """0: addresses don't count, because they are a proxy's."""
+    """0: no bound, because all connections have a proxy's address."""
     open_per_address = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,11 +67,11 @@ class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no t
         self._open: Counter[str] = Counter()
         self._busy: Counter[str] = Counter()
         self._under_way: dict[Connection, None] = {}
-        """The connections with a request that has begun, the oldest first."""
+        """The connections whose request has begun, the oldest first."""
         self._waiting: dict[str, deque[Connection]] = {}
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a connection, and wait for its first byte without a thread."""
+        """Accept a connection, and wait for its first byte without a thread."""
         try:
             sock, peer = listener.accept()
         except OSError as error:
@@ -91,7 +90,7 @@ class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no t
         self.poller.register(sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Give a connection that has sent something a thread, or a place in its address's line."""
+        """Give a connection with data a thread, or queue it behind others of its address."""
         conn.begun, conn.served = time.monotonic(), float("inf")
         self._under_way[conn] = None
         if self.per_address and self._busy[conn.customer] >= self.per_address:
@@ -105,14 +104,14 @@ class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no t
         super().enqueue_req(conn)
 
     def handle(self, conn: Connection) -> Any:  # noqa: ANN401
-        """Answer a request; then wait for the sender's end here, not in the main loop."""
+        """Answer a request; then wait here, not in the main loop, for the sender to close."""
         keep = super().handle(conn)
         if not keep:
             close_graceful(conn.sock)
         return keep
 
     def finish_request(self, conn: Connection, fs: Any) -> None:  # noqa: ANN401
-        """Take a connection back from its thread, which is the next one's."""
+        """Take a connection back from its thread, and give the thread to the next one in line."""
         self._under_way.pop(conn, None)
         _less(self._busy, conn.customer)
         if line := self._waiting.get(conn.customer):
@@ -122,12 +121,12 @@ class ImpatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no t
         super().finish_request(conn, fs)
 
     def murder_pending(self) -> None:
-        """Cut off who is too slow; gunicorn's main loop comes by every second, at the end too.
+        """Cut off slow connections; gunicorn's main loop calls this every second, also at the end.
 
-        Linux still gives what arrived before.
+        Linux still delivers what arrived before.
         """
         now = time.monotonic()
-        if not self.alive:  # who has sent nothing by now doesn't hold the end up
+        if not self.alive:  # connections that have sent nothing don't delay the end
             for conn in self.pending_conns:
                 conn.timeout = min(conn.timeout, now + _LINGER_S)
         super().murder_pending()
@@ -151,7 +150,7 @@ def _less(counts: Counter[str], name: str) -> None:
 def impatient(
     request_s: float, per_address: int = 0, open_per_address: int = 0
 ) -> type[ImpatientWorker]:
-    """Make the worker class; gunicorn makes the workers and passes nothing of ours."""
+    """Make the worker class with these bounds: gunicorn makes the workers, without arguments."""
     bounds = {
         "request_s": request_s,
         "per_address": per_address,

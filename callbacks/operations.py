@@ -1,4 +1,4 @@
-"""What is for whoever runs the installation, and not for strangers: counts, and how it is made."""
+"""Paths for operators only: metrics and the OpenAPI description."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,14 +14,14 @@ PUBLIC: Final = "public"
 
 @dataclass(frozen=True)
 class Operations:
-    """Tells visitors of the operations' address from those of the public one."""
+    """Distinguishes requests to the operations' address from those to the public one."""
 
     public: bool = False
     port: int = 0
     """The port of the operations' address; 0: there is none."""
 
     def here(self) -> bool:
-        """Return True if this request may see operations. Its socket says so, not its headers."""
+        """Return True if this request may see operations, by its socket and not by its headers."""
         sock = request.environ.get("gunicorn.socket")
         name = sock.getsockname() if sock is not None and self.port else ""
         return self.public or (isinstance(name, tuple) and name[1] == self.port)

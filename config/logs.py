@@ -135,7 +135,7 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
 def last_words() -> Iterator[None]:
     """Log the error of ours that ends a process, a line for each line, and exit with its code.
 
-    The command line would print it, which is lost where the log has taken over what is printed.
+    The command line would print it, but in JSON mode printed texts are not repeated in the log.
     """
     try:
         yield

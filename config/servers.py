@@ -34,7 +34,7 @@ def check_server(settings: Settings, client: Redis) -> list[Finding]:
 
 
 def judge(settings: Settings, client: Redis, info: Info, checks: Sequence[Check]) -> list[Finding]:
-    """Run checks on a server that told this of itself. A Sentinel fails them all by being one."""
+    """Run checks on what a server said of itself. A Sentinel fails without further checks."""
     if _mode(info) == "sentinel":
         hint = f"Point {PREFIX}REDIS_URL at the primary, or at an address that follows it."
         return [found(6, "error", "This is a Sentinel, not the server that it watches.", hint)]
@@ -63,14 +63,14 @@ def check_broker(settings: Settings) -> list[Finding]:
 
 
 def _of_broker(finding: Finding) -> Finding:
-    """Say that a finding is the broker's, what is there, and its setting."""
+    """Name the broker, what it holds and its setting in a finding about its server."""
     hint = finding.hint.replace(f"{PREFIX}REDIS_URL", f"{PREFIX}BROKER_URL")
     message = finding.message.replace("verifications", "wake-ups")
     return replace(finding, message=f"The broker: {message}", hint=hint)
 
 
 def unreachable(number: int, place: str, error: RedisError) -> Finding:
-    """Say why a server can't be asked, and what to set."""
+    """Make the finding of a server that doesn't answer: why, and what to set."""
     variable = f"{PREFIX}{'REDIS_URL' if number == 1 else 'BROKER_URL'}"
     reason, hint = "can't be reached", f"Start it, or correct {variable}."
     if isinstance(error, AuthenticationError):
@@ -90,7 +90,7 @@ def _untrusted(error: BaseException) -> bool:
 
 
 def forbidden(place: str, error: RedisError) -> Finding:
-    """Say that a server doesn't tell what it is."""
+    """Make the finding of a server that refuses to describe itself."""
     message = f"{place} refuses INFO or TIME ({type(error).__name__}): its safety is unknown."
     hint = "Allow this user +info and +time; without them the quota may break after a restart."
     return found(9, "warning", message, hint)

@@ -34,7 +34,7 @@ def give_back() -> None:
 
 
 def real(stream: TextIO) -> TextIO:
-    """Return the stream that was there before `log_what_is_printed`; a forked process finds it."""
+    """Return the stream from before `log_what_is_printed`, also in a forked process."""
     return stream.stream if isinstance(stream, _Printed) else stream
 
 

@@ -1,4 +1,4 @@
-"""What a wake-up must look like. Everything else in a queue is dropped: the row stays due.
+"""The form that a wake-up must have. Everything else in a queue is dropped: the row stays due.
 
 A message is rebuilt from its checked parts, so that nothing else in it reaches Kombu or Celery: no
 time to wait for, no time limit, no other serializer, no task to publish afterwards.
@@ -21,7 +21,7 @@ MOST_IDS: Final = 1_000
 MOST_BYTES: Final = 128 * 1024
 """More than a message with so many ids of the greatest length has. Longer ones aren't parsed."""
 _MOST: Final = {LOOK: 1, INGEST: 1}
-"""Each id of these costs calls of its own, and nobody sends more than one."""
+"""Each id of these tasks costs calls of its own, and our senders send one id only."""
 _INBOX_ID: Final = re.compile(r"[0-9a-f]{64}")
 _FORM: Final = {"content-type": "application/json", "content-encoding": "utf-8"}
 _UNUSED: Final = ("eta", "expires", "group", "compression")
@@ -33,7 +33,7 @@ log = logging.getLogger("satyapan.wakeups")
 
 
 class Broken(ValueError):
-    """This is no wake-up of ours; the text is a code that says what is wrong."""
+    """The message is no wake-up of ours; the text is a code that says what is wrong."""
 
 
 def take(raw: bytes, queue: str) -> dict[str, Any] | None:
