@@ -1,0 +1,64 @@
+"""No pinned version that runs in production has a known vulnerability."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Final
+
+import pytest
+
+from tests.architecture.test_packaging import pins
+from tests.support.project import ROOT
+
+LOCK: Final = "requirements-run.lock"
+
+
+def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.support.advisories", LOCK, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class _Database(BaseHTTPRequestHandler):
+    """Knows one advisory, about Flask."""
+
+    def do_POST(self) -> None:
+        queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+        known = {"vulns": [{"id": "OSV-1", "modified": "2026-01-01T00:00:00Z"}]}
+        results = [known if each["package"]["name"] == "flask" else {} for each in queries]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"results": results}).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Database) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_advisory_is_found_by_name_and_version(database: str) -> None:
+    done = asked(database)
+
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == f"flask {pins(LOCK)['flask']}: OSV-1\n"
+
+
+def test_what_runs_has_no_known_vulnerability() -> None:
+    done = asked()
+
+    if done.returncode == os.EX_TEMPFAIL:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
