@@ -4,17 +4,32 @@ import os
 
 import click
 
+from callbacks.operations import PUBLIC
 from callbacks.server import address, serve
 from config.logs import configure_logs, last_words
+from config.rules import is_address
 from config.settings import read_settings
 from satyapan.points import arm
 
 
+def _address(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    word = option.name == "ops_bind" and text in {"", PUBLIC}
+    if text is not None and not word and not is_address(text):
+        raise click.BadParameter("write it as host:port ([host]:port for IPv6)")
+    return text
+
+
 @click.command()
-@click.option("--bind", metavar="HOST:PORT", help="Address to listen on; port 0 takes a free one.")
+@click.option(
+    "--bind",
+    metavar="HOST:PORT",
+    callback=_address,
+    help="Address to listen on; port 0 takes a free one.",
+)
 @click.option(
     "--ops-bind",
     metavar="HOST:PORT",
+    callback=_address,
     help="Address for /metrics and /openapi.json; public: on the other one.",
 )
 @click.option(

@@ -7,14 +7,12 @@ from typing import Any, Final
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from marshmallow import ValidationError
 
 from callbacks.app import create_app
 from callbacks.counts import counts_folder
 from callbacks.impatient import impatient
 from callbacks.metrics import share
 from callbacks.operations import PUBLIC, Operations
-from config import rules
 from config.brand import read_brand
 from config.settings import Settings, SettingsError
 from satyapan.environment import PREFIX, SettingFault
@@ -37,10 +35,6 @@ def serve(settings: Settings, bind: str, ops_bind: str, workers: int) -> None:
 
     `ops_bind` is the address for operations, "" for none, or "public".
     """
-    try:
-        rules.ops_bind(ops_bind)  # an option's value comes here unread
-    except ValidationError as error:
-        raise SettingsError([SettingFault(_OPS_BIND, str(error.messages[0]))]) from None
     apart = ops_bind not in {"", PUBLIC}
     if apart and _port(ops_bind) == _port(bind) != "0":
         text = "needs another port than the public address."

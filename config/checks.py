@@ -84,7 +84,7 @@ def _public(settings: Settings) -> Iterator[Finding]:
     if not url:
         hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL if you verify by DigiLocker or KYC links."
         yield found(12, "warning", "Browsers and webhooks have no address to come to.", hint)
-    elif not is_public(url) and (settings.production or not is_loopback(settings.vendor.base_url)):
+    elif not is_public(url) and (settings.production or is_public(settings.vendor.base_url)):
         level: Level = "error" if settings.production else "warning"
         hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL to an https:// address with a public host name."
         yield found(12, level, "The vendor will refuse the public address.", hint)

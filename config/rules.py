@@ -61,20 +61,23 @@ def is_loopback(url: str) -> bool:
 def is_public(url: str) -> bool:
     """Return True if a vendor elsewhere takes this as an address for browsers."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = (parts.hostname or "").rstrip(".")
     try:
         return parts.scheme == "https" and ip_address(host).is_global
     except ValueError:
-        return parts.scheme == "https" and "." in host and not is_loopback(url)
+        _, dot, last = host.rpartition(".")
+        # Browsers read 127.1 as an address, too.
+        return parts.scheme == "https" and bool(dot) and not last.isdigit()
 
 
 def ops_bind(text: str) -> None:
     """Refuse what is neither an address to listen on nor a word that we know."""
-    if text not in {"", "public"} and not _is_address(text):
+    if text not in {"", "public"} and not is_address(text):
         raise ValidationError("should be host:port ([host]:port for IPv6), public, or not set.")
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return True for a host and a port to listen on, written as in a URL."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port

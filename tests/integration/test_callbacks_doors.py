@@ -97,7 +97,18 @@ def test_an_address_that_operations_cannot_have_is_refused_with_its_name(
     processes: Supervisor, redis_url: str, text: str
 ) -> None:
     with (
-        pytest.raises(ChildFailed, match=r"CALLBACKS_OPS_BIND: should be host:port"),
+        pytest.raises(ChildFailed, match=r"--ops-bind.*write it as host:port"),
         listening(processes, redis_url, "--bind", "127.0.0.1:8123", "--ops-bind", text),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("text", [":99999", "127.0.0.1:99999", "8000", "unix:/tmp/socket"])
+def test_an_address_that_cannot_be_listened_on_is_wrong_usage(
+    processes: Supervisor, redis_url: str, text: str
+) -> None:
+    with (
+        pytest.raises(ChildFailed, match=r"--bind.*write it as host:port"),
+        listening(processes, redis_url, "--bind", text),
     ):
         pass

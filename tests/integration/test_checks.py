@@ -235,6 +235,15 @@ def test_the_id_key_is_known_again_under_each_producers_name(redis_url: str) -> 
         ({"CALLBACKS_PROXIES": "0", "CALLBACKS_REFUSALS_PER_MINUTE": "0"}, []),
         ({"CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000"}, ["W012"]),
         ({"CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000", **ON_THIS_MACHINE}, []),
+        (
+            {
+                "CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000",
+                "CASHFREE_BASE_URL": "http://sandbox:9000/verification",
+            },
+            [],
+        ),
+        ({"CALLBACKS_PUBLIC_URL": "https://127.1"}, ["W012"]),
+        ({"CALLBACKS_PUBLIC_URL": "https://localhost."}, ["W012"]),
         ({"CALLBACKS_PUBLIC_URL": "https://10.0.0.7"}, ["W012"]),
         ({"CALLBACKS_PUBLIC_URL": "https://callbacks"}, ["W012"]),
         ({"CALLBACKS_PUBLIC_URL": "https://8.8.8.8"}, []),

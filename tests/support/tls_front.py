@@ -30,17 +30,22 @@ def tls_front(context: ssl.SSLContext, port: int) -> Iterator[int]:
 
 
 async def _serve(context: ssl.SSLContext, port: int, started: _Started) -> None:
-    """Serve until stopped; `asyncio.run` cancels the connections that are left."""
-    stopped = asyncio.Event()
-    server = await asyncio.start_server(_pass_to(port), HOST, 0, ssl=context)
+    """Serve until stopped, then close what is left: a socket left open fails another test."""
+    stopped, writers = asyncio.Event(), set[asyncio.StreamWriter]()
+    server = await asyncio.start_server(_pass_to(port, writers), HOST, 0, ssl=context)
     started.put((asyncio.get_running_loop(), stopped, server.sockets[0].getsockname()[1]))
     await stopped.wait()
     server.close()
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.sleep(0.05)  # a transport is closed some turns of the loop after its abort
 
 
-def _pass_to(port: int) -> _Handler:
+def _pass_to(port: int, writers: set[asyncio.StreamWriter]) -> _Handler:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
         behind_reader, behind_writer = await asyncio.open_connection(HOST, port)
+        writers.add(behind_writer)
         with suppress(OSError):
             await asyncio.gather(_pump(reader, behind_writer), _pump(behind_reader, writer))
 
