@@ -29,6 +29,8 @@ def follow(
 ) -> Verification:
     """Wait until a verification is settled; `tell` is called with it at first and at each change.
 
+    A poll that found nothing new is no change.
+
     Raises:
         StillOpen, NotFound, Unavailable: as `Verifications.wait`.
     """
@@ -36,7 +38,7 @@ def follow(
 
     def seen(now: Verification) -> bool:
         nonlocal before
-        if (data := data_of(now, private=False)) != before:
+        if (data := data_of(now, private=False) | {"updated": None}) != before:
             tell(now)
         before = data
         return now.settled

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,19 @@ def test_the_link_comes_before_the_end_and_each_change_on_stderr(stage: Stage) -
     assert states[-1] == "DENIED"
     assert "PENDING" in states
     assert all(line.split()[1] == "waited" for line in err.splitlines())
+
+
+def test_a_poll_that_finds_nothing_new_is_no_change(stage: Stage) -> None:
+    """The stage polls every second or two; each poll moves the time of the row."""
+    words = [*JOURNEY[:-1], "5", "--key", "unchanged", "--json"]
+    done = subprocess.run(
+        [PROGRAM, *words], env=stage.env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    *objects, error = [json.loads(line) for line in done.stdout.splitlines()]
+    told = [{**each, "updated": None} for each in objects]
+    assert error["error"]["type"] == "StillOpen"
+    assert all(one != following for one, following in pairwise(told))
 
 
 def test_for_programs_each_change_is_an_object_and_the_link_is_in_it(stage: Stage) -> None:
