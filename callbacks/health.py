@@ -77,8 +77,8 @@ def health(pulse: Pulse, metrics: Metrics, operations: Operations) -> Blueprint:
 
     @blueprint.errorhandler(RedisError)
     def gone(error: RedisError) -> Response:
-        told = f"ledger: no answer ({type(error).__name__})"
-        return problem(503, told if operations.here() else "")
+        reason = f"ledger: no answer ({type(error).__name__})"
+        return problem(503, reason if operations.here() else "")
 
     @blueprint.get("/metrics")
     def counted() -> Response:

@@ -58,8 +58,13 @@ def take_back(raw: bytes) -> tuple[dict[str, Any], str] | None:
 
 
 def _tell(raw: bytes, queue: str, code: str) -> None:
-    told = {"code": code, "queue": queue, "size": len(raw), "digest": sha256(raw).hexdigest()[:16]}
-    log.warning("broken message dropped", extra=told)
+    fields = {
+        "code": code,
+        "queue": queue,
+        "size": len(raw),
+        "digest": sha256(raw).hexdigest()[:16],
+    }
+    log.warning("broken message dropped", extra=fields)
 
 
 def _parsed(raw: bytes) -> Any:  # noqa: ANN401  whatever JSON holds

@@ -47,8 +47,8 @@ class InvalidRequest(SatyapanError):
     def __init__(self, faults: "Sequence[Fault]") -> None:
         self.faults = tuple(_bounded(fault) for fault in faults[:MOST_FAULTS])
         self.more = len(faults) - len(self.faults)
-        told = [f"{fault.field}: {fault.message} [{fault.code}]" for fault in self.faults]
-        listed = "; ".join([*told, f"and {self.more} more"] if self.more else told)
+        texts = [f"{fault.field}: {fault.message} [{fault.code}]" for fault in self.faults]
+        listed = "; ".join([*texts, f"and {self.more} more"] if self.more else texts)
         super().__init__(f"correct these fields and submit again: {listed}")
 
 

@@ -188,10 +188,8 @@ class WorkLedger:
         pairs = [
             part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED
         ]
-        alias_life = (
-            GENERATION_ALIAS_MS if alias == generation_id(after.id, after.generation) else -1
-        )
-        return [*head, alias_life if alias else 0, *journey, len(events), *events, *pairs]
+        points = _alias_life(after, alias)
+        return [*head, points, *journey, len(events), *events, *pairs]
 
     def _life(self, row: Row) -> int:
         """Keep a finished row for the retention time, and a parked one until a person was there."""

@@ -43,8 +43,8 @@ class Retention:
             try:
                 self._desk.forget(verification_id)
             except (Refused, SatyapanError) as error:  # others may still get on
-                told = {"id": verification_id, "code": type(error).__name__}
-                log.warning("parked for too long, and not forgotten", extra=told)
+                fields = {"id": verification_id, "code": type(error).__name__}
+                log.warning("parked for too long, and not forgotten", extra=fields)
 
     def _old(self) -> list[str]:
         ledger = self._desk.ledger
