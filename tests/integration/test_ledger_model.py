@@ -33,7 +33,12 @@ class Known:
     state: State
     fence: int = 0
     held: bool = False
+    """Its lease has not ended."""
+    leased: bool = False
+    """It has a lease, which may have ended: the claim was not given back."""
     ready: bool = True
+    hinted: bool = False
+    """A look was asked for while it had a lease."""
 
 
 class Story(RuleBasedStateMachine):
@@ -63,7 +68,7 @@ class Story(RuleBasedStateMachine):
         free = known and known.ready and not known.held and known.state not in SETTLED
         assert bool(claim) == bool(free)
         if claim and known:
-            known.held, known.fence = True, known.fence + 1
+            known.held, known.leased, known.fence = True, True, known.fence + 1
             known.state = State.CLAIMED if known.state is State.ACCEPTED else known.state
             assert (claim.row.fence, claim.row.state) == (known.fence, known.state)
             self.claims.append(claim)
@@ -85,8 +90,10 @@ class Story(RuleBasedStateMachine):
             assert not fresh
             return
         assert fresh
-        known.state, known.held = state, keep
-        known.ready = known.ready if keep else ready
+        known.state, known.held, known.leased = state, keep, keep
+        if not keep:
+            known.ready = ready or (known.hinted and state not in SETTLED)
+            known.hinted = False
         self.claims.remove(claim)
         if keep:
             self.claims.append(Claim(written, claim.now))
@@ -101,10 +108,11 @@ class Story(RuleBasedStateMachine):
     def hint(self, name: str) -> None:
         due = self.ledger.make_due(name)
         known = self.known.get(name)
-        moves = known and known.state in {State.PENDING, State.UNKNOWN} and not known.held
-        assert bool(due) == bool(moves)
-        if moves and known:
-            known.ready = True
+        looked_at = known and known.state in {State.PENDING, State.UNKNOWN}
+        assert bool(due) == bool(looked_at and known and not known.leased)
+        if looked_at and known:
+            known.hinted = known.leased
+            known.ready = known.ready or not known.leased
 
     @invariant()
     def the_due_index_has_the_open_rows_and_no_others(self) -> None:
