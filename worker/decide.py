@@ -15,7 +15,6 @@ from worker.rules.model import (
     Cached,
     Decision,
     Event,
-    Held,
     Policy,
     Told,
     Turn,
@@ -27,7 +26,6 @@ from worker.rules.moves import (
     park,
     read_document,
     read_status,
-    rest,
     settle,
 )
 from worker.rules.person import by_hand
@@ -49,6 +47,7 @@ def decide(
     `now` is Redis' clock in ms; `luck` is one uniform draw from 0..1, for jitter; `pace` the least
     time (ms) between two polls of one journey. A settled row
     is returned unchanged, with no effects, whatever happens (I6); a parked one moves by hand only.
+    A row beside a Call has no mark of that call yet (worker/rules/calls.py).
 
     Raises:
         Refused: a person asked for what would break a promise.
@@ -63,12 +62,10 @@ def decide(
     return _happened(row, event, turn)
 
 
-def _happened(row: Row, event: Woken | Held | Acquired | Cached | Told, turn: Turn) -> Decision:
+def _happened(row: Row, event: Woken | Acquired | Cached | Told, turn: Turn) -> Decision:
     match event:
         case Woken():
             return _woken(row, turn)
-        case Held():
-            return _held(row, event, turn)
         case Acquired():
             return create(row, turn)
         case Cached():
@@ -83,13 +80,6 @@ def _answered(row: Row, event: Answered, turn: Turn) -> Decision:
     if event.role is Role.STATUS:
         return status_read(row, event.answer, turn)
     return document_read(row, event.item, event.answer, turn)
-
-
-def _held(row: Row, event: Held, turn: Turn) -> Decision:
-    if row.state is State.SENT:
-        return doubt(row, event.code, turn)
-    late = turn.now >= row.deadline
-    return rest(row, event.until if late else min(event.until, row.deadline), event.code), ()
 
 
 def _woken(row: Row, turn: Turn) -> Decision:
@@ -123,7 +113,7 @@ def _journey_woken(row: Row, turn: Turn) -> Decision:
         return too_late(row, turn)
     if late >= 0 and surely_expired(row, turn):
         return settle(row, State.EXPIRED, "vendor_deadline")
-    return read_document(row, turn) if row.todo else read_status(row, turn)
+    return read_document(row) if row.todo else read_status(row)
 
 
 def _unknown_woken(row: Row, turn: Turn) -> Decision:
@@ -131,5 +121,5 @@ def _unknown_woken(row: Row, turn: Turn) -> Decision:
     if turn.operation.recovery is Recovery.NONE or turn.now >= row.deadline:
         return park(row, "unknown_outcome")
     if turn.operation.recovery is Recovery.READ:
-        return read_status(row, turn)
+        return read_status(row)
     return create(row, turn)

@@ -34,6 +34,7 @@ from worker.decide import decide
 from worker.gate import Gate, Go, Wait
 from worker.heed import heed
 from worker.ledger import Claim, StaleFence, WorkLedger
+from worker.rules.calls import admitted, deferred
 from worker.rules.model import (
     Acquire,
     Acquired,
@@ -43,7 +44,6 @@ from worker.rules.model import (
     Effect,
     Emit,
     Event,
-    Held,
     Policy,
     Woken,
 )
@@ -87,7 +87,7 @@ class Tools:
 class Errand:
     """What takes its time, and must hold up no other run; done once, at once."""
 
-    do: Callable[[], Answer | Event]
+    do: Callable[[], Answer | Event | Wait]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,12 @@ class _Run:
             order = next((e for e in effects if isinstance(e, Call | Acquire)), None)
             if order is None:
                 return (yield from self._release(after, effects, kind))
-            event, row = yield from self._carry_out(order, after, kind)
+            happened = yield from self._carry_out(order, after, kind)
+            if isinstance(happened, Wait):
+                now = self._now()
+                rested = deferred(after, happened.until_ms, happened.reason, now)
+                return (yield from self._release(rested, (), kind))
+            event, row = happened, self.row
         return (yield from self._leave_alone("too_many_turns"))
 
     def _decide(self, row: Row, event: Event, kind: Kind) -> tuple[Row, tuple[Effect, ...]]:
@@ -180,21 +185,21 @@ class _Run:
 
     def _carry_out(
         self, order: Call | Acquire, after: Row, kind: Kind
-    ) -> Generator[Step, Any, tuple[Event, Row]]:
-        """Return what happened, and the row to decide about then."""
+    ) -> Generator[Step, Any, Event | Wait]:
+        """Return what happened to the row that is stored now, or until when it has to wait."""
         if isinstance(order, Acquire):
-            event: Event = yield Errand(self._acquire)
-            return event, self.row
+            acquired: Event | Wait = yield Errand(self._acquire)
+            return acquired
         return (yield from self._call(order, after, kind))
 
-    def _call(self, order: Call, after: Row, kind: Kind) -> Generator[Step, Any, tuple[Event, Row]]:
+    def _call(self, order: Call, after: Row, kind: Kind) -> Generator[Step, Any, Answered | Wait]:
         """Pass the gate and make the row durable in one step, then call (I4, I12)."""
         operation = kind.operation(after.vendor)
         route = operation.route(order.role)
         limit = self._tools.limit(route.name, route.per_minute)
         commit = self._tools.ledger.committing(
             self.row,
-            after,
+            admitted(after, order, self._now()),
             (),
             self._now(),
             keep=True,
@@ -202,16 +207,16 @@ class _Run:
             status_route=_status(operation),
             reading=order.role is Role.STATUS,
         )
-        # A read that has to wait keeps what was answered before it and is not stored yet.
-        keeps_answer = self._answered and order.role is not Role.CREATE
         try:
             passed = yield self._tools.gate.passing(after, route.name, limit, order.lane, commit)
         except RedisError:
-            if not keeps_answer:
+            # An answer in hand is committed until Redis confirms it. Not so before a create: the
+            # admission may have been executed, and a commit wouldn't undo its mark.
+            if not self._answered or order.role is Role.CREATE:
                 raise
             passed = Wait(self._now(), "redis_away")
         if isinstance(passed, Wait):
-            return Held(passed.until_ms, passed.reason), after if keeps_answer else self.row
+            return passed
         go, self.row = passed
         self._open = go.open
         reach(SENT)
@@ -225,7 +230,7 @@ class _Run:
         answer = yield Errand(errand)
         self._answered = True
         self._tell(answer, route.name)
-        return Answered(order.role, answer, order.item), self.row
+        return Answered(order.role, answer, order.item)
 
     def _ask_vendor(self, operation: Operation, order: Call) -> Answer:
         row = self.row
@@ -262,7 +267,7 @@ class _Run:
             },
         )
 
-    def _acquire(self) -> Event:
+    def _acquire(self) -> Event | Wait:
         """Take over a shared resource, wait for its creator, or use what its owner got."""
         ledger, row = self._tools.ledger, self.row
         name = self._resource()
@@ -277,7 +282,7 @@ class _Run:
             return Acquired()
         parked = held is not None and held.state is State.PARKED
         wait = self._tools.policy.backoff_cap if parked else self._tools.policy.busy
-        return Held(self._now() + wait, "resource_parked" if parked else "resource_busy")
+        return Wait(self._now() + wait, "resource_parked" if parked else "resource_busy")
 
     def _resource(self) -> str:
         """Name the shared resource that this row asks for: the same, whichever producer asks."""

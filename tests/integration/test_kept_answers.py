@@ -25,17 +25,21 @@ def ledger(bench: Workbench) -> WorkLedger:
 
 
 class Line:
-    """The way to Redis; the next commits are answered by an error, done or not."""
+    """The way to Redis; the next commits, but `let`, are answered by an error, done or not."""
 
-    def __init__(self, bench: Workbench, *, away: int, done: bool) -> None:
+    def __init__(self, bench: Workbench, *, away: int, done: bool, let: int = 0) -> None:
         self._through = bench.parts.pump._ask_all
-        self._commit = bench.parts.ledger._commit
+        self.script = bench.parts.ledger._commit
+        self.let = let
         self.away = away
         self.done = done
 
     def ask_all(self, asks: Sequence[Ask[Any]]) -> list[Any]:
         (ask,) = asks
-        if ask.script is not self._commit or not self.away:
+        if ask.script is not self.script or not self.away:
+            return self._through(asks)
+        if self.let:
+            self.let -= 1
             return self._through(asks)
         self.away -= 1
         if self.done:
@@ -242,6 +246,26 @@ class TestAReadThatHasToWait:
         assert (row.state, row.reason, len(row.todo)) == (State.PENDING, "quota", 1)
         assert row.draft is not None
         assert len(row.draft["documents"]) == 1
+
+    @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+    def test_keeps_them_when_redis_is_away_at_its_admission(
+        self, bench: Workbench, done: bool
+    ) -> None:
+        row_id = bench.submit("digilocker")
+        bench.once(row_id)
+        bench.vendor.post(f"journeys/{row_id}", decision="allow")
+        line = Line(bench, away=1, done=done, let=2)
+        line.script = bench.parts.gate._pass
+        bench.parts.pump._ask_all = line.ask_all
+        bench.parts.look(row_id)
+
+        row = bench.row(row_id)
+        ended = bench.settle(row_id)
+
+        assert (row.state, row.reason, len(row.todo)) == (State.PENDING, "redis_away", 1)
+        assert (row.lease, row.crashes, line.away) == (0, 0, 0)
+        assert ended.state is State.DONE
+        assert len((ended.result or {})["documents"]) == 2
 
     def test_is_noted_by_its_true_reason_and_no_doubt(
         self, redis_url: str, sandbox: Sandbox

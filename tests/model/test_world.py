@@ -13,6 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from satyapan.ids import generation_id
 from satyapan.records import SETTLED, TERMINAL, State
 from tests.model.world import POLICY, TEMPLATE, Fate, World
 from tests.support.book import Book, scale
@@ -42,9 +43,9 @@ class Story(RuleBasedStateMachine):
         self.world.submit(kind, name)
         return name
 
-    @rule(name=ids, fate=st.sampled_from(Fate))
-    def run_once(self, name: str, fate: Fate) -> None:
-        self.world.run(name, fate)
+    @rule(name=ids, fates=st.lists(st.sampled_from(Fate), max_size=4))
+    def run_once(self, name: str, fates: list[Fate]) -> None:
+        self.world.run(name, fates)
 
     @rule(ms=st.sampled_from(WAITS))
     def time_passes(self, ms: int) -> None:
@@ -79,6 +80,11 @@ class Story(RuleBasedStateMachine):
         bought = self.world.vendor.charges.count(TEMPLATE)
         asked = sum(n for name, n in self.world.authorised.items() if name.startswith("static"))
         assert bought <= 1 + asked
+
+    @invariant()
+    def no_doubt_is_without_a_call_that_was_admitted(self) -> None:
+        for row in self.world.rows.values():
+            assert row.doubts <= self.world.sent[generation_id(row.id, row.generation)]
 
     @invariant()
     def no_generation_is_without_its_record(self) -> None:

@@ -2,9 +2,11 @@
 
 The vendor charges, remembers ids, loses answers and runs journeys as the contract says; nothing of
 it is taken from the code under test. What the world may do between any two steps of a run: lose the
-answer, kill the worker, let time pass, send a webhook, ask a person.
+answer, kill the worker, admit no call, let time pass, send a webhook, ask a person.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -15,6 +17,7 @@ from satyapan.kinds.model import Role
 from satyapan.records import TERMINAL, Row, State
 from worker.answer import Answer, Outcome
 from worker.decide import decide
+from worker.rules.calls import admitted, deferred
 from worker.rules.model import (
     Acquire,
     Acquired,
@@ -23,7 +26,6 @@ from worker.rules.model import (
     Call,
     Emit,
     Event,
-    Held,
     Policy,
     Redriven,
     Reissued,
@@ -46,6 +48,7 @@ class Fate(StrEnum):
     NOT_SENT = "not sent"
     THROTTLED = "429"
     STOPPED = "422"
+    NOT_ADMITTED = "no quota left, or a breaker is open"
     REFUSED = "400"
     DIES_BEFORE = "the worker dies before the first byte"
     DIES_AFTER = "the worker dies with the answer in hand"
@@ -106,45 +109,68 @@ class World:
         self.events: list[tuple[str, str]] = []
         self.finals: dict[str, Row] = {}
         self.authorised: dict[str, int] = {}
+        self.sent: Counter[str] = Counter()
+        """Create calls that were admitted, by vendor-side id."""
 
     def submit(self, kind: str, name: str) -> None:
         """Accept a verification, once."""
         new = Row(id=name, kind=kind, due=self.now, deadline=self.now + 24 * HOUR)
         self.rows.setdefault(name, new)
 
-    def run(self, name: str, fate: Fate) -> None:
-        """Do what one wake-up does; the first call that it makes meets `fate`."""
-        row = self.rows[name]
-        if row.due == 0 or row.due > self.now or row.lease > self.now:
-            return
-        crashes = row.crashes + 1 if row.lease else row.crashes
-        state = State.CLAIMED if row.state is State.ACCEPTED else row.state
-        row = replace(row, state=state, lease=self.now + 90_000, crashes=crashes)
-        self.rows[name] = row
-        event: Event = Woken()
+    def run(self, name: str, fates: Sequence[Fate] = ()) -> None:
+        """Do what one wake-up does; its calls meet `fates`, one each, and further ones go well."""
+        event: Event | None = Woken() if self._claim(name) else None
+        ahead = iter(fates)
         for _ in range(40):
-            after, effects = self._decide(row, event)
+            if event is None:
+                return
+            after, effects = self._decide(self.rows[name], event)
             order = next((e for e in effects if isinstance(e, Call | Acquire)), None)
             if order is None:
                 changes = [e.change for e in effects if isinstance(e, Emit)]
                 self._write(replace(after, lease=0, crashes=0), changes)
                 return
             if isinstance(order, Acquire):
-                event = self._acquire(row)
-                continue
-            row = self.rows[name] = after  # SENT is durable here
-            if fate is Fate.DIES_BEFORE:
-                return
-            answer = self._call(row, order, fate)
-            if fate is Fate.DIES_AFTER:
-                return
-            event, fate = Answered(order.role, answer, order.item), Fate.FINE
+                event = self._acquire(after)
+            else:
+                event = self._call(after, order, next(ahead, Fate.FINE))
         raise AssertionError(f"{name} never comes to rest")
+
+    def _claim(self, name: str) -> bool:
+        row = self.rows[name]
+        if row.due == 0 or row.due > self.now or row.lease > self.now:
+            return False
+        crashes = row.crashes + 1 if row.lease else row.crashes
+        state = State.CLAIMED if row.state is State.ACCEPTED else row.state
+        self.rows[name] = replace(row, state=state, lease=self.now + 90_000, crashes=crashes)
+        return True
+
+    def _call(self, after: Row, order: Call, fate: Fate) -> Answered | None:
+        """Return what was answered; None ends the run."""
+        if fate is Fate.NOT_ADMITTED:
+            self._rest(after, 5_000, "quota")
+            return None
+        row = self.rows[after.id] = self._admit(after, order)
+        if fate is Fate.DIES_BEFORE:
+            return None
+        answer = self._answer(row, order, fate)
+        if fate is Fate.DIES_AFTER:
+            return None
+        return Answered(order.role, answer, order.item)
+
+    def _admit(self, row: Row, call: Call) -> Row:
+        """Return the row that is durable before the first byte."""
+        self.sent[generation_id(row.id, row.generation)] += call.role is Role.CREATE
+        return admitted(row, call, self.now)
+
+    def _rest(self, row: Row, wait: int, reason: str) -> None:
+        waiting = deferred(row, self.now + wait, reason, self.now)
+        self._write(replace(waiting, lease=0, crashes=0), [])
 
     def _decide(self, row: Row, event: Event) -> tuple[Row, tuple[object, ...]]:
         return decide(row, event, self.now, KINDS[row.kind], POLICY, luck=0.5)
 
-    def _call(self, row: Row, order: Call, fate: Fate) -> Answer:
+    def _answer(self, row: Row, order: Call, fate: Fate) -> Answer:
         executes = fate in {Fate.FINE, Fate.LOST, Fate.DIES_AFTER}
         fine = self._execute(row, order) if executes else None
         if fate is Fate.REFUSED and order.role is not Role.CREATE:
@@ -163,7 +189,7 @@ class World:
             return self.vendor.status(vendor_id)
         return Answer(outcome=Outcome.OK, http=200, body={"status": "SUCCESS"})
 
-    def _acquire(self, row: Row) -> Event:
+    def _acquire(self, row: Row) -> Acquired | Cached | None:
         owner = self.rows.get(self.owner)
         if owner is None or owner.id == row.id:
             self.owner = row.id
@@ -173,7 +199,8 @@ class World:
         if owner.state in TERMINAL:
             self.owner = row.id
             return Acquired()
-        return Held(self.now + POLICY.busy, "resource_busy")
+        self._rest(row, POLICY.busy, "resource_busy")
+        return None
 
     def _write(self, row: Row, changes: list[str]) -> None:
         self.rows[row.id] = row
@@ -219,6 +246,6 @@ class World:
             if not any(row.due for row in self.rows.values()):
                 return
             for name in self.rows:
-                self.run(name, Fate.FINE)
+                self.run(name)
             self.pass_time(700_000)
         raise AssertionError(f"something never ends: {[r for r in self.rows.values() if r.due]}")

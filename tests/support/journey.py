@@ -13,6 +13,7 @@ from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, TERMINAL, Row, State
 from worker.answer import Answer, Outcome
 from worker.decide import decide
+from worker.rules.calls import admitted, deferred
 from worker.rules.model import Answered, Call, Emit, Event, Policy, Woken
 
 KIND: Final = Registry()["digilocker"]
@@ -22,6 +23,8 @@ LINK_LIFE: Final = 600_000
 CONSENT_LIFE: Final = 3_600_000
 LEAST_LOOK: Final = 1_000
 MOST_LOOK: Final = 60_000
+SLOT: Final = 700
+"""How long a call that is not admitted waits."""
 ENOUGH: Final = 500
 
 
@@ -58,6 +61,7 @@ class Fate(StrEnum):
     LOST = "no answer"
     THROTTLED = "429"
     NOT_READY = "202"
+    NOT_ADMITTED = "no quota left, or a breaker is open"
     CRASH = "the worker dies with the answer in hand"
 
 
@@ -148,13 +152,19 @@ class Journey:
                 self.told += [each.change for each in effects if isinstance(each, Emit)]
                 self.row = replace(after, crashes=0)
                 return
-            self.row = after
             fate = self.fates.pop(0) if self.fates else Fate.FINE
+            if fate is Fate.NOT_ADMITTED:
+                self.row = replace(self._deferred(after), crashes=0)
+                return
+            self.row = admitted(after, call, self.now)
             if fate is Fate.CRASH and call.role is not Role.CREATE:
                 lease_ends = self.now + 90_000
-                self.row = replace(after, due=lease_ends, crashes=after.crashes + 1)
+                self.row = replace(self.row, due=lease_ends, crashes=self.row.crashes + 1)
                 return
             event = Answered(call.role, self._answer(call, fate), call.item)
+
+    def _deferred(self, row: Row) -> Row:
+        return deferred(row, self.now + SLOT, "quota", self.now)
 
     def _answer(self, call: Call, fate: Fate) -> Answer:
         self.calls += 1

@@ -21,12 +21,12 @@ from tests.support.turns import (
 )
 from worker.answer import Outcome
 from worker.decide import decide
+from worker.rules.calls import admitted
 from worker.rules.model import (
     Acquired,
     Call,
     Emit,
     Event,
-    Held,
     Policy,
     Told,
     Woken,
@@ -34,11 +34,14 @@ from worker.rules.model import (
 
 
 class TestPassport:
-    def test_a_woken_row_is_sent_before_its_call(self) -> None:
-        after, effects = turn(row("passport"), Woken())
+    def test_a_woken_row_is_not_sent_before_its_call_is_admitted(self) -> None:
+        woken = row("passport", misses=1)
 
-        assert (after.state, after.attempts) == (State.SENT, 1)
-        assert effects == (Call(Role.CREATE),)
+        after, effects = turn(woken, Woken())
+        sent_now = admitted(after, Call(Role.CREATE), NOW)
+
+        assert (after, effects) == (woken, (Call(Role.CREATE),))
+        assert (sent_now.state, sent_now.attempts, sent_now.misses) == (State.SENT, 1, 0)
 
     @pytest.mark.parametrize("status", ["VALID", "INVALID"])
     def test_an_answer_is_the_result(self, status: str) -> None:
@@ -100,7 +103,7 @@ class TestPassport:
 
         assert (after.state, after.doubts, effects) == (State.UNKNOWN, 1, ())
         assert after.due > NOW
-        assert (again.state, again.generation, calls) == (State.SENT, 1, (Call(Role.CREATE),))
+        assert (again.generation, calls) == (1, (Call(Role.CREATE),))
 
     def test_repeats_are_bounded_and_then_parked(self) -> None:
         after, effects = turn(row("passport", doubts=3, attempts=3), Woken(), policy=POLICY)
@@ -194,19 +197,9 @@ class TestPassport:
 
         assert after.state is State.PARKED
 
-    def test_a_row_that_has_to_wait_is_due_then_but_never_after_its_deadline(self) -> None:
-        soon, effects = turn(row("passport"), Held(NOW + 700, "quota"))
-        late, _ = turn(row("passport"), Held(NOW + 2 * DAY, "quota"))
-
-        assert (soon.state, soon.due, soon.reason) == (State.ACCEPTED, NOW + 700, "quota")
-        assert late.due == late.deadline
-        assert effects == ()
-
 
 @pytest.mark.parametrize("state", sorted(SETTLED))
-@pytest.mark.parametrize(
-    "event", [Woken(), Held(NOW, "x"), Acquired(), passport_answer("VALID")], ids=repr
-)
+@pytest.mark.parametrize("event", [Woken(), Acquired(), passport_answer("VALID")], ids=repr)
 def test_a_settled_row_never_changes(state: State, event: Event) -> None:
     ended = replace(row("passport"), state=state)
 

@@ -8,12 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satyapan.kinds.model import Role
-from satyapan.records import State
+from satyapan.records import Row, State
 from tests.support.turns import KINDS, NOW, POLICY, answered, journey, row, sent, status, turn
 from worker.answer import Outcome
 from worker.decide import decide
 from worker.lane import Lane
-from worker.rules.model import Answered, Call, Emit, Held, Woken
+from worker.rules.calls import admitted, deferred
+from worker.rules.model import Answered, Call, Emit, Woken
+
+
+def reading(of: Row, now: int = NOW) -> Row:
+    """Give the row whose status read was admitted."""
+    return admitted(of, Call(Role.STATUS), now)
 
 
 class TestDigilocker:
@@ -120,7 +126,7 @@ class TestDigilocker:
         twice, call = turn(once, missing)
 
         assert (once.state, nothing) == (State.UNKNOWN, ())
-        assert (twice.state, twice.generation, call) == (State.SENT, 1, (Call(Role.CREATE),))
+        assert (twice.generation, call) == (1, (Call(Role.CREATE),))
 
     def test_a_duplicate_after_a_doubt_is_read(self) -> None:
         _, effects = turn(sent("digilocker", doubts=1), answered(Outcome.DUPLICATE, http=409))
@@ -159,32 +165,35 @@ class TestWhoGoesFirst:
         after, effects = turn(journey(ask=ask), Woken())
 
         assert effects == (Call(Role.STATUS, lane=lane),)
-        assert (after.ask, after.looked) == ("", NOW)
+        assert (after.ask, after.looked) == (ask, 0)
+        assert (reading(after).ask, reading(after).looked) == ("", NOW)
 
     def test_reads_that_somebody_asked_for_are_counted_and_polls_are_not(self) -> None:
-        asked, _ = turn(journey(ask="first"), Woken())
-        again, _ = turn(replace(asked, ask="again"), Woken())
+        asked = reading(journey(ask="first"))
+        again = reading(replace(asked, ask="again"))
         read, _ = turn(again, status("PENDING"))
-        polled, _ = turn(read, Woken())
+        polled = reading(read)
 
         assert (asked.asks, again.asks, polled.asks) == (1, 2, 2)
 
     def test_an_ask_that_has_to_wait_stays_one(self) -> None:
-        after, _ = turn(journey(ask="first"), Held(NOW + 700, "quota"))
+        asked, _ = turn(journey(ask="first"), Woken())
 
-        assert (after.ask, after.due) == ("first", NOW + 700)
+        after = deferred(asked, NOW + 700, "quota", NOW)
+
+        assert (after.ask, after.asks, after.due) == ("first", 0, NOW + 700)
 
     @pytest.mark.parametrize("ask", ["first", "again"])
     def test_an_ask_whose_read_had_no_answer_is_asked_again(self, ask: str) -> None:
-        reading, _ = turn(journey(ask=ask), Woken())
-        failed, _ = turn(reading, answered(Outcome.UNKNOWN, Role.STATUS, http=502))
+        asked = reading(journey(ask=ask))
+        failed, _ = turn(asked, answered(Outcome.UNKNOWN, Role.STATUS, http=502))
 
         _, after_failure = turn(failed, Woken())
-        _, after_death = turn(reading, Woken())
+        _, after_death = turn(asked, Woken())
 
         lane = Lane.HIGH if ask == "first" else Lane.NORMAL
         assert after_failure == after_death == (Call(Role.STATUS, lane=lane),)
-        done, _ = turn(reading, status("PENDING"))
+        done, _ = turn(asked, status("PENDING"))
         assert (done.ask, done.asking) == ("", "")
 
     def test_a_doubtful_create_is_not_read_as_a_poll(self) -> None:
@@ -253,21 +262,23 @@ class TestPolls:
     @pytest.mark.parametrize(
         "event",
         [
-            Held(NOW + 10**9, "quota"),
-            Held(NOW + 10**9, "vendor/http_502"),
+            None,
             answered(Outcome.UNKNOWN, Role.STATUS, http=502, code="http_502"),
             answered(Outcome.THROTTLED, Role.STATUS, http=429, code="http_429"),
         ],
     )
-    def test_a_look_that_was_held_or_failed_does_not_make_it_less_certain(
-        self, event: Held | Answered
+    def test_a_look_that_was_deferred_or_failed_does_not_make_it_less_certain(
+        self, event: Answered | None
     ) -> None:
         late = NOW + 4_200_000
         read, _ = turn(journey(looked=late - 10_000), status("PENDING"), now=late - 9_000)
 
         looking, _ = turn(read, Woken(), now=late - 5_000)
-        held, _ = turn(looking if isinstance(event, Answered) else read, event, now=late - 4_000)
-        after, effects = turn(held, Woken(), now=late)
+        if event is None:
+            looked = deferred(looking, NOW + 10**9, "quota", late - 5_000)
+        else:
+            looked, _ = turn(reading(looking, late - 5_000), event, now=late - 4_000)
+        after, effects = turn(looked, Woken(), now=late)
 
         assert (after.state, after.reason) == (State.EXPIRED, "vendor_deadline")
         assert effects == (Emit("expired"),)

@@ -17,7 +17,7 @@ class TestStaticLink:
         acquired, second = turn(asked, Acquired())
 
         assert first == (Acquire(),)
-        assert (acquired.state, second) == (State.SENT, (Call(Role.CREATE),))
+        assert (acquired, second) == (asked, (Call(Role.CREATE),))
 
     def test_a_cached_link_costs_no_call(self) -> None:
         result = {"static_link": "https://x", "status": "ACTIVE"}

@@ -17,12 +17,14 @@ from satyapan.records import SETTLED, Row, State
 from tests.support.turns import KINDS, NOW, answered, journey, row, sent
 from worker.answer import Outcome
 from worker.decide import decide
+from worker.rules.calls import admitted, deferred
 from worker.rules.model import (
+    Acquire,
     Acquired,
     Cached,
+    Call,
     Event,
     Forgotten,
-    Held,
     Policy,
     Redriven,
     Reissued,
@@ -110,8 +112,6 @@ def events(of: Row) -> Iterator[tuple[str, Event]]:
         yield "forgotten", Forgotten()
     if of.state in SETTLED:
         return
-    yield "held for a slot", Held(NOW + 700, "quota")
-    yield "held for the account", Held(NOW + 900, "account/x")
     if of.parent:
         yield "told of a step", Told(State.PENDING, "STEP", "", {"b": 1})
         yield "told of the end", Told(State.DONE, "SUCCESS", "new", {"b": 2})
@@ -160,23 +160,41 @@ def lines() -> Iterator[str]:
         for name, of in [*rows(kind), *(more[kind]() if kind in more else here)]:
             for happened, event in events(of):
                 yield f"{kind} | {name} | {happened} | {outcome_of(of, event, 'park')}"
+                if event == Woken():
+                    yield from (f"{kind} | {name} | {wait}" for wait in waits(of))
     lost = sent("passport", doubts=1)
     for policy in ("park", "fail", "reissue"):
         duplicate = answered(Outcome.DUPLICATE)
         yield f"passport | lost, policy {policy} | {outcome_of(lost, duplicate, policy)}"
 
 
+def waits(of: Row) -> Iterator[str]:
+    """Write what becomes of a woken row whose call, or whose turn at a shared link, has to wait."""
+    after, effects = decide(of, Woken(), NOW, KINDS[of.kind], Policy(max_attempts=3))
+    if any(isinstance(each, Call | Acquire) for each in effects):
+        slot, account = ((NOW + 700, "quota"), (NOW + 900, "account/x"))
+        yield f"held for a slot | {written(of, deferred(after, *slot, NOW))} | no effects"
+        yield f"held for the account | {written(of, deferred(after, *account, NOW))} | no effects"
+
+
 def outcome_of(of: Row, event: Event, policy: str) -> str:
-    """Write one decision: the fields that changed, and the effects."""
+    """Write one decision: the fields that changed, and the effects; a call as if admitted."""
     table = Policy(max_attempts=3, max_generations=2, lost_answer={"passport": policy})
     try:
         after, effects = decide(of, event, NOW, KINDS[of.kind], table, luck=0.5)
     except Refused as refused:
         return f"refused: {refused}"
+    for call in (each for each in effects if isinstance(each, Call)):
+        after = admitted(after, call, NOW)
+    return f"{written(of, after)} | {', '.join(map(str, effects)) or 'no effects'}"
+
+
+def written(of: Row, after: Row) -> str:
+    """Write the fields that changed."""
     names = [field.name for field in fields(Row)]
     changed = [n for n in names if getattr(of, n) != getattr(after, n)]
     told = ", ".join(f"{name}={short(name, getattr(after, name))}" for name in changed)
-    return f"{told or 'nothing'} | {', '.join(map(str, effects)) or 'no effects'}"
+    return told or "nothing"
 
 
 def short(name: str, value: Any) -> str:

@@ -68,5 +68,5 @@ def _duplicate(row: Row, turn: Turn) -> Decision:
         journey = turn.operation.mode is Mode.JOURNEY
         return lose(row, "foreign_duplicate", turn) if journey else park(row, "foreign_duplicate")
     if turn.operation.recovery is Recovery.READ:
-        return read_status(replace(row, state=State.UNKNOWN), turn)
+        return read_status(replace(row, state=State.UNKNOWN))
     return lose(row, "lost_answer", turn)

@@ -16,14 +16,6 @@ class Woken:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The call that was asked for can't be made before `until` (ms)."""
-
-    until: int
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
 class Answered:
     """The vendor answered, or the wire said why it did not."""
 
@@ -75,12 +67,16 @@ class Forgotten:
 
 
 ByHand = Redriven | Reissued | Forgotten
-Event = Woken | Held | Answered | Acquired | Cached | Told | ByHand
+Event = Woken | Answered | Acquired | Cached | Told | ByHand
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Make a vendor call. The row beside it must be durable before the first byte."""
+    """Make a vendor call, if it is admitted now.
+
+    The row beside it says nothing of the call: worker/rules/calls.py gives the row that must be
+    durable before the first byte, and the one that waits because the call wasn't admitted.
+    """
 
     role: Role
     item: str = ""

@@ -57,21 +57,19 @@ def create(row: Row, turn: Turn) -> Decision:
     """Make the create call of this generation, unless that would be one too many."""
     if row.attempts >= turn.policy.max_attempts:
         return park(row, "unknown_outcome" if row.doubts else "attempts_spent")
-    row = replace(row, state=State.SENT, attempts=row.attempts + 1, misses=0)
     return row, (Call(Role.CREATE, lane=_lane(row)),)
 
 
-def read_status(row: Row, turn: Turn) -> Decision:
+def read_status(row: Row) -> Decision:
     """Ask the vendor where the journey stands: first what somebody asked for, polls last."""
     ask = row.ask or row.asking
     lane = _lane(row) if row.state is State.UNKNOWN else _READS.get(ask, Lane.NORMAL)
-    row = replace(row, looked=turn.now, ask="", asking=ask, asks=row.asks + bool(ask))
     return row, (Call(Role.STATUS, lane=lane),)
 
 
-def read_document(row: Row, turn: Turn) -> Decision:
+def read_document(row: Row) -> Decision:
     """Fetch the next consented document."""
-    return replace(row, looked=turn.now), (Call(Role.DOCUMENT, row.todo[0], _lane(row)),)
+    return row, (Call(Role.DOCUMENT, row.todo[0], _lane(row)),)
 
 
 def _lane(row: Row) -> Lane:

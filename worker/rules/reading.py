@@ -61,7 +61,7 @@ def _consented(row: Row, body: Mapping[str, Any], turn: Turn) -> Decision:
     todo = tuple(dict.fromkeys(i for i in items if isinstance(i, str) and _ITEM.fullmatch(i)))
     row = replace(row, state=State.PENDING, tries=0, todo=todo, draft={**body, "documents": {}})
     row = replace(row, deadline=turn.now + turn.operation.data_life_s * 1000)
-    return _onward(row, turn)
+    return _onward(row)
 
 
 def _not_known(row: Row, answer: Answer, turn: Turn) -> Decision:
@@ -78,21 +78,21 @@ def document_read(row: Row, item: str, answer: Answer, turn: Turn) -> Decision:
     """Decide after a document read."""
     row = replace(row, http=answer.http)
     if answer.outcome is Outcome.OK:
-        return _filed(row, item, dict(answer.body or {}), turn)
+        return _filed(row, item, dict(answer.body or {}))
     if answer.outcome in {Outcome.GONE, Outcome.REFUSED, Outcome.MISSING, Outcome.DUPLICATE}:
-        return _filed(row, item, {"status": "UNAVAILABLE", "reason": answer.code}, turn)
+        return _filed(row, item, {"status": "UNAVAILABLE", "reason": answer.code})
     return again(row, answer, turn)
 
 
-def _filed(row: Row, item: str, document: Mapping[str, Any], turn: Turn) -> Decision:
+def _filed(row: Row, item: str, document: Mapping[str, Any]) -> Decision:
     draft = dict(row.draft or {})
     draft["documents"] = {**draft.get("documents", {}), item: document}
     todo = tuple(name for name in row.todo if name != item)
-    return _onward(replace(row, draft=draft, todo=todo, tries=0), turn)
+    return _onward(replace(row, draft=draft, todo=todo, tries=0))
 
 
-def _onward(row: Row, turn: Turn) -> Decision:
-    return read_document(row, turn) if row.todo else finish(row)
+def _onward(row: Row) -> Decision:
+    return read_document(row) if row.todo else finish(row)
 
 
 def finish(row: Row) -> Decision:
