@@ -14,10 +14,10 @@ from worker.rules.model import (
     ByHand,
     Cached,
     Decision,
+    DecisionContext,
     Event,
     Policy,
     Told,
-    Turn,
     Woken,
 )
 from worker.rules.moves import (
@@ -39,87 +39,89 @@ def decide(
     now: int,
     kind: Kind,
     policy: Policy,
-    luck: float = 1.0,
+    jitter: float = 1.0,
     pace: int = 0,
 ) -> Decision:
     """Say what a row becomes after an event, and which effects to carry out, in order.
 
-    `now` is Redis' clock in ms; `luck` is one uniform draw from 0..1, for jitter; `pace` the least
-    time (ms) between two polls of one journey. A settled row
-    is returned unchanged, with no effects, whatever happens (I6); a parked one moves by hand only.
+    `now` is Redis' clock in ms; `jitter` is one uniform draw from 0..1; `pace` is the least time
+    (ms) between two polls of one journey. A settled row is returned unchanged, with no effects,
+    whatever happens (I6); a parked one moves by hand only.
     A row beside a Call has no mark of that call yet (worker/rules/calls.py).
 
     Raises:
         Refused: a person asked for what would break a promise.
     """
-    turn = Turn(now, kind, kind.operation(row.vendor), policy, luck, pace)
+    context = DecisionContext(now, kind, kind.operation(row.vendor), policy, jitter, pace)
     if isinstance(event, ByHand):
-        return by_hand(row, event, turn)
+        return by_hand(row, event, context)
     if row.state in SETTLED:
         return row, ()
     if isinstance(event, Answered):
-        return _answered(row, event, turn)
-    return _happened(row, event, turn)
+        return _answered(row, event, context)
+    return _happened(row, event, context)
 
 
-def _happened(row: Row, event: Woken | Acquired | Cached | Told, turn: Turn) -> Decision:
+def _happened(
+    row: Row, event: Woken | Acquired | Cached | Told, context: DecisionContext
+) -> Decision:
     match event:
         case Woken():
-            return _woken(row, turn)
+            return _woken(row, context)
         case Acquired():
-            return create(row, turn)
+            return create(row, context)
         case Cached():
             return cached(row, event)
         case Told():
             return told(row, event)
 
 
-def _answered(row: Row, event: Answered, turn: Turn) -> Decision:
+def _answered(row: Row, event: Answered, context: DecisionContext) -> Decision:
     if event.role is Role.CREATE:
-        return created(row, event.answer, turn)
+        return created(row, event.answer, context)
     if event.role is Role.STATUS:
-        return status_read(row, event.answer, turn)
-    return document_read(row, event.item, event.answer, turn)
+        return status_read(row, event.answer, context)
+    return document_read(row, event.item, event.answer, context)
 
 
-def _woken(row: Row, turn: Turn) -> Decision:
-    if row.crashes >= turn.policy.max_crashes:
+def _woken(row: Row, context: DecisionContext) -> Decision:
+    if row.crashes >= context.policy.max_crashes:
         return park(row, "workers_lost")
     if row.parent:
-        return visitor_woken(row, turn)
-    if turn.answered(row):
-        return judged(row, turn)
+        return visitor_woken(row, context)
+    if context.answered(row):
+        return judged(row, context)
     if row.state is State.SENT:
-        return doubt(row, "worker_lost", turn)
+        return doubt(row, "worker_lost", context)
     if row.state is State.PENDING:
-        return _journey_woken(row, turn)
+        return _journey_woken(row, context)
     if row.state is State.UNKNOWN:
-        return _unknown_woken(row, turn)
-    return _fresh_woken(row, turn)
+        return _unknown_woken(row, context)
+    return _fresh_woken(row, context)
 
 
-def _fresh_woken(row: Row, turn: Turn) -> Decision:
+def _fresh_woken(row: Row, context: DecisionContext) -> Decision:
     """Send what has not been sent, unless its time is over."""
-    if turn.now >= row.deadline:
+    if context.now >= row.deadline:
         return settle(row, State.FAILED, "deadline")
-    if turn.operation.mode is Mode.RESOURCE:
+    if context.operation.mode is Mode.RESOURCE:
         return row, (Acquire(),)
-    return create(row, turn)
+    return create(row, context)
 
 
-def _journey_woken(row: Row, turn: Turn) -> Decision:
-    late = turn.now - row.deadline
-    if late >= (0 if row.todo else turn.policy.stuck):
-        return too_late(row, turn)
-    if late >= 0 and surely_expired(row, turn):
+def _journey_woken(row: Row, context: DecisionContext) -> Decision:
+    late = context.now - row.deadline
+    if late >= (0 if row.todo else context.policy.stuck):
+        return too_late(row, context)
+    if late >= 0 and surely_expired(row, context):
         return settle(row, State.EXPIRED, "vendor_deadline")
     return read_document(row) if row.todo else read_status(row)
 
 
-def _unknown_woken(row: Row, turn: Turn) -> Decision:
+def _unknown_woken(row: Row, context: DecisionContext) -> Decision:
     """Resolve a doubt: by reading, by repeating the same id, or by a person (rules 6 to 8)."""
-    if turn.operation.recovery is Recovery.NONE or turn.now >= row.deadline:
+    if context.operation.recovery is Recovery.NONE or context.now >= row.deadline:
         return park(row, "unknown_outcome")
-    if turn.operation.recovery is Recovery.READ:
+    if context.operation.recovery is Recovery.READ:
         return read_status(row)
-    return create(row, turn)
+    return create(row, context)

@@ -168,7 +168,7 @@ class World:
         self._write(replace(waiting, lease=0, crashes=0), [])
 
     def _decide(self, row: Row, event: Event) -> tuple[Row, tuple[object, ...]]:
-        return decide(row, event, self.now, KINDS[row.kind], POLICY, luck=0.5)
+        return decide(row, event, self.now, KINDS[row.kind], POLICY, jitter=0.5)
 
     def _answer(self, row: Row, order: Call, fate: Fate) -> Answer:
         executes = fate in {Fate.FINE, Fate.LOST, Fate.DIES_AFTER}

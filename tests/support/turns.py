@@ -34,8 +34,8 @@ def journey(**changes: Any) -> Row:
 
 
 def turn(of: Row, event: Event, now: int = NOW, policy: Policy = POLICY, pace: int = 0) -> Decision:
-    """Decide, without luck."""
-    return decide(of, event, now, KINDS[of.kind], policy, luck=1.0, pace=pace)
+    """Decide, with the longest jitter."""
+    return decide(of, event, now, KINDS[of.kind], policy, jitter=1.0, pace=pace)
 
 
 def answered(outcome: Outcome, role: Role = Role.CREATE, **parts: Any) -> Answered:

@@ -206,12 +206,12 @@ def test_a_settled_row_never_changes(state: State, event: Event) -> None:
     assert turn(ended, event) == (ended, ())
 
 
-def test_luck_spreads_the_waits_of_many_rows() -> None:
+def test_jitter_spreads_the_waits_of_many_rows() -> None:
     said = answered(Outcome.UNKNOWN, code="cut")
     kind = KINDS["passport"]
 
     dues = {
-        decide(sent("passport"), said, NOW, kind, POLICY, luck=draw / 10)[0].due
+        decide(sent("passport"), said, NOW, kind, POLICY, jitter=draw / 10)[0].due
         for draw in range(11)
     }
 

@@ -231,15 +231,15 @@ class TestPolls:
         for after in (begun, polled):
             assert NOW + self.PACE <= after.due <= NOW + self.PACE * 5 // 4
 
-    @given(open_ones=st.integers(1, 50_000), limit=st.integers(1, 10_000), luck=st.floats(0, 1))
+    @given(open_ones=st.integers(1, 50_000), limit=st.integers(1, 10_000), jitter=st.floats(0, 1))
     def test_polls_never_plan_for_more_than_half_of_the_quota(
-        self, open_ones: int, limit: int, luck: float
+        self, open_ones: int, limit: int, jitter: float
     ) -> None:
         pace = 2 * open_ones * 60_000 // limit
         kind = KINDS["digilocker"]
         far = replace(journey(), deadline=NOW + 10**12)
 
-        after, _ = decide(far, status("PENDING"), NOW, kind, POLICY, luck, pace)
+        after, _ = decide(far, status("PENDING"), NOW, kind, POLICY, jitter, pace)
 
         polls_a_minute = open_ones * 60_000 / (after.due - NOW)
         assert polls_a_minute <= limit / 2 + 1

@@ -181,7 +181,7 @@ def outcome_of(of: Row, event: Event, policy: str) -> str:
     """Write one decision: the fields that changed, and the effects; a call as if admitted."""
     table = Policy(max_attempts=3, max_generations=2, lost_answer={"passport": policy})
     try:
-        after, effects = decide(of, event, NOW, KINDS[of.kind], table, luck=0.5)
+        after, effects = decide(of, event, NOW, KINDS[of.kind], table, jitter=0.5)
     except Refused as refused:
         return f"refused: {refused}"
     for call in (each for each in effects if isinstance(each, Call)):

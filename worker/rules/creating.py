@@ -5,52 +5,52 @@ from dataclasses import replace
 from satyapan.kinds.model import Mode, Recovery
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
-from worker.rules.model import Decision, Emit, Turn
+from worker.rules.model import Decision, DecisionContext, Emit
 from worker.rules.moves import again, doubt, lose, park, read_status, settle, shown
 
 _UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED, Outcome.MISCONFIGURED})
 
 
-def created(row: Row, answer: Answer, turn: Turn) -> Decision:
+def created(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Decide after a create call."""
     row = replace(row, http=answer.http, reference=answer.reference or row.reference)
     if answer.outcome is Outcome.OK:
-        return _accepted(row, answer, turn)
+        return _accepted(row, answer, context)
     if answer.outcome in _UNSPENT:
-        return again(row, answer, turn)
+        return again(row, answer, context)
     if answer.outcome in {Outcome.REFUSED, Outcome.MISSING, Outcome.GONE}:
         return _refused(row, answer)
     if answer.outcome is Outcome.DUPLICATE:
-        return _duplicate(row, turn)
-    return doubt(row, answer.code, turn)
+        return _duplicate(row, context)
+    return doubt(row, answer.code, context)
 
 
-def _accepted(row: Row, answer: Answer, turn: Turn) -> Decision:
+def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Take the answer in: it is the result, or the link of a journey that begins."""
     body = dict(answer.body or {})
-    link = str(body.get(turn.operation.link_field or "", ""))
-    if turn.operation.mode is Mode.JOURNEY:
+    link = str(body.get(context.operation.link_field or "", ""))
+    if context.operation.mode is Mode.JOURNEY:
         status = shown(body.get("status", ""))
-        return _begun(replace(row, link=link, tries=0, status=status), turn)
-    return judged(replace(row, link=link, tries=0, draft=body), turn)
+        return _begun(replace(row, link=link, tries=0, status=status), context)
+    return judged(replace(row, link=link, tries=0, draft=body), context)
 
 
-def judged(row: Row, turn: Turn) -> Decision:
+def judged(row: Row, context: DecisionContext) -> Decision:
     """Go by the answer that is here, in the draft; a word that no table has is for a person."""
     word = str((row.draft or {}).get("status", ""))
-    state = turn.operation.words.get(word)
+    state = context.operation.words.get(word)
     row = replace(row, status=word if state else shown(word))
     if state is None:
         return park(row, "unknown_status")
     return settle(row, state, result=row.draft)
 
 
-def _begun(row: Row, turn: Turn) -> Decision:
+def _begun(row: Row, context: DecisionContext) -> Decision:
     """Start the clock of a journey: the link's life, then the data's."""
-    life = (turn.operation.link_life_s + turn.operation.data_life_s) * 1000
+    life = (context.operation.link_life_s + context.operation.data_life_s) * 1000
     row = replace(row, state=State.PENDING, reason="", doubts=0, misses=0)
-    row = replace(row, deadline=turn.now + life)
-    row = replace(row, due=min(turn.next_poll(0), row.deadline))
+    row = replace(row, deadline=context.now + life)
+    row = replace(row, due=min(context.next_poll(0), row.deadline))
     return row, (Emit("link_ready"),)
 
 
@@ -61,12 +61,14 @@ def _refused(row: Row, answer: Answer) -> Decision:
     return settle(replace(row, refused_field=answer.refused_field), State.REFUSED, answer.code)
 
 
-def _duplicate(row: Row, turn: Turn) -> Decision:
+def _duplicate(row: Row, context: DecisionContext) -> Decision:
     """Tell a lost answer from an id that we never sent, by what is known here."""
     if not row.doubts:
         # Redis lost the row, or retention ended: of a journey nothing is lost but its link.
-        journey = turn.operation.mode is Mode.JOURNEY
-        return lose(row, "foreign_duplicate", turn) if journey else park(row, "foreign_duplicate")
-    if turn.operation.recovery is Recovery.READ:
+        journey = context.operation.mode is Mode.JOURNEY
+        return (
+            lose(row, "foreign_duplicate", context) if journey else park(row, "foreign_duplicate")
+        )
+    if context.operation.recovery is Recovery.READ:
         return read_status(replace(row, state=State.UNKNOWN))
-    return lose(row, "lost_answer", turn)
+    return lose(row, "lost_answer", context)

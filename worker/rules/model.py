@@ -127,14 +127,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DecisionContext:
     """What one decision knows besides the row: the time, the data, the policy, one random draw."""
 
     now: int
     kind: Kind
     operation: Operation
     policy: Policy
-    luck: float
+    jitter: float
     """Uniform in 0..1, for full jitter."""
     pace: int = 0
     """The least time (ms) between two polls of one journey, so that the polls of all that are open
@@ -147,10 +147,10 @@ class Turn:
     def backoff(self, tries: int) -> int:
         """Give the time of the next try: full jitter over a doubling span."""
         span = min(self.policy.backoff_cap, self.policy.backoff_base << min(tries, 20))
-        return self.now + max(self.policy.backoff_base // 4, round(span * self.luck))
+        return self.now + max(self.policy.backoff_base // 4, round(span * self.jitter))
 
     def next_poll(self, tries: int) -> int:
         """Return the time of the next poll: spread out, and later the more journeys are open."""
         span = min(self.policy.poll_max, self.policy.poll_min << min(tries, 20))
-        usual, paced = span * (0.75 + self.luck / 4), self.pace * (1 + self.luck / 4)
+        usual, paced = span * (0.75 + self.jitter / 4), self.pace * (1 + self.jitter / 4)
         return self.now + round(max(usual, paced))

@@ -10,7 +10,7 @@ from satyapan.kinds.model import Recovery, Role
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
 from worker.lane import Lane
-from worker.rules.model import Call, Decision, Emit, Turn
+from worker.rules.model import Call, Decision, DecisionContext, Emit
 
 _READS: Final = {"first": Lane.HIGH, "again": Lane.NORMAL, "": Lane.LOW}
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{0,64}", re.ASCII)
@@ -53,9 +53,9 @@ def rest(row: Row, until: int, reason: str) -> Row:
     return replace(row, state=state, due=until, reason=reason)
 
 
-def create(row: Row, turn: Turn) -> Decision:
+def create(row: Row, context: DecisionContext) -> Decision:
     """Make the create call of this generation, unless that would be one too many."""
-    if row.attempts >= turn.policy.max_attempts:
+    if row.attempts >= context.policy.max_attempts:
         return park(row, "unknown_outcome" if row.doubts else "attempts_spent")
     return row, (Call(Role.CREATE, lane=_lane(row)),)
 
@@ -76,41 +76,41 @@ def _lane(row: Row) -> Lane:
     return Lane.HIGH if row.priority == "high" else Lane.NORMAL
 
 
-def doubt(row: Row, reason: str, turn: Turn) -> Decision:
+def doubt(row: Row, reason: str, context: DecisionContext) -> Decision:
     """Note that a paid call may have been executed. Unknown is never guessed (I5)."""
     row = replace(row, state=State.UNKNOWN, doubts=row.doubts + 1, tries=row.tries + 1)
-    if turn.operation.recovery is Recovery.NONE:
+    if context.operation.recovery is Recovery.NONE:
         return park(row, f"unknown_outcome/{reason}")
-    return replace(row, due=turn.backoff(row.tries), reason=reason), ()
+    return replace(row, due=context.backoff(row.tries), reason=reason), ()
 
 
-def renew(row: Row, why: str, turn: Turn) -> Decision:
+def renew(row: Row, why: str, context: DecisionContext) -> Decision:
     """Go on under a new vendor-side id: recorded, told to the producer, and capped (I3)."""
     number = row.generation + 1
-    if number > turn.policy.max_generations:
+    if number > context.policy.max_generations:
         return park(row, f"{why}/generations_spent")
-    record = f"{number} {why} {turn.now} {generation_id(row.id, number)}"
+    record = f"{number} {why} {context.now} {generation_id(row.id, number)}"
     row = replace(row, generation=number, generations=(*row.generations, record))
-    row = replace(row, state=State.ACCEPTED, reason=why, due=turn.now, status="", reference="")
+    row = replace(row, state=State.ACCEPTED, reason=why, due=context.now, status="", reference="")
     row = replace(row, attempts=0, doubts=0, misses=0, tries=0, evidence="", link="")
     row = replace(row, ask="", asking="", asks=0, asked=0, found_open=0)
     return row, (Emit("reissued"),)
 
 
-def lose(row: Row, why: str, turn: Turn) -> Decision:
+def lose(row: Row, why: str, context: DecisionContext) -> Decision:
     """Do what the kind's policy says about something that the vendor gives once and is lost."""
-    policy = turn.policy.for_lost_answer(turn.kind)
+    policy = context.policy.for_lost_answer(context.kind)
     if policy == "reissue":
-        return renew(row, why, turn)
+        return renew(row, why, context)
     return settle(row, State.LOST, why) if policy == "fail" else park(row, why)
 
 
-def again(row: Row, answer: Answer, turn: Turn) -> Decision:
+def again(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Wait after an answer that settled nothing and executed nothing; no attempt is spent on it."""
     row = replace(row, tries=row.tries + 1, http=answer.http)
-    until = turn.backoff(row.tries)
+    until = context.backoff(row.tries)
     if answer.outcome is Outcome.THROTTLED:
-        until = max(until, turn.now + round(answer.not_before_s * 1000))
+        until = max(until, context.now + round(answer.not_before_s * 1000))
     if row.state is State.SENT:
         row = replace(row, attempts=row.attempts - 1)
     return rest(row, until, answer.code), ()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from satyapan.kinds.model import Recovery
 from satyapan.records import Row, State
-from worker.rules.model import ByHand, Decision, Emit, Forgotten, Redriven, Turn
+from worker.rules.model import ByHand, Decision, DecisionContext, Emit, Forgotten, Redriven
 from worker.rules.moves import renew, settle
 
 
@@ -12,7 +12,7 @@ class Refused(Exception):
     """What was asked for would break a promise; the text says which, and what to do instead."""
 
 
-def by_hand(row: Row, event: ByHand, turn: Turn) -> Decision:
+def by_hand(row: Row, event: ByHand, context: DecisionContext) -> Decision:
     """Decide about a person's wish.
 
     Raises:
@@ -21,27 +21,27 @@ def by_hand(row: Row, event: ByHand, turn: Turn) -> Decision:
     if row.state is not State.PARKED:
         raise Refused(f"{row.id} is {row.state}: only PARKED verifications move by hand")
     if isinstance(event, Redriven):
-        return _redrive(row, turn)
+        return _redrive(row, context)
     if isinstance(event, Forgotten):
         return settle(row, State.FAILED, f"forgotten/{row.reason}")
-    return _reissue(row, event.by, turn)
+    return _reissue(row, event.by, context)
 
 
-def _redrive(row: Row, turn: Turn) -> Decision:
+def _redrive(row: Row, context: DecisionContext) -> Decision:
     """Let it go on from where it was parked, under the same vendor-side id."""
-    deadline = max(row.deadline, turn.now + turn.policy.second_life)
-    row = replace(row, due=turn.now, deadline=deadline, tries=0, misses=0)
-    if turn.answered(row):
+    deadline = max(row.deadline, context.now + context.policy.second_life)
+    row = replace(row, due=context.now, deadline=deadline, tries=0, misses=0)
+    if context.answered(row):
         return replace(row, state=State.ACCEPTED, reason="redriven"), (Emit("redriven"),)
-    _refuse_harm(row, turn)
+    _refuse_harm(row, context)
     waits = row.link or row.parent
     state = State.UNKNOWN if row.doubts else State.PENDING if waits else State.ACCEPTED
     return replace(row, state=state, reason="redriven", attempts=0), (Emit("redriven"),)
 
 
-def _refuse_harm(row: Row, turn: Turn) -> None:
+def _refuse_harm(row: Row, context: DecisionContext) -> None:
     """Refuse a repeat that could be paid for again, or that can have no answer."""
-    if row.doubts and turn.operation.recovery is Recovery.NONE:
+    if row.doubts and context.operation.recovery is Recovery.NONE:
         raise Refused(
             f"{row.id} may have been executed, and nothing at the vendor stops a second charge: "
             "make sure on the vendor's dashboard, then reissue"
@@ -53,13 +53,13 @@ def _refuse_harm(row: Row, turn: Turn) -> None:
         )
 
 
-def _reissue(row: Row, by: str, turn: Turn) -> Decision:
+def _reissue(row: Row, by: str, context: DecisionContext) -> Decision:
     """Buy again under a new vendor-side id: counted, capped, and recorded with who asked."""
     if row.parent:
         raise Refused(f"{row.id} is a visit to a shared link: nothing was bought, so redrive it")
-    if row.generation >= turn.policy.max_generations:
+    if row.generation >= context.policy.max_generations:
         raise Refused(
             f"{row.id} has had {row.generation} generations, the most that the settings allow"
         )
-    deadline = max(row.deadline, turn.now + turn.policy.second_life)
-    return renew(replace(row, deadline=deadline, draft=None, todo=()), f"by_{by}", turn)
+    deadline = max(row.deadline, context.now + context.policy.second_life)
+    return renew(replace(row, deadline=deadline, draft=None, todo=()), f"by_{by}", context)

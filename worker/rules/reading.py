@@ -7,27 +7,27 @@ from typing import Any, Final
 
 from satyapan.records import Row, State
 from worker.answer import Answer, Outcome
-from worker.rules.model import Decision, Turn
+from worker.rules.model import Decision, DecisionContext
 from worker.rules.moves import again, create, lose, park, read_document, rest, settle, shown
 
 _ITEM: Final = re.compile(r"[A-Z0-9_]{1,40}", re.ASCII)
 
 
-def status_read(row: Row, answer: Answer, turn: Turn) -> Decision:
+def status_read(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Decide after a status read."""
     row = replace(row, http=answer.http)
     if answer.outcome is Outcome.OK:
-        return _known(replace(row, asking=""), answer, turn)
+        return _known(replace(row, asking=""), answer, context)
     row = replace(row, ask=row.asking or row.ask, asking="")
     if answer.outcome is Outcome.MISSING:
-        return _not_known(row, answer, turn)
-    return again(row, answer, turn)
+        return _not_known(row, answer, context)
+    return again(row, answer, context)
 
 
-def _known(row: Row, answer: Answer, turn: Turn) -> Decision:
+def _known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     body = dict(answer.body or {})
     word = str(body.get("status", ""))
-    state = turn.operation.words.get(word)
+    state = context.operation.words.get(word)
     row = replace(
         row,
         status=word if state else shown(word),
@@ -37,51 +37,51 @@ def _known(row: Row, answer: Answer, turn: Turn) -> Decision:
     if state is None:
         return park(replace(row, draft=body), "unknown_status")
     if not row.link and state in {State.PENDING, State.EXPIRED}:
-        return lose(row, "lost_link", turn)
+        return lose(row, "lost_link", context)
     if state is State.PENDING:
-        return _still_open(row, turn)
+        return _still_open(row, context)
     if state is State.DONE:
-        return _consented(row, body, turn)
+        return _consented(row, body, context)
     return settle(row, state, word.lower(), result=body)
 
 
-def _still_open(row: Row, turn: Turn) -> Decision:
+def _still_open(row: Row, context: DecisionContext) -> Decision:
     """Poll on until the vendor's own deadlines are over, or a webhook said what no read can."""
-    if row.evidence in turn.operation.told_only:
-        return _by_evidence(row, turn)
-    if turn.now >= row.deadline:
+    if row.evidence in context.operation.told_only:
+        return _by_evidence(row, context)
+    if context.now >= row.deadline:
         return settle(row, State.EXPIRED, "vendor_deadline")
     row = replace(row, tries=row.tries + 1, found_open=row.looked)
-    return rest(row, min(turn.next_poll(row.tries), row.deadline), ""), ()
+    return rest(row, min(context.next_poll(row.tries), row.deadline), ""), ()
 
 
-def _consented(row: Row, body: Mapping[str, Any], turn: Turn) -> Decision:
+def _consented(row: Row, body: Mapping[str, Any], context: DecisionContext) -> Decision:
     """Note which documents may be fetched; a null or empty consent means none."""
-    items = body.get(turn.operation.items_field or "") or []
+    items = body.get(context.operation.items_field or "") or []
     todo = tuple(dict.fromkeys(i for i in items if isinstance(i, str) and _ITEM.fullmatch(i)))
     row = replace(row, state=State.PENDING, tries=0, todo=todo, draft={**body, "documents": {}})
-    row = replace(row, deadline=turn.now + turn.operation.data_life_s * 1000)
+    row = replace(row, deadline=context.now + context.operation.data_life_s * 1000)
     return _onward(row)
 
 
-def _not_known(row: Row, answer: Answer, turn: Turn) -> Decision:
+def _not_known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Ask once more before believing it: the first call may still be on its way (rule 6)."""
     row = replace(row, misses=row.misses + 1)
     if row.state is State.UNKNOWN and row.misses > 1:
-        return create(row, turn)
-    if row.state is State.PENDING and turn.now >= row.deadline:
+        return create(row, context)
+    if row.state is State.PENDING and context.now >= row.deadline:
         return park(row, "vendor_forgot")
-    return again(row, answer, turn)
+    return again(row, answer, context)
 
 
-def document_read(row: Row, item: str, answer: Answer, turn: Turn) -> Decision:
+def document_read(row: Row, item: str, answer: Answer, context: DecisionContext) -> Decision:
     """Decide after a document read."""
     row = replace(row, http=answer.http)
     if answer.outcome is Outcome.OK:
         return _filed(row, item, dict(answer.body or {}))
     if answer.outcome in {Outcome.GONE, Outcome.REFUSED, Outcome.MISSING, Outcome.DUPLICATE}:
         return _filed(row, item, {"status": "UNAVAILABLE", "reason": answer.code})
-    return again(row, answer, turn)
+    return again(row, answer, context)
 
 
 def _filed(row: Row, item: str, document: Mapping[str, Any]) -> Decision:
@@ -104,31 +104,31 @@ def finish(row: Row) -> Decision:
     return settle(row, State.DONE, "partial" if missed else "", result=row.draft)
 
 
-def too_late(row: Row, turn: Turn) -> Decision:
+def too_late(row: Row, context: DecisionContext) -> Decision:
     """End a journey whose deadline passed: documents by what is there, status by evidence."""
     if row.todo:
         draft = dict(row.draft or {})
         gone = {item: {"status": "UNAVAILABLE", "reason": "deadline"} for item in row.todo}
         draft["documents"] = {**draft.get("documents", {}), **gone}
         return finish(replace(row, draft=draft, todo=()))
-    return _by_evidence(row, turn)
+    return _by_evidence(row, context)
 
 
-def surely_expired(row: Row, turn: Turn) -> bool:
+def surely_expired(row: Row, context: DecisionContext) -> bool:
     """Return True if no read can say more: all data is gone, and nobody had acted in time.
 
     A read that was sent after the link's life was over was answered "pending", so nobody can act
     any more; and neither a webhook nor a later answer says otherwise.
     """
-    link_ended = row.deadline - turn.operation.data_life_s * 1000
-    pending = turn.operation.words.get(row.status) is State.PENDING
+    link_ended = row.deadline - context.operation.data_life_s * 1000
+    pending = context.operation.words.get(row.status) is State.PENDING
     doubted = row.evidence or row.ask or row.asking or row.misses
     return pending and row.found_open >= link_ended and not doubted
 
 
-def _by_evidence(row: Row, turn: Turn) -> Decision:
+def _by_evidence(row: Row, context: DecisionContext) -> Decision:
     """Believe a signed webhook that ended the journey; a claimed success has no data to show."""
-    claimed = turn.operation.words.get(row.evidence)
+    claimed = context.operation.words.get(row.evidence)
     if claimed in {State.EXPIRED, State.DENIED, State.FAILED}:
         return settle(row, claimed, f"webhook/{row.evidence.lower()}")
     return park(row, "status_unreadable")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from satyapan.records import Row, State
-from worker.rules.model import Cached, Decision, Emit, Told, Turn
+from worker.rules.model import Cached, Decision, DecisionContext, Emit, Told
 from worker.rules.moves import rest, settle, shown
 
 
@@ -22,8 +22,8 @@ def told(row: Row, event: Told) -> Decision:
     return settle(row, event.state, result=event.body)
 
 
-def visitor_woken(row: Row, turn: Turn) -> Decision:
+def visitor_woken(row: Row, context: DecisionContext) -> Decision:
     """End a visit that was never finished."""
-    if turn.now < row.deadline:
+    if context.now < row.deadline:
         return rest(row, row.deadline, row.reason), ()
     return settle(row, State.EXPIRED, "vendor_deadline", result=row.draft)
