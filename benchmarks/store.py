@@ -78,7 +78,7 @@ class Store:
         """
         (last,) = self.submit(1)
         self.finish(last)
-        sample = self.parts.ledger.ledger.read(last)
+        sample = self.parts.ledger.read(last)
         if sample is None:
             raise RuntimeError(f"{last} is gone")
         lot = self._rows(sample, count - 1)

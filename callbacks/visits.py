@@ -45,10 +45,9 @@ class Visits:
         """Return the time on Redis' clock, on which rows are dated, in milliseconds.
 
         Raises:
-            RedisError: the person should come again later.
+            Unavailable: the person should come again later.
         """
-        seconds, micros = self._ledger.redis.time()
-        return int(seconds * 1000 + micros // 1000)
+        return self._ledger.now()
 
     def hint(self, request: Request, row: Row) -> None:
         """Ask for a look because somebody came: a person, not a scanner or a prefetch."""

@@ -38,7 +38,7 @@ class Ledger:
 
     def __init__(self, redis: Redis, keys: Keys, ring: KeyRing) -> None:
         # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
-        self.redis: Any = redis
+        self._redis: Any = redis
         self.keys = keys
         self.ring = ring
         self._insert = load(redis, "satyapan", "insert")
@@ -59,7 +59,7 @@ class Ledger:
     ) -> list[Inserted | Unavailable]:
         """Insert rows in one round trip: gives what `insert` would give or raise, for each."""
         asks = [self._inserting(row, life_ms, grace_ms) for row in rows]
-        replies = zip(rows, ask_all(self.redis, asks), strict=True)
+        replies = zip(rows, ask_all(self._redis, asks), strict=True)
         return [_confirmed(row, reply) for row, reply in replies]
 
     def _inserting(self, row: Row, life_ms: int, grace_ms: int) -> Ask[Inserted]:
@@ -71,7 +71,7 @@ class Ledger:
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
         """Read a row, or None; with `sealed` the private fields stay shut (no key is needed)."""
         try:
-            stored = self.redis.hgetall(self.keys.row(verification_id))
+            stored = self._redis.hgetall(self.keys.row(verification_id))
         except RedisError as error:
             raise _unread(error, verification_id) from error
         return decode(stored, None if sealed else self.ring) if b"id" in stored else None
@@ -83,7 +83,7 @@ class Ledger:
         """
         wanted = ("id", "kind", *names)
         try:
-            values = self.redis.hmget(self.keys.row(verification_id), wanted)
+            values = self._redis.hmget(self.keys.row(verification_id), wanted)
         except RedisError as error:
             raise _unread(error, verification_id) from error
         pairs = zip(wanted, values, strict=True)
@@ -93,16 +93,24 @@ class Ledger:
     def newest(self, state: State, limit: int) -> Iterator[Row]:
         """Walk the latest rows of a state, newest first, private fields shut."""
         try:
-            ids = self.redis.zrevrange(self.keys.index(state), 0, limit - 1)
+            ids = self._redis.zrevrange(self.keys.index(state), 0, limit - 1)
         except RedisError as error:
             raise _unread(error) from error
         rows = (self.read(raw.decode(), sealed=True) for raw in ids)
         return (row for row in rows if row is not None and row.state == state)
 
+    def now(self) -> int:
+        """Return the time (ms) on Redis' clock, on which rows are dated."""
+        try:
+            seconds, micros = self._redis.time()
+        except RedisError as error:
+            raise _unread(error) from error
+        return int(seconds * 1000 + micros // 1000)
+
     def counts(self) -> dict[State, int]:
         """Count the verifications in each state."""
         try:
-            with self.redis.pipeline(transaction=False) as pipe:
+            with self._redis.pipeline(transaction=False) as pipe:
                 for state in State:
                     pipe.zcard(self.keys.index(state))
                 return dict(zip(State, pipe.execute(), strict=True))

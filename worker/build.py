@@ -17,7 +17,6 @@ from satyapan.asking import Line
 from satyapan.environment import PREFIX, SettingFault, SettingsError
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
-from satyapan.ledger import Ledger
 from satyapan.names import RUN, Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
@@ -91,7 +90,7 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     keys = Keys(shared.prefix)
     ring = KeyRing.parse(shared.seal_keys.reveal())
     kinds = Registry.with_plugins(shared.kinds)
-    ledger = work_ledger(settings, Ledger(redis, keys, ring))
+    ledger = work_ledger(settings, redis, keys, ring)
     gate, clock = Gate(redis, keys, figures(settings)), RedisClock()
     vendors: dict[str, Vendor] = {"cashfree": _cashfree(settings)}
     engine = Engine(_tools(settings, ledger, gate, clock, kinds, vendors))
@@ -133,10 +132,11 @@ def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: 
     )
 
 
-def work_ledger(settings: Settings, ledger: Ledger) -> WorkLedger:
+def work_ledger(settings: Settings, redis: Redis, keys: Keys, ring: KeyRing) -> WorkLedger:
     """Build what may change rows."""
     lives = Lives(settings.retention.terminal_s * 1000, settings.retention.events_s * 1000)
-    return WorkLedger(ledger, round(settings.worker.lease_s * 1000), lives, _outage(settings))
+    lease_ms = round(settings.worker.lease_s * 1000)
+    return WorkLedger(redis, keys, ring, lease_ms, lives, _outage(settings))
 
 
 def _outage(settings: Settings) -> Outage:

@@ -3,43 +3,24 @@
 A dry run decides exactly as the act would and writes nothing.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
 
 from config.inbox import Inbox
-from satyapan.canonical import canonical
 from satyapan.ids import generation_id
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
-from satyapan.rows import SEALED
-from satyapan.scripts import load
 from worker.decide import decide
-from worker.ledger import Claim, StaleFence, WorkLedger, resource_of
-from worker.rewrite import want_rewrite
+from worker.ledger import Act, Claim, StaleFence, WorkLedger, resource_of
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
 from worker.rules.person import Refused
 from worker.sweeper import Wake
 
-_KEEP: Final = 100_000
-"""How many acts the record keeps."""
-
 
 class Unknown(Refused):
     """Nothing stored has the id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What was done, or would be: for the person, and for the record."""
-
-    verb: str
-    id: str
-    by: str
-    outcome: str
 
 
 @dataclass(frozen=True)
@@ -113,9 +94,8 @@ class Desk:
         vendor_ids = [row.digest] if row.parent else mine
         if self.dry:
             return len(self.inbox.about(row.vendor, vendor_ids))
-        self.ledger.ledger.redis.hdel(self.ledger.keys.row(row.id), *SEALED)
         count = self.inbox.forget(row.vendor, vendor_ids)
-        want_rewrite(self.ledger.ledger.redis, self.ledger.keys)
+        self.ledger.forget_private(row)
         return count
 
     def retire(self, verification_id: str) -> Act:
@@ -142,24 +122,16 @@ class Desk:
 
     def _owner(self, row: Row) -> Row | None:
         """Read the row whose link is given out to who asks for the same as this one."""
-        redis: Any = self.ledger.ledger.redis
-        owner: bytes | None = redis.get(self.ledger.keys.resource(resource_of(row)))
-        return self.ledger.ledger.read(owner.decode()) if owner else None
+        owner = self.ledger.owner_of(resource_of(row))
+        return self.ledger.read(owner) if owner else None
 
     def _released(self, owner: Row) -> bool:
         """Leave what a row owns without an owner; False when somebody else has it by now."""
-        if self.dry:
-            return True
-        release = load(self.ledger.ledger.redis, "worker", "retire")
-        return bool(release(keys=[self.ledger.keys.resource(resource_of(owner))], args=[owner.id]))
+        return self.dry or self.ledger.release(resource_of(owner), owner.id)
 
     def acts(self, limit: int) -> Iterator[tuple[int, Act]]:
         """Read the latest acts, newest first, each with its time (ms on Redis' clock)."""
-        redis: Any = self.ledger.ledger.redis
-        for entry_id, entry in redis.xrevrange(self.ledger.keys.acts, count=limit):
-            act = json.loads(entry[b"act"])
-            known = Act(act["verb"], act["id"], act["by"], act["outcome"])
-            yield int(entry_id.partition(b"-")[0]), known
+        return self.ledger.actions(limit)
 
     def _forgettable(self, verification_id: str) -> Row:
         row = self._read(verification_id)
@@ -174,8 +146,7 @@ class Desk:
 
     def _move(self, row: Row, event: ByHand) -> Row:
         kind = self.kinds[row.kind]
-        now = int(self.ledger.ledger.redis.time()[0]) * 1000
-        after, effects = decide(row, event, now, kind, self.policy)
+        after, effects = decide(row, event, self.ledger.now(), kind, self.policy)
         if not self.dry:
             claim = self._claim(row)
             changes = [effect.change for effect in effects if isinstance(effect, Emit)]
@@ -203,7 +174,7 @@ class Desk:
             raise Refused(text) from stale
 
     def _read(self, verification_id: str) -> Row:
-        row = self.ledger.ledger.read(verification_id)
+        row = self.ledger.read(verification_id)
         if row is None:
             raise Unknown(f"no verification {verification_id} is stored")
         return row
@@ -211,7 +182,5 @@ class Desk:
     def _record(self, verb: str, what: str, outcome: str) -> Act:
         act = Act(verb, what, self.by, outcome)
         if not self.dry:
-            body = canonical({"verb": verb, "id": what, "by": self.by, "outcome": outcome})
-            redis: Any = self.ledger.ledger.redis
-            redis.xadd(self.ledger.keys.acts, {"act": body}, maxlen=_KEEP, approximate=True)
+            self.ledger.record_action(act)
         return act

@@ -20,10 +20,10 @@ from satyapan.cli_options import Words, json_option, limit_option
 from satyapan.cli_output import moment, say_json, table
 from satyapan.errors import SatyapanError, Unavailable, shown
 from satyapan.kinds import Registry
-from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from worker.build import policy, work_ledger
-from worker.desk import Act, Desk, Unknown
+from worker.desk import Desk, Unknown
+from worker.ledger import Act
 from worker.redacted import redacted
 from worker.rewrite import PAUSE_MS
 from worker.rules.person import Refused
@@ -45,7 +45,7 @@ def open_desk(by: str, *, dry: bool = False) -> Desk:
     redis, keys = ledger_client(settings, "desk"), Keys(settings.producer.prefix)
     ring, life_ms = settings.producer.ring(), settings.retention.inbox_s * 1000
     return Desk(
-        ledger=work_ledger(settings, Ledger(redis, keys, ring)),
+        ledger=work_ledger(settings, redis, keys, ring),
         inbox=Inbox(redis, keys, ring, life_ms, settings.producer.id_key_bytes()),
         kinds=Registry.with_plugins(settings.producer.kinds),
         policy=policy(settings),

@@ -274,7 +274,7 @@ class _Run:
         owner = ledger.acquire(name, "", row)
         if owner == row.id:
             return Acquired()
-        held = ledger.ledger.read(owner)
+        held = ledger.read(owner)
         if held is not None and held.state is State.DONE:
             return Cached(held.status, held.reference, held.link, held.result or {})
         ended = held is None or held.state in TERMINAL

@@ -144,7 +144,7 @@ class Ingest:
 
     def _row_of(self, news: _News) -> Row | None:
         """Find the row by the vendor-side id: ours, or that of a later generation."""
-        read = self._ledger.ledger.read
+        read = self._ledger.read
         found = read(news.vendor_id, sealed=True)
         return found or read(self._ledger.behind(news.vendor_id) or "-", sealed=True)
 
@@ -152,7 +152,7 @@ class Ingest:
         """Tell every producer that asked for the link, each by a row and an event of its own."""
         link = str(news.body.get("form_link", ""))
         owner_id = self._ledger.behind(link_alias(self._id_key, link))
-        owner = self._ledger.ledger.read(owner_id, sealed=True) if owner_id else None
+        owner = self._ledger.read(owner_id, sealed=True) if owner_id else None
         if owner is None:
             return self._unmatched(letter)
         askers = self._ledger.askers(resource_of(owner))
@@ -180,7 +180,7 @@ class Ingest:
             reference=news.reference,
             digest=news.vendor_id,
         )
-        self._ledger.ledger.insert(child, news.operation.data_life_s * 1000)
+        self._ledger.insert(child, news.operation.data_life_s * 1000)
         self._ledger.make_due(visit)
         state = news.operation.visitor_events[news.event]
         status = str(news.body.get("form_status") or news.event)
@@ -189,7 +189,7 @@ class Ingest:
         return taken is not None or self._settled(visit)
 
     def _settled(self, visit: str) -> bool:
-        row = self._ledger.ledger.read(visit, sealed=True)
+        row = self._ledger.read(visit, sealed=True)
         return row is not None and row.due == 0
 
 

@@ -1,21 +1,28 @@
-"""The ledger under a fence: claim, commit, hints, and who owns a shared resource.
+"""The ledger under a fence: claim, commit, hints, shared resources, operators' actions.
 
 Redis errors pass through: a claim that was not confirmed is none, and a commit that was not
-confirmed is repeated by whoever claims the row next.
+confirmed is repeated by whoever claims the row next. What `Ledger` does raises Unavailable.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from redis import Redis
+
 from satyapan.asking import Ask
+from satyapan.canonical import canonical
 from satyapan.errors import Unreadable
 from satyapan.events import write_event
 from satyapan.ids import generation_id
 from satyapan.ledger import Ledger
+from satyapan.names import Keys
 from satyapan.records import SETTLED, TERMINAL, Row, State
-from satyapan.rows import decode, encode
+from satyapan.rows import SEALED, decode, encode
 from satyapan.scripts import load
+from satyapan.sealing import KeyRing
+from worker.rewrite import want_rewrite
 
 LEAST_LOOK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""
@@ -53,6 +60,16 @@ class Outage:
     """How long claims are left to their holders then."""
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What was done, or would be: for the person, and for the record."""
+
+    verb: str
+    id: str
+    by: str
+    outcome: str
+
+
 class StaleFence(Exception):
     """Somebody else has claimed the row since; nothing was written."""
 
@@ -65,21 +82,31 @@ def resource_of(row: Row) -> str:
     return row.resource or row.digest
 
 
-class WorkLedger:
-    """What workers may do to rows, on top of what everybody may (`ledger`)."""
+class WorkLedger(Ledger):
+    """The ledger with all that workers and operators may do to rows."""
 
     def __init__(
-        self, ledger: Ledger, lease_ms: int, lives: Lives, outage: Outage | None = None
+        self,
+        redis: Redis,
+        keys: Keys,
+        ring: KeyRing,
+        lease_ms: int,
+        lives: Lives,
+        outage: Outage | None = None,
     ) -> None:
-        self.ledger = ledger
-        self.keys = ledger.keys
+        super().__init__(redis, keys, ring)
         self.lease_ms = lease_ms
         self.lives = lives
         self.outage = outage or Outage()
-        names = ("claim", "commit", "hint", "acquire")
-        self._claim, self._commit, self._hint, self._acquire = (
-            load(ledger.redis, "worker", name) for name in names
+        names = ("claim", "commit", "hint", "acquire", "retire")
+        self._claim, self._commit, self._hint, self._acquire, self._retire = (
+            load(redis, "worker", name) for name in names
         )
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return this ledger: `_claimed` still asks for the key ring by this name."""
+        return self
 
     def claim(self, verification_id: str, *, parked: bool = False) -> Claim | None:
         """Claim a row that is due; None when it isn't, or is claimed, settled or gone.
@@ -179,7 +206,7 @@ class WorkLedger:
         keep: bool,
         alias: str,
     ) -> list[Any]:
-        changed = encode(after, self.ledger.ring, before)
+        changed = encode(after, self.ring, before)
         due = after.due if after.state not in SETTLED else 0
         lease = self.lease_ms if keep else 0
         channel = self.keys.channel(after.reply_to)
@@ -220,15 +247,51 @@ class WorkLedger:
         owner: bytes = self._acquire(keys=keys, args=[expected, row.id, row.reply_to])
         return owner.decode()
 
+    def owner_of(self, resource: str) -> str:
+        """Return the id of the row that owns a shared resource; "" when none does."""
+        owner: bytes = self._redis.get(self.keys.resource(resource)) or b""
+        return owner.decode()
+
+    def release(self, resource: str, owner: str) -> bool:
+        """Leave a shared resource without an owner; False if `owner` doesn't own it any more."""
+        return bool(self._retire(keys=[self.keys.resource(resource)], args=[owner]))
+
     def askers(self, resource: str) -> dict[str, str]:
         """Map the producers that asked for a shared resource to the row of each."""
-        found: dict[bytes, bytes] = self.ledger.redis.hgetall(self.keys.askers(resource))
+        found: dict[bytes, bytes] = self._redis.hgetall(self.keys.askers(resource))
         return {asker.decode(): row_id.decode() for asker, row_id in found.items()}
 
     def behind(self, alias: str) -> str:
         """Follow an alias to our id; "" when there is none."""
-        raw: bytes = self.ledger.redis.get(self.keys.alias(alias)) or b""
+        raw: bytes = self._redis.get(self.keys.alias(alias)) or b""
         return raw.decode()
+
+    def forget_private(self, row: Row) -> None:
+        """Shred the private fields of a row, and ask for a rewrite of Redis' file.
+
+        Shred whatever else belongs to the row before: a rewrite that begins in between would not
+        be repeated for it.
+        """
+        self._redis.hdel(self.keys.row(row.id), *SEALED)
+        want_rewrite(self._redis, self.keys)
+
+    def parked_for(self, least_ms: int, limit: int) -> list[str]:
+        """List the ids that have been parked for so long, the longest first."""
+        index, before = self.keys.index(State.PARKED), self.now() - least_ms
+        found: list[bytes] = self._redis.zrangebyscore(index, "-inf", before, 0, limit)
+        return [raw.decode() for raw in found]
+
+    def record_action(self, act: Act) -> None:
+        """Write an operator's action to the audit log."""
+        entry = {"act": canonical(asdict(act))}
+        self._redis.xadd(self.keys.acts, entry, maxlen=_ACTIONS_KEPT, approximate=True)
+
+    def actions(self, limit: int) -> Iterator[tuple[int, Act]]:
+        """Read the latest actions of the audit log, newest first, each with its time (ms)."""
+        for entry_id, entry in self._redis.xrevrange(self.keys.acts, count=limit):
+            said = json.loads(entry[b"act"])
+            act = Act(said["verb"], said["id"], said["by"], said["outcome"])
+            yield int(entry_id.partition(b"-")[0]), act
 
 
 def _alias_life(row: Row, alias: str) -> int:
@@ -252,5 +315,7 @@ def _open_until(row: Row) -> int:
 GENERATION_ALIAS_MS: Final = 30 * 86_400_000
 """Longer than any journey with its webhooks and their repeats takes."""
 _UNREADABLE_MS: Final = 30_000
+_ACTIONS_KEPT: Final = 100_000
+"""The most entries of the audit log."""
 _SCRIPTED = frozenset({"fence", "lease", "crashes", "due", "updated", "created"})
 """Fields that only the scripts write, from Redis' clock."""

@@ -3,10 +3,9 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from satyapan.errors import SatyapanError
-from satyapan.records import State
 from worker.desk import Desk
 from worker.rules.person import Refused
 
@@ -34,21 +33,14 @@ class Retention:
         """End and shred what has been parked for too long; look at most every ten minutes.
 
         Raises:
-            redis.RedisError: Redis is away; nothing was lost.
+            Unavailable, redis.RedisError: Redis is away; nothing was lost.
         """
         if self._monotonic() < self._next:
             return
         self._next = self._monotonic() + _EVERY_S
-        for verification_id in self._old():
+        for verification_id in self._desk.ledger.parked_for(self._parked_ms, _MOST):
             try:
                 self._desk.forget(verification_id)
             except (Refused, SatyapanError) as error:  # others may still get on
                 fields = {"id": verification_id, "code": type(error).__name__}
                 log.warning("parked for too long, and not forgotten", extra=fields)
-
-    def _old(self) -> list[str]:
-        ledger = self._desk.ledger
-        redis: Any = ledger.ledger.redis
-        before = int(redis.time()[0]) * 1000 - self._parked_ms
-        index = ledger.keys.index(State.PARKED)
-        return [raw.decode() for raw in redis.zrangebyscore(index, "-inf", before, 0, _MOST)]

@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config.inbox import LetterState
+from satyapan.errors import Unavailable
 from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
@@ -206,7 +207,7 @@ class Sweeper:
             wait = self._sweep().once()
             self._beat()
         except Exception as error:  # whatever it is: without sweeps nothing would wake what waits
-            known = isinstance(error, RedisError)
+            known = isinstance(error, RedisError | Unavailable)
             extra = {"code": type(error).__name__}
             log.warning("sweep failed; trying again", exc_info=not known, extra=extra)
             return self._interval_s

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -181,12 +182,13 @@ def judge(error: SatyapanError) -> None:
 
 
 @pytest.fixture(autouse=True)
-def an_event(client: Verifications) -> None:
+def an_event(client: Verifications, redis_server: EmbeddedServer) -> None:
     """Leave one event, for whoever watches; the fake has one."""
     if isinstance(client, FakeVerifications):
         return
     row = Row(id="order-1", kind="passport", state=State.PARKED, seq=1)
-    client._ledger.redis.xadd(Keys().events("default"), {"event": write_event(row, "parked", 1)})
+    with redis.Redis.from_url(redis_server.url) as store:
+        store.xadd(Keys().events("default"), {"event": write_event(row, "parked", 1)})
 
 
 @pytest.mark.parametrize("number", range(len(ODD)))  # pytest would look at the values

@@ -24,7 +24,6 @@ from satyapan import (
     results,
 )
 from satyapan.events import write_event
-from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing, new_key
@@ -304,8 +303,8 @@ def test_a_key_taken_out_of_the_ring_is_told_by_its_id(redis_url: str) -> None:
 def settle(redis_url: str, row_id: str) -> None:
     """End a verification as a worker does."""
     with redis.Redis.from_url(redis_url) as store:
-        shared = Ledger(store, KEYS, KeyRing.parse(SEAL_KEYS))
-        ledger = WorkLedger(shared, 60_000, Lives(60_000, 60_000))
+        ring, lives = KeyRing.parse(SEAL_KEYS), Lives(60_000, 60_000)
+        ledger = WorkLedger(store, KEYS, ring, 60_000, lives)
         claim = ledger.claim(row_id)
         assert claim is not None
         after = replace(claim.row, state=State.DONE, status="VALID", due=0, result={"name": "J D"})

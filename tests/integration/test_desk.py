@@ -11,9 +11,9 @@ from satyapan import State
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
 from tests.support.workbench import Workbench
-from worker.desk import Act, Desk
+from worker.desk import Desk
 from worker.engine import link_alias
-from worker.ledger import Claim
+from worker.ledger import Act, Claim
 from worker.rules.person import Refused
 
 
@@ -167,7 +167,7 @@ def test_a_person_who_was_overtaken_is_told_and_changes_nothing(
 
     def slow(self: Desk, row: Row) -> Claim:
         mine = claim(self, row)
-        redis = late.ledger.ledger.redis
+        redis = bench.redis
         redis.hdel(late.ledger.keys.row(row.id), "lease")  # ours has run out
         assert desk(bench).ledger.claim(row.id, parked=True) is not None
         return mine
@@ -306,7 +306,7 @@ def test_a_parked_claim_ends_with_its_lease(bench: Workbench) -> None:
     ledger = bench.parts.ledger
     ledger.claim(row_id, parked=True)
 
-    ledger.ledger.redis.hset(ledger.keys.row(row_id), "lease", 1)
+    bench.redis.hset(ledger.keys.row(row_id), "lease", 1)
 
     assert ledger.claim(row_id) is None
     assert replace(bench.row(row_id), lease=0).state is State.PARKED

@@ -1,7 +1,7 @@
 """What was forgotten is gone from the files too, and nothing brings it back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,6 +12,7 @@ import redis
 from click.testing import CliRunner
 
 from config.checks import run_checks
+from config.inbox import Inbox
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from demo.stage import Stage
@@ -48,13 +49,13 @@ def rewriting(bench: Workbench, client: Any = None) -> Rewrite:
     """A worker's part that may be asked at once again."""
     ticks = count(0, 10)
     ledger = bench.parts.ledger
-    return Rewrite(client or ledger.ledger.redis, ledger.keys, 60_000, lambda: next(ticks))
+    return Rewrite(client or bench.redis, ledger.keys, 60_000, lambda: next(ticks))
 
 
 def finished(bench: Workbench, key: str) -> tuple[str, dict[str, bytes]]:
     """A finished verification with a webhook about it: its id, each sealed envelope by its name."""
     row_id, ledger = bench.submit("passport", key), bench.parts.ledger
-    client: Any = ledger.ledger.redis
+    client: Any = bench.redis
     stored = client.hgetall(ledger.keys.row(row_id))
     bench.settle(row_id)
     stored |= client.hgetall(ledger.keys.row(row_id))
@@ -72,7 +73,7 @@ def files(server: EmbeddedServer) -> bytes:
 
 def opened(bench: Workbench, server: EmbeddedServer, sealed: dict[str, bytes]) -> list[str]:
     """Name the envelopes that are in the files and open with the key ring."""
-    data, ring, found = files(server), bench.parts.ledger.ledger.ring, []
+    data, ring, found = files(server), bench.parts.ledger.ring, []
     for record, envelope in sealed.items():
         at = data.find(envelope)
         if at >= 0:
@@ -91,7 +92,7 @@ def ring_opens(ring: Any, record: str, envelope: bytes) -> None:
 
 def wanted(bench: Workbench) -> int:
     ledger = bench.parts.ledger
-    return int(ledger.ledger.redis.zcard(ledger.keys.rewrite_wanted))
+    return int(bench.redis.zcard(ledger.keys.rewrite_wanted))
 
 
 def carried_out(bench: Workbench, rewrite: Rewrite, left: int = 0) -> None:
@@ -131,7 +132,7 @@ def test_a_second_forget_within_the_pause_waits_for_the_next_rewrite(
         rewrite.step()
     assert wanted(alone) == 1
     assert opened(alone, server, sealed)
-    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
+    alone.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
     carried_out(alone, rewrite)
 
     eventually(lambda: opened(alone, server, sealed) == [])
@@ -149,10 +150,28 @@ def test_a_rewrite_that_a_restart_cut_off_is_begun_again(
 
     rewrite.step()
     assert wanted(alone) == 1
-    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)
+    alone.redis.delete(ledger.keys.rewrite_begun)
     carried_out(alone, rewrite)
 
     eventually(lambda: opened(alone, server, sealed) == [])
+
+
+def test_a_rewrite_is_asked_for_only_after_the_last_webhook_is_shredded(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row_id, _ = finished(bench, "k")
+    forget, asked_for = Inbox.forget, list[int]()
+
+    def watched(self: Inbox, vendor: str, vendor_ids: Sequence[str]) -> int:
+        count = forget(self, vendor, vendor_ids)
+        asked_for.append(wanted(bench))
+        return count
+
+    monkeypatch.setattr(Inbox, "forget", watched)
+
+    desk(bench).forget(row_id)
+
+    assert [*asked_for, wanted(bench)] == [0, 1]
 
 
 def test_a_refused_rewrite_is_told_and_tried_again(
@@ -160,7 +179,7 @@ def test_a_refused_rewrite_is_told_and_tried_again(
 ) -> None:
     row_id, _ = finished(alone, "k")
     desk(alone).forget(row_id)
-    client: Any = alone.parts.ledger.ledger.redis
+    client: Any = alone.redis
     client.acl_setuser(
         "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-bgrewriteaof"]
     )
@@ -201,22 +220,22 @@ def test_an_earlier_rewrite_is_not_taken_for_one_that_was_refused(
     desk(alone).forget(first)
     carried_out(alone, rewriting(alone))
     ledger = alone.parts.ledger
-    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
+    alone.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
     second, sealed = finished(alone, "other")
     desk(alone).forget(second)
 
-    client = OverlappingClient(ledger.ledger.redis, rewriting(alone))
+    client = OverlappingClient(alone.redis, rewriting(alone))
     rewriting(alone, client).step()
 
     assert wanted(alone) == 1
-    ledger.ledger.redis.delete(ledger.keys.rewrite_begun)
+    alone.redis.delete(ledger.keys.rewrite_begun)
     carried_out(alone, rewriting(alone))
     eventually(lambda: opened(alone, server, sealed) == [])
 
 
 def test_without_an_append_only_file_there_is_nothing_to_rewrite(bench: Workbench) -> None:
     row_id = bench.settle(bench.submit("passport")).id
-    client: Any = bench.parts.ledger.ledger.redis
+    client: Any = bench.redis
     client.config_set("appendonly", "no")
     try:
         desk(bench).forget(row_id)
@@ -253,12 +272,12 @@ def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(bench: Workbench)
     desk(bench).forget(row_id)
     commit()  # as a worker does that didn't hear the first confirmed
     forgotten = bench.row(row_id)
-    ledger.ledger.redis.delete(ledger.keys.row(row_id))
+    bench.redis.delete(ledger.keys.row(row_id))
     with pytest.raises(StaleFence):
         commit()
 
     assert (forgotten.state, forgotten.result, forgotten.request) == (State.DONE, None, {})
-    assert ledger.ledger.read(row_id) is None
+    assert ledger.read(row_id) is None
 
 
 def test_news_of_a_forgotten_visit_is_not_kept(bench: Workbench) -> None:

@@ -262,7 +262,7 @@ class TestAClockThatJumps:
 def test_a_worker_that_notices_a_jump_holds_before_it_calls(bench: Workbench) -> None:
     row_id = bench.submit("passport")
     clock, now = bench.parts.marker._clock, time.monotonic()
-    seconds, micros = bench.parts.ledger.ledger.redis.time()
+    seconds, micros = bench.redis.time()
     clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
 
     held = bench.once(row_id)
@@ -274,7 +274,7 @@ def test_a_worker_that_notices_a_jump_holds_before_it_calls(bench: Workbench) ->
 def test_a_jump_that_could_not_be_told_holds_the_next_call(bench: Workbench) -> None:
     row_id = bench.submit("passport")
     clock, now = bench.parts.marker._clock, time.monotonic()
-    seconds, micros = bench.parts.ledger.ledger.redis.time()
+    seconds, micros = bench.redis.time()
     clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
     clock.read(int(seconds) * 1000 + micros // 1000, now, now)  # noticed, and not told
 
@@ -296,4 +296,4 @@ def test_a_user_without_info_is_served_and_only_not_protected(
     bench.parts.marker.mark()
 
     assert ended.state is State.DONE
-    assert bench.parts.ledger.ledger.redis.get(bench.parts.ledger.keys.swept) is not None
+    assert bench.redis.get(bench.parts.ledger.keys.swept) is not None

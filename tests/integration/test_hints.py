@@ -26,7 +26,7 @@ def row_id(bench: Workbench) -> str:
 
 
 def now_ms(bench: Workbench) -> int:
-    seconds, micros = bench.parts.ledger.ledger.redis.time()
+    seconds, micros = bench.redis.time()
     return int(seconds) * 1000 + int(micros) // 1000
 
 
@@ -34,8 +34,8 @@ def looked(bench: Workbench, row_id: str, ago_ms: int = 0, **fields: Any) -> int
     """Note a read so long ago; by default one to come, so that a slow test changes nothing."""
     at = now_ms(bench) - (ago_ms or -AHEAD_MS)
     known = {"looked": at, "due": at + 10 * MOST_LOOK_MS, "last_ask": now_ms(bench), **fields}
-    bench.parts.ledger.ledger.redis.hset(bench.parts.ledger.keys.row(row_id), mapping=known)
-    bench.parts.ledger.ledger.redis.hdel(bench.parts.ledger.keys.row(row_id), "ask")
+    bench.redis.hset(bench.parts.ledger.keys.row(row_id), mapping=known)
+    bench.redis.hdel(bench.parts.ledger.keys.row(row_id), "ask")
     return at
 
 

@@ -37,12 +37,12 @@ def row_id(bench: Workbench) -> str:
 
 
 def write(bench: Workbench, row_id: str, **fields: Any) -> None:
-    redis, key = bench.parts.ledger.ledger.redis, bench.parts.ledger.keys.row(row_id)
+    redis, key = bench.redis, bench.parts.ledger.keys.row(row_id)
     redis.hset(key, mapping=fields)
 
 
 def now_ms(bench: Workbench) -> int:
-    seconds, micros = bench.parts.ledger.ledger.redis.time()
+    seconds, micros = bench.redis.time()
     return int(seconds) * 1000 + int(micros) // 1000
 
 
@@ -74,7 +74,7 @@ def run(
 def woken_first_at(bench: Workbench, row_id: str) -> float | None:
     """Return when the row is woken with the holders of slots."""
     ledger = bench.parts.ledger
-    found: float | None = ledger.ledger.redis.zscore(ledger.keys.slot_due, row_id)
+    found: float | None = bench.redis.zscore(ledger.keys.slot_due, row_id)
     return found
 
 
@@ -111,7 +111,7 @@ def test_news_between_claim_and_sent_begin_the_asks_again(
 ) -> None:
     asked_before(bench, row_id, ask or "again", 6)
     if not ask:
-        bench.parts.ledger.ledger.redis.hdel(bench.parts.ledger.keys.row(row_id), "ask")
+        bench.redis.hdel(bench.parts.ledger.keys.row(row_id), "ask")
 
     during, after = run(**{CLAIMED: "AUTHENTICATED"})
 
@@ -212,7 +212,7 @@ def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
     row = bench.row(row_id)
     assert row.ask == "first"
     assert is_thinned(bench, row.due, row.looked, 1)
-    redis, keys = ledger.ledger.redis, ledger.keys
+    redis, keys = bench.redis, ledger.keys
     assert redis.zscore(keys.due, row_id) == row.due
     assert not redis.hexists(keys.row(row_id), "hinted")
 

@@ -38,7 +38,7 @@ def inbox(bench: Workbench) -> Inbox:
 @pytest.fixture
 def stuck(bench: Workbench, inbox: Inbox) -> str:
     """A webhook on which every try fails: where its row should be is something else."""
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
     redis.set(Keys().row("broken"), "no row")
     return store(inbox, "stuck", "broken")
 
@@ -51,7 +51,7 @@ def found(inbox: Inbox, letter_id: str) -> Letter:
 
 def pause_ms(bench: Workbench, letter_id: str) -> float:
     """How long from now a webhook is left alone."""
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
     seconds, micros = redis.time()
     due: float = redis.zscore(Keys().inbox_due, letter_id)
     return due - float(seconds * 1000 + micros / 1000)
@@ -72,7 +72,7 @@ def test_failures_are_counted_with_growing_pauses_and_parked_in_the_end(
     assert (letter.state, letter.tries, letter.code) == (LetterState.PARKED, TRIES, "Unavailable")
     assert all(1.3 * one < after for one, after in pairwise(pauses))
     assert max(pauses) <= 3_600_000
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
     assert redis.zcard(Keys().inbox_due) == 0
     assert [one.id for one in inbox.newest(LetterState.PARKED, 9)] == [stuck]
     assert list(inbox.newest(LetterState.NEW, 9)) == []
@@ -83,7 +83,7 @@ def test_a_parked_webhook_is_listed_and_replayed(
 ) -> None:
     for _ in range(TRIES):
         bench.parts.take(stuck)
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
 
     listed = CliRunner().invoke(desk_cli.inbox, ["--state", "parked"], env=bench.env)
     redis.delete(Keys().row("broken"))
@@ -125,9 +125,9 @@ def test_a_server_that_is_away_or_full_is_not_the_webhooks_failure(
     server, bench = alone
     inbox = bench.parts.ingest._inbox
     row = Row(id="dl-1", kind="digilocker", vendor="cashfree", state=State.PENDING)
-    bench.parts.ledger.ledger.insert(row, 60_000)
+    bench.parts.ledger.insert(row, 60_000)
     letter = found(inbox, store(inbox, "letter", row.id))
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
 
     redis.config_set("maxmemory", 1)
     for _ in range(2):
@@ -147,7 +147,7 @@ def test_a_server_that_is_away_or_full_is_not_the_webhooks_failure(
 def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
     bench: Workbench, inbox: Inbox
 ) -> None:
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
     other = Inbox(redis, Keys(), KeyRing.parse(new_key("k9")), 60_000, inbox._id_key)
     store(other, "sealed", "nobody")
 
@@ -164,7 +164,7 @@ def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
 def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
     bench: Workbench, inbox: Inbox, state: LetterState
 ) -> None:
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
     other = Inbox(redis, Keys(), KeyRing.parse(new_key("k9")), 60_000, inbox._id_key)
     store(other, "sealed", "nobody")
     other.finish("sealed", state)
@@ -200,7 +200,7 @@ def test_listing_reads_only_what_it_shows(bench: Workbench, inbox: Inbox) -> Non
     for number in range(30):
         store(inbox, f"letter-{number:02}", f"v-{number}")
     inbox.finish("letter-05", LetterState.HANDLED, "v-5")
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
     redis.delete(Keys().inbox("letter-29"))
     redis.config_resetstat()
 
@@ -215,7 +215,7 @@ def test_listing_reads_only_what_it_shows(bench: Workbench, inbox: Inbox) -> Non
 
 
 def test_ends_of_lives_leave_the_indexes(bench: Workbench, inbox: Inbox) -> None:
-    redis: Any = bench.parts.ledger.ledger.redis
+    redis: Any = bench.redis
     store(inbox, "kept", "v-1")
     for state in LetterState:
         redis.zadd(Keys().inbox_index(state), {"ended": 1})

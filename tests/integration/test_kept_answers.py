@@ -91,12 +91,13 @@ def test_a_claim_that_was_given_back_sends_nothing(bench: Workbench, ledger: Wor
 class TestAfterAFailoverThatLostAClaim:
     """Two workers have the same fence: the new master didn't know of the first claim."""
 
-    def claim_twice(self, ledger: WorkLedger, row_id: str) -> tuple[Claim, Claim]:
-        redis_, key = ledger.ledger.redis, ledger.keys.row(row_id)
-        before, due = redis_.dump(key), redis_.zscore(ledger.keys.due, row_id)
+    def claim_twice(self, bench: Workbench, row_id: str) -> tuple[Claim, Claim]:
+        client, ledger = bench.redis, bench.parts.ledger
+        key = ledger.keys.row(row_id)
+        before, due = client.dump(key), client.zscore(ledger.keys.due, row_id)
         first = ledger.claim(row_id)
-        redis_.restore(key, 0, before, replace=True)
-        redis_.zadd(ledger.keys.due, {row_id: due})
+        client.restore(key, 0, before, replace=True)
+        client.zadd(ledger.keys.due, {row_id: due})
         second = ledger.claim(row_id)
         assert first is not None
         assert second is not None
@@ -107,7 +108,7 @@ class TestAfterAFailoverThatLostAClaim:
         self, bench: Workbench, ledger: WorkLedger
     ) -> None:
         row_id = bench.submit("passport")
-        first, second = self.claim_twice(ledger, row_id)
+        first, second = self.claim_twice(bench, row_id)
         self.end(ledger, second, State.PARKED)
 
         self.end(ledger, first, State.DONE)
@@ -116,7 +117,7 @@ class TestAfterAFailoverThatLostAClaim:
 
     def test_an_end_stays_what_it_is(self, bench: Workbench, ledger: WorkLedger) -> None:
         row_id = bench.submit("passport")
-        first, second = self.claim_twice(ledger, row_id)
+        first, second = self.claim_twice(bench, row_id)
         self.end(ledger, first, State.DONE)
 
         with pytest.raises(StaleFence):
@@ -135,23 +136,23 @@ class TestAfterAnOutage:
     @pytest.fixture
     def held(self, bench: Workbench) -> WorkLedger:
         outage = Outage(gap=self.GAP, grace=self.GRACE)
-        parts = bench.parts.ledger
-        return WorkLedger(parts.ledger, 1, parts.lives, outage)
+        shared = bench.parts.ledger
+        return WorkLedger(bench.redis, shared.keys, shared.ring, 1, shared.lives, outage)
 
-    def sweep_before(self, ledger: WorkLedger, ms: int) -> int:
+    def sweep_before(self, bench: Workbench, ms: int) -> int:
         """Let the last sweep be so long ago; return the time now (ms)."""
-        seconds, micros = ledger.ledger.redis.time()
-        now = int(seconds) * 1000 + int(micros) // 1000
-        ledger.ledger.redis.set(ledger.keys.swept, now - ms)
+        ledger = bench.parts.ledger
+        now = ledger.now()
+        bench.redis.set(ledger.keys.swept, now - ms)
         return now
 
-    def look(self, ledger: WorkLedger, *, lived: bool = True) -> None:
+    def look(self, bench: Workbench, *, lived: bool = True) -> None:
         """Sweep, as a worker that lived through the outage or as one that has just begun."""
-        mark, arguments = load(ledger.ledger.redis, "worker", "mark"), [ledger.outage.gap, "", 0]
-        mark(keys=[ledger.keys.swept, ledger.keys.server], args=[*arguments, int(lived)])
+        keys, mark = bench.parts.ledger.keys, load(bench.redis, "worker", "mark")
+        mark(keys=[keys.swept, keys.server], args=[self.GAP, "", 0, int(lived)])
 
-    def due(self, ledger: WorkLedger, row_id: str) -> int:
-        return int(ledger.ledger.redis.zscore(ledger.keys.due, row_id) or 0)
+    def due(self, bench: Workbench, row_id: str) -> int:
+        return int(bench.redis.zscore(bench.parts.ledger.keys.due, row_id) or 0)
 
     def test_an_ended_claim_is_left_to_its_holder_for_a_while(
         self, bench: Workbench, held: WorkLedger
@@ -159,14 +160,14 @@ class TestAfterAnOutage:
         row_id = bench.submit("passport")
         claim = held.claim(row_id)
         assert claim is not None
-        now = self.sweep_before(held, self.GAP + 1_000)
+        now = self.sweep_before(bench, self.GAP + 1_000)
 
         before_anybody_swept = held.claim(row_id)
-        self.look(held)
+        self.look(bench)
         after = held.claim(row_id)
 
         assert before_anybody_swept is after is None
-        assert self.due(held, row_id) >= now + self.GRACE
+        assert self.due(bench, row_id) >= now + self.GRACE
         done = replace(claim.row, state=State.DONE, due=0)
         held.commit(claim.row, done, ("done",), now, keep=False, alias="")
         assert bench.look(row_id).state is State.DONE
@@ -177,10 +178,10 @@ class TestAfterAnOutage:
     ) -> None:
         row_id = bench.submit("passport")
         held.claim(row_id)
-        now = self.sweep_before(held, self.GAP + 1_000)
-        self.look(held, lived=lived)
-        held.ledger.redis.hset(held.keys.row(row_id), "lease", now - 1)
-        held.ledger.redis.hset(held.keys.server, "back", now - self.GRACE)
+        now = self.sweep_before(bench, self.GAP + 1_000)
+        self.look(bench, lived=lived)
+        bench.redis.hset(held.keys.row(row_id), "lease", now - 1)
+        bench.redis.hset(held.keys.server, "back", now - self.GRACE)
 
         taken = held.claim(row_id)
 
@@ -192,8 +193,8 @@ class TestAfterAnOutage:
     ) -> None:
         row_id = bench.submit("passport")
         held.claim(row_id)
-        self.sweep_before(held, self.GAP - 5_000)
-        self.look(held, lived=False)
+        self.sweep_before(bench, self.GAP - 5_000)
+        self.look(bench, lived=False)
 
         taken = held.claim(row_id)
 
@@ -203,7 +204,7 @@ class TestAfterAnOutage:
     def test_only_a_worker_that_swept_before_was_cut_off(
         self, bench: Workbench, held: WorkLedger
     ) -> None:
-        clock, client, cut = [0.0], held.ledger.redis, []
+        clock, client, cut = [0.0], bench.redis, []
         old, new = (
             Marker(client, held.keys, bench.parts.gate, RedisClock(), self.GAP, lambda: clock[0])
             for _ in range(2)
@@ -214,12 +215,12 @@ class TestAfterAnOutage:
 
         assert cut == [False, False, False, True]
 
-    def test_sweeps_that_are_always_slow_put_it_off_once_only(self, held: WorkLedger) -> None:
-        back = []
+    def test_sweeps_that_are_always_slow_put_it_off_once_only(self, bench: Workbench) -> None:
+        back, key = [], bench.parts.ledger.keys.server
         for _ in range(2):
-            self.sweep_before(held, self.GAP + 1_000)
-            self.look(held)
-            back.append(held.ledger.redis.hmget(held.keys.server, "back", "cut"))
+            self.sweep_before(bench, self.GAP + 1_000)
+            self.look(bench)
+            back.append(bench.redis.hmget(key, "back", "cut"))
 
         assert None not in back[0]
         assert back[0] == back[1]
@@ -278,7 +279,7 @@ class TestAReadThatHasToWait:
         self.use_up(bench, "digilocker-status", 1)
         # The read by which the doubt would be resolved says that nothing is known; so the same id
         # is sent again, is a duplicate, and has to be read once more.
-        bench.parts.ledger.ledger.redis.hset(
+        bench.redis.hset(
             bench.parts.ledger.keys.row(row_id), mapping={"state": "ACCEPTED", "due": 1}
         )
 
@@ -293,7 +294,7 @@ def test_a_journey_whose_row_was_lost_goes_on_under_a_recorded_generation(
 ) -> None:
     row_id = bench.submit("digilocker")
     first = bench.once(row_id)
-    bench.parts.ledger.ledger.redis.flushdb()
+    bench.redis.flushdb()
 
     assert bench.submit("digilocker") == row_id
     again = bench.once(row_id)

@@ -40,8 +40,8 @@ def claimed(ledger: WorkLedger, row_id: str) -> Claim:
     return claim
 
 
-def end_lease(ledger: WorkLedger, row_id: str) -> None:
-    ledger.ledger.redis.hset(ledger.keys.row(row_id), "lease", 1)
+def end_lease(bench: Workbench, row_id: str) -> None:
+    bench.redis.hset(bench.parts.ledger.keys.row(row_id), "lease", 1)
 
 
 def commit(ledger: WorkLedger, claim: Claim, after: Row, *changes: str) -> Row:
@@ -61,15 +61,15 @@ def test_a_row_is_claimed_by_one_only(bench: Workbench, ledger: WorkLedger) -> N
 def test_a_write_with_an_old_fence_changes_nothing(bench: Workbench, ledger: WorkLedger) -> None:
     row_id = bench.submit("passport")
     old = claimed(ledger, row_id)
-    end_lease(ledger, row_id)
+    end_lease(bench, row_id)
     new = claimed(ledger, row_id)
-    before = ledger.ledger.redis.hgetall(ledger.keys.row(row_id))
+    before = bench.redis.hgetall(ledger.keys.row(row_id))
 
     with pytest.raises(StaleFence):
         commit(ledger, old, replace(old.row, state=State.DONE, status="VALID", due=0), "done")
 
     assert new.row.fence == old.row.fence + 1
-    assert ledger.ledger.redis.hgetall(ledger.keys.row(row_id)) == before
+    assert bench.redis.hgetall(ledger.keys.row(row_id)) == before
     assert bench.changes() == []
 
 
@@ -92,7 +92,7 @@ def test_a_settled_row_is_never_claimed_again(bench: Workbench, ledger: WorkLedg
     bench.settle(row_id)
 
     assert ledger.claim(row_id) is None
-    assert ledger.ledger.redis.zscore(ledger.keys.due, row_id) is None
+    assert bench.redis.zscore(ledger.keys.due, row_id) is None
 
 
 def test_a_row_that_is_not_due_is_not_claimed(bench: Workbench, ledger: WorkLedger) -> None:
@@ -101,17 +101,17 @@ def test_a_row_that_is_not_due_is_not_claimed(bench: Workbench, ledger: WorkLedg
     commit(ledger, claim, replace(claim.row, state=State.ACCEPTED, due=claim.now + 60_000))
 
     assert ledger.claim(row_id) is None
-    assert ledger.ledger.redis.zscore(ledger.keys.due, row_id) == claim.now + 60_000
+    assert bench.redis.zscore(ledger.keys.due, row_id) == claim.now + 60_000
 
 
 def test_every_open_row_stands_in_the_due_index(bench: Workbench, ledger: WorkLedger) -> None:
     row_id = bench.submit("digilocker")
-    at_insert = ledger.ledger.redis.zscore(ledger.keys.due, row_id)
+    at_insert = bench.redis.zscore(ledger.keys.due, row_id)
     claimed(ledger, row_id)
-    while_claimed = ledger.ledger.redis.zscore(ledger.keys.due, row_id)
-    end_lease(ledger, row_id)
+    while_claimed = bench.redis.zscore(ledger.keys.due, row_id)
+    end_lease(bench, row_id)
     bench.once(row_id)
-    while_pending = ledger.ledger.redis.zscore(ledger.keys.due, row_id)
+    while_pending = bench.redis.zscore(ledger.keys.due, row_id)
 
     assert None not in {at_insert, while_claimed, while_pending}
 
@@ -121,18 +121,18 @@ def test_the_terminal_bytes_are_the_same_on_every_read(bench: Workbench) -> None
     bench.settle(row_id)
     key = bench.parts.ledger.keys.row(row_id)
 
-    before = bench.parts.ledger.ledger.redis.hget(key, "result")
+    before = bench.redis.hget(key, "result")
     bench.parts.run(row_id)
     bench.submit("passport")
     bench.parts.look(row_id)
 
-    assert bench.parts.ledger.ledger.redis.hget(key, "result") == before
+    assert bench.redis.hget(key, "result") == before
 
 
 def test_a_hint_brings_the_next_look_forward_once(bench: Workbench, ledger: WorkLedger) -> None:
     row_id = bench.submit("digilocker")
     bench.once(row_id)
-    redis, key = ledger.ledger.redis, ledger.keys.row(row_id)
+    redis, key = bench.redis, ledger.keys.row(row_id)
     now = int(redis.time()[0]) * 1000
     redis.hset(key, mapping={"due": now + 600_000, "looked": now - 10_000})
 
@@ -147,7 +147,7 @@ def test_a_hint_brings_the_next_look_forward_once(bench: Workbench, ledger: Work
 def test_a_hint_while_claimed_is_not_lost(bench: Workbench, ledger: WorkLedger) -> None:
     row_id = bench.submit("digilocker")
     bench.once(row_id)
-    ledger.ledger.redis.hset(ledger.keys.row(row_id), "due", 1)
+    bench.redis.hset(ledger.keys.row(row_id), "due", 1)
     claim = claimed(ledger, row_id)
 
     ledger.hint(row_id, "AUTHENTICATED", asked=True)
@@ -171,7 +171,7 @@ def test_a_hint_never_touches_what_is_not_on_its_way(bench: Workbench, state: St
 
 def test_two_sweepers_at_once_wake_each_row_once(bench: Workbench, ledger: WorkLedger) -> None:
     ids = {bench.submit("passport", f"k{n}") for n in range(60)}
-    redis = ledger.ledger.redis
+    redis = bench.redis
     for row_id in ids:
         redis.zadd(ledger.keys.due, {row_id: 1})
     woken: list[str] = []
@@ -192,7 +192,7 @@ def test_two_sweepers_at_once_wake_each_row_once(bench: Workbench, ledger: WorkL
 
 def test_a_lost_wake_up_is_made_good_by_the_sweeper(bench: Workbench, ledger: WorkLedger) -> None:
     row_id = bench.submit("passport")
-    ledger.ledger.redis.zadd(ledger.keys.due, {row_id: 1})
+    bench.redis.zadd(ledger.keys.due, {row_id: 1})
 
     bench.parts.sweep.once()
 
@@ -202,7 +202,7 @@ def test_a_lost_wake_up_is_made_good_by_the_sweeper(bench: Workbench, ledger: Wo
 def test_the_sweeper_trims_what_retention_ended(bench: Workbench, ledger: WorkLedger) -> None:
     row_id = bench.submit("passport")
     bench.settle(row_id)
-    redis, index = ledger.ledger.redis, ledger.keys.index(State.DONE)
+    redis, index = bench.redis, ledger.keys.index(State.DONE)
     life = redis.pttl(ledger.keys.row(row_id))
     redis.zadd(index, {row_id: 1})
 
@@ -222,7 +222,7 @@ def test_one_static_link_serves_everybody_and_is_kept(bench: Workbench) -> None:
     assert len(bench.vendor.charges("static_link")) == 1
     assert all(result == results[0] for result in results)
     owner = next(row_id for row_id in ids if bench.row(row_id).attempts)
-    assert bench.parts.ledger.ledger.redis.pttl(bench.parts.ledger.keys.row(owner)) == -1
+    assert bench.redis.pttl(bench.parts.ledger.keys.row(owner)) == -1
 
 
 def test_each_template_has_a_link_of_its_own(bench: Workbench) -> None:
@@ -330,7 +330,7 @@ class TestInbox:
         bench.parts.take(letter)
 
         assert self.state(bench, letter) is LetterState.UNMATCHED
-        assert bench.parts.ledger.ledger.redis.zcard(bench.parts.ledger.keys.inbox_due) == 0
+        assert bench.redis.zcard(bench.parts.ledger.keys.inbox_due) == 0
 
     @pytest.mark.parametrize("body", NONSENSE)
     def test_a_signed_body_that_makes_no_sense_is_kept_not_tried_for_ever(
@@ -369,7 +369,7 @@ class TestInbox:
     def test_a_stored_webhook_whose_wake_up_was_lost_is_swept(self, bench: Workbench) -> None:
         letter = self.store(bench, "SOMETHING_NEW", verification_id="x")
         keys = bench.parts.ledger.keys
-        bench.parts.ledger.ledger.redis.zadd(keys.inbox_due, {letter: 1})
+        bench.redis.zadd(keys.inbox_due, {letter: 1})
 
         bench.parts.sweep.once()
 

@@ -15,7 +15,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import SETTLED, Row, State
 from satyapan.sealing import KeyRing
@@ -50,14 +49,14 @@ class Story(RuleBasedStateMachine):
         super().__init__()
         self.client.flushall()
         self.keys = Keys("m")
-        ledger = Ledger(self.client, self.keys, KeyRing({"k": bytes(32)}))
-        self.ledger = WorkLedger(ledger, HOUR, Lives(HOUR, HOUR))
+        ring = KeyRing({"k": bytes(32)})
+        self.ledger = WorkLedger(self.client, self.keys, ring, HOUR, Lives(HOUR, HOUR))
         self.known: dict[str, Known] = {}
         self.claims: list[Claim] = []
 
     @rule(name=NAMES)
     def insert(self, name: str) -> None:
-        found = self.ledger.ledger.insert(Row(id=name, kind="passport", digest=name), HOUR)
+        found = self.ledger.insert(Row(id=name, kind="passport", digest=name), HOUR)
         assert found.created == (name not in self.known)
         self.known.setdefault(name, Known(State.ACCEPTED))
 

@@ -24,7 +24,7 @@ def bench(redis_url: str, sandbox: Any) -> Workbench:
 
 def opened(bench: Workbench) -> int:
     keys = bench.parts.ledger.keys
-    return int(bench.parts.ledger.ledger.redis.zcard(keys.open("main", "digilocker-status")))
+    return int(bench.redis.zcard(keys.open("main", "digilocker-status")))
 
 
 def begun(bench: Workbench, key: str) -> str:
@@ -49,7 +49,7 @@ def test_open_journeys_are_counted_until_they_end(bench: Workbench) -> None:
 def test_a_parked_journey_is_open_again_once_it_is_redriven(bench: Workbench) -> None:
     parts, row_id = bench.parts, begun(bench, "k")
     fields = {"crashes": parts.policy.max_crashes, "due": 1}
-    parts.ledger.ledger.redis.hset(parts.ledger.keys.row(row_id), mapping=fields)
+    bench.redis.hset(parts.ledger.keys.row(row_id), mapping=fields)
     assert bench.once(row_id).reason == "workers_lost"
     assert opened(bench) == 0
 
@@ -61,7 +61,7 @@ def test_a_parked_journey_is_open_again_once_it_is_redriven(bench: Workbench) ->
 
 def test_what_redis_lost_track_of_is_not_counted_for_ever(bench: Workbench) -> None:
     """A journey that ended without Redis knowing leaves the count a day after its deadline."""
-    redis, keys = bench.parts.ledger.ledger.redis, bench.parts.ledger.keys
+    redis, keys = bench.redis, bench.parts.ledger.keys
     now = int(redis.time()[0]) * 1000
     known = {"yesterday's": now - DAY - 5_000, "today's": now - DAY + HOUR}
     redis.zadd(keys.open("main", "digilocker-status"), known)

@@ -29,7 +29,7 @@ def passing(bench: Workbench, row: Row, limit: int = 1) -> Ask[Wait | tuple[Go, 
 
 def slots(bench: Workbench) -> int:
     ledger = bench.parts.ledger
-    return int(ledger.ledger.redis.zcard(ledger.keys.slots("main", ROUTE)))
+    return int(bench.redis.zcard(ledger.keys.slots("main", ROUTE)))
 
 
 def test_who_may_go_has_a_slot_and_is_sent(bench: Workbench) -> None:

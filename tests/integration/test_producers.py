@@ -130,7 +130,7 @@ def test_a_link_from_before_rows_named_their_resource_is_shared_and_retired(
     """Such a row has the resource's name as its digest."""
     old = shop.settle(shop.submit("static_kyc_link", "old"))
     ledger = shop.parts.ledger
-    redis, place = ledger.ledger.redis, ledger.keys.row(old.id)
+    redis, place = shop.redis, ledger.keys.row(old.id)
     redis.hset(place, "digest", shop.row(old.id).resource)
     redis.hdel(place, "resource")
 

@@ -92,7 +92,7 @@ def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(bench: Workb
     assert bench.row(row_id).generations[0].startswith("2 lost_link ")
     assert bench.changes() == ["reissued", "link_ready", "done"]
     ledger = bench.parts.ledger
-    ends = ledger.ledger.redis.pttl(ledger.keys.alias(f"{row_id}.g2"))
+    ends = bench.redis.pttl(ledger.keys.alias(f"{row_id}.g2"))
     assert 0 < ends <= GENERATION_ALIAS_MS
 
 
@@ -158,7 +158,7 @@ def _die_after_sent(bench: Workbench, row_id: str) -> None:
         ledger.acquire(name, "", claim.row)
     ledger.commit(claim.row, sent, (), claim.now, keep=True, alias="")
     row_key = ledger.keys.row(row_id)
-    ledger.ledger.redis.hset(row_key, "lease", 1)
+    bench.redis.hset(row_key, "lease", 1)
 
 
 def test_documents_that_are_not_ready_are_asked_for_again(bench: Workbench) -> None:

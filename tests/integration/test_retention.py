@@ -32,7 +32,7 @@ def parked(bench: Workbench, key: str, age_ms: int = 0) -> str:
 
 
 def client(bench: Workbench) -> Any:
-    return bench.parts.ledger.ledger.redis
+    return bench.redis
 
 
 def step(bench: Workbench) -> None:

@@ -14,7 +14,7 @@ from worker.sweeper import ENOUGH, PATIENCE_MS, Queued, Sweep, Sweeper, Wake
 
 def doubtful(bench: Workbench, count: int) -> None:
     """Write rows that are due and that only a claim can judge."""
-    redis, keys = bench.parts.ledger.ledger.redis, bench.parts.ledger.keys
+    redis, keys = bench.redis, bench.parts.ledger.keys
     for number in range(count):
         redis.hset(keys.row(f"k{number}"), mapping={"state": "UNKNOWN", "due": 1})
         redis.zadd(keys.due, {f"k{number}": 1})
@@ -22,12 +22,12 @@ def doubtful(bench: Workbench, count: int) -> None:
 
 def sweeps(bench: Workbench, wake: Wake, queued: Queued = lambda _task: 0, batch: int = 2) -> Sweep:
     ledger, triage = bench.parts.ledger, bench.parts.triage
-    redis = ledger.ledger.redis
+    redis = bench.redis
     return Sweep(redis, ledger.keys, triage, wake, chunk=1, batch=batch, keep_ms=1, queued=queued)
 
 
 def test_a_long_queue_gets_no_more_wake_ups(bench: Workbench) -> None:
-    redis, woken, waiting = bench.parts.ledger.ledger.redis, list[str](), [0]
+    redis, woken, waiting = bench.redis, list[str](), [0]
     doubtful(bench, 6)
 
     def wake(_task: str, some: Sequence[str]) -> bool:
@@ -75,7 +75,7 @@ def crowded(bench: Workbench, noted: Noted, batch: int = 10) -> Sweep:
 
 def test_a_long_queue_is_not_looked_at_again_and_again(bench: Workbench) -> None:
     """Thousands of rows behind a long queue would be sorted many times a second."""
-    noted, redis, due = Noted(), bench.parts.ledger.ledger.redis, bench.parts.ledger.keys.due
+    noted, redis, due = Noted(), bench.redis, bench.parts.ledger.keys.due
     sweep = crowded(bench, noted)
     doubtful(bench, 300)
     before = int(redis.time()[0]) * 1000
@@ -100,7 +100,7 @@ def test_what_was_never_sent_does_not_stand_behind_a_long_queue(bench: Workbench
 def overdue(bench: Workbench, key: str) -> str:
     """Submit what can go now, and lose its wake-up."""
     fresh = bench.submit("passport", key)
-    bench.parts.ledger.ledger.redis.zadd(bench.parts.ledger.keys.due, {fresh: 1})
+    bench.redis.zadd(bench.parts.ledger.keys.due, {fresh: 1})
     return fresh
 
 
@@ -116,7 +116,7 @@ def test_what_was_never_sent_does_not_hold_up_those_whose_slot_has_come(bench: W
     other = overdue(bench, "other")
     sweep.once()
     assert noted.woken == [], "it waits while both queues are in use"
-    back = bench.parts.ledger.ledger.redis.zscore(bench.parts.ledger.keys.due, other)
+    back = bench.redis.zscore(bench.parts.ledger.keys.due, other)
     assert back - bench.row(other).created < 60_000
 
 
@@ -135,7 +135,7 @@ def test_those_whose_slot_has_come_are_woken_before_anything_is_sorted(bench: Wo
     """Sorted first, it would get the wake-up of those that have no slot."""
     noted, keys = Noted(), bench.parts.ledger.keys
     doubtful(bench, 1)
-    bench.parts.ledger.ledger.redis.zadd(keys.slot_due, {"k0": 1})
+    bench.redis.zadd(keys.slot_due, {"k0": 1})
 
     sweeps(bench, noted.wake, noted.queued).once()
 
@@ -156,12 +156,12 @@ def test_a_sweep_takes_ten_batches_of_one_index_and_goes_on_at_once(bench: Workb
 
 def test_a_slot_of_a_row_that_has_ended_does_not_bring_it_back(bench: Workbench) -> None:
     noted, ledger = Noted(), bench.parts.ledger
-    ledger.ledger.redis.zadd(ledger.keys.slot_due, {"ended": 1})
+    bench.redis.zadd(ledger.keys.slot_due, {"ended": 1})
 
     sweeps(bench, noted.wake, noted.queued).once()
 
-    assert ledger.ledger.redis.zcard(ledger.keys.due) == 0
-    assert ledger.ledger.redis.zcard(ledger.keys.slot_due) == 0
+    assert bench.redis.zcard(ledger.keys.due) == 0
+    assert bench.redis.zcard(ledger.keys.slot_due) == 0
 
 
 def test_a_read_that_somebody_waits_for_does_not_stand_behind_a_long_queue(
@@ -169,7 +169,7 @@ def test_a_read_that_somebody_waits_for_does_not_stand_behind_a_long_queue(
 ) -> None:
     row_id, noted = bench.submit("digilocker"), Noted()
     bench.once(row_id)
-    redis, keys = bench.parts.ledger.ledger.redis, bench.parts.ledger.keys
+    redis, keys = bench.redis, bench.parts.ledger.keys
     far = int(redis.time()[0]) * 1000 + 600_000
     redis.hset(keys.row(row_id), mapping={"looked": far, "due": 2 * far})
     sweep = crowded(bench, noted)
@@ -185,7 +185,7 @@ def test_a_read_that_somebody_waits_for_does_not_stand_behind_a_long_queue(
 
 
 def test_a_broker_that_is_away_is_tried_once_in_a_sweep(bench: Workbench) -> None:
-    redis, tried = bench.parts.ledger.ledger.redis, list[str]()
+    redis, tried = bench.redis, list[str]()
     doubtful(bench, 5)
 
     def wake(_task: str, some: Sequence[str]) -> bool:

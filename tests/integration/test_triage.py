@@ -49,16 +49,16 @@ def contended(bench: Workbench) -> list[str]:
 def waiting(bench: Workbench) -> set[str]:
     ledger = bench.parts.ledger
     queue = ledger.keys.queue("main", "passport", "normal")
-    return {raw.decode() for raw in ledger.ledger.redis.zrange(queue, 0, -1)}
+    return {raw.decode() for raw in bench.redis.zrange(queue, 0, -1)}
 
 
 def make_due(bench: Workbench, ids: list[str]) -> None:
-    bench.parts.ledger.ledger.redis.zadd(bench.parts.ledger.keys.due, dict.fromkeys(ids, 1))
+    bench.redis.zadd(bench.parts.ledger.keys.due, dict.fromkeys(ids, 1))
 
 
 def change(bench: Workbench, row_id: str, **fields: Any) -> None:
     keys = bench.parts.ledger.keys
-    bench.parts.ledger.ledger.redis.hset(keys.row(row_id), mapping=fields)
+    bench.redis.hset(keys.row(row_id), mapping=fields)
 
 
 def never_claimed(row: Row) -> bool:
@@ -130,7 +130,7 @@ def test_the_due_index_is_put_right(bench: Workbench) -> None:
 
     assert (found.claim, found.fresh) == ((), (ids[3],))
     index = bench.parts.ledger.keys.due
-    redis = bench.parts.ledger.ledger.redis
+    redis = bench.redis
     scores = [redis.zscore(index, one) for one in (*ids[:3], "gone")]
     assert scores == [None, now + HOUR, now + HOUR, None]
 
@@ -148,7 +148,7 @@ def test_who_holds_a_slot_is_woken_by_a_queue_of_its_own(quick: Workbench) -> No
 
     assert len(woken) >= 3
     assert woken_by(bench, RUN) == []
-    keys, redis = bench.parts.ledger.keys, bench.parts.ledger.ledger.redis
+    keys, redis = bench.parts.ledger.keys, bench.redis
     again = redis.zscore(keys.due, woken[0])
     assert again > bench.row(woken[0]).due, "it comes back by itself if that wake-up is lost"
 

@@ -51,7 +51,7 @@ def test_when_many_fail_the_others_wait_unspent_until_a_probe_gets_through(
     ended = [bench.settle(row_id) for row_id in (*waiting, *failed)]
     assert {row.state for row in ended} <= {State.DONE}
     ledger = bench.parts.ledger
-    assert read_breaker(ledger.ledger.redis, ledger.keys.breaker("main", "passport")) is None
+    assert read_breaker(bench.redis, ledger.keys.breaker("main", "passport")) is None
 
 
 def test_what_is_not_called_is_told_by_the_checks(bench: Workbench) -> None:
@@ -114,7 +114,7 @@ def test_a_row_past_its_deadline_fails_in_the_queue(bench: Workbench) -> None:
     bench.vendor.post("quota", route="passport", per_minute=1)
     bench.once(bench.submit("passport", "first"))
     row_id = bench.submit("passport", "late")
-    redis, key = bench.parts.ledger.ledger.redis, bench.parts.ledger.keys.row(row_id)
+    redis, key = bench.redis, bench.parts.ledger.keys.row(row_id)
     soon = bench.row(row_id).created + 20_000
     redis.hset(key, "deadline", soon)
 

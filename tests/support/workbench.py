@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from config.settings import Settings, read_settings
+from config.stores import ledger_client
 from satyapan import Verification, Verifications
 from satyapan.records import Row
 from satyapan.sealing import new_key
@@ -82,13 +83,15 @@ class Workbench:
         self.parts: Parts = build(self.settings, self.wake)
         self.verifications = Verifications(self.settings.producer)
         self.vendor = Control(vendor_root)
+        self.redis: Any = ledger_client(self.settings, "test")
         OPEN.append(self)
 
     def close(self) -> None:
         """Close what would stay open for as long as the pump's thread lives, which is for ever."""
-        self.parts.ledger.ledger.redis.connection_pool.disconnect()
+        self.parts.ledger._redis.connection_pool.disconnect()
+        self.redis.close()
         # A listener's thread may still read on one of these: only idle ones are closed.
-        idle = self.verifications._ledger.redis.connection_pool
+        idle = self.verifications._ledger._redis.connection_pool
         idle.disconnect(inuse_connections=False)
         engine: Any = self.parts.pump._begin
         for vendor in engine.__self__._tools.vendors.values():
@@ -119,7 +122,7 @@ class Workbench:
 
     def row(self, verification_id: str) -> Row:
         """Read the row behind a verification."""
-        found = self.parts.ledger.ledger.read(verification_id)
+        found = self.parts.ledger.read(verification_id)
         assert found is not None
         return found
 

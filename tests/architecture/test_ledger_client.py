@@ -1,0 +1,43 @@
+"""Only the ledger's modules use the ledger's Redis client; everybody else calls its methods."""
+
+import ast
+
+from tests.support.project import APPLICATION, PRODUCER, ROOT, files
+
+LEDGERS = {"satyapan/ledger.py", "worker/ledger.py"}
+SOURCES = sorted(
+    name
+    for folder in (PRODUCER, *APPLICATION, "benchmarks")
+    for name in files(folder)
+    if name.endswith(".py") and name not in LEDGERS
+)
+INNER = {"redis", "_redis", "ledger", "_ledger"}
+
+
+def reaching(source: str) -> list[str]:
+    """List the expressions that reach into a ledger: for its client, or for another ledger."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and node.attr in INNER and _is_ledger(node.value)
+    ]
+
+
+def _is_ledger(node: ast.expr) -> bool:
+    """Return True if an expression is named as ledgers are."""
+    name = getattr(node, "attr", None) or getattr(node, "id", "")
+    return str(name).lstrip("_") == "ledger"
+
+
+def test_nobody_reaches_through_a_ledger() -> None:
+    sources = {name: ROOT.joinpath(name).read_text(encoding="utf-8") for name in SOURCES}
+    found = {name: reaching(source) for name, source in sources.items()}
+
+    assert {name: reached for name, reached in found.items() if reached} == {}
+
+
+def test_what_reaches_through_would_be_found() -> None:
+    reached = {"self.ledger.ledger.redis", "self.ledger.ledger", "self._ledger._redis"}
+    source = "self.ledger.ledger.redis.time()\nself._ledger._redis.get(key)\nparts.ledger.read(id)"
+
+    assert set(reaching(source)) == reached

@@ -1,0 +1,77 @@
+"""What operators and retention do to the ledger, by its own methods, on a real server."""
+
+import pytest
+import redis
+
+from satyapan import State, Unavailable
+from satyapan.ledger import Ledger
+from satyapan.rows import SEALED
+from tests.support.workbench import Workbench
+from worker.ledger import Act, WorkLedger, resource_of
+
+
+@pytest.fixture
+def ledger(bench: Workbench) -> WorkLedger:
+    return bench.parts.ledger
+
+
+def test_private_fields_are_shredded_and_a_rewrite_is_asked_for(
+    bench: Workbench, ledger: WorkLedger
+) -> None:
+    one, other = (bench.settle(bench.submit("passport", key)).id for key in ("one", "other"))
+
+    ledger.forget_private(bench.row(one))
+
+    left = {raw.decode() for raw in bench.redis.hkeys(ledger.keys.row(one))}
+    assert "state" in left
+    assert not left & SEALED
+    assert bench.look(other).result
+    assert bench.redis.zcard(ledger.keys.rewrite_wanted) == 1
+
+
+def test_a_shared_resource_is_released_by_its_owner_only(
+    bench: Workbench, ledger: WorkLedger
+) -> None:
+    owner = bench.settle(bench.submit("static_kyc_link")).id
+    resource = resource_of(bench.row(owner))
+
+    assert ledger.owner_of(resource) == owner
+    assert not ledger.release(resource, "somebody-else")
+    assert ledger.owner_of(resource) == owner
+    assert ledger.release(resource, owner)
+    assert ledger.owner_of(resource) == ""
+    assert not ledger.release(resource, owner)
+
+
+def test_actions_are_read_newest_first_with_their_time(ledger: WorkLedger) -> None:
+    before = ledger.now()
+    acts = [Act("redrive", f"k{number}", "asha", "generation 1") for number in range(3)]
+    for act in acts:
+        ledger.record_action(act)
+
+    read = list(ledger.actions(2))
+
+    assert [act for _, act in read] == [acts[2], acts[1]]
+    assert all(before <= at <= ledger.now() for at, _ in read)
+
+
+def test_what_is_parked_is_listed_by_how_long(bench: Workbench, ledger: WorkLedger) -> None:
+    index, now = ledger.keys.index(State.PARKED), ledger.now()
+    bench.redis.zadd(index, {"young": now, "old": now - 120_000, "oldest": now - 180_000})
+
+    assert ledger.parked_for(60_000, 9) == ["oldest", "old"]
+    assert ledger.parked_for(60_000, 1) == ["oldest"]
+
+
+def test_the_time_is_the_servers(bench: Workbench, ledger: WorkLedger) -> None:
+    def server_ms() -> int:
+        seconds, micros = bench.redis.time()
+        return int(seconds * 1000 + micros // 1000)
+
+    before = server_ms()
+    assert before <= ledger.now() <= server_ms()
+
+
+def test_without_a_server_the_time_is_unavailable(ledger: WorkLedger) -> None:
+    with redis.Redis(port=1) as nobody, pytest.raises(Unavailable):
+        Ledger(nobody, ledger.keys, ledger.ring).now()
