@@ -14,6 +14,7 @@ from satyapan.names import Keys
 from satyapan.scripts import load
 from worker.clock import RedisClock
 from worker.gate import Gate
+from worker.throttle import Throttle
 
 _EVERY_S: Final = 1.0
 
@@ -37,7 +38,7 @@ class Marker:
         self._gap_ms = gap_ms
         self._monotonic = monotonic
         self._script: Any = load(redis, "worker", "mark")
-        self._marked = float("inf")
+        self._throttle = Throttle(_EVERY_S)
 
     def mark(self) -> None:
         """Note that a worker swept, and how safe this server is; at most once a second.
@@ -46,15 +47,15 @@ class Marker:
             redis.RedisError: not noted; mark again later.
         """
         asked = self._monotonic()
-        quiet = asked - self._marked
-        if 0 <= quiet < _EVERY_S:
+        if not self._throttle.ready(asked):
             return
-        arguments = [self._gap_ms, *self._durable(), int(quiet * 1000 > self._gap_ms)]
+        was_cut_off = self._throttle.since(asked) * 1000 > self._gap_ms
+        arguments = [self._gap_ms, *self._durable(), int(was_cut_off)]
         (now,) = self._script(keys=[self._keys.swept, self._keys.server], args=arguments)
         jump = self._clock.read(now, asked, self._monotonic())
         if jump:
             self._gate.jumped(jump, self._clock.confirm).now()
-        self._marked = asked
+        self._throttle.done(asked)
 
     def _durable(self) -> tuple[str, int]:
         """Return the id of this server's data, and 1 if each write is on disk when confirmed.

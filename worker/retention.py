@@ -8,6 +8,7 @@ from typing import Final
 from satyapan.errors import SatyapanError
 from worker.desk import Desk
 from worker.rules.person import Refused
+from worker.throttle import Throttle
 
 BY: Final = "retention"
 """Who does it, in the record of what was done by hand."""
@@ -27,7 +28,7 @@ class Retention:
         self._desk = desk
         self._parked_ms = parked_ms
         self._monotonic = monotonic
-        self._next = float("-inf")
+        self._throttle = Throttle(_EVERY_S)
 
     def step(self) -> None:
         """End and shred what has been parked for too long; look at most every ten minutes.
@@ -35,9 +36,10 @@ class Retention:
         Raises:
             Unavailable, redis.RedisError: Redis is away; nothing was lost.
         """
-        if self._monotonic() < self._next:
+        now = self._monotonic()
+        if not self._throttle.ready(now):
             return
-        self._next = self._monotonic() + _EVERY_S
+        self._throttle.done(now)
         for verification_id in self._desk.ledger.parked_for(self._parked_ms, _MOST):
             try:
                 self._desk.forget(verification_id)

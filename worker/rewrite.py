@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from satyapan.names import Keys
+from worker.throttle import Throttle
 
 PAUSE_MS: Final = 600_000
 """The shortest time between two rewrites: each copies the whole ledger to disk."""
@@ -37,7 +38,7 @@ class Rewrite:
         self._keys = keys
         self._pause_ms = pause_ms
         self._monotonic = monotonic
-        self._next = float("-inf")
+        self._throttle = Throttle(_EVERY_S)
 
     def step(self) -> None:
         """Begin a rewrite that was asked for, or record its end; at most once a second.
@@ -45,9 +46,10 @@ class Rewrite:
         Raises:
             redis.RedisError: Redis is away; nothing was lost.
         """
-        if self._monotonic() < self._next:
+        now = self._monotonic()
+        if not self._throttle.ready(now):
             return
-        self._next = self._monotonic() + _EVERY_S
+        self._throttle.done(now)
         if not self._redis.exists(self._keys.rewrite_wanted):
             return
         begun: bytes | None = self._redis.get(self._keys.rewrite_begun)
