@@ -97,7 +97,8 @@ def forbidden(place: str, error: RedisError) -> Finding:
 
 
 def _eviction(_settings: Settings, client: Redis, info: Info) -> Iterator[Finding]:
-    policy = info.get("maxmemory_policy") or _configured(client, "maxmemory-policy")
+    name = "maxmemory-policy"
+    policy = info.get("maxmemory_policy") or _configured(client, name).get(name)
     hint = "Set maxmemory-policy noeviction; give a cache its own Redis."
     if not policy:
         yield found(2, "warning", "Redis doesn't tell its eviction policy.", hint)
@@ -120,7 +121,8 @@ def _persistence(settings: Settings, client: Redis, info: Info) -> Iterator[Find
 
 def _fsync(settings: Settings, client: Redis) -> Iterator[Finding]:
     """Judge when writes reach the disk: only `always` confirms none before it has."""
-    when = _configured(client, "appendfsync")
+    syncs = sync_settings(client)
+    when = syncs.get("appendfsync")
     if when == "no":
         level: Level = "error" if settings.production else "warning"
         message = "Redis leaves it to the system when its file reaches the disk (appendfsync no)."
@@ -129,7 +131,7 @@ def _fsync(settings: Settings, client: Redis) -> Iterator[Finding]:
         message = "Redis confirms up to two seconds before it writes (appendfsync everysec)."
         hint = "Set appendfsync always: a kill on a slow disk, or a power failure, takes those."
         yield found(3, "warning", message, hint)
-    elif settings.production and _configured(client, "no-appendfsync-on-rewrite") == "yes":
+    elif settings.production and syncs.get("no-appendfsync-on-rewrite") == "yes":
         message = "Redis syncs nothing while it rewrites its file (no-appendfsync-on-rewrite yes)."
         yield found(3, "warning", message, "Set no-appendfsync-on-rewrite no.")
 
@@ -159,11 +161,19 @@ SERVER: Final[tuple[Check, ...]] = (_release, _role, _eviction, _persistence)
 _BROKER: Final[tuple[Check, ...]] = (_release, _role, _eviction)
 
 
-def _configured(client: Redis, name: str) -> str:
-    """Read a server's setting; managed servers forbid CONFIG, which gives ""."""
+def sync_settings(client: Redis) -> Mapping[str, str]:
+    """Read the settings that say when a server's append-only file reaches its disk."""
+    return _configured(client, "*appendfsync*")
+
+
+def _configured(client: Redis, pattern: str) -> Mapping[str, str]:
+    """Read a server's settings by name; managed servers forbid CONFIG, which gives none."""
     try:
-        values: Mapping[Any, Any] = client.config_get(name)
+        found: Mapping[Any, Any] = client.config_get(pattern)
     except RedisError:
-        return ""
-    texts = [each.decode() if isinstance(each, bytes) else str(each) for each in values.values()]
-    return texts[0] if texts else ""
+        return {}
+    return {_text(name): _text(value) for name, value in found.items()}
+
+
+def _text(raw: object) -> str:
+    return raw.decode() if isinstance(raw, bytes) else str(raw)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
+from config.servers import sync_settings
 from satyapan.names import Keys
 from satyapan.scripts import load
 from worker.clock import RedisClock
@@ -62,19 +63,15 @@ class Marker:
 
         With replicas it isn't certain: one that is promoted may lack the last writes.
         """
+        syncs = sync_settings(self._redis)
         with self._redis.pipeline(transaction=False) as asking:
-            asking.info("replication").info("persistence").config_get("*append*")
+            asking.info("replication").info("persistence")
             found = asking.execute(raise_on_error=False)
         if any(isinstance(each, RedisError) for each in found):
             return "", 0  # a server that tells nothing; one that is away fails the mark too
-        replication, persistence, settings = found
-        values = {_text(name): _text(value) for name, value in settings.items()}
-        always = values.get("appendfsync") == "always"
-        always = always and values.get("no-appendfsync-on-rewrite") == "no"
+        replication, persistence = found
+        always = syncs.get("appendfsync") == "always"
+        always = always and syncs.get("no-appendfsync-on-rewrite") == "no"
         alone = not replication["connected_slaves"]
         durable = always and alone and bool(persistence["aof_enabled"])
         return str(replication["master_replid"]), int(durable)
-
-
-def _text(raw: bytes | str) -> str:
-    return raw.decode() if isinstance(raw, bytes) else raw

@@ -147,6 +147,18 @@ class TestDurable:
 
             assert look(house.client) == b"0"
 
+    def test_not_when_it_no_longer_tells_its_settings(self, server: EmbeddedServer) -> None:
+        house = Gatehouse(client_of(server))
+        house.ask("first")
+        house.client.config_set("appendfsync", "always")
+        assert look(house.client) == b"1"
+        house.client.acl_setuser(
+            "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-config"]
+        )
+
+        with redis.Redis(port=server.port, username="limited", password="x") as limited:
+            assert look(limited) == b"0"
+
     def test_a_look_at_another_server_says_nothing_about_this_one(
         self, server: EmbeddedServer
     ) -> None:
