@@ -32,15 +32,16 @@ from satyapan.events import Event
 from satyapan.hosts import allowed
 from satyapan.ids import derive_id, id_faults, key_faults, possible_id, producer_key
 from satyapan.kinds import Kind, Registry
-from satyapan.ledger import GRACE_MS, Inserted, Ledger
+from satyapan.ledger import GRACE_MS, Inserted, Ledger, RowStore
 from satyapan.names import RUN, RUN_HIGH, Keys
 from satyapan.points import INSERTED, reach
 from satyapan.records import Row, State, Verification, view
-from satyapan.results import Results, reader_name
+from satyapan.results import Results, ResultSource, reader_name
 from satyapan.settings import ProducerSettings, read_producer_settings
 
 Until = Callable[[Verification], bool]
 Priority = Literal["normal", "high"]
+_Wake = Callable[[str, Sequence[str]], bool]
 _PRIORITIES: Final = get_args(Priority)
 _Made = TypeVar("_Made")
 _ITEM: Final = frozenset({"request", "verification_id", "key", "priority"})
@@ -71,9 +72,9 @@ class Verifications:
         self._kinds = Registry.with_plugins(settings.kinds)
         keys = Keys(settings.prefix)
         redis = connect(settings, "producer")
-        self._ledger = Ledger(redis, keys, settings.ring())
-        self._results = Results(redis, keys)
-        self._waker = Waker(wake_app(settings))
+        self._ledger: RowStore = Ledger(redis, keys, settings.ring())
+        self._results: ResultSource = Results(redis, keys)
+        self._wake: _Wake = Waker(wake_app(settings)).wake
         self._own_key = producer_key(settings.id_key_bytes(), settings.reply_to)
 
     @classmethod
@@ -112,7 +113,7 @@ class Verifications:
         found = self._ledger.insert(row, self._settings.deadline_s * 1000)
         if found.created:
             reach(INSERTED)
-            self._waker.wake(_task(row), [row.id])
+            self._wake(_task(row), [row.id])
         return self._accepted(row, found)
 
     def submit_many(
@@ -155,7 +156,7 @@ class Verifications:
     def _wake_chunks(self, task: str, rows: Sequence[Row]) -> bool:
         size, ids = self._settings.chunk, [row.id for row in rows if _task(row) == task]
         chunks = (ids[start : start + size] for start in range(0, len(ids), size))
-        return all(self._waker.wake(task, chunk) for chunk in chunks)
+        return all(self._wake(task, chunk) for chunk in chunks)
 
     def _read_item(self, kind: str, item: object) -> Row:
         read = item_of(item, _ITEM)

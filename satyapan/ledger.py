@@ -5,7 +5,7 @@ What changes a row later is the worker's alone, under a claim (worker/ledger.py)
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -35,6 +35,32 @@ class Inserted:
     state: State
     at: int
     """Redis' time, ms."""
+
+
+class RowStore(Protocol):
+    """What the producer's client needs of a ledger; every method may raise Unavailable."""
+
+    def insert(self, row: Row, life_ms: int) -> Inserted:
+        """Insert a row if its id is free."""
+        ...
+
+    def insert_all(
+        self, rows: Sequence[Row], life_ms: int, grace_ms: int
+    ) -> list[Inserted | Unavailable]:
+        """Insert rows: return what `insert` would return or raise, for each."""
+        ...
+
+    def read(self, verification_id: str) -> Row | None:
+        """Read a row, or None."""
+        ...
+
+    def newest(self, state: State, limit: int) -> Iterator[Row]:
+        """Walk the latest rows of a state, newest first, private fields shut."""
+        ...
+
+    def counts(self) -> dict[State, int]:
+        """Count the verifications in each state."""
+        ...
 
 
 class Ledger:

@@ -7,7 +7,7 @@ looks at the row first, and again now and then. The stream keeps every event unt
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zlib import crc32
 
 from redis import Redis
@@ -29,6 +29,20 @@ _SLICE_S: Final = 0.5
 """How long one read blocks: well below any read timeout."""
 
 log = logging.getLogger(__name__)
+
+
+class ResultSource(Protocol):
+    """What the producer's client needs to hear of results; see `Results`."""
+
+    def changes(
+        self, reply_to: str, verification_id: str, left_s: Callable[[], float]
+    ) -> Iterator[None]:
+        """Yield at once, then whenever an id may have changed, until no time is left."""
+        ...
+
+    def read_group(self, reply_to: str, group: str, reader: str, block_s: float) -> Iterator[Event]:
+        """Read events as a member of a group, each at least once."""
+        ...
 
 
 class Results:

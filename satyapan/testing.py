@@ -17,16 +17,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from satyapan.broker import Waker
 from satyapan.client import Verifications
 from satyapan.environment import Secret
 from satyapan.errors import NotFound, Unavailable
 from satyapan.events import Event, write_event
 from satyapan.ids import child_id, possible_id
-from satyapan.ledger import Inserted, Ledger
-from satyapan.names import RUN, RUN_HIGH
+from satyapan.ledger import Inserted
 from satyapan.records import SETTLED, TERMINAL, Row, State, Verification, view
-from satyapan.results import Results
 from satyapan.rows import decode, encode
 from satyapan.sealing import KeyRing
 from satyapan.settings import ProducerSettings
@@ -63,7 +60,7 @@ class FakeVerifications(Verifications):
         self._standing: dict[str, _Move] = {}
         self._rows = self._ledger = _MemoryLedger(settings.ring(), self._reach)
         self._streams = self._results = _MemoryResults(self._reach)
-        self._waker = _MemoryWaker(self._taken_up)
+        self._wake = self._take_up
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "FakeVerifications":
@@ -150,11 +147,13 @@ class FakeVerifications(Verifications):
             if each.kind == id_or_kind and each.state not in SETTLED and not each.parent:
                 self._apply(each.id, move)
 
-    def _taken_up(self, row_id: str) -> None:
+    def _take_up(self, _task_name: str, ids: Sequence[str]) -> bool:
         """Do what a worker would: follow what the test decided for the kind."""
-        move = self._standing.get(self._row(row_id).kind)
-        if move is not None:
-            self._apply(row_id, move)
+        for row_id in ids:
+            move = self._standing.get(self._row(row_id).kind)
+            if move is not None:
+                self._apply(row_id, move)
+        return True
 
     def _apply(self, row_id: str, move: _Move) -> None:
         row = self._row(row_id)
@@ -183,11 +182,11 @@ class FakeVerifications(Verifications):
             raise Unavailable(f"{what} (the fake is unavailable)", verification_id)
 
 
-class _MemoryLedger(Ledger):
+class _MemoryLedger:
     """Rows in memory, encoded and sealed as in Redis, so that each read gives a fresh copy."""
 
     def __init__(self, ring: KeyRing, reach: _Reach) -> None:
-        self.ring = ring
+        self._ring = ring
         self._reach = reach
         self._stored: dict[str, dict[bytes, bytes]] = {}
         self._now = _START_MS
@@ -199,19 +198,21 @@ class _MemoryLedger(Ledger):
 
     def _inserted(self, row: Row) -> Inserted | Unavailable:
         try:
-            self._reach("the ledger did not confirm", row.id)
+            return self.insert(row)
         except Unavailable as error:
             return error
+
+    def insert(self, row: Row, *_: object, **__: object) -> Inserted:
+        self._reach("the ledger did not confirm", row.id)
         found = self.peek(row.id)
         if found is None:
             self.write(replace(row, created=self._now + 1))
         there = found or row
         return Inserted(found is None, there.digest, there.state, self._now)
 
-    def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
+    def read(self, verification_id: str) -> Row | None:
         self._reach("the ledger can't be read", verification_id)
-        stored = self._stored.get(verification_id)
-        return decode(stored, None if sealed else self.ring) if stored else None
+        return self.peek(verification_id)
 
     def newest(self, state: State, limit: int) -> Iterator[Row]:
         self._reach("the ledger can't be read", "")
@@ -224,20 +225,20 @@ class _MemoryLedger(Ledger):
         return {state: sum(row.state is state for row in self.all()) for state in State}
 
     def all(self) -> list[Row]:
-        return [decode(stored, self.ring) for stored in self._stored.values()]
+        return [decode(stored, self._ring) for stored in self._stored.values()]
 
     def peek(self, verification_id: str) -> Row | None:
         stored = self._stored.get(verification_id)
-        return decode(stored, self.ring) if stored else None
+        return decode(stored, self._ring) if stored else None
 
     def write(self, row: Row) -> int:
         self._now += 1
-        written = encode(replace(row, updated=self._now), self.ring)
+        written = encode(replace(row, updated=self._now), self._ring)
         self._stored[row.id] = {name.encode(): raw for name, raw in written.items()}
         return self._now
 
 
-class _MemoryResults(Results):
+class _MemoryResults:
     """Streams in memory. What another reader took and did not confirm stays with it for ever."""
 
     def __init__(self, reach: _Reach) -> None:
@@ -277,15 +278,3 @@ class _MemoryResults(Results):
 
 
 _CONFIRMED: Final = ""
-
-
-class _MemoryWaker(Waker):
-    """Hands ids to the test's decisions instead of a queue."""
-
-    def __init__(self, take_up: Callable[[str], None]) -> None:
-        self._take_up = take_up
-
-    def wake(self, task_name: str, ids: Sequence[str]) -> bool:
-        for each in ids if task_name in {RUN, RUN_HIGH} else ():
-            self._take_up(each)
-        return True

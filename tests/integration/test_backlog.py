@@ -9,6 +9,7 @@ import redis
 
 from demo.stage import Stage
 from satyapan import State
+from satyapan.broker import Waker, wake_app
 from satyapan.names import RUN, RUN_HIGH, Keys
 from tests.support.eventually import eventually
 
@@ -54,7 +55,8 @@ def test_what_waits_is_registered_and_not_claimed_one_by_one(
     ids = [found.id for found in big.submit_many("passport", items(3000))]  # type: ignore[union-attr] # none is refused
     stage.restart_worker()
 
-    eventually(lambda: big._waker.queued(RUN) == 0, within=60)
+    broker = Waker(wake_app(big._settings))
+    eventually(lambda: broker.queued(RUN) == 0, within=60)
     eventually(lambda: store.zcard(lane()) > 2_500, within=60)
 
     # Those that had a call, and those of the first messages, before anybody waited.
@@ -82,4 +84,5 @@ def test_high_ones_of_a_bulk_have_messages_of_their_own(stage: Stage) -> None:
 
     big.submit_many("passport", [*items(100), urgent, *items(150)[100:]])
 
-    assert [big._waker.queued(task) for task in (RUN_HIGH, RUN)] == [1, 3]
+    broker = Waker(wake_app(big._settings))
+    assert [broker.queued(task) for task in (RUN_HIGH, RUN)] == [1, 3]

@@ -21,6 +21,7 @@ from satyapan import (
     Verification,
     Verifications,
 )
+from satyapan.broker import Waker, wake_app
 from satyapan.names import RUN, RUN_SLOT, Keys
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
@@ -84,7 +85,7 @@ def test_a_bulk_is_woken_in_chunks(
         woken.append((task, *ids))
         return True
 
-    monkeypatch.setattr(bench.verifications._waker, "wake", wake)
+    monkeypatch.setattr(bench.verifications, "_wake", wake)
 
     ids = settled(bench.verifications.submit_many("passport", items(45)))
 
@@ -207,7 +208,7 @@ def test_a_worker_leaves_in_the_queue_what_it_has_no_room_for(tmp_path: Path) ->
 
         settled(producer.submit_many("passport", items(80)))
         eventually(lambda: producer.counts()[State.SENT] == 8)
-        left = producer._waker.queued(RUN)
+        left = Waker(wake_app(producer._settings)).queued(RUN)
         stage.kill_worker()  # rather than wait for the answers
 
     # One message is under way and one at hand; two more may have come before those counted.

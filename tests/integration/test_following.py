@@ -159,10 +159,11 @@ def test_who_listens_follows(client: Redis, pair: Pair, monkeypatch: pytest.Monk
 
 def test_who_waits_gets_the_end_that_only_the_new_master_knows(pair: Pair) -> None:
     producer = Verifications(settings(pair.url))
+    hearing: Any = producer._results
     one = producer.submit("passport", REQUEST, key="order-1").id
     with ThreadPoolExecutor(1) as threads, talk(pair.replica) as replica:
         waiting = threads.submit(producer.wait, one, 20)
-        eventually(lambda: replica.exists(Keys().row(one)) and producer._results._listener.hears)
+        eventually(lambda: replica.exists(Keys().row(one)) and hearing._listener.hears)
         pair.abandon()
         replica.hset(Keys().row(one), "state", State.FAILED)
 

@@ -91,8 +91,8 @@ class Workbench:
         self.parts.ledger._redis.connection_pool.disconnect()
         self.redis.close()
         # A listener's thread may still read on one of these: only idle ones are closed.
-        idle = self.verifications._ledger._redis.connection_pool
-        idle.disconnect(inuse_connections=False)
+        ledger: Any = self.verifications._ledger
+        ledger._redis.connection_pool.disconnect(inuse_connections=False)
         engine: Any = self.parts.pump._begin
         for vendor in engine.__self__._tools.vendors.values():
             vendor._wire._adapter.close()
