@@ -5,7 +5,7 @@ confirmed is repeated by whoever claims the row next. What `Ledger` does raises 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -98,9 +98,9 @@ class WorkLedger(Ledger):
         self.lease_ms = lease_ms
         self.lives = lives
         self.outage = outage or Outage()
-        names = ("claim", "commit", "hint", "acquire", "retire")
-        self._claim, self._commit, self._hint, self._acquire, self._retire = (
-            load(redis, "worker", name) for name in names
+        self._claim, self._commit, self._hint, self._acquire, self._retire, self._renew = (
+            load(redis, "worker", name)
+            for name in ("claim", "commit", "hint", "acquire", "retire", "renew")
         )
 
     @property
@@ -140,6 +140,15 @@ class WorkLedger(Ledger):
             later = replace(shut, due=now + _UNREADABLE_MS)
             self.commit(shut, later, (), now, keep=False, alias="")
             raise
+
+    def renewing(self, held: Mapping[str, int]) -> Ask[frozenset[str]]:
+        """Make the step that renews claims, given as id to fence; the reply is which were lost.
+
+        Also a lease that has ended is renewed, unless somebody has claimed the row since.
+        """
+        pairs = [part for pair in held.items() for part in pair]
+        arguments = [self.keys.row(""), self.lease_ms, *pairs]
+        return Ask(self._renew, [self.keys.due], arguments, _lost)
 
     def commit(
         self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
@@ -292,6 +301,10 @@ class WorkLedger(Ledger):
             said = json.loads(entry[b"act"])
             act = Act(said["verb"], said["id"], said["by"], said["outcome"])
             yield int(entry_id.partition(b"-")[0]), act
+
+
+def _lost(told: list[bytes]) -> frozenset[str]:
+    return frozenset(raw.decode() for raw in told)
 
 
 def _alias_life(row: Row, alias: str) -> int:

@@ -1,0 +1,226 @@
+"""Claims are renewed while their worker lives, and by nobody else."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from satyapan import State
+from satyapan.records import Row
+from tests.support.workbench import Workbench
+from worker import leases as module
+from worker.leases import Leases
+from worker.ledger import Claim, Outage, StaleFence, WorkLedger
+
+LEASE_MS = 60_000
+GAP_MS, GRACE_MS = 5_000, 60_000
+
+
+@pytest.fixture
+def ledger(bench: Workbench) -> WorkLedger:
+    """Build a ledger whose leases end by the tests' hand only, however slow the machine is."""
+    parts = bench.parts.ledger
+    return WorkLedger(parts.ledger, LEASE_MS, parts.lives, Outage(GAP_MS, GRACE_MS))
+
+
+def claimed(ledger: WorkLedger, row_id: str) -> Claim:
+    claim = ledger.claim(row_id)
+    assert claim is not None
+    return claim
+
+
+def end_lease(ledger: WorkLedger, row_id: str) -> None:
+    set_lease(ledger, row_id, int(stored(ledger, row_id)[b"lease"]) - 2 * LEASE_MS)
+
+
+def set_lease(ledger: WorkLedger, row_id: str, ends: int) -> None:
+    ledger.ledger.redis.hset(ledger.keys.row(row_id), "lease", ends)
+    ledger.ledger.redis.zadd(ledger.keys.due, {row_id: ends})
+
+
+def stored(ledger: WorkLedger, row_id: str) -> Mapping[Any, Any]:
+    fields: Mapping[Any, Any] = ledger.ledger.redis.hgetall(ledger.keys.row(row_id))
+    return fields
+
+
+def due(ledger: WorkLedger, row_id: str) -> float | None:
+    score: float | None = ledger.ledger.redis.zscore(ledger.keys.due, row_id)
+    return score
+
+
+def give_back(ledger: WorkLedger, claim: Claim, **what: Any) -> Row:
+    after = replace(claim.row, state=State.ACCEPTED, due=claim.now, **what)
+    return ledger.commit(claim.row, after, (), claim.now, keep=False, alias="")
+
+
+def renew(ledger: WorkLedger, claim: Claim) -> frozenset[str]:
+    return ledger.renewing({claim.row.id: claim.row.fence}).now()
+
+
+def test_a_claim_that_is_renewed_outlives_its_lease_and_is_not_taken_over(
+    bench: Workbench, ledger: WorkLedger
+) -> None:
+    row_id = bench.submit("passport")
+    claim = claimed(ledger, row_id)
+    for _ in range(3):  # as if most of the lease had passed
+        set_lease(ledger, row_id, bench.row(row_id).lease - LEASE_MS * 2 // 3)
+        assert renew(ledger, claim) == frozenset()
+        assert ledger.claim(row_id) is None
+
+    row = bench.row(row_id)
+    assert (row.fence, row.crashes) == (claim.row.fence, 0)
+    assert row.lease > claim.now + LEASE_MS // 2
+    assert due(ledger, row_id) == row.lease
+
+
+def test_without_it_another_takes_the_claim_over(bench: Workbench, ledger: WorkLedger) -> None:
+    row_id = bench.submit("passport")
+    claim = claimed(ledger, row_id)
+
+    end_lease(ledger, row_id)
+    taken = claimed(ledger, row_id)
+
+    assert (taken.row.fence, taken.row.crashes) == (claim.row.fence + 1, 1)
+
+
+def test_an_ended_lease_is_renewed_while_nobody_took_it_over(
+    bench: Workbench, ledger: WorkLedger
+) -> None:
+    row_id = bench.submit("passport")
+    claim = claimed(ledger, row_id)
+    end_lease(ledger, row_id)
+
+    lost = renew(ledger, claim)
+
+    assert lost == frozenset()
+    assert ledger.claim(row_id) is None
+    assert due(ledger, row_id) == bench.row(row_id).lease > claim.now
+
+
+def test_a_claim_that_was_taken_over_is_reported_and_left_to_the_other(
+    bench: Workbench, ledger: WorkLedger
+) -> None:
+    row_id, other_id = bench.submit("passport", "a"), bench.submit("passport", "b")
+    old, other = claimed(ledger, row_id), claimed(ledger, other_id)
+    end_lease(ledger, row_id)
+    claimed(ledger, row_id)
+    before, due_before = stored(ledger, row_id), due(ledger, row_id)
+    end_lease(ledger, other_id)
+
+    lost = ledger.renewing({row_id: old.row.fence, other_id: other.row.fence}).now()
+
+    assert lost == {row_id}
+    assert (stored(ledger, row_id), due(ledger, row_id)) == (before, due_before)
+    assert bench.row(other_id).lease > other.now
+    with pytest.raises(StaleFence):
+        give_back(ledger, old)
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.DONE])
+def test_a_claim_that_was_given_back_stays_given_back(
+    bench: Workbench, ledger: WorkLedger, state: State
+) -> None:
+    row_id = bench.submit("passport")
+    claim = claimed(ledger, row_id)
+    after = replace(claim.row, state=state, due=0 if state is State.DONE else claim.now)
+    ledger.commit(claim.row, after, (), claim.now, keep=False, alias="")
+    before, due_before = stored(ledger, row_id), due(ledger, row_id)
+
+    lost = renew(ledger, claim)
+
+    assert lost == {row_id}
+    assert (stored(ledger, row_id), due(ledger, row_id)) == (before, due_before)
+
+
+def test_a_row_that_is_gone_is_not_brought_back(bench: Workbench, ledger: WorkLedger) -> None:
+    row_id = bench.submit("passport")
+    claim = claimed(ledger, row_id)
+    ledger.ledger.redis.delete(ledger.keys.row(row_id))
+    ledger.ledger.redis.zrem(ledger.keys.due, row_id)
+
+    assert renew(ledger, claim) == {row_id}
+    assert stored(ledger, row_id) == {}
+    assert due(ledger, row_id) is None
+
+
+class TestAfterAnOutage:
+    """Redis was away for longer than a lease: no worker has swept, and all leases have ended."""
+
+    def away(self, ledger: WorkLedger) -> None:
+        seconds, micros = ledger.ledger.redis.time()
+        now = int(seconds) * 1000 + int(micros) // 1000
+        ledger.ledger.redis.set(ledger.keys.swept, now - GAP_MS - 1)
+
+    def test_a_living_holder_gets_its_ended_lease_back_before_anybody_takes_it_over(
+        self, bench: Workbench, ledger: WorkLedger
+    ) -> None:
+        row_id = bench.submit("passport")
+        claim = claimed(ledger, row_id)
+        self.away(ledger)
+        end_lease(ledger, row_id)
+
+        before = ledger.claim(row_id)
+        lost = renew(ledger, claim)
+        after = ledger.claim(row_id)
+
+        assert before is after is None
+        assert lost == frozenset()
+        row = bench.row(row_id)
+        assert (row.fence, row.crashes) == (claim.row.fence, 0)
+        assert due(ledger, row_id) == row.lease
+        done = replace(claim.row, state=State.DONE, due=0)
+        ledger.commit(claim.row, done, ("done",), claim.now, keep=False, alias="")
+        assert bench.look(row_id).state is State.DONE
+
+
+class TestWhatAProcessHolds:
+    def test_it_renews_what_it_holds_and_no_more(
+        self, bench: Workbench, ledger: WorkLedger
+    ) -> None:
+        kept, dropped = (claimed(ledger, bench.submit("passport", key)) for key in "ab")
+        leases = Leases(ledger)
+        assert leases.renewing() is None
+        for claim in (kept, dropped):
+            leases.hold(claim.row)
+            end_lease(ledger, claim.row.id)
+        leases.drop(dropped.row)
+
+        ask = leases.renewing()
+
+        assert ask is not None
+        assert ask.now() == frozenset()
+        assert bench.row(kept.row.id).lease > kept.now
+        assert bench.row(dropped.row.id).lease < dropped.now
+
+    def test_the_end_of_a_run_that_lost_its_claim_drops_no_later_claim(
+        self, bench: Workbench, ledger: WorkLedger
+    ) -> None:
+        row_id = bench.submit("passport")
+        leases = Leases(ledger)
+        old = claimed(ledger, row_id)
+        leases.hold(old.row)
+        end_lease(ledger, row_id)
+        new = claimed(ledger, row_id)
+        leases.hold(new.row)
+
+        leases.drop(old.row)
+
+        assert leases
+        leases.drop(new.row)
+        assert not leases
+
+    def test_of_more_than_fit_in_a_script_each_has_its_turn_in_a_third_of_a_lease(
+        self, bench: Workbench, ledger: WorkLedger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MOST", 2)
+        leases = Leases(ledger)
+        assert leases.every_s == LEASE_MS / 3000
+        for number in range(3):
+            leases.hold(Row(id=f"v-{number}", kind="passport", fence=number))
+
+        turns = [leases.renewing() for _ in range(2)]
+
+        assert leases.every_s == LEASE_MS / 6000
+        asked = [ask.args[2:] for ask in turns if ask]
+        assert asked == [["v-0", 0, "v-1", 1], ["v-2", 2, "v-0", 0]]
