@@ -97,6 +97,11 @@ def generation_id(verification_id: str, generation: int) -> str:
     return f"v-{_short(hashlib.sha256(verification_id.encode()).digest())}{suffix}"
 
 
+def link_alias(id_key: bytes, link: str) -> str:
+    """Name a shared link by keyed digest: links are private, keys are not."""
+    return digest(id_key, b"link", link.encode())
+
+
 def _short(raw: bytes) -> str:
     """Write 130 bits in letters and digits that every operation of the vendor accepts."""
     return base64.b32encode(raw).decode().lower()[:_HASHED]

@@ -19,7 +19,7 @@ from config.stores import ledger_client
 from config.streams import give_back
 from satyapan.broker import Waker
 from worker.build import PerProcess, build
-from worker.intake import intake
+from worker.engine.backpressure import backpressure
 from worker.sweeper import Sweeper
 from worker.tasks import register
 from worker.watch import Watch
@@ -66,16 +66,18 @@ def run_worker(settings: Settings, heartbeat: Path | None) -> int:
     def stopping(**_: object) -> None:
         log.info("worker stopping")
         watch.stop()
-        parts().pump.stop()
+        parts().engine.stop()
         sweeper.stop()
 
     def child(**_: object) -> None:
         configure_logs(settings.log.level, settings.log.format)
         settle_down()
 
-    if settings.worker.pool == "threads":  # in prefork each child has a pump, and the parent none
+    if (
+        settings.worker.pool == "threads"
+    ):  # in prefork each child has an engine, and the parent none
         # Built here: a fault in it, found by Celery's consumer, passes for a broker that is away.
-        app.steps["consumer"].add(intake(parts().pump))
+        app.steps["consumer"].add(backpressure(parts().engine.room))
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
     worker_process_init.connect(child, weak=False)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from redis import Redis
 
@@ -22,12 +23,16 @@ from satyapan.records import Row
 from satyapan.sealing import KeyRing
 from worker.clock import RedisClock
 from worker.desk import Desk
-from worker.engine import Engine, Tools
+from worker.engine.blocking_calls import BlockingCalls
+from worker.engine.engine import Engine
+from worker.engine.redis_batch import RedisBatch
+from worker.engine.renewal import renew_forever
+from worker.engine.run import Runner, Tools
 from worker.gate import Figures, Gate
 from worker.ingest import Ingest
+from worker.leases import Leases
 from worker.ledger import Lives, Outage, WorkLedger
 from worker.marker import Marker
-from worker.pump import Pump
 from worker.retention import BY, Retention
 from worker.rewrite import Rewrite
 from worker.rules.model import Policy
@@ -43,7 +48,7 @@ from worker.vendors.cashfree.transport import Limits
 class Parts:
     """What a worker process works with."""
 
-    pump: Pump
+    engine: Engine
     triage: Triage
     gate: Gate
     ingest: Ingest
@@ -57,19 +62,19 @@ class Parts:
 
     def run(self, verification_id: str) -> None:
         """Take a verification as far as it goes now."""
-        self.pump.run(verification_id)
+        self.engine.run(verification_id)
 
     def run_all(self, ids: Sequence[str], task: str = RUN) -> None:
         """Take many verifications as far as they go now; those that only wait are registered.
 
         `task` is the one that brought them: what can't begin soon goes back to its queue.
         """
-        self.pump.run_all(ids, task)
+        self.engine.run_all(ids, task)
 
     def look(self, verification_id: str) -> None:
         """Read a journey's status soon, because a person came back."""
         if self.ledger.hint(verification_id, asked=True):
-            self.pump.run(verification_id)
+            self.engine.run(verification_id)
 
     def take(self, letter_id: str) -> None:
         """Work on a stored webhook."""
@@ -93,11 +98,11 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     ledger = work_ledger(settings, redis, keys, ring)
     gate, clock = Gate(redis, keys, figures(settings)), RedisClock()
     vendors: dict[str, Vendor] = {"cashfree": _cashfree(settings)}
-    engine = Engine(_tools(settings, ledger, gate, clock, kinds, vendors))
+    tools = _tools(settings, redis, ledger, gate, clock, kinds, vendors)
     triage = Triage(redis, keys, gate, _create_routes(settings, kinds))
-    pump = _pump(settings, engine, redis, wake, triage)
+    engine = _engine(settings, tools, wake, triage)
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000, shared.id_key_bytes())
-    ingest = Ingest(inbox, ledger, pump, kinds, shared.id_key_bytes())
+    ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
     sweep = Sweep(
         redis,
         keys,
@@ -114,22 +119,27 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     desk = Desk(ledger, inbox, kinds, rules, wake, BY)
     retention = Retention(desk, settings.retention.parked_s * 1000)
     return Parts(
-        pump, triage, gate, ingest, ledger, sweep, marker, rewrite, retention, kinds, rules
+        engine, triage, gate, ingest, ledger, sweep, marker, rewrite, retention, kinds, rules
     )
 
 
-def _pump(settings: Settings, engine: Engine, redis: Redis, wake: Wake, triage: Triage) -> Pump:
-    """Let as many calls run as settings say; a pool of processes counts one for each."""
+def _engine(settings: Settings, tools: Tools, wake: Wake, triage: Triage) -> Engine:
+    """Build the engine; `_calls` runs are under way at once."""
     worker = settings.worker
-    return Pump(
-        engine.steps,
-        Line(redis).ask_all,
+    return Engine(
+        Runner(tools).run,
+        partial(renew_forever, tools.leases, tools.redis),
         wake,
         triage.leave_out,
-        calls=worker.concurrency if worker.pool == "threads" else 1,
+        calls=_calls(settings),
         # What begins last, and takes its full time, still ends before a lease would.
         patience_s=(worker.lease_s - settings.vendor.total_timeout_s) / 2,
     )
+
+
+def _calls(settings: Settings) -> int:
+    """Return how many calls one process makes at once; a pool of processes counts one for each."""
+    return settings.worker.concurrency if settings.worker.pool == "threads" else 1
 
 
 def work_ledger(settings: Settings, redis: Redis, keys: Keys, ring: KeyRing) -> WorkLedger:
@@ -148,6 +158,7 @@ def _outage(settings: Settings) -> Outage:
 
 def _tools(
     settings: Settings,
+    redis: Redis,
     ledger: WorkLedger,
     gate: Gate,
     clock: RedisClock,
@@ -155,6 +166,9 @@ def _tools(
     vendors: dict[str, Vendor],
 ) -> Tools:
     return Tools(
+        redis=RedisBatch(Line(redis).ask_all),
+        calls=BlockingCalls(_calls(settings)),
+        leases=Leases(ledger),
         ledger=ledger,
         gate=gate,
         vendors=vendors,
@@ -166,7 +180,7 @@ def _tools(
         clock=clock,
         redirect_url=_redirects(settings),
         monotonic=time.monotonic,
-        luck=random.random,
+        jitter=random.random,
     )
 
 

@@ -15,14 +15,13 @@ from redis import exceptions as redis_errors
 from config.inbox import KEPT_FIELDS, Inbox, Letter, LetterState
 from config.scrub import clean
 from satyapan.errors import Unavailable, Unreadable
-from satyapan.ids import child_id, generation_id
+from satyapan.ids import child_id, generation_id, link_alias
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
 from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
-from worker.engine import link_alias
+from worker.engine.engine import Engine
 from worker.ledger import WorkLedger, resource_of
-from worker.pump import Pump
 from worker.rules.model import Told
 
 _AWAY: Final = (
@@ -53,11 +52,11 @@ class Ingest:
     """Takes stored webhooks to the rows they are about."""
 
     def __init__(
-        self, inbox: Inbox, ledger: WorkLedger, pump: Pump, kinds: Registry, id_key: bytes
+        self, inbox: Inbox, ledger: WorkLedger, engine: Engine, kinds: Registry, id_key: bytes
     ) -> None:
         self._inbox = inbox
         self._ledger = ledger
-        self._pump = pump
+        self._engine = engine
         self._kinds = kinds
         self._id_key = id_key
 
@@ -80,7 +79,7 @@ class Ingest:
         if letter is None:
             self._inbox.drop(letter_id)
         elif row_id:
-            self._pump.run(row_id)
+            self._engine.run(row_id)
 
     def _try(self, letter: Letter) -> str:
         """Work on a webhook; return the id of the row to run now, if any.
@@ -185,7 +184,7 @@ class Ingest:
         state = news.operation.visitor_events[news.event]
         status = str(news.body.get("form_status") or news.event)
         event = Told(state, status, news.reference, news.body)
-        taken = self._pump.run(visit, event)
+        taken = self._engine.run(visit, event)
         return taken is not None or self._settled(visit)
 
     def _settled(self, visit: str) -> bool:

@@ -36,6 +36,8 @@ class Claim:
 
     row: Row
     now: int
+    unreadable: Unreadable | None = None
+    """Why the row's private fields are shut: they are sealed under a key that this worker lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,6 @@ class WorkLedger(Ledger):
             for name in ("claim", "commit", "hint", "acquire", "retire", "renew")
         )
 
-    @property
-    def ledger(self) -> Ledger:
-        """Return this ledger: `_claimed` still asks for the key ring by this name."""
-        return self
-
     def claim(self, verification_id: str, *, parked: bool = False) -> Claim | None:
         """Claim a row that is due; None when it isn't, or is claimed, settled or gone.
 
@@ -117,7 +114,11 @@ class WorkLedger(Ledger):
             Unreadable: sealed under a key that this worker lacks; the claim is given back, and
                 the row due again soon, for a worker that has it.
         """
-        return self.claiming(verification_id, parked=parked).now()
+        claim = self.claiming(verification_id, parked=parked).now()
+        if claim and claim.unreadable:
+            self.postponing(claim).now()
+            raise claim.unreadable
+        return claim
 
     def claiming(self, verification_id: str, *, parked: bool = False) -> Ask[Claim | None]:
         """Make the step that `claim` does."""
@@ -134,12 +135,14 @@ class WorkLedger(Ledger):
         stored = dict(zip(told[2::2], told[3::2], strict=True))
         now = int(told[1])
         try:
-            return Claim(decode(stored, self.ledger.ring), now)
-        except Unreadable:
-            shut = decode(stored, None)
-            later = replace(shut, due=now + _UNREADABLE_MS)
-            self.commit(shut, later, (), now, keep=False, alias="")
-            raise
+            return Claim(decode(stored, self.ring), now)
+        except Unreadable as error:
+            return Claim(decode(stored, None), now, error)
+
+    def postponing(self, claim: Claim) -> Ask[Row]:
+        """Make the step that gives back a claim that couldn't be opened, for some seconds."""
+        later = replace(claim.row, due=claim.now + _UNREADABLE_MS)
+        return self.committing(claim.row, later, (), claim.now, keep=False, alias="")
 
     def renewing(self, held: Mapping[str, int]) -> Ask[frozenset[str]]:
         """Make the step that renews claims, given as id to fence; the reply is which were lost.

@@ -2,7 +2,8 @@
 
 With a used-up quota a claim, a decision and a commit for each waiting row would change nothing.
 Rows that were never sent and are held by nobody are registered in their lane in bulk instead. A
-message of a single id skips this (worker/pump.py): its claim finds out as much in one step.
+message of a single id skips this (worker/engine/engine.py): its claim finds out as much in one
+step.
 """
 
 from collections.abc import Callable, Iterator, Sequence

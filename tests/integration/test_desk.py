@@ -8,11 +8,11 @@ import pytest
 
 from config.inbox import LetterState
 from satyapan import State
+from satyapan.ids import link_alias
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
 from tests.support.workbench import Workbench
 from worker.desk import Desk
-from worker.engine import link_alias
 from worker.ledger import Act, Claim
 from worker.rules.person import Refused
 

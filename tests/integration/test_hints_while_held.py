@@ -64,7 +64,7 @@ def run(
             if point == SENT:
                 during.append(bench.row(row_id))
 
-        monkeypatch.setattr("worker.engine.reach", reach)
+        monkeypatch.setattr("worker.engine.run.reach", reach)
         bench.once(row_id)
         return during[0], bench.row(row_id)
 
@@ -174,7 +174,7 @@ def test_of_the_asks_during_a_read_the_soonest_counts(
             bench.parts.ledger.hint(row_id, claimed, asked=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.engine.reach", reloaded)
+        patch.setattr("worker.engine.run.reach", reloaded)
         bench.once(row_id)
 
     after = bench.row(row_id)

@@ -1,6 +1,6 @@
 """What the vendor answered stays, whatever comes between the answer and the row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,11 +24,17 @@ def ledger(bench: Workbench) -> WorkLedger:
     return bench.parts.ledger
 
 
+def redis_batch(bench: Workbench) -> Any:
+    """Return the engine's way to Redis."""
+    run: Any = bench.parts.engine._run
+    return run.__self__._tools.redis
+
+
 class Line:
     """The way to Redis; the next commits, but `let`, are answered by an error, done or not."""
 
     def __init__(self, bench: Workbench, *, away: int, done: bool, let: int = 0) -> None:
-        self._through = bench.parts.pump._ask_all
+        self._through: Callable[..., list[Any]] = redis_batch(bench)._call_all
         self.script = bench.parts.ledger._commit
         self.let = let
         self.away = away
@@ -51,7 +57,7 @@ class Line:
 def test_a_commit_is_repeated_until_it_is_confirmed(bench: Workbench, done: bool) -> None:
     row_id = bench.submit("passport")
     line = Line(bench, away=2, done=done)
-    bench.parts.pump._ask_all = line.ask_all
+    redis_batch(bench)._call_all = line.ask_all
 
     ended = bench.once(row_id)
 
@@ -278,7 +284,7 @@ class TestAReadThatHasToWait:
         bench.vendor.post(f"journeys/{row_id}", decision="allow")
         line = Line(bench, away=1, done=done, let=2)
         line.script = bench.parts.gate._pass
-        bench.parts.pump._ask_all = line.ask_all
+        redis_batch(bench)._call_all = line.ask_all
         bench.parts.look(row_id)
 
         row = bench.row(row_id)

@@ -21,7 +21,9 @@ GAP_MS, GRACE_MS = 5_000, 60_000
 def ledger(bench: Workbench) -> WorkLedger:
     """Build a ledger whose leases end by the tests' hand only, however slow the machine is."""
     parts = bench.parts.ledger
-    return WorkLedger(bench.redis, parts.keys, parts.ring, LEASE_MS, parts.lives, Outage(GAP_MS, GRACE_MS))
+    return WorkLedger(
+        bench.redis, parts.keys, parts.ring, LEASE_MS, parts.lives, Outage(GAP_MS, GRACE_MS)
+    )
 
 
 def claimed(ledger: WorkLedger, row_id: str) -> Claim:

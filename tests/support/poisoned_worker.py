@@ -4,20 +4,20 @@ import os
 import signal
 from typing import Any
 
-from worker import engine
 from worker.cli import worker
+from worker.engine import run as engine
 
 
 def main() -> None:
     """Run the worker with one step of its engine made deadly for ids that begin with "pill"."""
-    call = engine._Run._call
+    call = engine.ClaimedRun._call
 
-    def deadly(run: Any, order: Any, after: Any, kind: Any) -> Any:
-        if after.id.startswith("pill"):
+    async def deadly(run: Any, order: Any, row: Any, operation: Any) -> Any:
+        if row.id.startswith("pill"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return call(run, order, after, kind)
+        return await call(run, order, row, operation)
 
-    setattr(engine._Run, "_call", deadly)  # noqa: B010 - mypy lets nobody assign to a method
+    setattr(engine.ClaimedRun, "_call", deadly)  # noqa: B010 - mypy lets nobody assign to a method
     worker()
 
 

@@ -87,14 +87,14 @@ class Workbench:
         OPEN.append(self)
 
     def close(self) -> None:
-        """Close what would stay open for as long as the pump's thread lives, which is for ever."""
+        """Close what would stay open for as long as the engine's threads live: for ever."""
         self.parts.ledger._redis.connection_pool.disconnect()
         self.redis.close()
         # A listener's thread may still read on one of these: only idle ones are closed.
         ledger: Any = self.verifications._ledger
         ledger._redis.connection_pool.disconnect(inuse_connections=False)
-        engine: Any = self.parts.pump._begin
-        for vendor in engine.__self__._tools.vendors.values():
+        run: Any = self.parts.engine._run
+        for vendor in run.__self__._tools.vendors.values():
             vendor._wire._adapter.close()
 
     def wake(self, task: str, ids: Any) -> bool:

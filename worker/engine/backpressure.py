@@ -1,7 +1,7 @@
-"""The intake: takes a message from the queue only while the pump has room for what it brings.
+"""Backpressure: take a message from the broker only while there is room for what it brings.
 
 Celery counts messages; one of ours may bring fifty ids. Without this a worker would take as many
-messages as it has threads, sit on thousands of ids, and hand most of them back.
+messages as it has threads, hold thousands of ids, and hand most of them back.
 
 Knows Celery's consumer; knows nothing of verifications.
 """
@@ -12,27 +12,27 @@ from typing import Any
 
 from celery import bootsteps
 
-from worker.pump import Pump
+from worker.engine.room import Room
 
 
-def intake(pump: Pump) -> type[bootsteps.StartStopStep]:
-    """Make the consumer's step for this process's pump."""
+def backpressure(room: Room) -> type[bootsteps.StartStopStep]:
+    """Make the step of Celery's consumer that asks for messages only while there is room."""
 
-    class Intake(bootsteps.StartStopStep):
+    class Backpressure(bootsteps.StartStopStep):
         """Started again with each connection, as the channel and its QoS are."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, parent: Any) -> None:  # noqa: ANN401  Celery's consumer
-            """Ask the pump before the broker, and ask again once the pump has room."""
+            """Ask for room before the broker is asked, and again once there is room."""
             qos, hub = parent.task_consumer.channel.qos, parent.hub
             may_consume = qos.can_consume
-            qos.can_consume = lambda: pump.has_room() and may_consume()
+            qos.can_consume = lambda: room.there_is() and may_consume()
             if hub is not None:  # without an event loop Celery asks again by itself
                 hub.add_reader(_silent_file(), _look_again)
-                pump.on_room = lambda: hub.call_soon(_look_again)
+                room.on_room = lambda: hub.call_soon(_look_again)
 
-    return Intake
+    return Backpressure
 
 
 @cache

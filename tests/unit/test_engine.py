@@ -1,10 +1,10 @@
-"""The pump: runs go together, and none gets in another's way. Threads are real, Redis is not."""
+"""The engine: runs go together, none delays another. Loop and threads are real, Redis is not."""
 
-import subprocess
-import sys
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from satyapan.names import RUN
 from satyapan.records import Row
 from tests.support.eventually import eventually
 from worker.answer import Answer, Outcome
-from worker.engine import Errand, Pause, Steps
-from worker.pump import Pump
+from worker.engine.blocking_calls import BlockingCalls
+from worker.engine.engine import Engine
+from worker.engine.redis_batch import RedisBatch
 from worker.rules.model import Event
 
 GOOD = Answer(outcome=Outcome.OK)
@@ -65,7 +66,7 @@ class Store:
 
 def step(name: str) -> Ask[str]:
     def script(*, keys: list[str], args: list[Any]) -> Any:
-        raise AssertionError("only the pump's own round trips are used")
+        raise AssertionError("only the batch's round trips are used")
 
     script.sha = name  # type: ignore[attr-defined] # what a redis-py script has
     return Ask(script, [name], [], str)  # type: ignore[arg-type] # as above
@@ -84,22 +85,29 @@ class Queue:
         return not self.away
 
 
-def pump(
+def engine(
     vendor: Vendor,
     store: Store | None = None,
     *,
     calls: int,
     patience_s: float = 10.0,
     queue: Queue | None = None,
-) -> Pump:
-    def begin(verification_id: str, event: Event | None = None) -> Steps:
-        assert (yield step(verification_id)) == verification_id
-        assert (yield Errand(lambda: vendor.call(verification_id))) is GOOD
-        yield step(f"{verification_id}/end")
+) -> Engine:
+    redis_, threads = RedisBatch((store or Store()).ask_all), BlockingCalls(calls)
+
+    async def run(verification_id: str, event: Event | None = None) -> Row | None:
+        assert await redis_.call(step(verification_id)) == verification_id
+        assert await threads.run(partial(vendor.call, verification_id)) is GOOD
+        await redis_.call(step(f"{verification_id}/end"))
         return Row(id=verification_id, kind="passport")
 
-    ask_all, hand_back = (store or Store()).ask_all, (queue or Queue()).hand_back
-    return Pump(begin, ask_all, hand_back, calls=calls, patience_s=patience_s)
+    hand_back = (queue or Queue()).hand_back
+    return Engine(run, nothing_else, hand_back, list, calls=calls, patience_s=patience_s)
+
+
+async def nothing_else() -> None:
+    """Run beside the others for ever, as the renewal of leases does."""
+    await asyncio.Event().wait()
 
 
 def names(count: int) -> list[str]:
@@ -118,7 +126,7 @@ def in_threads(works: Sequence[Callable[[], object]]) -> None:
 def test_a_message_is_called_at_once_as_far_as_there_are_calls() -> None:
     vendor, queue = Vendor(8), Queue()
 
-    pump(vendor, calls=8, queue=queue).run_all(names(8), RUN)
+    engine(vendor, calls=8, queue=queue).run_all(names(8), RUN)
 
     assert vendor.most == 8
     assert queue.handed == []
@@ -127,7 +135,7 @@ def test_a_message_is_called_at_once_as_far_as_there_are_calls() -> None:
 def test_what_can_not_be_called_at_once_is_handed_back_in_halves() -> None:
     vendor, queue = Vendor(), Queue()
 
-    pump(vendor, calls=4, queue=queue).run_all(names(20), RUN)
+    engine(vendor, calls=4, queue=queue).run_all(names(20), RUN)
 
     assert queue.handed == [names(20)[10:], names(20)[5:10], names(20)[2:5]]
     assert sorted(vendor.order) == names(20)[:2]
@@ -137,7 +145,7 @@ def test_what_can_not_be_called_at_once_is_handed_back_in_halves() -> None:
 def test_with_the_queue_away_all_are_called_but_never_beyond_the_setting() -> None:
     vendor = Vendor(4)
 
-    pump(vendor, calls=4, queue=Queue(away=True)).run_all(names(20), RUN)
+    engine(vendor, calls=4, queue=Queue(away=True)).run_all(names(20), RUN)
 
     assert vendor.most == 4
     assert sorted(vendor.order) == sorted(names(20))
@@ -146,7 +154,7 @@ def test_with_the_queue_away_all_are_called_but_never_beyond_the_setting() -> No
 @pytest.mark.usefixtures("patient")
 def test_tasks_at_the_same_time_share_the_same_calls() -> None:
     vendor = Vendor(3)
-    shared = pump(vendor, calls=3)
+    shared = engine(vendor, calls=3)
 
     in_threads([lambda: shared.run_all(names(3), RUN)] * 9)
 
@@ -157,7 +165,7 @@ def test_tasks_at_the_same_time_share_the_same_calls() -> None:
 def test_what_is_asked_at_the_same_time_goes_in_one_round_trip() -> None:
     store = Store()
 
-    pump(Vendor(), store, calls=10).run_all(names(10), RUN)
+    engine(Vendor(), store, calls=10).run_all(names(10), RUN)
 
     assert store.sizes[0] == 10
     assert sum(store.sizes) == 20
@@ -165,7 +173,7 @@ def test_what_is_asked_at_the_same_time_goes_in_one_round_trip() -> None:
 
 def test_a_failed_step_ends_its_own_run_only() -> None:
     vendor = Vendor()
-    running = pump(vendor, calls=3)
+    running = engine(vendor, calls=3)
 
     running.run_all(["v-1", "bad", "v-2"], RUN)
 
@@ -177,7 +185,7 @@ def test_a_failed_step_ends_its_own_run_only() -> None:
 
 def test_with_redis_away_all_fail_alike_and_the_next_go_on() -> None:
     vendor, store = Vendor(), Store()
-    running = pump(vendor, store, calls=4)
+    running = engine(vendor, store, calls=4)
     store.away = True
 
     running.run_all(names(4), RUN)
@@ -200,7 +208,7 @@ def test_a_fault_of_our_own_ends_its_run_and_is_raised_when_the_others_are_over(
         return called(name)
 
     vendor.call = call  # type: ignore[method-assign] # one call goes wrong
-    running = pump(vendor, calls=4)
+    running = engine(vendor, calls=4)
 
     with pytest.raises(ZeroDivisionError):
         running.run_all(names(4), RUN)
@@ -213,8 +221,8 @@ def test_a_fault_of_our_own_ends_its_run_and_is_raised_when_the_others_are_over(
 @pytest.mark.usefixtures("patient")
 def test_a_thread_that_can_not_be_started_ends_its_own_run(monkeypatch: pytest.MonkeyPatch) -> None:
     vendor = Vendor()
-    running = pump(vendor, calls=4)
-    start, refused = threading.Thread.start, ["errand"]
+    running = engine(vendor, calls=4)
+    start, refused = threading.Thread.start, ["blocking-call"]
 
     def refusing(thread: threading.Thread) -> None:
         if thread.name in refused:
@@ -235,13 +243,13 @@ def test_a_thread_that_can_not_be_started_ends_its_own_run(monkeypatch: pytest.M
 def test_a_single_one_does_not_wait_behind_many() -> None:
     vendor = Vendor()
     vendor.may_answer.clear()
-    running = pump(vendor, calls=1, queue=Queue(away=True))
+    running = engine(vendor, calls=1, queue=Queue(away=True))
     many = threading.Thread(target=running.run_all, args=[names(30), RUN])
     single = threading.Thread(target=running.run, args=["single"])
     many.start()
     eventually(lambda: vendor.order)
     single.start()
-    eventually(lambda: len(running._jobs) == 2)
+    eventually(lambda: len(running._scheduler._patience) == 2)
 
     vendor.may_answer.set()
     single.join(20)
@@ -261,7 +269,7 @@ def test_who_waits_too_long_for_a_free_call_is_handed_back_whatever_the_calls_do
         return called(name)
 
     vendor.call = stuck  # type: ignore[method-assign] # a vendor that doesn't answer
-    running = pump(vendor, calls=2, patience_s=0.2, queue=queue)
+    running = engine(vendor, calls=2, patience_s=0.2, queue=queue)
     busy = threading.Thread(target=running.run_all, args=[["v-0", "v-1"], RUN])
     busy.start()
     assert all(stuck_now.acquire(timeout=10) for _ in range(2))
@@ -285,35 +293,37 @@ def test_there_is_no_room_while_as_many_wait_as_can_be_called_and_who_asked_is_t
             let_go.wait(20)
             return super().call(name)
 
-    running = pump(Slow(), calls=2, queue=Queue(away=True))
-    running.on_room = roomy.set
-    assert running.has_room()
+    running = engine(Slow(), calls=2, queue=Queue(away=True))
+    running.room.on_room = roomy.set
+    assert running.room.there_is()
     busy = [threading.Thread(target=running.run_all, args=[names(2), RUN]) for _ in range(2)]
     for thread in busy:
         thread.start()
     assert all(under_way.acquire(timeout=10) for _ in range(2))
 
-    eventually(lambda: not running.has_room())
+    eventually(lambda: not running.room.there_is())
     let_go.set()
 
     assert roomy.wait(20)
     for thread in busy:
         thread.join(20)
-    assert running.has_room()
+    assert running.room.there_is()
 
 
 @pytest.mark.usefixtures("patient")
 def test_who_is_told_to_stop_ends_what_is_under_way_and_hands_the_rest_back() -> None:
     vendor, queue = Vendor(), Queue()
     vendor.may_answer.clear()
-    running = pump(vendor, calls=1, queue=queue)
+    running = engine(vendor, calls=1, queue=queue)
     first = threading.Thread(target=running.run_all, args=[["v-0"], RUN])
     first.start()
     eventually(lambda: vendor.order)
 
     second = threading.Thread(target=running.run_all, args=[["v-1"], RUN])
     second.start()
-    eventually(lambda: running._jobs)
+    eventually(
+        lambda: len(running._scheduler._patience) == 1 and running._scheduler._slots.locked()
+    )
     running.stop()
     second.join(20)
     running.run_all(["v-2"], RUN)
@@ -324,28 +334,10 @@ def test_who_is_told_to_stop_ends_what_is_under_way_and_hands_the_rest_back() ->
     assert queue.handed == [["v-1"], ["v-2"]]
 
 
-def test_a_process_whose_pump_dies_ends() -> None:
-    program = """if True:
-        import sys
-        from worker.pump import Pump
-        def begin(one, event=None):
-            sys.exit()  # in the pump's thread
-            yield
-        Pump(begin, list, lambda ids: True, calls=1, patience_s=1).run("v-1")
-    """
-
-    ended = subprocess.run(
-        [sys.executable, "-c", program], check=False, timeout=30, capture_output=True
-    )
-
-    assert ended.returncode == 70
-    assert b"the pump died" in ended.stderr
-
-
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be handed back because a machine is slow."""
-    monkeypatch.setattr("worker.pump._HOLD_S", 60.0)
+    monkeypatch.setattr("worker.engine.engine._HOLD_S", 60.0)
 
 
 @pytest.fixture(autouse=True)
@@ -363,32 +355,41 @@ def test_a_message_of_which_nothing_is_left_makes_room_again(fails: bool) -> Non
             raise ValueError("not foreseen")
         return []
 
-    running = Pump(
-        lambda _id, _event=None: (yield step("never")),
-        Store().ask_all,
-        Queue().hand_back,
-        sort,
-        calls=2,
-        patience_s=1,
-    )
+    async def never(verification_id: str, event: Event | None = None) -> Row | None:
+        raise AssertionError("nothing is left to run")
+
+    running = Engine(never, nothing_else, Queue().hand_back, sort, calls=2, patience_s=1)
     for _ in range(3):
         with suppress(ValueError):
             running.run_all(names(50), RUN)
 
-    assert running.has_room()
+    assert running.room.there_is()
 
 
-def test_a_run_that_pauses_goes_on_later_and_holds_up_no_other() -> None:
-    order: list[str] = []
+def test_a_run_that_waits_goes_on_later_and_holds_up_no_other() -> None:
+    order, other_ended = list[str](), asyncio.Event()
 
-    def begin(verification_id: str, event: Event | None = None) -> Steps:
+    async def run(verification_id: str, event: Event | None = None) -> Row | None:
         if verification_id == "v-0":
-            while "v-1 ends" not in order:
-                yield Pause(0.01)
-        yield step(verification_id)
+            await other_ended.wait()
+        else:
+            other_ended.set()
         order.append(f"{verification_id} ends")
         return None
 
-    Pump(begin, Store().ask_all, Queue().hand_back, calls=2, patience_s=10).run_all(names(2), RUN)
+    Engine(run, nothing_else, Queue().hand_back, list, calls=2, patience_s=10).run_all(
+        names(2), RUN
+    )
 
     assert order == ["v-1 ends", "v-0 ends"]
+
+
+def test_a_stop_before_anything_ran_is_kept() -> None:
+    vendor, queue = Vendor(), Queue()
+    running = engine(vendor, calls=2, queue=queue)
+
+    running.stop()
+    running.run_all(names(2), RUN)
+
+    assert vendor.order == []
+    assert queue.handed == [names(2)]

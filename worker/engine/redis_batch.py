@@ -1,0 +1,54 @@
+"""Redis calls of many runs in one round trip.
+
+Knows calls of scripts and futures; knows nothing of what they are about.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from satyapan.asking import Ask
+from worker.engine.futures import settle
+
+Reply = TypeVar("Reply")
+
+
+class RedisBatch:
+    """Collects what the loop's callbacks ask for in one turn, and asks for it together.
+
+    The round trip blocks the loop. Every run needs Redis for its next step, so nothing could go on
+    meanwhile; a thread for it costs a single verification 150 to 200 microseconds of CPU for its
+    three round trips, and saves nothing when many share one.
+
+    Args:
+        call_all: makes many calls in one round trip; returns the reply or the error of each.
+    """
+
+    def __init__(self, call_all: Callable[[Sequence[Ask[Any]]], list[Any]]) -> None:
+        self._call_all = call_all
+        self._waiting: list[tuple[Ask[Any], asyncio.Future[Any]]] = []
+
+    def call(self, call: Ask[Reply]) -> "asyncio.Future[Reply]":
+        """Make a call in this turn's round trip; await the future for its reply.
+
+        Raises, when awaited:
+            redis.RedisError: it was made or not; the others of its turn may have gone well.
+            Exception: whatever reading the reply raises.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Reply] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        self._waiting.append((call, future))
+        return future
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for (_, future), reply in zip(waiting, self._replies(waiting), strict=True):
+            settle(future, reply)
+
+    def _replies(self, waiting: Sequence[tuple[Ask[Any], Any]]) -> list[Any]:
+        try:
+            return self._call_all([call for call, _ in waiting])
+        except Exception as error:
+            return [error] * len(waiting)
