@@ -80,5 +80,9 @@ def _time_limits(settings: Settings) -> dict[str, Any]:
     """Bound a task in prefork, the one pool that can; calls end by their own deadlines before."""
     if settings.worker.pool != "prefork":
         return {}
-    soft = settings.worker.lease_s
-    return {"task_soft_time_limit": soft, "task_time_limit": soft + 10}
+    # By then its message is delivered again; a call that has just begun may still end.
+    soft = settings.producer.visibility_timeout_s
+    return {
+        "task_soft_time_limit": soft,
+        "task_time_limit": soft + settings.vendor.total_timeout_s,
+    }

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 POLICIES: Final = ("park", "fail", "reissue")
 _TOKEN_KEY: Final = 32
-_LEASE_SLACK_S: Final = 10
-"""What a worker may need beside the vendor call: the claim, the commit, a slow Redis."""
 
 
 def web_url(text: str) -> None:
@@ -160,25 +158,29 @@ _RULES: Final = (
         f"should be at least {PREFIX}CASHFREE_CONNECT_TIMEOUT_S.",
     ),
     _Rule(
-        ("WORKER_LEASE_S", "CASHFREE_TOTAL_TIMEOUT_S"),
-        lambda s: s.worker.lease_s > s.vendor.total_timeout_s + _LEASE_SLACK_S,
-        f"should be more than {PREFIX}CASHFREE_TOTAL_TIMEOUT_S + {_LEASE_SLACK_S}: a lease must "
-        "not end during a call.",
+        ("WORKER_LEASE_S", "REDIS_READ_TIMEOUT_S", "REDIS_CONNECT_TIMEOUT_S"),
+        lambda s: s.worker.lease_s >= 1.5 * s.redis_recovery_s,
+        f"should be at least one and a half times {PREFIX}REDIS_READ_TIMEOUT_S + "
+        f"{PREFIX}REDIS_CONNECT_TIMEOUT_S + 1: a worker must be able to renew its leases after a "
+        "connection that died.",
     ),
     _Rule(
-        ("VISIBILITY_TIMEOUT_S", "WORKER_LEASE_S"),
-        lambda s: s.producer.visibility_timeout_s > s.worker.lease_s,
-        f"should be more than {PREFIX}WORKER_LEASE_S: a wake-up must not come twice for one claim.",
+        ("WORKER_LEASE_S", "WORKER_SWEEP_S"),
+        lambda s: s.worker.lease_s >= 12 * s.worker.sweep_s,
+        f"should be at least twelve times {PREFIX}WORKER_SWEEP_S: without a sweep for a third of "
+        "a lease, Redis is taken to have been away.",
+    ),
+    _Rule(
+        ("VISIBILITY_TIMEOUT_S", "CASHFREE_TOTAL_TIMEOUT_S"),
+        lambda s: s.producer.visibility_timeout_s >= 2 * s.vendor.total_timeout_s,
+        f"should be at least twice {PREFIX}CASHFREE_TOTAL_TIMEOUT_S: a wake-up must not be "
+        "delivered again while its call runs.",
     ),
     _Rule(
         ("DEADLINE_S", "WORKER_LEASE_S"),
         lambda s: s.producer.deadline_s > s.worker.lease_s,
-        f"should be more than {PREFIX}WORKER_LEASE_S.",
-    ),
-    _Rule(
-        ("WORKER_SOFT_SHUTDOWN_S", "WORKER_LEASE_S"),
-        lambda s: s.worker.soft_shutdown_s <= s.worker.lease_s,
-        f"should be at most {PREFIX}WORKER_LEASE_S.",
+        f"should be more than {PREFIX}WORKER_LEASE_S: what a killed worker held must go on before "
+        "its deadline.",
     ),
     _Rule(
         ("WORKER_BACKOFF_CAP_S", "WORKER_BACKOFF_BASE_S"),

@@ -239,11 +239,12 @@ class WorkerSettings:
         ),
     )
     lease_s: float = field(
-        default=90.0,
+        default=15.0,
         metadata=setting(
             "LEASE_S",
-            "Seconds after which a claim whose worker vanished may be taken over.",
-            check=[POSITIVE],
+            "Seconds after which a claim that its worker no longer renews is taken over; a worker "
+            "renews each in a third of that.",
+            check=[Range(min=6)],
         ),
     )
     sweep_s: float = field(

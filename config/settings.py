@@ -55,6 +55,11 @@ class Settings:
         """Tell whether real people's data are at stake."""
         return self.environment == "production"
 
+    @property
+    def redis_recovery_s(self) -> float:
+        """Return the seconds to find a connection to Redis dead, and to make a new one."""
+        return self.producer.redis_read_timeout_s + self.producer.redis_connect_timeout_s + 1
+
 
 SECTIONS: Final[Mapping[str, tuple[str, type[Any]]]] = {
     "producer": ("", ProducerSettings),

@@ -23,11 +23,10 @@ _PASSED: Final = (
 )
 _SMALL: Final = {
     "SATYAPAN_WORKER_CONCURRENCY": "4",
-    # Short times, so that whoever watches sees a killed worker's work taken over within seconds.
+    # Short times, so that whoever watches sees within seconds how a fault ends.
     "SATYAPAN_CASHFREE_CONNECT_TIMEOUT_S": "2",
     "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "4",
     "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "4",
-    "SATYAPAN_WORKER_LEASE_S": "15",
     "SATYAPAN_WORKER_SOFT_SHUTDOWN_S": "5",
     "SATYAPAN_WORKER_SWEEP_S": "0.5",
     "SATYAPAN_WORKER_POLL_MIN_S": "1",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from redis import Redis
 
@@ -42,6 +43,9 @@ from worker.vendors import Vendor
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import connect
 from worker.vendors.cashfree.transport import Limits
+
+_REPORT_S: Final = 10
+"""What a call may need, beside itself, until all workers know how it went."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +128,16 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
 
 
 def _engine(settings: Settings, tools: Tools, wake: Wake, triage: Triage) -> Engine:
-    """Build the engine; `_calls` runs are under way at once."""
-    worker = settings.worker
+    """Build the engine."""
     return Engine(
         Runner(tools).run,
         partial(renew_forever, tools.leases, tools.redis),
         wake,
         triage.leave_out,
         calls=_calls(settings),
-        # What begins last, and takes its full time, still ends before a lease would.
-        patience_s=(worker.lease_s - settings.vendor.total_timeout_s) / 2,
+        # A quarter of what the visibility timeout leaves beside a call: the rest is for the other
+        # calls of a run, and for a slow Redis.
+        patience_s=(settings.producer.visibility_timeout_s - settings.vendor.total_timeout_s) / 4,
     )
 
 
@@ -150,10 +154,14 @@ def work_ledger(settings: Settings, redis: Redis, keys: Keys, ring: KeyRing) -> 
 
 
 def _outage(settings: Settings) -> Outage:
-    """Give a holder the time to find its connection dead, to connect again, and to commit."""
-    shared = settings.producer
-    once = shared.redis_read_timeout_s + shared.redis_connect_timeout_s + 1
-    return Outage(gap=max(5_000, round(settings.worker.sweep_s * 4000)), grace=round(once * 1000))
+    """Derive what an outage is from the lease, and how long it takes living holders to renew.
+
+    A shorter absence ends no lease: each has two thirds left when it begins. After a longer one a
+    holder needs a new connection; if only the clock moved, its next renewal.
+    """
+    renewal_s = settings.worker.lease_s / 3
+    grace_s = max(settings.redis_recovery_s, renewal_s + 1)
+    return Outage(gap=round(renewal_s * 1000), grace=round(grace_s * 1000))
 
 
 def _tools(
@@ -206,7 +214,7 @@ def figures(settings: Settings) -> Figures:
         window=round(quota.window_s * 1000),
         margin=quota.margin_ms,
         horizon=quota.horizon_ms,
-        longest_call=round(settings.worker.lease_s * 1000),
+        longest_call=round((settings.vendor.total_timeout_s + _REPORT_S) * 1000),
         probe=round(settings.worker.probe_s * 1000),
         calls=breaker.calls,
         in_a_row=breaker.in_a_row,

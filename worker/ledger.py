@@ -52,12 +52,12 @@ class Lives:
 class Outage:
     """What a Redis that was away means for claims (times in ms).
 
-    After it, whoever holds an answer repeats its commit. Nobody takes over a claim whose lease
-    ended until such a commit had its chance.
+    After it, living workers renew their leases and repeat their commits. Nobody takes over a claim
+    whose lease ended until they had their chance.
     """
 
     gap: int = 5_000
-    """No worker swept for so long: Redis was away, or all workers were."""
+    """No worker swept for so long: Redis was away, or all workers were. Shorter than a lease."""
     grace: int = 8_000
     """How long claims are left to their holders then."""
 

@@ -22,7 +22,7 @@ from satyapan.scripts import load
 from worker.triage import Triage
 
 PATIENCE_MS: Final = 10_000
-"""How long a wake-up may be under way before the sweeper sends another; no lease is as short."""
+"""How long a wake-up may be under way before the sweeper sends another."""
 ENOUGH: Final = 100
 """Messages in a queue from which on the sweeper adds none: who waits there needs no other."""
 _LATER_MS: Final = 1_000

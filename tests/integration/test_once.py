@@ -20,7 +20,7 @@ SEED = random.SystemRandom().randrange(2**32)
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     slow = ["--latency-ms", "60", "--quota", "passport=1000"]
-    quota = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=1000", "SATYAPAN_WORKER_LEASE_S": "15"}
+    quota = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=1000"}
     with Stage(tmp_path, workers=2, env=quota, sandbox_args=slow) as running:
         yield running
 

@@ -142,7 +142,7 @@ class World:
             return False
         crashes = row.crashes + 1 if row.lease else row.crashes
         state = State.CLAIMED if row.state is State.ACCEPTED else row.state
-        self.rows[name] = replace(row, state=state, lease=self.now + 90_000, crashes=crashes)
+        self.rows[name] = replace(row, state=state, lease=self.now + 15_000, crashes=crashes)
         return True
 
     def _call(self, after: Row, order: Call, fate: Fate) -> Answered | None:

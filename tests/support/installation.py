@@ -31,18 +31,18 @@ from tests.support.proxy import Proxy
 
 ROUTES: Final = ("passport", "digilocker", "digilocker_status", "digilocker_document")
 PLENTY: Final = 1_000_000
-LEASE_S: Final = 13.5
+LEASE_S: Final = 12.0
 SWEEP_S: Final = 0.3
 SETTINGS: Final = {
     "SATYAPAN_QUOTA_PER_MINUTE": ",".join(
         f"{route.replace('_', '-')}={PLENTY}" for route in (*ROUTES, "static_link")
     ),
-    # As short as the rules allow: a lease outlasts the vendor call by more than 10 s.
     "SATYAPAN_CASHFREE_CONNECT_TIMEOUT_S": "1",
     "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "3",
     "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "3",
     # After a restart or a failover of Redis calls are held for a window.
     "SATYAPAN_QUOTA_WINDOW_S": "4",
+    # As short as the rules allow with the usual waits for Redis.
     "SATYAPAN_WORKER_LEASE_S": str(LEASE_S),
     "SATYAPAN_WORKER_SWEEP_S": str(SWEEP_S),
     "SATYAPAN_WORKER_CONCURRENCY": "2",

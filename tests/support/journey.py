@@ -158,7 +158,7 @@ class Journey:
                 return
             self.row = admitted(after, call, self.now)
             if fate is Fate.CRASH and call.role is not Role.CREATE:
-                lease_ends = self.now + 90_000
+                lease_ends = self.now + 15_000
                 self.row = replace(self.row, due=lease_ends, crashes=self.row.crashes + 1)
                 return
             event = Answered(call.role, self._answer(call, fate), call.item)

@@ -50,7 +50,7 @@ def test_only_two_settings_are_required() -> None:
     assert settings.producer.broker_url == settings.producer.redis_url
     assert settings.vendor.base_url == "https://sandbox.cashfree.com/verification"
     assert settings.vendor.api_version == "2024-12-01"
-    assert settings.worker.lease_s == 90
+    assert settings.worker.lease_s == 15
     assert not settings.production
 
 
@@ -94,7 +94,7 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
         {
             "SATYAPAN_DEADLINE_S": CANARY,
             "SATYAPAN_LOG_FORMAT": CANARY,
-            "SATYAPAN_WORKER_LEASE_S": "20",
+            "SATYAPAN_WORKER_LEASE_S": "7",
             "SATYAPAN_WORKER_LOST_ANSWER": f"{CANARY}=park",
             "SATYAPAN_SEAL_KEYS": CANARY,
         }
@@ -170,10 +170,8 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
         # between settings
         ("CASHFREE_TOTAL_TIMEOUT_S", "29"),
         ("CASHFREE_READ_TIMEOUT_S", "4"),
-        ("WORKER_LEASE_S", "55"),
-        ("VISIBILITY_TIMEOUT_S", "90"),
-        ("DEADLINE_S", "90"),
-        ("WORKER_SOFT_SHUTDOWN_S", "91"),
+        ("WORKER_LEASE_S", "11"),
+        ("VISIBILITY_TIMEOUT_S", "89"),
         ("WORKER_BACKOFF_CAP_S", "0.5"),
         ("WORKER_POLL_MAX_S", "4"),
     ],
@@ -187,13 +185,17 @@ def test_an_address_that_can_t_be_read_says_how_to_write_it() -> None:
 
 
 def test_a_setting_that_is_faulty_is_not_judged_beside_others() -> None:
-    assert "integer" in fault_of("VISIBILITY_TIMEOUT_S", "abc", WORKER_LEASE_S="200")
+    assert "integer" in fault_of("VISIBILITY_TIMEOUT_S", "abc", CASHFREE_TOTAL_TIMEOUT_S="200")
 
 
 @pytest.mark.parametrize(
     ("name", "text", "more"),
     [
         ("CASHFREE_BASE_URL", "http://sandbox:9000", {"ENVIRONMENT": "production"}),
+        ("WORKER_LEASE_S", "5", {"REDIS_READ_TIMEOUT_S": "1", "REDIS_CONNECT_TIMEOUT_S": "1"}),
+        ("WORKER_LEASE_S", "30", {"REDIS_READ_TIMEOUT_S": "20"}),
+        ("WORKER_LEASE_S", "20", {"WORKER_SWEEP_S": "2", "QUOTA_HORIZON_MS": "4000"}),
+        ("DEADLINE_S", "60", {"WORKER_LEASE_S": "60"}),
         ("CALLBACKS_TOKEN_KEYS", "", {"CALLBACKS_PUBLIC_URL": "https://kyc.example"}),
     ],
 )

@@ -1,0 +1,136 @@
+"""A killed worker's claims go on within seconds; a living worker keeps its own however it calls."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from satyapan import State
+from satyapan.records import Row
+from tests.support.book import Book, scale
+from tests.support.history import rows_of
+from tests.support.installation import Ground, kill_group, said
+from tests.support.outage import Trial
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+SCALE = scale()
+CALL_S: Final = 14
+LONG_CALLS: Final = {
+    "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "25",
+    "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "25",
+    "SATYAPAN_VISIBILITY_TIMEOUT_S": "60",
+}
+USUAL: Final = LONG_CALLS | {"SATYAPAN_WORKER_LEASE_S": "", "SATYAPAN_WORKER_SWEEP_S": ""}
+"""The usual lease: an empty variable takes its default."""
+SHORT: Final = LONG_CALLS | {
+    "SATYAPAN_REDIS_CONNECT_TIMEOUT_S": "1",
+    "SATYAPAN_REDIS_READ_TIMEOUT_S": "2",
+    "SATYAPAN_WORKER_LEASE_S": "6",
+}
+BEYOND_LEASES_S: Final = 8
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with Ground(tmp_path) as ground:
+        yield ground
+
+
+def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
+    """Submit so many that the vendor is slow to answer; return their ids when all are sent."""
+    fault = {"route": "passport", "latency_ms": round(call_s * 1000), "times": count}
+    trial.ground.stage.control("faults", fault)
+    ids = trial.submit(count)
+    trial.wait(lambda: trial.place.producer.counts()[State.SENT] == count, "all are sent")
+    return ids
+
+
+def rows(trial: Trial) -> list[Row]:
+    """Read all rows as they are stored."""
+    return list(rows_of(trial.place.producer, trial.history.accepted()).values())
+
+
+def note(name: str, trial: Trial, **figures: object) -> None:
+    """Judge by the vendor's audit and the ledger, and write it down."""
+    verdict = trial.judge(least_done=0.5)
+    Book(SCALE).note("short leases", name, good=verdict.good, **verdict.figures, **figures)
+    assert verdict.good, str(verdict)
+
+
+def test_what_a_killed_worker_held_goes_on_within_twenty_seconds(ground: Ground) -> None:
+    with Trial(ground, "killed", 2, **USUAL, SATYAPAN_WORKER_CONCURRENCY="6") as trial:
+        calls_under_way(trial, 12, 8)
+        waiting = trial.submit(12)  # some of them in the hands of the worker that is killed
+
+        killed = time.time()
+        kill_group(trial.workers[0])
+        trial.settle(within=60)
+
+        ended = rows(trial)
+        took = max(row.updated for row in ended) / 1000 - killed
+        lost = [row for row in ended if row.reason == "lost_answer"]
+        note("a worker killed", trial, seconds=round(took, 1), lost_answers=len(lost))
+        assert took <= 20
+        assert 1 <= len(lost) <= 6
+        assert {row.state for row in ended if row not in lost} == {State.DONE}
+        assert not {row.id for row in lost} & set(waiting)
+
+
+def nothing(_trial: Trial) -> None:
+    """Let the calls be longer than a lease."""
+
+
+def redis_away(trial: Trial) -> None:
+    """Let Redis be away for longer than a lease."""
+    trial.ground.stage.server.kill()
+    time.sleep(BEYOND_LEASES_S)
+    trial.ground.stage.server.restart()
+
+
+def asleep(trial: Trial) -> None:
+    """Stop all workers for longer than a lease, as a machine does that sleeps."""
+    for worker in trial.workers:
+        os.killpg(worker.pid, signal.SIGSTOP)
+    time.sleep(BEYOND_LEASES_S)
+    for worker in trial.workers:
+        os.killpg(worker.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("disturb", [nothing, redis_away, asleep])
+def test_a_living_worker_keeps_its_claims_however_long_it_calls(
+    ground: Ground, disturb: Callable[[Trial], None]
+) -> None:
+    with Trial(ground, disturb.__name__, 2, **SHORT) as trial:
+        calls_under_way(trial, 4, CALL_S)
+
+        disturb(trial)
+        trial.settle()
+
+        ended = rows(trial)
+        note(disturb.__name__, trial)
+        assert {(row.state, row.fence, row.attempts) for row in ended} == {(State.DONE, 1, 1)}
+
+
+def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
+    ground: Ground,
+) -> None:
+    with Trial(ground, "still", 1, **SHORT) as trial:
+        (one,) = calls_under_way(trial, 1, 4)
+        (worker,) = trial.workers
+        os.killpg(worker.pid, signal.SIGSTOP)
+        trial.workers.append(trial.place.start_worker())
+        trial.settle()
+        before = rows(trial)
+        os.killpg(worker.pid, signal.SIGCONT)
+        trial.wait(lambda: said(worker, "claim was lost"), "it finds its claim lost")
+
+        assert rows(trial) == before
+        assert [(row.id, row.state, row.reason) for row in before] == [
+            (one, State.PARKED, "lost_answer")
+        ]
+        verdict = trial.judge(least_done=0.0)
+        assert verdict.good, str(verdict)

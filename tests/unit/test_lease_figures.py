@@ -1,0 +1,45 @@
+"""What follows from the lease, and what from the time-outs of vendor and broker."""
+
+import pytest
+
+from config.celery import worker_settings
+from config.settings import Settings, read_settings
+from tests.support.workbench import environment
+from worker.build import _outage, figures
+from worker.ledger import Outage
+
+
+def read(**more: str) -> Settings:
+    named = {f"SATYAPAN_{name}": text for name, text in more.items()}
+    return read_settings(environment("redis://r/0", "https://vendor.example/v", **named))
+
+
+@pytest.mark.parametrize(
+    ("more", "outage"),
+    [
+        ({}, Outage()),
+        # A holder renews in a third of its lease: it gets as long when only the clock moved.
+        ({"WORKER_LEASE_S": "90"}, Outage(gap=30_000, grace=31_000)),
+        # An absence that is no outage leaves each lease a third of its time.
+        ({"WORKER_LEASE_S": "12"}, Outage(gap=4_000, grace=8_000)),
+        (
+            {"REDIS_READ_TIMEOUT_S": "1", "REDIS_CONNECT_TIMEOUT_S": "1", "WORKER_LEASE_S": "6"},
+            Outage(gap=2_000, grace=3_000),
+        ),
+    ],
+    ids=["default", "long", "shortest", "shorter"],
+)
+def test_an_outage_is_shorter_than_a_lease_and_leaves_holders_time_to_renew(
+    more: dict[str, str], outage: Outage
+) -> None:
+    assert _outage(read(**more)) == outage
+
+
+def test_a_lease_says_nothing_about_a_call() -> None:
+    settings = read(CASHFREE_TOTAL_TIMEOUT_S="80", WORKER_POOL="prefork")
+
+    limits = worker_settings(settings)
+
+    assert settings.worker.lease_s < settings.vendor.total_timeout_s
+    assert figures(settings).longest_call == 90_000
+    assert (limits["task_soft_time_limit"], limits["task_time_limit"]) == (180, 260)
