@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from config.streams import give_back
 from satyapan.broker import Waker
 from worker.build import PerProcess, build
 from worker.engine.backpressure import backpressure
+from worker.heartbeat import Heartbeat
 from worker.sweeper import Sweeper
 from worker.tasks import register
 from worker.watch import Watch
@@ -43,16 +45,17 @@ def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
 def run_worker(settings: Settings, heartbeat: Path | None) -> int:
     """Run a worker until it is told to stop; returns its exit code.
 
-    `heartbeat` is a file whose time of change says when this worker last swept without a fault.
+    `heartbeat` is a file whose time of change says when this worker last made progress.
     """
     app, parts = create_app(settings)
+    # By the end of a lease other workers take over what a loop that doesn't turn has claimed.
+    heart = Heartbeat(heartbeat, settings.worker.lease_s, time.monotonic)
 
     def beat() -> None:
         parts().marker.mark()
         parts().rewrite.step()
         parts().retention.step()
-        if heartbeat:
-            heartbeat.touch()
+        heart.beat(parts().engine.stalled_s())
 
     sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, beat)
     watch = Watch(partial(check_server, settings, ledger_client(settings, "watch")), _end)

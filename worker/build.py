@@ -26,12 +26,11 @@ from worker.clock import RedisClock
 from worker.desk import Desk
 from worker.engine.blocking_calls import BlockingCalls
 from worker.engine.engine import Engine
+from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
-from worker.engine.renewal import renew_forever
 from worker.engine.run import Runner, Tools
 from worker.gate import Figures, Gate
 from worker.ingest import Ingest
-from worker.leases import Leases
 from worker.ledger import Lives, Outage, WorkLedger
 from worker.marker import Marker
 from worker.retention import BY, Retention
@@ -131,7 +130,7 @@ def _engine(settings: Settings, tools: Tools, wake: Wake, triage: Triage) -> Eng
     """Build the engine."""
     return Engine(
         Runner(tools).run,
-        partial(renew_forever, tools.leases, tools.redis),
+        partial(tools.leases.renew_forever, tools.redis),
         wake,
         triage.leave_out,
         calls=_calls(settings),

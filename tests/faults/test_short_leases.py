@@ -134,3 +134,21 @@ def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
         ]
         verdict = trial.judge(least_done=0.0)
         assert verdict.good, str(verdict)
+
+
+def test_a_worker_whose_loop_stands_still_loses_its_claims_and_says_so(ground: Ground) -> None:
+    with Trial(ground, "loop", 0, **SHORT) as trial:
+        held = ground.folder / "held"
+        worker = trial.place.start_worker(f"claimed:hold:{held}")
+        (one,) = trial.submit(1)
+        trial.wait(held.exists, "it has claimed the verification")
+        trial.workers.append(trial.place.start_worker())
+        trial.settle()
+        before = rows(trial)
+        trial.wait(lambda: said(worker, "the engine stands still"), "it says so")
+        held.unlink()
+        trial.wait(lambda: said(worker, "claim was lost"), "it finds its claim lost")
+
+        assert rows(trial) == before
+        assert [(row.id, row.state, row.fence) for row in before] == [(one, State.DONE, 2)]
+        note("a loop that stands still", trial)

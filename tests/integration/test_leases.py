@@ -9,8 +9,7 @@ import pytest
 from satyapan import State
 from satyapan.records import Row
 from tests.support.workbench import Workbench
-from worker import leases as module
-from worker.leases import Leases
+from worker.engine.leases import Leases
 from worker.ledger import Claim, Outage, StaleFence, WorkLedger
 
 LEASE_MS = 60_000
@@ -208,21 +207,6 @@ class TestWhatAProcessHolds:
 
         leases.drop(old.row)
 
-        assert leases
+        assert leases.renewing() is not None
         leases.drop(new.row)
-        assert not leases
-
-    def test_of_more_than_fit_in_a_script_each_has_its_turn_in_a_third_of_a_lease(
-        self, bench: Workbench, ledger: WorkLedger, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(module, "MOST", 2)
-        leases = Leases(ledger)
-        assert leases.every_s == LEASE_MS / 3000
-        for number in range(3):
-            leases.hold(Row(id=f"v-{number}", kind="passport", fence=number))
-
-        turns = [leases.renewing() for _ in range(2)]
-
-        assert leases.every_s == LEASE_MS / 6000
-        asked = [ask.args[2:] for ask in turns if ask]
-        assert asked == [["v-0", 0, "v-1", 1], ["v-2", 2, "v-0", 0]]
+        assert leases.renewing() is None

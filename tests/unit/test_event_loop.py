@@ -92,3 +92,27 @@ def test_an_error_reaches_the_thread_that_waits() -> None:
 
     with pytest.raises(ValueError, match="ours"):
         EventLoop(idle).run(fail())
+
+
+def test_a_loop_that_does_not_turn_is_noticed_and_one_that_turns_again_is_not() -> None:
+    loop, stands, may_go = EventLoop(idle), threading.Event(), threading.Event()
+
+    async def stand_still() -> None:
+        stands.set()
+        assert may_go.wait(20)
+
+    async def turn() -> None:
+        return None
+
+    assert loop.stalled_s(0.0) == loop.stalled_s(100.0) == 0  # it was never needed
+    still = threading.Thread(target=loop.run, args=[stand_still()])
+    still.start()
+    assert stands.wait(20)
+
+    stalled = [loop.stalled_s(now) for now in (200.0, 201.0, 215.0)]
+    may_go.set()
+    still.join(20)
+    loop.run(turn())
+
+    assert stalled == [0, 1, 15]
+    assert loop.stalled_s(300.0) == 0

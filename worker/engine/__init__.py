@@ -8,7 +8,7 @@
 | `blocking_calls` | the bounded set of threads in which vendor calls block |
 | `room` | how many ids wait, and whether there is room for more |
 | `backpressure` | take a message from the broker only while there is room for its ids |
-| `leases`, `renewal` | keep what the process works on for as long as its loop turns |
+| `leases` | keep what the process works on for as long as its loop turns |
 | `loop` | the loop's thread; the process ends when it dies |
 | `engine` | what tasks use: they hand ids to the loop and wait |
 """

@@ -28,10 +28,10 @@ from worker.answer import Answer
 from worker.clock import RedisClock
 from worker.decide import decide
 from worker.engine.blocking_calls import BlockingCalls
+from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
 from worker.gate import Gate, Go, Wait
 from worker.heed import heed
-from worker.leases import Leases
 from worker.ledger import Claim, StaleFence, WorkLedger
 from worker.rules.calls import admitted, deferred
 from worker.rules.model import (

@@ -4,39 +4,30 @@ A killed process renews nothing: its leases end, and other workers take its rows
 that stalls for longer than a lease loses its claims too, and the fence refuses its later writes.
 """
 
-from itertools import islice
+import asyncio
+import logging
 from typing import Final
+
+from redis.exceptions import RedisError
 
 from satyapan.asking import Ask
 from satyapan.records import Row
+from worker.engine.redis_batch import RedisBatch
 from worker.ledger import WorkLedger
 
-MOST: Final = 500
-"""Claims in one script: it holds up the server for about 2 ms."""
 AGAIN_S: Final = 1.0
 """Seconds to the next try after a renewal that failed; settings allow for it (config/rules.py)."""
 
+log = logging.getLogger("satyapan.engine")
+
 
 class Leases:
-    """What this process holds; used by one thread, the one that drives the runs.
-
-    Renew every `every_s` seconds, from the first claim to the end of the last run, also while the
-    worker is shutting down; after a renewal that failed, every `AGAIN_S`.
-    """
+    """What this process holds; used in the loop's thread only."""
 
     def __init__(self, ledger: WorkLedger) -> None:
         self._ledger = ledger
         self._held: dict[str, int] = {}
-
-    def __bool__(self) -> bool:
-        """Return True if something is held."""
-        return bool(self._held)
-
-    @property
-    def every_s(self) -> float:
-        """Return the seconds to the next renewal: each claim has its turn in a third of a lease."""
-        scripts = max(1, -(-len(self._held) // MOST))
-        return self._ledger.lease_ms / 3000 / scripts
+        self._every_s = ledger.lease_ms / 3000
 
     def hold(self, row: Row) -> None:
         """Renew the lease of a row that was claimed, from now on."""
@@ -53,8 +44,21 @@ class Leases:
         Its reply is the ids of claims that are not ours any more. Their runs need no signal: the
         fence refuses their next write. A claim that was given back meanwhile is among them.
         """
-        turn = dict(islice(self._held.items(), MOST))
-        for row_id, fence in turn.items():  # to the end of the line
-            del self._held[row_id]
-            self._held[row_id] = fence
-        return self._ledger.renewing(turn) if turn else None
+        # All in one script: for the most calls that settings allow, 512, it takes 2 ms.
+        return self._ledger.renewing(self._held) if self._held else None
+
+    async def renew_forever(self, redis: RedisBatch) -> None:
+        """Renew every third of a lease; after a renewal that failed, every `AGAIN_S` seconds.
+
+        In the loop: one that stalls renews nothing, and loses its claims to other workers.
+        """
+        pause_s = self._every_s
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = self._every_s
+            if renewal := self.renewing():
+                try:
+                    await redis.call(renewal)
+                except RedisError as error:
+                    log.warning("leases not renewed", extra={"code": type(error).__name__})
+                    pause_s = AGAIN_S
