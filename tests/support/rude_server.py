@@ -51,6 +51,8 @@ class Server:
         for script in self._scripts:
             with contextlib.suppress(OSError):
                 plain, _ = self._socket.accept()
+                # What a script has sent is under way, and doesn't wait for a receipt.
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.accepted += 1
                 with self._wrapped(plain) as conn:
                     conn.settimeout(20)
