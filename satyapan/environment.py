@@ -153,7 +153,10 @@ def environment(env: Mapping[str, str] | None) -> Mapping[str, str]:
 
 
 class _Source(FileAwareEnv):
-    """environs over a given mapping; by itself it always looks into os.environ first."""
+    """environs over a given mapping; by itself it always looks into os.environ first.
+
+    The method is private to environs: docs/adr/0022-private-names-of-libraries.md.
+    """
 
     def __init__(self, given: Mapping[str, str], *, blank: bool) -> None:
         super().__init__()

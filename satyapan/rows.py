@@ -6,7 +6,6 @@ of the next version reads what the last one wrote.
 
 from collections.abc import Mapping
 from dataclasses import fields
-from operator import attrgetter
 from typing import Any, Final
 
 from satyapan.records import Row, State
@@ -15,7 +14,6 @@ from satyapan.sealing import KeyRing
 SEALED: Final = frozenset({"request", "draft", "result", "link"})
 _FIELDS: Final = {field.name: field for field in fields(Row)}
 _EMPTY: Final = Row(id="", kind="")
-_values: Final = attrgetter(*_FIELDS)
 
 
 def encode(row: Row, ring: KeyRing, before: Row | None = None) -> dict[str, bytes]:
@@ -23,8 +21,9 @@ def encode(row: Row, ring: KeyRing, before: Row | None = None) -> dict[str, byte
 
     An empty value stands for "remove this field".
     """
-    values = zip(_FIELDS, _values(row), _values(before or _EMPTY), strict=True)
-    return {name: _encode(row, name, ring) for name, new, old in values if new != old}
+    before = before or _EMPTY
+    changed = (name for name in _FIELDS if getattr(row, name) != getattr(before, name))
+    return {name: _encode(row, name, ring) for name in changed}
 
 
 def decode(stored: Mapping[bytes, bytes], ring: KeyRing | None) -> Row:

@@ -96,8 +96,8 @@ def _end() -> None:
 def settle_down() -> None:
     """Let the garbage collector leave what is here for good, and look at the rest less often.
 
-    A verification makes no cycles to speak of; looking for some at every 700 new objects, and
-    through all modules each time, took a twentieth of a busy worker's CPU.
+    A verification makes few cycles; looking for some at every 700 new objects, and through all
+    modules each time, takes 90 us of CPU for each verification in bulk.
     """
     gc.collect()
     gc.freeze()

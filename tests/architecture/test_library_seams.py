@@ -1,30 +1,51 @@
-"""What we override of the libraries still exists, unchanged, and is written down."""
+"""What we override or use of the libraries' internals is there, unchanged, and written down."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from hashlib import sha256
+from http.client import HTTPConnection as PlainConnection
 from http.client import HTTPResponse
+from queue import LifoQueue
 from ssl import SSLContext, SSLSocket
 
 import pytest
+from environs import Env, FileAwareEnv
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
+from kombu.transport import virtual
 from kombu.transport.redis import Channel, QoS
+from packaging.requirements import Requirement
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
 from callbacks.impatient import Connection, ImpatientWorker
 from config import transport
-from tests.support.project import ROOT
+from tests.support import private_names
+from tests.support.project import ROOT, pyproject
 from worker.vendors.cashfree import connection
 
-ADR = ROOT.joinpath("docs/adr/0017-connections-of-our-own.md").read_text(encoding="utf-8")
-WEB_ADR = ROOT.joinpath("docs/adr/0020-a-web-worker-of-our-own.md").read_text(encoding="utf-8")
-TRANSPORT_ADR = ROOT.joinpath("docs/adr/0011-a-mended-transport.md").read_text(encoding="utf-8")
-OURS = (connection._Response, connection._Connection, connection._Pool, connection.Adapter)
-LIBRARIES = (HTTPResponse, HTTPConnection, HTTPConnectionPool, HTTPAdapter)
-SIGNATURES = {
+
+def adr(name: str) -> str:
+    return ROOT.joinpath("docs/adr", name).read_text(encoding="utf-8")
+
+
+WIRE_ADR = adr("0017-connections-of-our-own.md")
+WEB_ADR = adr("0020-a-web-worker-of-our-own.md")
+TRANSPORT_ADR = adr("0011-a-mended-transport.md")
+ADRS = {
+    "http": WIRE_ADR,
+    "urllib3": WIRE_ADR,
+    "requests": WIRE_ADR,
+    "queue": WIRE_ADR,
+    "kombu": TRANSPORT_ADR,
+    "gunicorn": WEB_ADR,
+    "environs": adr("0022-private-names-of-libraries.md"),
+}
+OURS = (connection._Response, connection._Connection, connection._Shelf, connection.Adapter)
+LIBRARIES = (HTTPResponse, HTTPConnection, LifoQueue, HTTPAdapter)
+SIGNATURES: dict[tuple[type, str], str] = {
     (HTTPResponse, "_read_status"): "self",
     (HTTPResponse, "begin"): "self",
     (HTTPConnection, "_new_conn"): "self",
@@ -34,19 +55,43 @@ SIGNATURES = {
         "self method url body headers chunked preload_content decode_content enforce_content_length"
     ),
     (HTTPConnection, "send"): "self data",
-    (HTTPConnectionPool, "_get_conn"): "self timeout",
-    (HTTPConnectionPool, "_put_conn"): "self conn",
+    (LifoQueue, "get"): "self block timeout",
+    (LifoQueue, "put"): "self item block timeout",
     (HTTPAdapter, "proxy_manager_for"): "self proxy proxy_kwargs",
     (HTTPAdapter, "get_connection_with_tls_context"): "self request verify proxies cert",
     (HTTPAdapter, "build_connection_pool_key_attributes"): "self request verify cert",
-    (HTTPAdapter, "build_response"): "self req resp",
     (HTTPAdapter, "cert_verify"): "self conn url verify cert",
 }
+"""What the wire overrides, private or not."""
+PRIVATE: dict[tuple[type, str], str] = {
+    (HTTPResponse, "_read_status"): "self",
+    (HTTPConnection, "_new_conn"): "self",
+    (HTTPConnection, "_tunnel"): "self",
+    (PlainConnection, "_tunnel"): "self",
+    (Channel, "_brpop_read"): "self options",
+    (Channel, "_connparams"): "self asynchronous",
+    (Channel, "_create_client"): "self asynchronous",
+    (Channel, "_do_restore_message"): "self payload exchange routing_key pipe leftmost",
+    (Channel, "_flush_brpop_reauth"): "self",
+    (QoS, "_remove_from_indices"): "self delivery_tag pipe",
+    (virtual.Transport, "_deliver"): "self message queue",
+    (Env, "_get_value"): "self env_key default",
+    (FileAwareEnv, "_get_value"): "self env_key default",
+}
+"""What all of us override or call that a library keeps for itself."""
+DATA = [(Channel, "_in_poll"), (Channel, "_queue_cycle")]
+"""Attributes of that sort: a class's or an object's."""
+KNOWN = [*PRIVATE, *DATA]
 
 
-@pytest.mark.parametrize(("owner", "name"), SIGNATURES, ids=str)
+def place(owner: type) -> str:
+    return f"{owner.__module__}.{owner.__name__}"
+
+
+@pytest.mark.parametrize(("owner", "name"), SIGNATURES | PRIVATE, ids=str)
 def test_what_is_overridden_has_its_known_signature(owner: type, name: str) -> None:
-    assert " ".join(inspect.signature(getattr(owner, name)).parameters) == SIGNATURES[owner, name]
+    known = (SIGNATURES | PRIVATE)[owner, name]
+    assert " ".join(inspect.signature(getattr(owner, name)).parameters) == known
 
 
 def test_everything_that_is_overridden_is_known_and_written_down() -> None:
@@ -58,14 +103,48 @@ def test_everything_that_is_overridden_is_known_and_written_down() -> None:
     }
 
     assert overridden == set(SIGNATURES)
-    assert [name for _, name in SIGNATURES if f"`{name}`" not in ADR] == []
+    assert [name for _, name in SIGNATURES if f"`{name}`" not in WIRE_ADR] == []
+
+
+def test_no_private_name_is_overridden_or_used_that_is_not_known() -> None:
+    assert private_names.overridden() <= {
+        private_names.Found(place(owner), name) for owner, name in KNOWN
+    }
+    assert {found.name for found in private_names.used()} <= {name for _, name in KNOWN}
+
+
+def test_no_private_name_is_known_that_is_not_used_any_more() -> None:
+    found = private_names.overridden() | private_names.used()
+
+    assert {name for _, name in KNOWN} <= {each.name for each in found}
+
+
+@pytest.mark.parametrize(("owner", "name"), KNOWN, ids=str)
+def test_a_private_name_is_written_down_and_its_library_bound(owner: type, name: str) -> None:
+    library = owner.__module__.split(".")[0]
+    wanted = [
+        requirement
+        for folder in (".", "satyapan")
+        for requirement in pyproject(folder)["project"]["dependencies"]
+        if Requirement(requirement).name == library
+    ]
+
+    assert f"`{name}`" in ADRS[library]
+    assert wanted or library in sys.stdlib_module_names
+    assert [each for each in wanted if "<" not in each] == []
 
 
 def test_attributes_that_are_set_are_there() -> None:
     assert HTTPConnection.response_class is HTTPResponse
     assert HTTPConnectionPool.ConnectionCls is HTTPConnection
+    assert HTTPConnectionPool.QueueCls is LifoQueue
     assert SSLContext.sslsocket_class is SSLSocket
     assert hasattr(HTTPAdapter().poolmanager, "pool_classes_by_scheme")
+
+
+def test_attributes_of_kombu_that_are_used_are_there() -> None:
+    assert vars(Channel)["_in_poll"] is False
+    assert "self._queue_cycle = " in inspect.getsource(Channel.__init__)
 
 
 def source(of: Callable[..., object]) -> str:

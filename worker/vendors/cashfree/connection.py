@@ -2,13 +2,14 @@
 
 Plugged into requests through its adapter. Knows sockets; knows nothing of the vendor. The first two
 facts can't be had from exceptions: a reset or a timeout looks the same before and after the first
-byte, and the library's read timeout starts anew with every byte that drips in. The third decides
+byte, and the library's read timeout starts again with every byte that drips in. The third decides
 whether a connection may be used again: bytes behind a reply would be read as the next call's reply.
 docs/adr/0017-connections-of-our-own.md lists what is overridden of the libraries.
 """
 
 import http.client
 import io
+import queue
 import socket
 import ssl
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Response
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -27,7 +28,6 @@ from urllib3.util.ssltransport import SSLTransport
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, SupportsRead, WriteableBuffer
-    from urllib3._base_connection import BaseHTTPConnection
 
 _INTERIM: Final = range(100, 200)
 _INTERIM_MOST: Final = 100
@@ -64,11 +64,11 @@ class Call:
     """True if bytes came behind the reply."""
     single: bool = False
     """True if nobody can tell whether they did: then its connection serves no other call."""
-    used: "tuple[_Pool, _Connection] | None" = None
-    """The connection on which the whole reply came, and the pool that waits for it."""
+    used: "tuple[_Shelf, _Connection] | None" = None
+    """The connection on which the whole reply came, and the shelf that waits for it."""
 
     def left(self, most: float) -> float:
-        """Give the time that the next wait may take; TimeoutError when the call's time is over."""
+        """Return the seconds that the next wait may take; TimeoutError when the call is over."""
         remaining = self.ends - self.clock()
         if remaining <= 0:
             raise TimeoutError("the call's total time is over")
@@ -76,14 +76,14 @@ class Call:
 
     @property
     def over(self) -> bool:
-        """Tell whether the total deadline has passed."""
+        """Return True if the total deadline has passed."""
         return self.clock() >= self.ends
 
     def end(self, *, clean: bool) -> None:
         """Return the connection to its pool; it stays open only if the exchange was clean."""
         if self.used is not None:
-            pool, conn = self.used
-            pool.take_back(conn, keep=clean and not (self.unread or self.single))
+            shelf, conn = self.used
+            shelf.take_back(conn, keep=clean and not (self.unread or self.single))
 
 
 CURRENT: ContextVar[Call] = ContextVar("call")
@@ -93,8 +93,7 @@ CURRENT: ContextVar[Call] = ContextVar("call")
 class _Quiet(socket.socket):
     """Sets a timeout only if it is another one.
 
-    Each setting is a system call, at which the thread lets the interpreter go and has to get it
-    back from all the others; urllib3 and we would do that four times a call.
+    Each setting releases the GIL. Saves 50 us or more of CPU a call with 64 threads, 2 with one.
     """
 
     def settimeout(self, value: float | None, /) -> None:
@@ -113,9 +112,9 @@ class _TimedFile(io.RawIOBase):
     """True once nothing more may be read."""
 
     def __init__(self, inner: io.RawIOBase, sock: socket.socket | SSLTransport, call: Call) -> None:
-        self._inner = inner
-        self._sock = sock
-        self._call = call
+        self.inner = inner
+        self.sock = sock
+        self.call = call
 
     def readable(self) -> bool:
         return True
@@ -123,26 +122,15 @@ class _TimedFile(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
         if self.ended:
             return None
-        self._sock.settimeout(self._call.left(self._call.read_s))
-        count = cast("int | None", self._inner.readinto(buffer))
-        if count == 0 and self._call.stage is Stage.HEADERS:
+        self.sock.settimeout(self.call.left(self.call.read_s))
+        count = cast("int | None", self.inner.readinto(buffer))
+        if count == 0 and self.call.stage is Stage.HEADERS:
             # The standard library takes the end of the stream for the end of the headers.
             raise ConnectionError("the reply ended in its headers")
         return count
 
-    def note_unread(self, *, buffered: bool) -> None:
-        """Note with the call whether bytes are left: in the buffer above, or decrypted by TLS.
-
-        Bytes that are still in the socket are found by the pool before the next call.
-        """
-        pending = isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
-        self._call.unread = self._call.unread or buffered or pending
-        self._call.single = isinstance(self._sock, SSLTransport)  # TLS inside TLS can't say
-
     def close(self) -> None:
-        # The inner file counts as a user of the socket; closing it lets the socket go.
-        if not self.closed:
-            self._inner.close()
+        self.inner.close()  # it counts as a user of the socket
         super().close()
 
 
@@ -152,25 +140,25 @@ class _Reader(io.BufferedReader):
     raw: _TimedFile
 
     def close(self) -> None:
+        """Note with the call whether bytes are left: in this buffer, or decrypted by TLS.
+
+        Bytes that are still in the socket are found by the pool before the next call.
+        """
         if not self.closed:
+            sock, call = self.raw.sock, self.raw.call
             self.raw.ended = True  # so that peek() only looks into the buffer
-            self.raw.note_unread(buffered=bool(self.peek()))
+            pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+            call.unread = call.unread or pending or bool(self.peek())
+            call.single = isinstance(sock, SSLTransport)  # TLS inside TLS can't say
         super().close()
 
 
 class _Response(http.client.HTTPResponse):
     """A response that is read against the call's deadline, with interim replies passed over."""
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        debuglevel: int = 0,
-        method: str | None = None,
-        url: str | None = None,
-    ) -> None:
-        super().__init__(sock, debuglevel, method, url)
-        inner = self.fp.detach()
-        self.fp = _Reader(_TimedFile(inner, sock, CURRENT.get()))
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = _Reader(_TimedFile(self.fp.detach(), sock, CURRENT.get()))
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read past interim replies (1xx); the standard library does so only for 100."""
@@ -205,10 +193,10 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         call = CURRENT.get()
         call.stage = Stage.DNS
-        host = self.host.strip("[]")
-        found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(self.host.strip("[]"), self.port, type=socket.SOCK_STREAM)
         call.stage = Stage.CONNECT
         sock = _reach(found, call)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(call.left(call.connect_s))
         call.stage = Stage.TLS
         return sock
@@ -226,9 +214,11 @@ class _Connection(HTTPConnection):
         self.ready = True
 
     def request(self, *arguments: Any, **options: Any) -> None:
-        """Send head and body in one piece: one packet and one TLS record, half the system calls."""
-        if self.sock is None:
-            self.connect()
+        """Send head and body in one piece.
+
+        Saves 50 us of CPU a call over TCP and 80 over TLS with 64 threads, which would meet at the
+        GIL once more; with one thread 6 and 16.
+        """
         self.whole = bytearray()
         try:
             super().request(*arguments, **options)
@@ -264,7 +254,6 @@ def _reach(found: Iterable[Any], call: Call) -> socket.socket:
     for family, kind, protocol, _, address in found:
         sock = _Quiet(family, kind, protocol)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(call.left(call.connect_s))
             sock.connect(address)
         except OSError as error:
@@ -275,32 +264,32 @@ def _reach(found: Iterable[Any], call: Call) -> socket.socket:
     raise failure
 
 
-class _Pool(HTTPConnectionPool):
-    """A pool that waits for a free connection only so long, and doesn't trust an old one.
+class _Shelf(queue.LifoQueue[Any]):
+    """Where a pool keeps its connections, with None for each that isn't open yet.
 
-    A connection that something between us and the vendor has dropped in silence would swallow a
-    paid request; opening a new one costs milliseconds. The library's own part of _get_conn() closes
-    a connection on which something can be read (late bytes, or end of stream): one poll() a call.
+    It doesn't trust an old one: what something between us and the vendor has dropped in silence
+    would swallow a paid request; opening a new one costs milliseconds. The pool itself closes one
+    on which something can be read (late bytes, or end of stream): one poll() a call.
     """
 
-    ConnectionCls = _Connection
     idle_s = 20.0
 
-    def _get_conn(self, timeout: float | None = None) -> _Connection:
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ANN401, FBT001, FBT002
+        """Wait for a free connection as long as the call may."""
+        if not block:  # the pool is being closed; there is no call
+            return super().get(block=False)
         call = CURRENT.get()
-        wait = call.left(call.connect_s) if timeout is None else timeout
-        conn = cast("_Connection", super()._get_conn(timeout=wait))
-        idle = call.clock() - conn.used_at > self.idle_s
-        if conn.sock is not None and (idle or call.fresh):
+        conn = super().get(timeout=call.left(call.connect_s) if timeout is None else timeout)
+        if conn is not None and (call.fresh or call.clock() - conn.used_at > self.idle_s):
             conn.close()
         return conn
 
-    def _put_conn(self, conn: "BaseHTTPConnection | None") -> None:
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ANN401, FBT001, FBT002
         """Leave a connection with its call until the reply is judged."""
-        if conn is None:
-            super()._put_conn(None)
+        if item is None:
+            super().put(None, block, timeout)
         else:
-            CURRENT.get().used = self, cast("_Connection", conn)
+            CURRENT.get().used = self, item
 
     def take_back(self, conn: _Connection, *, keep: bool) -> None:
         """Return a connection to the pool. The next call opens one that was not kept."""
@@ -308,13 +297,17 @@ class _Pool(HTTPConnectionPool):
             if not keep:
                 conn.close()
         finally:
-            super()._put_conn(conn)
+            super().put(conn, block=False)
 
 
-class _TlsPool(_Pool, HTTPSConnectionPool):
-    """The same over TLS."""
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+    QueueCls = _Shelf
 
+
+class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
+    QueueCls = _Shelf
 
 
 _POOLS: Final = {"http": _Pool, "https": _TlsPool}
@@ -337,25 +330,14 @@ class Adapter(HTTPAdapter):
         return manager
 
     def get_connection_with_tls_context(
-        self,
-        request: PreparedRequest,
-        verify: bool | str | None,  # noqa: FBT001  requests' own signature
-        proxies: Any = None,  # noqa: ANN401  as above
-        cert: Any = None,  # noqa: ANN401  as above
+        self, request: PreparedRequest, *arguments: Any, **options: Any
     ) -> Any:  # noqa: ANN401  urllib3's pool, which requests types loosely
-        """Find the pool of a host; requests would look for it anew, and at length, at each call."""
-        place = urlsplit(request.url or "")[:2]
-        if place not in self._pools:
-            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            self._pools[place] = pool
-        return self._pools[place]
-
-    def build_response(self, req: PreparedRequest, resp: Any) -> Response:  # noqa: ANN401  urllib3's
-        """Give what we read of a response; cookies, history and text are none of ours."""
-        response = Response()
-        response.request, response.raw = req, resp
-        response.status_code, response.headers = resp.status, resp.headers
-        return response
+        """Return the pool of a host. Keeping it saves 24 us of CPU a call beside finding it."""
+        origin = urlsplit(request.url or "")[:2]
+        if origin not in self._pools:
+            pool = super().get_connection_with_tls_context(request, *arguments, **options)
+            self._pools[origin] = pool
+        return self._pools[origin]
 
     def build_connection_pool_key_attributes(
         self,

@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, TypeVar
 
 from requests import PreparedRequest
@@ -57,7 +56,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Raw:
-    """A complete reply. Header names are lower case."""
+    """A complete reply. Header names are lower case, or the mapping ignores case."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -149,21 +148,16 @@ class Wire:
             proxies=self._proxies,
         )
         with response:
-            # By name: one that came twice is one list, not the last of two.
-            headers = {name.lower(): response.headers[name] for name in response.headers}
             body = self._read(response.raw)
-            return Raw(response.status_code, headers, body, call.unread)
+            return Raw(response.status_code, response.headers, body, call.unread)
 
     def _read(self, stream: BaseHTTPResponse) -> bytes:
         """Read the body; decoded bytes count, so that a small compressed one can't grow huge."""
         body = bytearray()
-        packed = "content-encoding" in stream.headers  # then more may come of what was read
         while chunk := stream.read(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > self._limits.reply_bytes:
                 raise Cut("too_large")
-            if stream.length_remaining == 0 and not packed:
-                break  # another read would say the same, at a price
         return bytes(body)
 
 
@@ -202,22 +196,11 @@ def _request(
     """Prepare what is sent, for the adapter itself.
 
     What a session would add we don't want: cookies, redirects, the environment's proxies and
-    passwords. It would also cost as much again as the call.
+    passwords.
     """
     request = PreparedRequest()
     request.prepare_method(method)
-    if params:
-        request.prepare_url(url, params)
-    else:
-        request.url = _address(url)
+    request.prepare_url(url, params)
     request.prepare_headers({**_HEADERS, **headers})
     request.prepare_body(body, None)
     return request
-
-
-@lru_cache(maxsize=256)
-def _address(url: str) -> str | None:
-    """Write an address as it goes on the wire; without parameters there are few of them."""
-    request = PreparedRequest()
-    request.prepare_url(url, None)
-    return request.url

@@ -1,0 +1,94 @@
+"""Which private names of libraries our packages use or override, as read from their source.
+
+A name that begins with an underscore is a library's if a class of ours has it from a class that is
+not ours, or if nothing of ours defines it. So a use of a library's private name that one of our own
+files also defines for itself is not seen, unless it is an override.
+"""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.project import ROOT, files
+
+PACKAGES = ("satyapan", "config", "worker", "callbacks")
+DOCUMENTED = {"_replace", "_exit", "_deserialize"}  # of named tuples, os and marshmallow
+TYPES_ONLY = {"_typeshed"}  # is there for type checkers alone
+
+
+@dataclass(frozen=True)
+class Found:
+    """A private name, and where it is: a class of the library, or a file of ours that uses it."""
+
+    place: str
+    name: str
+
+
+def private(name: str) -> bool:
+    """Return True for a name that a library keeps for itself."""
+    return name.startswith("_") and not name.endswith("__") and name not in DOCUMENTED | TYPES_ONLY
+
+
+def sources() -> dict[str, ast.Module]:
+    """Parse every file of the packages that run in production."""
+    names = sorted(name for package in PACKAGES for name in files(package) if name.endswith(".py"))
+    return {name: ast.parse(ROOT.joinpath(name).read_text(encoding="utf-8")) for name in names}
+
+
+def overridden() -> set[Found]:
+    """Return what our classes define or set although a class that is not ours has it."""
+    return {
+        Found(f"{base.__module__}.{base.__name__}", name)
+        for file, tree in sources().items()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for name in _defined(node)
+        if private(name)
+        for base in _foreign(_load(file, node.name))
+        if name in vars(base)
+    }
+
+
+def used() -> set[Found]:
+    """Return the names that our files reach for and that nothing of ours defines."""
+    trees = sources()
+    own = {name for tree in trees.values() for name in _defined(tree)}
+    return {
+        Found(file, name)
+        for file, tree in trees.items()
+        for name in _reached(tree)
+        if private(name) and name not in own
+    }
+
+
+def _defined(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.attr if isinstance(node, ast.Attribute) else node.id
+
+
+def _reached(tree: ast.AST) -> Iterator[str]:
+    """Yield the attributes that are read, and what is imported, part by part."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            yield from (node.module or "").split(".")
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (part for alias in node.names for part in alias.name.split("."))
+
+
+def _load(file: str, name: str) -> Any:
+    return getattr(importlib.import_module(file.removesuffix(".py").replace("/", ".")), name)
+
+
+def _foreign(ours: type) -> Iterator[type]:
+    """Yield the bases that are not ours, but for what every enumeration and protocol has."""
+    for base in ours.__mro__:
+        if base.__module__.split(".")[0] not in {*PACKAGES, "builtins", "enum", "typing"}:
+            yield base
