@@ -179,8 +179,8 @@ _RULES: Final = (
     _Rule(
         ("DEADLINE_S", "WORKER_LEASE_S"),
         lambda s: s.producer.deadline_s > s.worker.lease_s,
-        f"should be more than {PREFIX}WORKER_LEASE_S: what a killed worker held must go on before "
-        "its deadline.",
+        f"should be more than {PREFIX}WORKER_LEASE_S: a killed worker's claims must be taken "
+        "over before their deadline.",
     ),
     _Rule(
         ("WORKER_BACKOFF_CAP_S", "WORKER_BACKOFF_BASE_S"),

@@ -242,8 +242,8 @@ class WorkerSettings:
         default=15.0,
         metadata=setting(
             "LEASE_S",
-            "Seconds after which a claim that its worker no longer renews is taken over; a worker "
-            "renews each in a third of that.",
+            "Seconds without a renewal after which other workers take a claim over; a worker "
+            "renews its claims every third of that.",
             check=[Range(min=6)],
         ),
     )

@@ -38,7 +38,7 @@ class Inserted:
 
 
 class RowStore(Protocol):
-    """What the producer's client needs of a ledger; every method may raise Unavailable."""
+    """The methods of a ledger that the client uses; each may raise Unavailable."""
 
     def insert(self, row: Row, life_ms: int) -> Inserted:
         """Insert a row if its id is free."""

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class ResultSource(Protocol):
-    """What the producer's client needs to hear of results; see `Results`."""
+    """The methods of `Results` that the client uses; each may raise Unavailable."""
 
     def changes(
         self, reply_to: str, verification_id: str, left_s: Callable[[], float]

@@ -48,7 +48,7 @@ def run_worker(settings: Settings, heartbeat: Path | None) -> int:
     `heartbeat` is a file whose time of change says when this worker last made progress.
     """
     app, parts = create_app(settings)
-    # By the end of a lease other workers take over what a loop that doesn't turn has claimed.
+    # A loop that stands still for a lease loses its claims to other workers.
     heart = Heartbeat(heartbeat, settings.worker.lease_s, time.monotonic)
 
     def beat() -> None:

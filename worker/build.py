@@ -44,7 +44,7 @@ from worker.vendors.cashfree.client import connect
 from worker.vendors.cashfree.transport import Limits
 
 _REPORT_S: Final = 10
-"""What a call may need, beside itself, until all workers know how it went."""
+"""Seconds from the end of a call until all workers know its outcome, at most."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def work_ledger(settings: Settings, redis: Redis, keys: Keys, ring: KeyRing) -> 
 
 
 def _outage(settings: Settings) -> Outage:
-    """Derive what an outage is from the lease, and how long it takes living holders to renew.
+    """Derive the shortest outage, and the grace after one, from the lease and Redis' timeouts.
 
     A shorter absence ends no lease: each has two thirds left when it begins. After a longer one a
     holder needs a new connection; if only the clock moved, its next renewal.

@@ -16,8 +16,8 @@ class Heartbeat:
     """Beats after each sweep that went well.
 
     Args:
-        file: None for a worker that nothing watches; it says in its log when it stands still.
-        most_s: so long a loop may need for one turn.
+        file: None if no health check reads one; a loop that stands still is logged all the same.
+        most_s: the most seconds that one turn of the loop may take.
         monotonic: seconds on a clock that never jumps.
     """
 

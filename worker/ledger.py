@@ -1,7 +1,7 @@
 """The ledger under a fence: claim, commit, hints, shared resources, operators' actions.
 
 Redis errors pass through: a claim that was not confirmed is none, and a commit that was not
-confirmed is repeated by whoever claims the row next. What `Ledger` does raises Unavailable.
+confirmed is repeated under the next claim. The methods of `Ledger` raise Unavailable.
 """
 
 import json
@@ -50,7 +50,7 @@ class Lives:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What a Redis that was away means for claims (times in ms).
+    """How ended claims are treated after Redis was away (times in ms).
 
     After it, living workers renew their leases and repeat their commits. Nobody takes over a claim
     whose lease ended until they had their chance.
@@ -64,7 +64,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What was done, or would be: for the person, and for the record."""
+    """An operator's action, done or only tried (dry run), as it is shown and recorded."""
 
     verb: str
     id: str
@@ -140,7 +140,7 @@ class WorkLedger(Ledger):
             return Claim(decode(stored, None), now, error)
 
     def postponing(self, claim: Claim) -> Ask[Row]:
-        """Make the step that gives back a claim that couldn't be opened, for some seconds."""
+        """Make the step that gives back a claim that couldn't be opened; it is due in 30 s."""
         later = replace(claim.row, due=claim.now + _UNREADABLE_MS)
         return self.committing(claim.row, later, (), claim.now, keep=False, alias="")
 
@@ -281,8 +281,8 @@ class WorkLedger(Ledger):
     def forget_private(self, row: Row) -> None:
         """Shred the private fields of a row, and ask for a rewrite of Redis' file.
 
-        Shred whatever else belongs to the row before: a rewrite that begins in between would not
-        be repeated for it.
+        Shred the row's other data before: a rewrite that begins in between would not be repeated
+        for it.
         """
         self._redis.hdel(self.keys.row(row.id), *SEALED)
         want_rewrite(self._redis, self.keys)

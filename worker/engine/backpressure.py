@@ -1,4 +1,4 @@
-"""Backpressure: take a message from the broker only while there is room for what it brings.
+"""Backpressure: take a message from the broker only while there is room for its ids.
 
 Celery counts messages; one of ours may bring fifty ids. Without this a worker would take as many
 messages as it has threads, hold thousands of ids, and hand most of them back.

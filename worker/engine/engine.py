@@ -1,4 +1,4 @@
-"""What tasks use: they hand ids to the loop and wait."""
+"""The interface for tasks: hand ids to the loop and wait for their runs."""
 
 import logging
 import time
@@ -77,7 +77,7 @@ class Engine:
     def run_all(self, ids: Iterable[str], task: str) -> None:
         """Take many as far as they go, as many at once as there are calls; hand the rest back.
 
-        What fails, or can't be handed back, is due again: the sweeper wakes it.
+        An id that fails, or can't be handed back, stays due, and the sweeper wakes it.
 
         Raises:
             Exception: the first that is neither Redis' nor one of ours: a fault of the code.
@@ -107,7 +107,7 @@ class Engine:
     def _share(self, ids: Sequence[str], task: str) -> Sequence[str]:
         """Keep as many as can be called at once; hand the rest back by halves.
 
-        So what is due at once spreads over all workers within a few messages.
+        So ids that are due together spread over all workers within a few messages.
         """
         while len(ids) > self._calls and self._hand_back(task, ids[len(ids) // 2 :]):
             ids = ids[: len(ids) // 2]

@@ -1,4 +1,4 @@
-"""Settle futures so that no outcome, however odd, harms anything but the run that waits for it."""
+"""Settle futures; an outcome that asyncio refuses fails only the run that waits for it."""
 
 import asyncio
 from typing import Any

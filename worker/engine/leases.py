@@ -22,7 +22,7 @@ log = logging.getLogger("satyapan.engine")
 
 
 class Leases:
-    """What this process holds; used in the loop's thread only."""
+    """The claims of this process; used in the loop's thread only."""
 
     def __init__(self, ledger: WorkLedger) -> None:
         self._ledger = ledger
@@ -30,11 +30,11 @@ class Leases:
         self._every_s = ledger.lease_ms / 3000
 
     def hold(self, row: Row) -> None:
-        """Renew the lease of a row that was claimed, from now on."""
+        """Renew the lease of this claim from now on."""
         self._held[row.id] = row.fence
 
     def drop(self, row: Row) -> None:
-        """Renew it no more; a later claim of the same row stays held."""
+        """Stop renewing this claim; a later claim of the same row is kept."""
         if self._held.get(row.id) == row.fence:
             del self._held[row.id]
 
@@ -42,7 +42,7 @@ class Leases:
         """Make the step that renews; None if nothing is held.
 
         Its reply is the ids of claims that are not ours any more. Their runs need no signal: the
-        fence refuses their next write. A claim that was given back meanwhile is among them.
+        fence refuses their next write. Claims that were given back meanwhile are among these ids.
         """
         # All in one script: for the most calls that settings allow, 512, it takes 2 ms.
         return self._ledger.renewing(self._held) if self._held else None

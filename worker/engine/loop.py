@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 Result = TypeVar("Result")
 _DEAD: Final = 70
-"""Exit code of a process whose loop died."""
+"""Exit code of a process whose loop failed."""
 
 log = logging.getLogger("satyapan.engine")
 
@@ -17,8 +17,8 @@ log = logging.getLogger("satyapan.engine")
 class EventLoop:
     """Runs coroutines in one thread, started at first use: a fork before that is harmless.
 
-    A loop that died would leave every task waiting, so it takes its process along. Leases end,
-    other workers go on, and whoever watches the process starts it again.
+    When the loop fails the process exits, because every task would wait for ever. Its leases end,
+    other workers take its verifications over, and the process manager starts it again.
 
     Args:
         background: makes the coroutine that runs for as long as the loop does.
@@ -46,9 +46,9 @@ class EventLoop:
                 self._loop.call_soon_threadsafe(callback)
 
     def stalled_s(self, now_s: float) -> float:
-        """Return for how many seconds the loop hasn't turned since it was asked to; 0 if it has.
+        """Return for how many seconds the loop hasn't run a callback; 0 if it has run the last one.
 
-        Each call asks again; `now_s` is on a clock that never jumps.
+        Each call adds a callback if none is pending; `now_s` is on a clock that never jumps.
         """
         asked_at = self._asked_at
         if asked_at is not None:

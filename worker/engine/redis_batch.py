@@ -1,6 +1,6 @@
 """Redis calls of many runs in one round trip.
 
-Knows calls of scripts and futures; knows nothing of what they are about.
+Knows calls of scripts and futures; knows nothing of verifications.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ Reply = TypeVar("Reply")
 
 
 class RedisBatch:
-    """Collects what the loop's callbacks ask for in one turn, and asks for it together.
+    """Collects the calls of one turn of the loop, and sends them together.
 
     The round trip blocks the loop. Every run needs Redis for its next step, so nothing could go on
     meanwhile; a thread for it costs a single verification 150 to 200 microseconds of CPU for its
@@ -33,7 +33,7 @@ class RedisBatch:
 
         Raises, when awaited:
             redis.RedisError: it was made or not; the others of its turn may have gone well.
-            Exception: whatever reading the reply raises.
+            Exception: the reply's reader raised it.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Room:
-    """Counts the ids that were brought and don't run yet; there is room for fewer than `calls`."""
+    """Counts the ids that were brought and don't run yet; there is room below `calls` of them."""
 
     def __init__(self, calls: int) -> None:
         self._calls = calls

@@ -3,9 +3,9 @@
     claim -> decide -> admit and record SENT -> call the vendor -> decide -> ... -> commit, release
 
 Every vendor call stands behind a commit that Redis confirmed under our fence. A claim or a SENT
-that Redis doesn't confirm ends the run: the lease ends, and whoever claims the row next sees what
-was durable. The commit of what the vendor answered is repeated until Redis confirms it, or the
-claim is lost: an answer in hand outlives a Redis that is away, full or read-only.
+that Redis doesn't confirm ends the run: the lease ends, and the next claim reads the durable row.
+The commit of a vendor's answer is repeated until Redis confirms it, or the claim is lost: no answer
+is dropped because Redis is away, full or read-only.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ log = logging.getLogger("satyapan.engine")
 
 @dataclass(frozen=True)
 class Tools:
-    """What runs work with."""
+    """The parts that runs use."""
 
     redis: RedisBatch
     calls: BlockingCalls
@@ -146,7 +146,7 @@ class ClaimedRun:
         self.row = claim.row
 
     def _now(self) -> int:
-        """Return Redis' time (ms): what it said at the claim, plus what has passed here since."""
+        """Return Redis' time (ms): its time at the claim, plus the time since by our clock."""
         return self._claimed_at + round((self._tools.monotonic() - self._start) * 1000)
 
     async def go(self, event: Event) -> Row:

@@ -1,9 +1,9 @@
-"""Which runs are under way.
+"""Begin runs, a bounded number at once.
 
 A run begins only when a call could be made for it at once, so that no claim, no quota slot and no
-SENT record waits in a line. Jobs take turns: a single verification doesn't wait behind hundreds.
+SENT record waits in a queue. Jobs take turns: a single verification doesn't wait behind hundreds.
 
-Knows ids and coroutines; knows nothing of what runs decide.
+Knows ids and coroutines; knows nothing of the rules.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What becomes of a row whose call was admitted, or wasn't."""
+"""The row of a call that was admitted, and of one that has to wait."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def admitted(row: Row, call: Call, now: int) -> Row:
 
 
 def deferred(row: Row, until: int, reason: str, now: int) -> Row:
-    """Return the row that waits because what decide() asked for can't be done before `until`.
+    """Return the row that waits because its call, or its shared resource, must wait until `until`.
 
     It is committed as it is: nothing was sent, so there is nothing to decide. No row waits beyond
     its deadline, unless that has passed.
