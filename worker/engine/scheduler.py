@@ -58,7 +58,8 @@ class Scheduler(Generic[Found]):
         """Begin no more runs; those under way go on to their end."""
         self._stopped = True
         for patience in self._patience:
-            patience.reschedule(0)
+            if not patience.expired():  # else it raises, and an error here ends the process
+                patience.reschedule(0)
 
     async def _slot(self) -> None:
         """Wait for a free slot; waiters are served in order, and a job waits for one at a time."""

@@ -1,0 +1,39 @@
+"""The scheduler, told to stop at the moment at which its patience ends."""
+
+import asyncio
+import time
+from typing import Any
+
+from worker.engine.room import Room
+from worker.engine.scheduler import Scheduler
+
+PATIENCE_S = 0.02
+
+
+async def never(_one: str) -> None:
+    raise AssertionError("no run may begin")
+
+
+def stand_still() -> None:
+    """Block the loop, as a slow Redis does, until both times are over."""
+    time.sleep(2 * PATIENCE_S)
+
+
+async def stop_when_patience_has_just_ended() -> tuple[dict[str, Any], list[str]]:
+    """Return what the runs returned, and the errors that no coroutine waited for."""
+    loop, errors = asyncio.get_running_loop(), list[str]()
+    loop.set_exception_handler(lambda _, context: errors.append(str(context.get("exception"))))
+    room = Room(1)
+    room.take(1)
+    scheduler: Scheduler[None] = Scheduler(0, room)
+    waiting = asyncio.create_task(scheduler.run_all(["a"], never, PATIENCE_S))
+    await asyncio.sleep(0)
+    loop.call_later(PATIENCE_S, scheduler.stop)
+    stand_still()
+    return await waiting, errors
+
+
+def test_a_stop_at_the_moment_when_patience_ends_is_no_fault_of_the_loop() -> None:
+    results, errors = asyncio.run(stop_when_patience_has_just_ended())
+
+    assert (results, errors) == ({}, [])
