@@ -39,9 +39,9 @@ if lease > 0 then
   local swept = redis.call('GET', KEYS[5])
   local server = redis.call('HMGET', KEYS[6], 'back', 'cut', 'since')
   local back, cut = tonumber(server[1] or 0), tonumber(server[2] or 0)
-  -- Sweeps that are always slow look like a series of outages. A series delays taking over for 12
+  -- Sweeps that are always slow look like a series of outages. A series delays taking over for 60
   -- gaps at most.
-  if server[3] then back = math.min(back, server[3] + 12 * ARGV[4]) end
+  if server[3] then back = math.min(back, server[3] + 60 * ARGV[4]) end
   if swept and now - swept > tonumber(ARGV[4]) then back = now end
   if now < back + ARGV[5] then
     redis.call('ZADD', KEYS[2], back + ARGV[5], ARGV[1])
