@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.eventually import eventually
+from tests.support.own_loop import run_in_own_loop
 from worker.engine.blocking_calls import BlockingCalls
 
 
@@ -17,7 +18,7 @@ def in_loop(size: int, *calls: Callable[[], Any]) -> list[Any]:
         threads = BlockingCalls(size)
         return await asyncio.gather(*map(threads.run, calls), return_exceptions=True)
 
-    return asyncio.run(main())
+    return run_in_own_loop(main())
 
 
 def test_so_many_block_at_once_as_are_allowed_and_no_more() -> None:
@@ -41,7 +42,7 @@ def test_one_after_the_other_needs_one_thread() -> None:
         threads = BlockingCalls(8)
         return {await threads.run(threading.get_ident) for _ in range(20)}
 
-    assert len(asyncio.run(main())) == 1
+    assert len(run_in_own_loop(main())) == 1
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), StopIteration(), SystemExit()])
@@ -72,7 +73,7 @@ def test_results_that_come_together_wake_the_loop_once(monkeypatch: pytest.Monke
         await asyncio.gather(*calls)
         return wakes[0]
 
-    assert asyncio.run(main()) == 1
+    assert run_in_own_loop(main()) == 1
 
 
 def test_a_result_for_a_run_that_was_cancelled_is_dropped() -> None:
@@ -85,4 +86,4 @@ def test_a_result_for_a_run_that_was_cancelled_is_dropped() -> None:
         may_end.set()
         return await threads.run(lambda: "next")
 
-    assert asyncio.run(main()) == "next"
+    assert run_in_own_loop(main()) == "next"

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from satyapan.asking import Ask
+from tests.support.own_loop import run_in_own_loop
 from worker.engine.redis_batch import RedisBatch
 
 
@@ -36,7 +37,7 @@ def test_calls_of_one_turn_share_a_round_trip_and_later_ones_have_the_next() -> 
         first = await asyncio.gather(*(batch.call(call(name)) for name in "abc"))
         return [*first, await batch.call(call("d"))]
 
-    assert asyncio.run(main()) == ["a", "b", "c", "d"]
+    assert run_in_own_loop(main()) == ["a", "b", "c", "d"]
     assert server.trips == [["a", "b", "c"], ["d"]]
 
 
@@ -48,7 +49,7 @@ def test_an_error_reaches_only_its_own_call() -> None:
         calls = (batch.call(call(name)) for name in "abc")
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    found = asyncio.run(main())
+    found = run_in_own_loop(main())
 
     assert (found[0], found[2]) == ("a", "c")
     assert isinstance(found[1], redis.ResponseError)
@@ -71,7 +72,7 @@ def test_whatever_breaks_a_round_trip_every_call_has_an_end_and_the_next_works(
         found = await asyncio.gather(*calls, return_exceptions=True)
         return [*found, await batch.call(call("c"))]
 
-    *failed, after = asyncio.run(main())
+    *failed, after = run_in_own_loop(main())
 
     assert all(isinstance(each, Exception) for each in failed)
     assert after == "c"
@@ -84,4 +85,4 @@ def test_a_run_that_was_cancelled_takes_nothing_from_the_others() -> None:
         cancelled.cancel()
         return await other
 
-    assert asyncio.run(main()) == "b"
+    assert run_in_own_loop(main()) == "b"

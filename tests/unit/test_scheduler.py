@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from tests.support.own_loop import run_in_own_loop
 from worker.engine.room import Room
 from worker.engine.scheduler import Scheduler
 
@@ -34,6 +35,6 @@ async def stop_when_patience_has_just_ended() -> tuple[dict[str, Any], list[str]
 
 
 def test_a_stop_at_the_moment_when_patience_ends_is_no_fault_of_the_loop() -> None:
-    results, errors = asyncio.run(stop_when_patience_has_just_ended())
+    results, errors = run_in_own_loop(stop_when_patience_has_just_ended())
 
     assert (results, errors) == ({}, [])
