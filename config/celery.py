@@ -9,7 +9,7 @@ from config.settings import Settings
 from satyapan.broker import broker_settings, new_app
 from satyapan.names import QUEUES
 
-_TRANSPORT: Final = "config.transport:StrictTransport"
+_TRANSPORT: Final = "worker.broker.kombu_transport:StrictTransport"
 
 
 def worker_settings(settings: Settings) -> dict[str, Any]:

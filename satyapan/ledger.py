@@ -1,6 +1,6 @@
 """The ledger as producers and the callbacks app use it: insert if absent, and read.
 
-What changes a row later is the worker's alone, under a claim (worker/ledger.py).
+What changes a row later is the worker's alone, under a claim (worker/ledger/work_ledger.py).
 """
 
 from collections.abc import Iterator, Sequence

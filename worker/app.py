@@ -21,10 +21,10 @@ from config.streams import give_back
 from satyapan.broker import Waker
 from worker.build import PerProcess, build
 from worker.engine.backpressure import backpressure
-from worker.heartbeat import Heartbeat
-from worker.sweeper import Sweeper
+from worker.maintenance.heartbeat import Heartbeat
+from worker.maintenance.sweeper import Sweeper
+from worker.maintenance.watch import Watch
 from worker.tasks import register
-from worker.watch import Watch
 
 UNSAFE: Final = os.EX_CONFIG
 """The exit code of a worker whose Redis became unsafe."""

@@ -21,9 +21,9 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
 from callbacks.impatient import Connection, ImpatientWorker
-from config import transport
 from tests.support import private_names
 from tests.support.project import ROOT, pyproject
+from worker.broker import kombu_transport as transport
 from worker.vendors.cashfree import connection
 
 
@@ -162,7 +162,7 @@ def source(of: Callable[..., object]) -> str:
 def test_what_takes_messages_in_is_what_we_repeat_or_go_before(
     theirs: Callable[..., object], ours: Callable[..., object], known: str
 ) -> None:
-    assert source(theirs) == known  # changed: read it again, then config/transport.py
+    assert source(theirs) == known  # changed: read it again, then worker/broker/kombu_transport.py
     assert f"`{ours.__name__}`" in TRANSPORT_ADR
 
 

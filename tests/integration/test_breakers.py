@@ -8,8 +8,8 @@ import redis
 from config.breakers import Shut
 from satyapan.records import Row
 from tests.support.gatehouse import FAR, HORIZON, KEYS, ROUTE, SPAN, START, Gatehouse, wait
-from worker.gate import Go, Wait
-from worker.lane import Lane
+from worker.admission.admission import Go, Wait
+from worker.rules.lane import Lane
 
 PROBE, COOL = 50, 300
 

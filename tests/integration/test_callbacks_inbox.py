@@ -11,7 +11,7 @@ from config.inbox import LetterState, Stored
 from satyapan.cli import main
 from satyapan.names import Keys
 from tests.web.outside import EVENT, environment, stored_inbox, written
-from worker.desk_cli import inbox
+from worker.operator.cli import inbox
 
 
 @pytest.fixture

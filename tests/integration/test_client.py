@@ -29,7 +29,7 @@ from satyapan.records import Row
 from satyapan.sealing import KeyRing, new_key
 from satyapan.testing import FakeVerifications
 from tests.support.eventually import eventually
-from worker.ledger import Lives, WorkLedger
+from worker.ledger.work_ledger import Lives, WorkLedger
 
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01", "name": "Canary Person"}
 OTHER = {**PERSON, "dob": "2007-03-02"}

@@ -12,8 +12,8 @@ from satyapan.ids import link_alias
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
 from tests.support.workbench import Workbench
-from worker.desk import Desk
-from worker.ledger import Act, Claim
+from worker.ledger.work_ledger import Act, Claim
+from worker.operator.actions import Desk
 from worker.rules.person import Refused
 
 

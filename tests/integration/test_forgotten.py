@@ -25,9 +25,9 @@ from tests.conftest import Sandbox
 from tests.integration.test_desk import desk, visited
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
-from worker import desk_cli
-from worker.ledger import StaleFence
-from worker.rewrite import Rewrite, want_rewrite
+from worker.ledger.rewrite import Rewrite, want_rewrite
+from worker.ledger.work_ledger import StaleFence
+from worker.operator import cli as desk_cli
 from worker.rules.person import Refused
 
 CANARY = b'{"data": {"name": "Kanaricanary Fullname"}}'

@@ -20,7 +20,7 @@ from tests.support.gatehouse import (
     Gatehouse,
     wait,
 )
-from worker.gate import Gate, Go, Wait
+from worker.admission.admission import Gate, Go, Wait
 
 
 @pytest.fixture

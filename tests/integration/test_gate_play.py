@@ -23,7 +23,7 @@ from tests.support.gatehouse import (
     WINDOW,
     Gatehouse,
 )
-from worker.gate import Go, Wait
+from worker.admission.admission import Go, Wait
 
 
 @pytest.fixture

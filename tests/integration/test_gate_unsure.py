@@ -15,10 +15,10 @@ from satyapan import State
 from tests.conftest import Sandbox
 from tests.support.gatehouse import FIGURES, HORIZON, KEYS, SPAN, WINDOW, Gatehouse, wait
 from tests.support.workbench import Workbench
-from worker.clock import Jump, RedisClock
-from worker.gate import Gate, Go
-from worker.lane import Lane
-from worker.marker import Marker
+from worker.admission.admission import Gate, Go
+from worker.admission.redis_clock import Jump, RedisClock
+from worker.maintenance.marker import Marker
+from worker.rules.lane import Lane
 
 MINUTE = replace(FIGURES, window=60_000)
 LONG_SPAN = 60_000 + FIGURES.margin + 1

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.workbench import Workbench
-from worker.ledger import LEAST_LOOK_MS, MOST_LOOK_MS, WorkLedger
+from worker.ledger.work_ledger import LEAST_LOOK_MS, MOST_LOOK_MS, WorkLedger
 
 AHEAD_MS = 50_000
 

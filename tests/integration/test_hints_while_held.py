@@ -14,7 +14,7 @@ import pytest
 from satyapan.points import ANSWERED, CLAIMED, SENT
 from satyapan.records import Row
 from tests.support.workbench import Workbench
-from worker.ledger import LEAST_LOOK_MS
+from worker.ledger.work_ledger import LEAST_LOOK_MS
 
 POLL_MS = 600_000
 

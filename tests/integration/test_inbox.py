@@ -18,7 +18,7 @@ from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
 from tests.support.workbench import Workbench
-from worker import desk_cli
+from worker.operator import cli as desk_cli
 
 EVENT = "DIGILOCKER_VERIFICATION_FAILURE"
 ODD = ["NaN", "1e999", "9" * 5_000, '"\\ud800"', '{"a": 1, "a": 2}', "[" * 90 + "]" * 90]

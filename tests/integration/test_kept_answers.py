@@ -13,10 +13,10 @@ from satyapan.records import Row
 from satyapan.scripts import load
 from tests.conftest import Sandbox
 from tests.support.workbench import Workbench
-from worker.clock import RedisClock
-from worker.gate import Go
-from worker.ledger import Claim, Outage, StaleFence, WorkLedger
-from worker.marker import Marker
+from worker.admission.admission import Go
+from worker.admission.redis_clock import RedisClock
+from worker.ledger.work_ledger import Claim, Outage, StaleFence, WorkLedger
+from worker.maintenance.marker import Marker
 
 
 @pytest.fixture

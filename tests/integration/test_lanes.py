@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.gatehouse import FAR, HORIZON, KEYS, ROUTE, SPAN, START, Gatehouse, wait
-from worker.gate import Go, Waiting
-from worker.lane import Lane
+from worker.admission.admission import Go, Waiting
+from worker.rules.lane import Lane
 
 LOW = KEYS.queue("main", ROUTE, "low")
 

@@ -10,7 +10,7 @@ from satyapan import State
 from satyapan.records import Row
 from tests.support.workbench import Workbench
 from worker.engine.leases import Leases
-from worker.ledger import Claim, Outage, StaleFence, WorkLedger
+from worker.ledger.work_ledger import Claim, Outage, StaleFence, WorkLedger
 
 LEASE_MS = 60_000
 GAP_MS, GRACE_MS = 5_000, 60_000

@@ -17,8 +17,8 @@ from satyapan.records import Row
 from satyapan.sealing import new_key
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
-from worker.ledger import LEAST_LOOK_MS, Claim, StaleFence, WorkLedger
-from worker.sweeper import Sweep
+from worker.ledger.work_ledger import LEAST_LOOK_MS, Claim, StaleFence, WorkLedger
+from worker.maintenance.sweeper import Sweep
 
 NONSENSE = (
     b"[" * 100_000,

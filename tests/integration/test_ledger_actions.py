@@ -7,7 +7,7 @@ from satyapan import State, Unavailable
 from satyapan.ledger import Ledger
 from satyapan.rows import SEALED
 from tests.support.workbench import Workbench
-from worker.ledger import Act, WorkLedger, resource_of
+from worker.ledger.work_ledger import Act, WorkLedger, resource_of
 
 
 @pytest.fixture

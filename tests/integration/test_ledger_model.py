@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from satyapan.names import Keys
 from satyapan.records import SETTLED, Row, State
 from satyapan.sealing import KeyRing
-from worker.ledger import Claim, Lives, StaleFence, WorkLedger
+from worker.ledger.work_ledger import Claim, Lives, StaleFence, WorkLedger
 
 NAMES = st.sampled_from(["a", "b", "c"])
 HOUR = 3_600_000

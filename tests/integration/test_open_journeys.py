@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.workbench import Workbench
-from worker.desk import Desk
+from worker.operator.actions import Desk
 
 HOUR, DAY = 3_600_000, 86_400_000
 

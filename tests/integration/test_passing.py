@@ -8,9 +8,9 @@ from satyapan import State
 from satyapan.asking import Ask
 from satyapan.records import Row
 from tests.support.workbench import Workbench
-from worker.gate import Go, Wait
-from worker.lane import Lane
-from worker.ledger import StaleFence
+from worker.admission.admission import Go, Wait
+from worker.ledger.work_ledger import StaleFence
+from worker.rules.lane import Lane
 
 ROUTE = "passport"
 

@@ -9,7 +9,7 @@ from satyapan import Conflict, SatyapanError, Verifications
 from satyapan.ids import derive_id
 from tests.conftest import Sandbox
 from tests.support.workbench import Workbench
-from worker.desk import Desk
+from worker.operator.actions import Desk
 
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 SHOP, BANK = "canary-shop", "canary-bank"

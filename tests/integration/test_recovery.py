@@ -10,7 +10,7 @@ from satyapan.canonical import request_digest
 from tests.conftest import Sandbox
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
-from worker.ledger import GENERATION_ALIAS_MS
+from worker.ledger.work_ledger import GENERATION_ALIAS_MS
 
 LOSSES: list[dict[str, Any]] = [
     {"cut": "before_status"},

@@ -9,10 +9,10 @@ from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
 from tests.support.adversary import Adversary
 from tests.support.certificate import self_signed, tls
-from worker.answer import Answer, Outcome
+from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree, connect
-from worker.vendors.cashfree.transport import Limits
+from worker.vendors.cashfree.wire import Limits
 
 THREADS = 8
 LIMITS = Limits(connect_s=20, read_s=20, total_s=40, pool_size=THREADS)

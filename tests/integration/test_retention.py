@@ -15,7 +15,7 @@ from tests.conftest import Sandbox
 from tests.integration.test_desk import desk
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
-from worker.retention import BY, Retention
+from worker.maintenance.retention import BY, Retention
 
 WORKER = (sys.executable, "-P", "-m", "satyapan.cli", "worker")
 MONTH_MS = 30 * 86_400_000

@@ -9,7 +9,8 @@ import pytest
 from satyapan.names import RUN, RUN_SLOT
 from tests.support.eventually import eventually
 from tests.support.workbench import Workbench
-from worker.sweeper import ENOUGH, PATIENCE_MS, Queued, Sweep, Sweeper, Wake
+from worker.broker.wakeups import Wake
+from worker.maintenance.sweeper import ENOUGH, PATIENCE_MS, Queued, Sweep, Sweeper
 
 
 def doubtful(bench: Workbench, count: int) -> None:

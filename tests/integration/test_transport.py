@@ -14,7 +14,7 @@ from tests.support.eventually import eventually
 from tests.support.failover import Pair
 from tests.support.transport_worker import create_app
 
-MENDED = "config.transport:Transport"
+MENDED = "worker.broker.kombu_transport:Transport"
 POOLS = ["threads", "prefork"]
 
 
@@ -77,5 +77,7 @@ def test_without_the_shim_this_kombu_still_ends_the_worker(
     try:
         eventually(lambda: worker.process.poll() is not None, within=60)
     except AssertionError:
-        pytest.fail(f"Kombu {version('kombu')} has been mended: config/transport.py can go")
+        pytest.fail(
+            f"Kombu {version('kombu')} has been mended: worker/broker/kombu_transport.py can go"
+        )
     assert "object has no attribute 'hostname'" in worker.log.read_text()

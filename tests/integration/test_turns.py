@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.gatehouse import HORIZON, KEYS, ROUTE, SPAN, Gatehouse
-from worker.lane import Lane
+from worker.rules.lane import Lane
 
 
 @pytest.fixture

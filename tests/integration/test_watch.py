@@ -18,7 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.failover import Pair, talk
 from tests.web.outside import environment
 from worker.app import UNSAFE
-from worker.watch import LOOK_S, TIMES, Watch
+from worker.maintenance.watch import LOOK_S, TIMES, Watch
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.rude_server import GOOD, Script, Server, answer, ask, drip, hung_up, trust
-from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
+from worker.vendors.cashfree.wire import Cut, Limits, NotSent, Raw, Wire
 
 PATIENT = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
 QUICK_TO_READ = Limits(connect_s=20, read_s=0.4, total_s=20)

@@ -14,10 +14,10 @@ from satyapan.kinds.model import Role
 from tests.support.adversary import CONTINUE, HINTS, PROCESSING, SWITCH
 from tests.support.certificate import self_signed, tls
 from tests.support.rude_server import GOOD, Script, Server, answer, ask, hung_up, trust
-from worker.answer import Answer, Outcome
+from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree, connect
-from worker.vendors.cashfree.transport import Cut, Limits, Raw, Wire
+from worker.vendors.cashfree.wire import Cut, Limits, Raw, Wire
 
 LIMITS = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
 ACCOUNT = Account("main", "CF-id", "made-up-secret")

@@ -19,7 +19,7 @@ from tests.support.rude_server import (
     trickle,
     trust,
 )
-from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
+from worker.vendors.cashfree.wire import Cut, Limits, NotSent, Raw, Wire
 
 PATIENT = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
 QUICK = Limits(connect_s=20, read_s=20, total_s=2)

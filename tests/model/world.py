@@ -15,9 +15,9 @@ from satyapan.ids import generation_id
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
 from satyapan.records import TERMINAL, Row, State
-from worker.answer import Answer, Outcome
-from worker.decide import decide
+from worker.rules.answer import Answer, Outcome
 from worker.rules.calls import admitted, deferred
+from worker.rules.decide import decide
 from worker.rules.model import (
     Acquire,
     Acquired,

@@ -10,8 +10,8 @@ from typing import Any
 from config.breakers import Shut, read_breaker
 from satyapan.names import Keys
 from satyapan.records import Row
-from worker.gate import Figures, Gate, Go, Pass, Wait
-from worker.lane import Lane
+from worker.admission.admission import Figures, Gate, Go, Pass, Wait
+from worker.rules.lane import Lane
 
 WINDOW, MARGIN, HORIZON = 1000, 100, 200
 SPAN = WINDOW + MARGIN + 1

@@ -11,9 +11,9 @@ from typing import Any, Final
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, TERMINAL, Row, State
-from worker.answer import Answer, Outcome
-from worker.decide import decide
+from worker.rules.answer import Answer, Outcome
 from worker.rules.calls import admitted, deferred
+from worker.rules.decide import decide
 from worker.rules.model import Answered, Call, Emit, Event, Policy, Woken
 
 KIND: Final = Registry()["digilocker"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from worker.vendors.cashfree.transport import Raw
+from worker.vendors.cashfree.wire import Raw
 
 Script = Callable[[socket.socket], None]
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

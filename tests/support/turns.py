@@ -6,8 +6,8 @@ from typing import Any, Final
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
 from satyapan.records import Row, State
-from worker.answer import Answer, Outcome
-from worker.decide import decide
+from worker.rules.answer import Answer, Outcome
+from worker.rules.decide import decide
 from worker.rules.model import Answered, Decision, Event, Policy
 
 NOW: Final = 1_800_000_000_000

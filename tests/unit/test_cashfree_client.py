@@ -9,11 +9,11 @@ import pytest
 
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation, Role
-from worker.answer import Outcome
-from worker.vendors import Vendor
+from worker.engine.vendor import Vendor
+from worker.rules.answer import Outcome
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree
-from worker.vendors.cashfree.transport import Cut, NotSent, Raw, Wire
+from worker.vendors.cashfree.wire import Cut, NotSent, Raw, Wire
 
 REPLY = Raw(429, {"retry-after": "9"}, b"")
 

@@ -19,9 +19,9 @@ from tests.support.turns import (
     status,
     turn,
 )
-from worker.answer import Outcome
-from worker.decide import decide
+from worker.rules.answer import Outcome
 from worker.rules.calls import admitted
+from worker.rules.decide import decide
 from worker.rules.model import (
     Acquired,
     Call,

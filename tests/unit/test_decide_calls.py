@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, Row, State
 from tests.support.turns import DAY, NOW, answered, journey, row, sent, turn
-from worker.answer import Answer, Outcome
+from worker.rules.answer import Answer, Outcome
 from worker.rules.calls import admitted, deferred
 from worker.rules.model import Acquire, Acquired, Answered, Cached, Call, Event, Woken
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from satyapan.kinds.model import Role
 from satyapan.records import Row, State
 from tests.support.turns import KINDS, NOW, POLICY, answered, journey, row, sent, status, turn
-from worker.answer import Outcome
-from worker.decide import decide
-from worker.lane import Lane
+from worker.rules.answer import Outcome
 from worker.rules.calls import admitted, deferred
+from worker.rules.decide import decide
+from worker.rules.lane import Lane
 from worker.rules.model import Answered, Call, Emit, Woken
 
 

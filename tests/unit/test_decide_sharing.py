@@ -7,7 +7,7 @@ import pytest
 from satyapan.kinds.model import Role
 from satyapan.records import State
 from tests.support.turns import answered, journey, row, sent, turn
-from worker.answer import Outcome
+from worker.rules.answer import Outcome
 from worker.rules.model import Acquire, Acquired, Cached, Call, Emit, Told, Woken
 
 

@@ -15,9 +15,9 @@ from typing import Any, Final
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, Row, State
 from tests.support.turns import KINDS, NOW, answered, journey, row, sent
-from worker.answer import Outcome
-from worker.decide import decide
+from worker.rules.answer import Outcome
 from worker.rules.calls import admitted, deferred
+from worker.rules.decide import decide
 from worker.rules.model import (
     Acquire,
     Acquired,

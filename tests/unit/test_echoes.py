@@ -7,9 +7,9 @@ import pytest
 from satyapan.kinds import KINDS, Kind
 from satyapan.kinds.model import Role
 from tests.unit.test_replies import judge, passport
-from worker.answer import Outcome
+from worker.rules.answer import Outcome
 from worker.vendors.cashfree.replies import Asked, classify
-from worker.vendors.cashfree.transport import Raw
+from worker.vendors.cashfree.wire import Raw
 
 LINK = {"static_link": "https://x/y", "template_name": "t", "status": "ACTIVE"}
 OURS = {"verification_id": "v-1", "reference_id": 7, "status": "SUCCESS"}

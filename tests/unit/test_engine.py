@@ -14,10 +14,10 @@ from satyapan.asking import Ask
 from satyapan.names import RUN
 from satyapan.records import Row
 from tests.support.eventually import eventually
-from worker.answer import Answer, Outcome
 from worker.engine.blocking_calls import BlockingCalls
 from worker.engine.engine import Engine
 from worker.engine.redis_batch import RedisBatch
+from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Event
 
 GOOD = Answer(outcome=Outcome.OK)

@@ -9,7 +9,7 @@ import pytest
 
 from satyapan.names import RUN
 from tests.unit.test_engine import Vendor, engine, names
-from worker.answer import Answer
+from worker.rules.answer import Answer
 
 
 class Away(BaseException):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.heartbeat import Heartbeat
+from worker.maintenance.heartbeat import Heartbeat
 
 
 @pytest.mark.parametrize(("stalled_s", "beats"), [(0.0, True), (15.0, True), (15.1, False)])

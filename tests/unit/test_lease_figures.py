@@ -5,8 +5,8 @@ import pytest
 from config.celery import worker_settings
 from config.settings import Settings, read_settings
 from tests.support.workbench import environment
-from worker.build import _outage, figures
-from worker.ledger import Outage
+from worker.from_settings import figures, outage
+from worker.ledger.work_ledger import Outage
 
 
 def read(**more: str) -> Settings:
@@ -15,7 +15,7 @@ def read(**more: str) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("more", "outage"),
+    ("more", "wanted"),
     [
         ({}, Outage()),
         # A holder renews in a third of its lease: it gets as long when only the clock moved.
@@ -30,9 +30,9 @@ def read(**more: str) -> Settings:
     ids=["default", "long", "shortest", "shorter"],
 )
 def test_an_outage_is_shorter_than_a_lease_and_leaves_holders_time_to_renew(
-    more: dict[str, str], outage: Outage
+    more: dict[str, str], wanted: Outage
 ) -> None:
-    assert _outage(read(**more)) == outage
+    assert outage(read(**more)) == wanted
 
 
 def test_a_lease_says_nothing_about_a_call() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.clock import TOLERANCE_MS, Jump, RedisClock
+from worker.admission.redis_clock import TOLERANCE_MS, Jump, RedisClock
 
 AHEAD_MS = 1_700_000_000_000
 

@@ -12,9 +12,9 @@ from config.scrub import parse
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation, Role
 from tests.contract import vendor_pages
-from worker.answer import Answer, Outcome
+from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.replies import Asked, classify
-from worker.vendors.cashfree.transport import Raw
+from worker.vendors.cashfree.wire import Raw
 
 NOW = 1_700_000_000.0
 KINDS = {"passport": "passport", "digilocker": "digilocker", "static_link": "static_kyc_link"}

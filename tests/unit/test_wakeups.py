@@ -6,10 +6,10 @@ from hashlib import sha256
 
 import pytest
 
-from config.wakeups import MOST_BYTES, MOST_IDS, take, take_back
 from satyapan.names import INGEST, LOOK, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT
 from satyapan.settings import ProducerSettings
 from tests.support.broken_messages import broken, envelope, unacknowledged
+from worker.broker.wakeups import MOST_BYTES, MOST_IDS, take, take_back
 
 CANARY = "Asha-Rao-1984"
 BROKEN = broken()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.web.outside import EVENT, written
-from worker.redacted import redacted
+from worker.operator.redacted import redacted
 
 
 def test_words_and_ids_are_shown_and_people_are_not() -> None:

@@ -12,9 +12,9 @@ from demo.supervisor import Supervisor
 from satyapan.names import Keys
 from tests.support.eventually import eventually
 from tests.web.outside import environment
-from worker.clock import RedisClock
-from worker.gate import Figures, Gate
-from worker.marker import Marker
+from worker.admission.admission import Figures, Gate
+from worker.admission.redis_clock import RedisClock
+from worker.maintenance.marker import Marker
 
 
 def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> None:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from satyapan.asking import Ask
 from satyapan.records import Row
 from worker.engine.redis_batch import RedisBatch
-from worker.ledger import WorkLedger
+from worker.ledger.work_ledger import WorkLedger
 
 AGAIN_S: Final = 1.0
 """Seconds to the next try after a renewal that failed; settings allow for it (config/rules.py)."""

@@ -24,16 +24,17 @@ from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode, Operation, Role
 from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
-from worker.answer import Answer
-from worker.clock import RedisClock
-from worker.decide import decide
+from worker.admission.admission import Gate, Go, Wait
+from worker.admission.outcomes import heed
+from worker.admission.redis_clock import RedisClock
 from worker.engine.blocking_calls import BlockingCalls
 from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
-from worker.gate import Gate, Go, Wait
-from worker.heed import heed
-from worker.ledger import Claim, StaleFence, WorkLedger
+from worker.engine.vendor import Vendor
+from worker.ledger.work_ledger import Claim, StaleFence, WorkLedger
+from worker.rules.answer import Answer
 from worker.rules.calls import admitted, deferred
+from worker.rules.decide import decide
 from worker.rules.model import (
     Acquire,
     Acquired,
@@ -46,7 +47,6 @@ from worker.rules.model import (
     Policy,
     Woken,
 )
-from worker.vendors import Vendor
 
 _DECISIONS: Final = 40
 """More than any journey has in one run; the row is released and woken again after."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from satyapan.kinds.model import Mode, Recovery
 from satyapan.records import Row, State
-from worker.answer import Answer, Outcome
+from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext, Emit
 from worker.rules.moves import again, doubt, lose, park, read_status, settle, shown
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from satyapan.kinds.model import Kind, Mode, Operation, Role
 from satyapan.records import Row, State
-from worker.answer import Answer
-from worker.lane import Lane
+from worker.rules.answer import Answer
+from worker.rules.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from satyapan.ids import generation_id
 from satyapan.kinds.model import Recovery, Role
 from satyapan.records import Row, State
-from worker.answer import Answer, Outcome
-from worker.lane import Lane
+from worker.rules.answer import Answer, Outcome
+from worker.rules.lane import Lane
 from worker.rules.model import Call, Decision, DecisionContext, Emit
 
 _READS: Final = {"first": Lane.HIGH, "again": Lane.NORMAL, "": Lane.LOW}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from satyapan.records import Row, State
-from worker.answer import Answer, Outcome
+from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext
 from worker.rules.moves import again, create, lose, park, read_document, rest, settle, shown
 

@@ -1,32 +1,4 @@
-"""Vendors: each has a folder with its transport, its authentication, its reply table, its client.
+"""Vendors: each has a folder with its wire, its authentication, its reply table, its client.
 
-The engine knows a vendor by the `Vendor` protocol only.
+A client implements `worker.engine.vendor.Vendor`; nothing but worker/from_settings.py imports one.
 """
-
-from collections.abc import Mapping
-from typing import Any, Protocol
-
-from satyapan.kinds.model import Operation, Role
-from worker.answer import Answer
-
-
-class Vendor(Protocol):
-    """What the engine needs of a vendor."""
-
-    def call(
-        self,
-        operation: Operation,
-        role: Role,
-        vendor_id: str,
-        request: Mapping[str, Any],
-        redirect_url: str = "",
-        item: str = "",
-        reference: str = "",
-    ) -> Answer:
-        """Make one call and classify what came of it; raise for nothing that the outside does.
-
-        `vendor_id` is the id of this generation, `item` the document that a document route
-        fetches, `reference` the vendor's own id of it where an answer told one. A reply that names
-        another is not believed. There is no retry below this: one call is at most one request.
-        """
-        ...

@@ -2,6 +2,6 @@
 
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree, connect
-from worker.vendors.cashfree.transport import Limits
+from worker.vendors.cashfree.wire import Limits
 
 __all__ = ["Account", "Cashfree", "Limits", "connect"]

@@ -9,16 +9,16 @@ from urllib.parse import quote
 
 from config.scrub import parse
 from satyapan.kinds.model import Operation, Recovery, Role
-from worker.answer import Answer, Outcome
+from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account, Credentials
 from worker.vendors.cashfree.replies import Asked, classify
-from worker.vendors.cashfree.transport import Cut, Limits, NotSent, Raw, Wire
+from worker.vendors.cashfree.wire import Cut, Limits, NotSent, Raw, Wire
 
 _ITEM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class Cashfree:
-    """One merchant account at the vendor; implements `worker.vendors.Vendor`."""
+    """One merchant account at the vendor; implements `worker.engine.vendor.Vendor`."""
 
     def __init__(
         self,

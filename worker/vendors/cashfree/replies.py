@@ -21,8 +21,8 @@ from marshmallow import ValidationError
 from config.breakers import PUBLIC_URL_REFUSED
 from config.scrub import KEPT, scrub
 from satyapan.kinds.model import Mode, Operation, Role, Signature, schema
-from worker.answer import Answer, Outcome
-from worker.vendors.cashfree.transport import Raw
+from worker.rules.answer import Answer, Outcome
+from worker.vendors.cashfree.wire import Raw
 
 BY_SIGNATURE: Final[Mapping[Signature, Outcome]] = MappingProxyType(
     {

@@ -22,7 +22,7 @@ from satyapan.records import SETTLED, TERMINAL, Row, State
 from satyapan.rows import SEALED, decode, encode
 from satyapan.scripts import load
 from satyapan.sealing import KeyRing
-from worker.rewrite import want_rewrite
+from worker.ledger.rewrite import want_rewrite
 
 LEAST_LOOK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""

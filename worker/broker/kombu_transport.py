@@ -28,9 +28,9 @@ from kombu.transport import redis as upstream
 from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
 
-from config import wakeups
 from satyapan import transport
 from satyapan.points import POPPED, reach
+from worker.broker import wakeups
 
 
 class QoS(upstream.QoS):

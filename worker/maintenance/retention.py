@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from satyapan.errors import SatyapanError
-from worker.desk import Desk
+from worker.operator.actions import Desk
 from worker.rules.person import Refused
 from worker.throttle import Throttle
 

@@ -19,7 +19,8 @@ from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
 from satyapan.scripts import load
-from worker.triage import Triage
+from worker.admission.triage import Triage
+from worker.broker.wakeups import Wake
 
 PATIENCE_MS: Final = 10_000
 """How long a wake-up may be under way before the sweeper sends another."""
@@ -34,7 +35,6 @@ _MOST_BATCHES: Final = 10
 """Batches of one index in a sweep: slots are dealt and woken between two sweeps."""
 
 log = logging.getLogger("satyapan.sweeper")
-Wake = Callable[[str, Sequence[str]], bool]
 Queued = Callable[[str], int]
 
 

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.scripts import load
-from worker.gate import Gate, Waiting
+from worker.admission.admission import Gate, Waiting
 
 _VENDOR: Final = Row(id="", kind="").vendor
 _ACCOUNT: Final = Row(id="", kind="").account

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from base64 import b64decode
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -28,6 +29,9 @@ _UNUSED: Final = ("eta", "expires", "group", "compression")
 _EMBED: Final = frozenset(["callbacks", "errbacks", "chain", "chord"])
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 """Celery's and Kombu's own ids are UUIDs."""
+
+Wake = Callable[[str, Sequence[str]], bool]
+"""Send a wake-up: (task, ids) to True, or False if the broker didn't confirm it."""
 
 log = logging.getLogger("satyapan.wakeups")
 

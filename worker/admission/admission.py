@@ -16,8 +16,8 @@ from satyapan.asking import Ask
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.scripts import load
-from worker.clock import Jump
-from worker.lane import Lane
+from worker.admission.redis_clock import Jump
+from worker.rules.lane import Lane
 
 log = logging.getLogger("satyapan.gate")
 

@@ -21,11 +21,11 @@ from satyapan.cli_output import moment, say_json, table
 from satyapan.errors import SatyapanError, Unavailable, shown
 from satyapan.kinds import Registry
 from satyapan.names import Keys
-from worker.build import policy, work_ledger
-from worker.desk import Desk, Unknown
-from worker.ledger import Act
-from worker.redacted import redacted
-from worker.rewrite import PAUSE_MS
+from worker.from_settings import policy, work_ledger
+from worker.ledger.rewrite import PAUSE_MS
+from worker.ledger.work_ledger import Act
+from worker.operator.actions import Desk, Unknown
+from worker.operator.redacted import redacted
 from worker.rules.person import Refused
 
 _LONGEST_ID: Final = 100

@@ -4,8 +4,8 @@ import logging
 from typing import Final
 
 from satyapan.records import Row
-from worker.answer import Answer, Outcome
-from worker.gate import Gate, Go
+from worker.admission.admission import Gate, Go
+from worker.rules.answer import Answer, Outcome
 
 _FAILED: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT})
 

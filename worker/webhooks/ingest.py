@@ -21,7 +21,7 @@ from satyapan.kinds.model import Operation
 from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
 from worker.engine.engine import Engine
-from worker.ledger import WorkLedger, resource_of
+from worker.ledger.work_ledger import WorkLedger, resource_of
 from worker.rules.model import Told
 
 _AWAY: Final = (

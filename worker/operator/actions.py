@@ -12,11 +12,11 @@ from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
-from worker.decide import decide
-from worker.ledger import Act, Claim, StaleFence, WorkLedger, resource_of
+from worker.broker.wakeups import Wake
+from worker.ledger.work_ledger import Act, Claim, StaleFence, WorkLedger, resource_of
+from worker.rules.decide import decide
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
 from worker.rules.person import Refused
-from worker.sweeper import Wake
 
 
 class Unknown(Refused):

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from config.servers import sync_settings
 from satyapan.names import Keys
 from satyapan.scripts import load
-from worker.clock import RedisClock
-from worker.gate import Gate
+from worker.admission.admission import Gate
+from worker.admission.redis_clock import RedisClock
 from worker.throttle import Throttle
 
 _EVERY_S: Final = 1.0

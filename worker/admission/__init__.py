@@ -1,0 +1,1 @@
+"""Admission: may a call go now? The quota over all workers, and the breakers."""

@@ -1,0 +1,1 @@
+"""What operators do by hand: the actions, their command line, what they may see."""

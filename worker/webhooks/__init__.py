@@ -1,0 +1,1 @@
+"""Work on the webhooks that the callbacks app stored."""
