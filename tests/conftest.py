@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 
 from demo.server import EmbeddedServer, ServerMissing, find_server
 from demo.supervisor import Supervisor
-from tests.support.book import RUN, Book, scale
-from tests.support.workbench import OPEN, Workbench
+from tests.support.experiment_log import RUN, ExperimentLog, scale
+from tests.support.worker_harness import OPEN_HARNESSES, Harness
 
 IN_CI = os.environ.get("CI") == "true"
 SOCKETLESS = {"architecture", "model", "unit"}
@@ -55,11 +55,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if hasattr(terminalreporter.config, "workerinput"):
         return  # one of several processes; the one that started them tells
     form = scale()
-    book = Book(form)
-    if table := book.table():
+    log = ExperimentLog(form)
+    if table := log.table():
         terminalreporter.write_line(table)
     if not form.long:
-        book.burn()
+        log.delete()
 
 
 def absent(what: str) -> None:
@@ -122,14 +122,14 @@ def sandbox(processes: Supervisor) -> Sandbox:
 
 
 @pytest.fixture(autouse=True)
-def closed_workbenches() -> Iterator[None]:
-    """Leave no connection of a workbench open: a process runs hundreds of them."""
+def closed_harnesses() -> Iterator[None]:
+    """Close the connections of every harness: a test process runs hundreds of them."""
     yield
-    while OPEN:
-        OPEN.pop().close()
+    while OPEN_HARNESSES:
+        OPEN_HARNESSES.pop().close()
 
 
 @pytest.fixture
-def bench(redis_url: str, sandbox: Sandbox) -> Workbench:
+def harness(redis_url: str, sandbox: Sandbox) -> Harness:
     """A producer, a worker's parts and the sandbox, run step by step."""
-    return Workbench(redis_url, sandbox.root)
+    return Harness(redis_url, sandbox.root)

@@ -8,7 +8,7 @@ from tests.support.project import ROOT, modules
 
 def import_alone(*names: str) -> str:
     """Import modules in a new process with an empty environment; return what it reports."""
-    script = ROOT / "tests" / "support" / "import_everything.py"
+    script = ROOT / "tests" / "support" / "import_audit.py"
     done = subprocess.run(
         [sys.executable, "-B", str(script), *names],
         cwd=ROOT,
@@ -27,7 +27,7 @@ def test_importing_every_module_does_nothing() -> None:
 
 
 def test_a_module_that_acts_would_be_caught() -> None:
-    report = import_alone("tests.support.guilty")
+    report = import_alone("tests.support.import_side_effects")
 
     for act in ("socket.__new__", "reads HOME", "starts a thread", "subprocess.Popen"):
-        assert f"tests/support/guilty.py: {act}" in report
+        assert f"tests/support/import_side_effects.py: {act}" in report

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from satyapan.ids import generation_id
-from tests.support.book import Book, scale
+from tests.support.experiment_log import ExperimentLog, scale
 from tests.support.history import History, judge, rows_of
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 SCALE = scale()
@@ -31,42 +31,42 @@ PLENTY = "passport=1000000,digilocker=1000000,digilocker-status=1000000"
 
 
 @pytest.fixture
-def bench(redis_url: str, sandbox: Any) -> Workbench:
+def harness(redis_url: str, sandbox: Any) -> Harness:
     # A vendor that fails three calls of four would be left alone; here each is wanted.
     never = {f"SATYAPAN_BREAKER_{name}": "100000" for name in ("CALLS", "IN_A_ROW")}
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=PLENTY, **never)
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=PLENTY, **never)
     for route in ("passport", "digilocker", "digilocker_status"):
-        bench.vendor.post("quota", route=route, per_minute=1_000_000)
-    return bench
+        harness.vendor.post("quota", route=route, per_minute=1_000_000)
+    return harness
 
 
-def test_ambiguous_outcomes_are_resolved_or_parked_and_none_is_guessed(bench: Workbench) -> None:
+def test_ambiguous_outcomes_are_resolved_or_parked_and_none_is_guessed(harness: Harness) -> None:
     dice = random.Random(SEED)
     for number, fault in enumerate(AMBIGUOUS):
         for route in ("passport", "digilocker"):
             seed = dice.randrange(2**32) + number
             plan: dict[str, Any] = {"times": None, "probability": 0.12, "seed": seed}
-            bench.vendor.post("faults", route=route, **plan, **fault)
+            harness.vendor.post("faults", route=route, **plan, **fault)
     history = History()
     jobs = [(kind, f"{kind}-{n}") for n in range(SCALE.ambiguous) for kind in KINDS]
     chosen = jobs[: round(SCALE.ambiguous / CHANCE)]
 
     for kind, one in chosen:
-        history.submit(bench.verifications, kind, bench.example(kind), one)
+        history.submit(harness.verifications, kind, harness.example(kind), one)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda job: _finish(bench, *job), chosen))
+        list(pool.map(lambda job: _finish(harness, *job), chosen))
 
     ids = history.accepted()
     for one in ids * 2:
-        history.read(bench.verifications, one)
-    history.listen(bench.verifications)
-    rows = rows_of(bench.verifications, ids)
-    verdict = judge(history, bench.vendor.get("audit")["audit"], rows, least_done=0.1)
-    calls = bench.vendor.get("calls")["calls"]
+        history.read(harness.verifications, one)
+    history.listen(harness.verifications)
+    rows = rows_of(harness.verifications, ids)
+    verdict = judge(history, harness.vendor.get("audit")["audit"], rows, least_done=0.1)
+    calls = harness.vendor.get("calls")["calls"]
     injected = sum(1 for call in calls if call["fault"])
     reasons = Counter(row.reason.partition("/")[0] for row in rows.values())
     figures = {**verdict.figures, "injected": injected, "seed": SEED, "reasons": dict(reasons)}
-    Book(SCALE).note("ambiguous outcomes", "mixed", good=verdict.good, **figures)
+    ExperimentLog(SCALE).record("ambiguous outcomes", "mixed", good=verdict.good, **figures)
     assert verdict.good, f"seed {SEED}: {verdict}"
     assert injected >= SCALE.ambiguous
     asked = {call["verification_id"] for call in calls if call["verification_id"]}
@@ -80,10 +80,10 @@ CHANCE = 1.0
 """Faults for each verification, about: ten plans of 12 % hit 72 % of the calls, repeats as well."""
 
 
-def _finish(bench: Workbench, kind: str, one: str) -> None:
+def _finish(harness: Harness, kind: str, one: str) -> None:
     """Take one as far as it goes, the person's consent included."""
     if kind == "digilocker":
         for generation in (1, 2, 3):
             name = generation_id(one, generation)
-            bench.vendor.post(f"journeys/{name}", decision="allow", documents=[])
-    bench.settle(one, within_s=60)
+            harness.vendor.post(f"journeys/{name}", decision="allow", documents=[])
+    harness.settle(one, within_s=60)

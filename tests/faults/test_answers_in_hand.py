@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from satyapan import State
-from tests.support.book import Book, scale
-from tests.support.installation import LEASE_S, Ground, gone
+from tests.support.experiment_log import ExperimentLog, scale
+from tests.support.installation import LEASE_S, Services, gone
 from tests.support.outage import REQUEST, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -21,22 +21,22 @@ Outage = Callable[[Trial, float], None]
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with Ground(tmp_path, sandbox_args=("--latency-ms", "2000")) as ground:
-        yield ground
+def services(tmp_path: Path) -> Iterator[Services]:
+    with Services(tmp_path, sandbox_args=("--latency-ms", "2000")) as services:
+        yield services
 
 
 @pytest.fixture
-def trial(ground: Ground) -> Iterator[Trial]:
+def trial(services: Services) -> Iterator[Trial]:
     half = str(IN_FLIGHT // 2)
-    with Trial(ground, "hands", workers=0, SATYAPAN_WORKER_CONCURRENCY=half) as trial:
+    with Trial(services, "hands", workers=0, SATYAPAN_WORKER_CONCURRENCY=half) as trial:
         yield trial
 
 
 def restart(trial: Trial, seconds: float) -> None:
-    trial.ground.stage.server.kill()
+    trial.services.stage.server.kill()
     time.sleep(seconds)
-    trial.ground.stage.server.restart()
+    trial.services.stage.server.restart()
 
 
 def demote(trial: Trial, seconds: float) -> None:
@@ -75,7 +75,7 @@ def note(name: str, trial: Trial, ids: list[str]) -> None:
     rows = [trial.place.producer.get(one) for one in ids]
     parked = [row.reason for row in rows if row and row.state is State.PARKED]
     verdict = trial.judge(least_done=1.0)
-    Book(SCALE).note(
+    ExperimentLog(SCALE).record(
         "answers in hand", name, good=verdict.good, **{**verdict.figures, "parked": len(parked)}
     )
     assert not parked
@@ -101,7 +101,7 @@ def test_a_paid_answer_outlives_a_redis_that_is_away(
 
 def test_a_worker_that_gets_sigterm_meanwhile_stores_its_answers_first(trial: Trial) -> None:
     ids = calls_under_way(trial)
-    server = trial.ground.stage.server
+    server = trial.services.stage.server
     server.kill()
     time.sleep(2.5)  # by now all answers are here
 

@@ -10,9 +10,9 @@ import pytest
 
 from satyapan import State, Verification
 from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, POPPED, SENT
+from tests.support.failpoint_cases import interleave
 from tests.support.history import History, Submit, Verdict, judge, rows_of
-from tests.support.installation import Ground, Installation, kill_group, said, until
-from tests.support.striking import side_by_side
+from tests.support.installation import Installation, Services, kill_group, said, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
@@ -35,13 +35,13 @@ class Ended:
         return [end for end in self.ends if end.reason == "lost_answer"]
 
 
-def play(ground: Ground, point: str, pool: str, ended: list[Ended]) -> Iterator[None]:
+def run_case(services: Services, point: str, pool: str, ended: list[Ended]) -> Iterator[None]:
     """Submit many in one message, kill the worker when some are done, let others go on."""
     name = f"chunk-{point}-{pool}"
     place = Installation(
-        ground, name, SATYAPAN_WORKER_CONCURRENCY=str(CALLS), SATYAPAN_WORKER_POOL=pool
+        services, name, SATYAPAN_WORKER_CONCURRENCY=str(CALLS), SATYAPAN_WORKER_POOL=pool
     )
-    mark = ground.folder / f"{name}.struck"
+    mark = services.folder / f"{name}.struck"
     mark.touch()  # the point is armed when this is gone
     worker = place.start_worker(f"{point}:kill:{mark}")
     yield from until(partial(said, worker, "worker ready"), f"{name} is ready")
@@ -54,7 +54,7 @@ def play(ground: Ground, point: str, pool: str, ended: list[Ended]) -> Iterator[
     for _ in range(2):
         place.start_worker()
     yield from until(lambda: settled(place, history), f"{name} recovers", within=120)
-    ended.append(verdict(ground, place, history, left))
+    ended.append(verdict(services, place, history, left))
     place.end()
 
 
@@ -72,11 +72,11 @@ def settled(place: Installation, history: History) -> bool:
     return all(one is not None and one.settled for one in seen)
 
 
-def verdict(ground: Ground, place: Installation, history: History, left: int) -> Ended:
+def verdict(services: Services, place: Installation, history: History, left: int) -> Ended:
     """Judge by the vendor's audit, the ledger, and what the producer was told."""
     history.listen(place.producer)
     ids = history.accepted()
-    audit = [e for e in ground.audit() if str(e["verification_id"]).startswith(f"{place.name}-")]
+    audit = [e for e in services.audit() if str(e["verification_id"]).startswith(f"{place.name}-")]
     judged = judge(history, audit, rows_of(place.producer, ids), least_done=0.5)
     ends = [seen for one in ids if (seen := place.producer.get(one))]
     return Ended(place.name, judged, left, ends)
@@ -87,8 +87,8 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
 ) -> None:
     ended: list[Ended] = []
 
-    with Ground(tmp_path, sandbox_args=("--latency-ms", "800")) as ground:
-        side_by_side([play(ground, *case, ended) for case in CASES], 4)
+    with Services(tmp_path, sandbox_args=("--latency-ms", "800")) as services:
+        interleave([run_case(services, *case, ended) for case in CASES], 4)
 
     assert [f"{e.name}: {e.verdict}" for e in ended if not e.verdict.good] == []
     assert len(ended) == len(CASES)

@@ -11,10 +11,10 @@ import redis
 
 from demo.server import EmbeddedServer
 from satyapan import Unavailable
-from tests.support.book import Book, scale
 from tests.support.eventually import eventually
+from tests.support.experiment_log import ExperimentLog, scale
 from tests.support.slow_disk import slow_disk
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 SCALE = scale()
@@ -28,7 +28,7 @@ class Submits:
     def __init__(self, url: str, name: str = "") -> None:
         self.confirmed: list[str] = []
         self._name = name
-        self._verifications = Workbench(url, "http://127.0.0.1:1").verifications
+        self._verifications = Harness(url, "http://127.0.0.1:1").verifications
 
     def submit(self, key: str) -> None:
         """Submit one; Unavailable if it isn't confirmed."""
@@ -79,7 +79,7 @@ def kill_while_submitting(server: EmbeddedServer, disk: str, least: int) -> None
 
         confirmed, lost = len(submits.confirmed), submits.lost()
         figures = {"accepted": confirmed, "lost": lost}
-        Book(SCALE).note("durability", f"{disk} {number}", good=not lost, **figures)
+        ExperimentLog(SCALE).record("durability", f"{disk} {number}", good=not lost, **figures)
         assert lost == 0, f"{lost} of {confirmed} are gone"
 
 

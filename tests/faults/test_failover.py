@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from satyapan import SatyapanError, Verifications
-from tests.support.book import Book, scale
-from tests.support.failover import Pair
-from tests.support.installation import Ground, listens_at
+from tests.support.experiment_log import ExperimentLog, scale
+from tests.support.failover import ReplicaPair
+from tests.support.installation import Services, listens_at
 from tests.support.outage import REQUEST, Trial
 from tests.web.outside import EVENT, signed, written
 
@@ -74,18 +74,20 @@ def steadily(**steps: Callable[[], bool]) -> Iterator[dict[str, Steady]]:
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with Ground(tmp_path, sandbox_args=("--latency-ms", "50")) as ground:
-        yield ground
+def services(tmp_path: Path) -> Iterator[Services]:
+    with Services(tmp_path, sandbox_args=("--latency-ms", "50")) as services:
+        yield services
 
 
-@pytest.mark.parametrize("how", [Pair.swap, Pair.fail_over], ids=lambda how: how.__name__)
+@pytest.mark.parametrize(
+    "how", [ReplicaPair.swap, ReplicaPair.fail_over], ids=lambda how: how.__name__
+)
 def test_everybody_follows_the_address_to_the_new_master(
-    ground: Ground, tmp_path: Path, how: Callable[[Pair], float]
+    services: Services, tmp_path: Path, how: Callable[[ReplicaPair], float]
 ) -> None:
     with (
-        Pair(tmp_path / "pair", ground.stage.server) as pair,
-        Trial(ground, "failover", SATYAPAN_REDIS_URL=pair.url) as trial,
+        ReplicaPair(tmp_path / "pair", services.stage.server) as pair,
+        Trial(services, "failover", SATYAPAN_REDIS_URL=pair.url) as trial,
     ):
         trial.place.producer = Verifications.from_env(trial.place.env)
         with steadily(**_load(trial)) as load:
@@ -96,7 +98,9 @@ def test_everybody_follows_the_address_to_the_new_master(
         trial.settle()
 
         verdict = trial.judge()
-        Book(scale()).note("failover", how.__name__, good=verdict.good, **verdict.figures, **back)
+        ExperimentLog(scale()).record(
+            "failover", how.__name__, good=verdict.good, **verdict.figures, **back
+        )
         assert verdict.good, str(verdict)
         assert trial.alive() == 2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from satyapan.records import State
-from tests.support.installation import Ground
+from tests.support.installation import Services
 from tests.support.outage import Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(200)]
@@ -14,12 +14,15 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(200)]
 
 def test_a_worker_that_could_not_acknowledge_anything_consumes_again(tmp_path: Path) -> None:
     slow = ("--latency-ms", "1000")
-    with Ground(tmp_path, sandbox_args=slow) as ground, Trial(ground, "hands", workers=1) as trial:
+    with (
+        Services(tmp_path, sandbox_args=slow) as services,
+        Trial(services, "hands", workers=1) as trial,
+    ):
         trial.submit(8)
         trial.wait(lambda: trial.place.producer.counts()[State.SENT] == 2, "both slots work")
-        ground.stage.server.kill()
+        services.stage.server.kill()
         time.sleep(2)  # meanwhile both calls are answered, and no acknowledgement goes through
-        ground.stage.server.restart()
+        services.stage.server.restart()
 
         back = trial.seconds_to_work(within=60)
         trial.settle()

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.book import Book, scale
-from tests.support.installation import Ground
+from tests.support.experiment_log import ExperimentLog, scale
+from tests.support.installation import Services
 from tests.support.outage import Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -18,17 +18,17 @@ LIMIT: Final = 20
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with Ground(tmp_path) as ground:
-        ground.stage.control("quota", {"route": "passport", "per_minute": LIMIT})
-        yield ground
+def services(tmp_path: Path) -> Iterator[Services]:
+    with Services(tmp_path) as services:
+        services.stage.control("quota", {"route": "passport", "per_minute": LIMIT})
+        yield services
 
 
 @pytest.mark.skipif(not SCALE.long, reason="waits for a whole window: part of the long form")
-def test_calls_that_redis_forgot_still_count(ground: Ground, tmp_path: Path) -> None:
+def test_calls_that_redis_forgot_still_count(services: Services, tmp_path: Path) -> None:
     quota = {"SATYAPAN_QUOTA_PER_MINUTE": f"passport={LIMIT}", "SATYAPAN_QUOTA_WINDOW_S": "60"}
-    server = ground.stage.server
-    with Trial(ground, "second", workers=0, **quota) as trial:
+    server = services.stage.server
+    with Trial(services, "second", workers=0, **quota) as trial:
         with trial.server as client:
             client.config_set("appendfsync", "everysec")
         trial.workers.append(trial.place.start_worker())
@@ -47,11 +47,11 @@ def test_calls_that_redis_forgot_still_count(ground: Ground, tmp_path: Path) -> 
         trial.wait(lambda: all(trial._settled(one) for one in later), "the later ones end", 120)
 
         (seen,) = (
-            each for each in ground.stage.control("quota")["quota"] if each["route"] == "passport"
+            each for each in services.stage.control("quota")["quota"] if each["route"] == "passport"
         )
         rows = [trial.place.producer.get(one) for one in later]
         good = seen["peak"] <= LIMIT and not seen["refused"]
-        Book(SCALE).note("outages", "lost second", good=good, peak=seen["peak"])
+        ExperimentLog(SCALE).record("outages", "lost second", good=good, peak=seen["peak"])
         assert good, seen
         assert {row.status for row in rows if row} == {"VALID"}
         assert all(trial.place.producer.get(one) is None for one in forgotten)

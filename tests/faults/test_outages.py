@@ -11,9 +11,9 @@ from kombu import Connection
 
 from demo.supervisor import Child
 from satyapan import Verification
-from tests.support.book import Book, scale
-from tests.support.installation import LEASE_S, Ground, Installation, gone
-from tests.support.outage import Trial, demote, empty, fill, flush, freeze, restart
+from tests.support.experiment_log import ExperimentLog, scale
+from tests.support.installation import LEASE_S, Installation, Services, gone
+from tests.support.outage import Trial, demote, fill_memory, flush, freeze, lose_data, restart
 from tests.support.project import ROOT
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -29,23 +29,25 @@ time.time = lambda: _true() + _ahead
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with Ground(tmp_path, sandbox_args=("--latency-ms", "50")) as ground:
-        yield ground
+def services(tmp_path: Path) -> Iterator[Services]:
+    with Services(tmp_path, sandbox_args=("--latency-ms", "50")) as services:
+        yield services
 
 
 def note(name: str, trial: Trial, **figures: float) -> None:
     """Judge, write down, and fail if something was violated."""
     verdict = trial.judge()
-    Book(SCALE).note("outages", name, good=verdict.good, **{**verdict.figures, **figures})
+    ExperimentLog(SCALE).record(
+        "outages", name, good=verdict.good, **{**verdict.figures, **figures}
+    )
     assert verdict.good, str(verdict)
 
 
-@pytest.mark.parametrize("outage", [restart, demote, fill, freeze], ids=lambda o: o.__name__)
+@pytest.mark.parametrize("outage", [restart, demote, fill_memory, freeze], ids=lambda o: o.__name__)
 def test_an_outage_of_the_server_in_the_middle_of_work(
-    ground: Ground, outage: Callable[[Trial], None]
+    services: Services, outage: Callable[[Trial], None]
 ) -> None:
-    with Trial(ground, "outage") as trial:
+    with Trial(services, "outage") as trial:
         trial.submit(JOBS)
         outage(trial)
         back = trial.seconds_to_work()
@@ -57,11 +59,11 @@ def test_an_outage_of_the_server_in_the_middle_of_work(
         assert back <= CLEAN_S
 
 
-@pytest.mark.parametrize("loss", [flush, empty], ids=lambda o: o.__name__)
+@pytest.mark.parametrize("loss", [flush, lose_data], ids=lambda o: o.__name__)
 def test_a_server_that_lost_everything_makes_nobody_pay_twice(
-    ground: Ground, loss: Callable[[Trial], None]
+    services: Services, loss: Callable[[Trial], None]
 ) -> None:
-    with Trial(ground, "loss") as trial:
+    with Trial(services, "loss") as trial:
         ids = trial.submit(JOBS)
         loss(trial)
         trial.seconds_to_work()
@@ -73,7 +75,7 @@ def test_a_server_that_lost_everything_makes_nobody_pay_twice(
         after = {one: trial.place.producer.get(one) for one in ids}
         trial.history.reads.clear()
         verdict = trial.judge(least_done=0.0)
-        Book(SCALE).note("outages", loss.__name__, good=verdict.good, **verdict.figures)
+        ExperimentLog(SCALE).record("outages", loss.__name__, good=verdict.good, **verdict.figures)
         assert set(verdict.violations) <= {"I6 not final"}, str(verdict)
         assert {seen.reason for seen in after.values() if seen} <= {
             "",
@@ -82,10 +84,10 @@ def test_a_server_that_lost_everything_makes_nobody_pay_twice(
         }
 
 
-def test_a_server_slow_by_two_seconds_is_only_slow(ground: Ground) -> None:
-    with ground.wire_to_redis() as wire:
+def test_a_server_slow_by_two_seconds_is_only_slow(services: Services) -> None:
+    with services.wire_to_redis() as wire:
         url = f"redis://127.0.0.1:{wire.port}/0"
-        with Trial(ground, "slow", SATYAPAN_REDIS_URL=url) as trial:
+        with Trial(services, "slow", SATYAPAN_REDIS_URL=url) as trial:
             trial.submit(10)
             wire.down.latency_s = 2.0
             trial.submit(10)
@@ -96,10 +98,10 @@ def test_a_server_slow_by_two_seconds_is_only_slow(ground: Ground) -> None:
             note("slow by 2 s", trial)
 
 
-def test_a_half_open_connection_is_noticed_in_time(ground: Ground) -> None:
-    with ground.wire_to_redis() as wire:
+def test_a_half_open_connection_is_noticed_in_time(services: Services) -> None:
+    with services.wire_to_redis() as wire:
         url = f"redis://127.0.0.1:{wire.port}/0"
-        with Trial(ground, "half", workers=1, SATYAPAN_REDIS_URL=url) as trial:
+        with Trial(services, "half", workers=1, SATYAPAN_REDIS_URL=url) as trial:
             trial.submit(5)
             trial.settle()
             wire.freeze()
@@ -111,9 +113,9 @@ def test_a_half_open_connection_is_noticed_in_time(ground: Ground) -> None:
             assert back <= HALF_OPEN_S
 
 
-def test_clocks_five_minutes_apart_change_nothing(ground: Ground, tmp_path: Path) -> None:
+def test_clocks_five_minutes_apart_change_nothing(services: Services, tmp_path: Path) -> None:
     tmp_path.joinpath("sitecustomize.py").write_text(SKEW)
-    with Trial(ground, "skew", workers=0) as trial:
+    with Trial(services, "skew", workers=0) as trial:
         for ahead in ("300", "-300"):
             trial.workers.append(trial.place.start_worker(PYTHONPATH=str(tmp_path), SKEW_S=ahead))
         begun = time.time()
@@ -125,8 +127,8 @@ def test_clocks_five_minutes_apart_change_nothing(ground: Ground, tmp_path: Path
         assert all(abs(row.updated / 1000 - begun) < 200 for row in rows if row)
 
 
-def test_two_sweepers_at_once_wake_each_row_once(ground: Ground) -> None:
-    with Trial(ground, "sweepers", workers=3) as trial:
+def test_two_sweepers_at_once_wake_each_row_once(services: Services) -> None:
+    with Trial(services, "sweepers", workers=3) as trial:
         trial.submit(100, trial.place.mute_producer())
         trial.settle()
 
@@ -134,14 +136,14 @@ def test_two_sweepers_at_once_wake_each_row_once(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("timeout_s", [1, 3600])
-def test_a_shell_with_another_visibility_timeout_joins(ground: Ground, timeout_s: int) -> None:
-    with Trial(ground, f"shell-{timeout_s}") as trial:
+def test_a_shell_with_another_visibility_timeout_joins(services: Services, timeout_s: int) -> None:
+    with Trial(services, f"shell-{timeout_s}") as trial:
         trial.submit(JOBS)
         options = {
             "visibility_timeout": timeout_s,
             "global_keyprefix": f"{trial.place.name}:broker:",
         }
-        with Connection(ground.stage.server.url, transport_options=options) as shell:
+        with Connection(services.stage.server.url, transport_options=options) as shell:
             channel: Any = shell.channel()
             for _ in range(30):
                 channel.qos.restore_visible(num=50)
@@ -151,8 +153,8 @@ def test_a_shell_with_another_visibility_timeout_joins(ground: Ground, timeout_s
         note(f"a shell with {timeout_s} s", trial)
 
 
-def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(ground: Ground) -> None:
-    with Trial(ground, "poison", workers=0) as trial:
+def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(services: Services) -> None:
+    with Trial(services, "poison", workers=0) as trial:
         trial.insist("pill")
         trial.submit(10)
         deaths = 0
@@ -173,7 +175,9 @@ def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(ground: G
         neighbours = [row for row in rows_of(trial) if row.id != "pill"]
         assert {row.reason for row in neighbours} <= {"", "lost_answer"}  # was beside it at a kill
         verdict = trial.judge(least_done=0.6)
-        Book(SCALE).note("outages", "poison", good=verdict.good, **verdict.figures, deaths=deaths)
+        ExperimentLog(SCALE).record(
+            "outages", "poison", good=verdict.good, **verdict.figures, deaths=deaths
+        )
         assert verdict.good, str(verdict)
 
 

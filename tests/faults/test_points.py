@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.book import LONG, SHORT, Book, Scale, scale
-from tests.support.installation import LEASE_S, SWEEP_S, Ground
-from tests.support.striking import (
+from tests.support.experiment_log import LONG, SHORT, ExperimentLog, Scale, scale
+from tests.support.failpoint_cases import (
     ACTIONS,
     COMBINATIONS,
     SURE_ENDS,
-    Case,
-    Outcome,
+    CaseOutcome,
+    FailpointCase,
     applies,
-    play,
-    side_by_side,
+    interleave,
+    run_case,
 )
+from tests.support.installation import LEASE_S, SWEEP_S, Services
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 AT_ONCE = 20
@@ -26,50 +26,50 @@ RESTARTS_AT_ONCE = 10  # each restart is everybody's
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with Ground(tmp_path) as ground:
-        yield ground
+def services(tmp_path: Path) -> Iterator[Services]:
+    with Services(tmp_path) as services:
+        yield services
 
 
 def strike_all(
-    ground: Ground, cases: list[Case], book: Book, at_once: int = AT_ONCE
-) -> list[Outcome]:
+    services: Services, cases: list[FailpointCase], log: ExperimentLog, at_once: int = AT_ONCE
+) -> list[CaseOutcome]:
     """Play the cases that the book doesn't have yet, and write down how they went."""
-    outcomes: list[Outcome] = []
+    outcomes: list[CaseOutcome] = []
 
-    def report(outcome: Outcome) -> None:
+    def report(outcome: CaseOutcome) -> None:
         outcomes.append(outcome)
         case, verdict = outcome.case, outcome.verdict
         figures = {**verdict.figures, "ends": sorted(set(outcome.ends))}
-        book.note(f"points, {case.action}", case.name, good=verdict.good, **figures)
+        log.record(f"points, {case.action}", case.name, good=verdict.good, **figures)
 
     stuck: list[str] = []
 
-    def told(case: Case) -> Iterator[None]:
+    def told(case: FailpointCase) -> Iterator[None]:
         """Play one; what never happens in it is written down and holds up no other."""
         try:
-            yield from play(case, ground, report)
+            yield from run_case(case, services, report)
         except AssertionError as problem:
             stuck.append(str(problem))
-            book.note(f"points, {case.action}", case.name, good=False, why=str(problem))
+            log.record(f"points, {case.action}", case.name, good=False, why=str(problem))
 
-    done = {(note["suite"], note["key"]) for note in book.notes() if note["good"]}
+    done = {(note["suite"], note["key"]) for note in log.records() if note["good"]}
     missing = [c for c in cases if (f"points, {c.action}", c.name) not in done]
-    side_by_side([told(case) for case in missing], at_once)
+    interleave([told(case) for case in missing], at_once)
     assert stuck == []
     return outcomes
 
 
-def broken(outcomes: list[Outcome]) -> list[str]:
+def broken(outcomes: list[CaseOutcome]) -> list[str]:
     """Show what the judge found."""
     return [f"{o.case.name}: {o.verdict}" for o in outcomes if not o.verdict.good]
 
 
 @pytest.mark.skipif(scale().long, reason="the long form does this and more")
-def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(ground: Ground) -> None:
-    cases = [Case(point, kind, runs=SHORT.runs) for point, kind in COMBINATIONS]
+def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(services: Services) -> None:
+    cases = [FailpointCase(point, kind, runs=SHORT.runs) for point, kind in COMBINATIONS]
 
-    outcomes = strike_all(ground, cases, Book(SHORT))
+    outcomes = strike_all(services, cases, ExperimentLog(SHORT))
 
     assert broken(outcomes) == []
     assert len(outcomes) == len(COMBINATIONS)
@@ -88,18 +88,18 @@ def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(ground: Groun
 @pytest.mark.skipif(not scale().long, reason="the long form: python3 run.py faults")
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("action", ACTIONS)
-def test_whatever_breaks_at_any_point(ground: Ground, action: str) -> None:
+def test_whatever_breaks_at_any_point(services: Services, action: str) -> None:
     at_once = RESTARTS_AT_ONCE if action == "redis-restart" else AT_ONCE
-    outcomes = strike_all(ground, long_cases(action, LONG), Book(LONG), at_once)
+    outcomes = strike_all(services, long_cases(action, LONG), ExperimentLog(LONG), at_once)
 
     assert broken(outcomes) == []
 
 
-def long_cases(action: str, form: Scale) -> list[Case]:
+def long_cases(action: str, form: Scale) -> list[FailpointCase]:
     """List the cases of one action, each in batches that fit an installation."""
     runs = form.runs if action == "kill" else form.others
     return [
-        Case(point, kind, action, runs=BATCH, batch=batch)
+        FailpointCase(point, kind, action, runs=BATCH, batch=batch)
         for batch in range(runs // BATCH)
         for point, kind in COMBINATIONS
         if applies(action, point)

@@ -11,9 +11,9 @@ import pytest
 
 from satyapan import State
 from satyapan.records import Row
-from tests.support.book import Book, scale
+from tests.support.experiment_log import ExperimentLog, scale
 from tests.support.history import rows_of
-from tests.support.installation import Ground, kill_group, said
+from tests.support.installation import Services, kill_group, said
 from tests.support.outage import Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
@@ -35,15 +35,15 @@ BEYOND_LEASES_S: Final = 8
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    with Ground(tmp_path) as ground:
-        yield ground
+def services(tmp_path: Path) -> Iterator[Services]:
+    with Services(tmp_path) as services:
+        yield services
 
 
 def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
     """Submit so many that the vendor is slow to answer; return their ids when all are sent."""
     fault = {"route": "passport", "latency_ms": round(call_s * 1000), "times": count}
-    trial.ground.stage.control("faults", fault)
+    trial.services.stage.control("faults", fault)
     ids = trial.submit(count)
     trial.wait(lambda: trial.place.producer.counts()[State.SENT] == count, "all are sent")
     return ids
@@ -57,12 +57,14 @@ def rows(trial: Trial) -> list[Row]:
 def note(name: str, trial: Trial, **figures: object) -> None:
     """Judge by the vendor's audit and the ledger, and write it down."""
     verdict = trial.judge(least_done=0.5)
-    Book(SCALE).note("short leases", name, good=verdict.good, **verdict.figures, **figures)
+    ExperimentLog(SCALE).record(
+        "short leases", name, good=verdict.good, **verdict.figures, **figures
+    )
     assert verdict.good, str(verdict)
 
 
-def test_what_a_killed_worker_held_goes_on_within_twenty_seconds(ground: Ground) -> None:
-    with Trial(ground, "killed", 2, **USUAL, SATYAPAN_WORKER_CONCURRENCY="6") as trial:
+def test_what_a_killed_worker_held_goes_on_within_twenty_seconds(services: Services) -> None:
+    with Trial(services, "killed", 2, **USUAL, SATYAPAN_WORKER_CONCURRENCY="6") as trial:
         calls_under_way(trial, 12, 8)
         waiting = trial.submit(12)  # some of them in the hands of the worker that is killed
 
@@ -86,9 +88,9 @@ def nothing(_trial: Trial) -> None:
 
 def redis_away(trial: Trial) -> None:
     """Let Redis be away for longer than a lease."""
-    trial.ground.stage.server.kill()
+    trial.services.stage.server.kill()
     time.sleep(BEYOND_LEASES_S)
-    trial.ground.stage.server.restart()
+    trial.services.stage.server.restart()
 
 
 def asleep(trial: Trial) -> None:
@@ -102,9 +104,9 @@ def asleep(trial: Trial) -> None:
 
 @pytest.mark.parametrize("disturb", [nothing, redis_away, asleep])
 def test_a_living_worker_keeps_its_claims_however_long_it_calls(
-    ground: Ground, disturb: Callable[[Trial], None]
+    services: Services, disturb: Callable[[Trial], None]
 ) -> None:
-    with Trial(ground, disturb.__name__, 2, **SHORT) as trial:
+    with Trial(services, disturb.__name__, 2, **SHORT) as trial:
         calls_under_way(trial, 4, CALL_S)
 
         disturb(trial)
@@ -116,9 +118,9 @@ def test_a_living_worker_keeps_its_claims_however_long_it_calls(
 
 
 def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
-    ground: Ground,
+    services: Services,
 ) -> None:
-    with Trial(ground, "still", 1, **SHORT) as trial:
+    with Trial(services, "still", 1, **SHORT) as trial:
         (one,) = calls_under_way(trial, 1, 4)
         (worker,) = trial.workers
         os.killpg(worker.pid, signal.SIGSTOP)
@@ -136,9 +138,9 @@ def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
         assert verdict.good, str(verdict)
 
 
-def test_a_worker_whose_loop_stands_still_loses_its_claims_and_says_so(ground: Ground) -> None:
-    with Trial(ground, "loop", 0, **SHORT) as trial:
-        held = ground.folder / "held"
+def test_a_worker_whose_loop_stands_still_loses_its_claims_and_says_so(services: Services) -> None:
+    with Trial(services, "loop", 0, **SHORT) as trial:
+        held = services.folder / "held"
         worker = trial.place.start_worker(f"claimed:hold:{held}")
         (one,) = trial.submit(1)
         trial.wait(held.exists, "it has claimed the verification")

@@ -26,15 +26,15 @@ from satyapan.events import write_event
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.testing import FakeVerifications
-from tests.support.hostile import (
-    SENT,
+from tests.support.hostile_values import (
+    CANARY,
     Hostile,
     HostileMapping,
     HostileNumber,
     HostileText,
-    Proxy,
+    LyingType,
 )
-from tests.support.workbench import environment
+from tests.support.worker_harness import environment
 
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 PAPERS = {"document_requested": ["AADHAAR"]}
@@ -55,7 +55,7 @@ class Endless(HostileMapping):
 
 
 def nested(levels: int, of: type = list) -> Any:
-    inner: Any = SENT
+    inner: Any = CANARY
     for _ in range(levels):
         inner = {"a": inner} if of is dict else [inner]
     return inner
@@ -69,13 +69,26 @@ def circular() -> list[Any]:
 
 ODD = [
     *(HostileText("passport"), HostileText("normal"), HostileText("DONE"), HostileNumber(0.0)),
-    *map(Proxy, [None, str, int, float, bytes, list, dict, Mapping]),
+    *map(LyingType, [None, str, int, float, bytes, list, dict, Mapping]),
     *(Hostile(), HostileMapping(), HostileMapping("request"), Endless(), object(), object, len),
-    *([], {}, (), set(), {SENT}, frozenset(), bytearray(), b"x", b"\xff", SENT.encode()),
+    *([], {}, (), set(), {CANARY}, frozenset(), bytearray(), b"x", b"\xff", CANARY.encode()),
     *(nested(30), nested(100_000), nested(100_000, dict), circular(), [[[]] * 200] * 200),
     *(0, 5, -1, True, 10**5000, 2**63, 1e400, -1e400, math.nan, 0.5, 1j, date(2026, 1, 1)),
-    *(None, "", "\ud800", "\x00", "a\nb", " ", "क", SENT, SENT * 200_000, "v" * 51, "..", "x.g2"),
-    *({5: 1}, {None: 1}, {"\ud800": SENT}, {"a" * 1_000_000: SENT}, {("a",): 1}, [PERSON]),
+    *(
+        None,
+        "",
+        "\ud800",
+        "\x00",
+        "a\nb",
+        " ",
+        "क",
+        CANARY,
+        CANARY * 200_000,
+        "v" * 51,
+        "..",
+        "x.g2",
+    ),
+    *({5: 1}, {None: 1}, {"\ud800": CANARY}, {"a" * 1_000_000: CANARY}, {("a",): 1}, [PERSON]),
     *(dict.fromkeys(map(str, range(100_000))), dict.fromkeys(map(str, range(5_000)))),
 ]
 # By number: Hypothesis would write each of them out.
@@ -85,7 +98,7 @@ LEAVES = (
     | st.floats()
     | st.binary(max_size=50)
 )
-LEAVES |= st.text(st.characters(), max_size=60).map(lambda text: SENT + text)
+LEAVES |= st.text(st.characters(), max_size=60).map(lambda text: CANARY + text)
 NAMES = st.text(max_size=5) | st.sampled_from(
     ["request", "key", "verification_id", "priority", *PERSON, *PAPERS, "return_url", "a" * 10_000]
 )
@@ -177,7 +190,7 @@ def judge(error: SatyapanError) -> None:
     assert isinstance(error, InvalidRequest | NotFound | Conflict | StillOpen), repr(error)
     told = str(error) + repr(vars(error)) + repr(error.args)
     assert len(told) < 3 * MOST
-    assert SENT not in told
+    assert CANARY not in told
     str(error).encode()  # half of a surrogate pair could not be printed
 
 
@@ -278,7 +291,7 @@ def test_an_id_that_nothing_can_have_is_none_and_not_found(client: Verifications
 
 
 def test_a_hundred_thousand_unknown_fields_make_a_short_error(client: Verifications) -> None:
-    many = {f"{SENT}-{number}": 1 for number in range(100_000)}
+    many = {f"{CANARY}-{number}": 1 for number in range(100_000)}
 
     with pytest.raises(InvalidRequest) as caught:
         client.submit("passport", many, key="a")

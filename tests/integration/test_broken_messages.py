@@ -13,29 +13,29 @@ from satyapan import State
 from satyapan.names import QUEUES, RUN_QUEUE
 from tests.support.broken_messages import broken, envelope, queue_key, unacknowledged
 from tests.support.eventually import eventually
-from tests.support.installation import Ground, Installation, gone
+from tests.support.installation import Installation, Services, gone
 
 REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with Ground(tmp_path_factory.mktemp("broken")) as open_ground:
-        yield open_ground
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    with Services(tmp_path_factory.mktemp("broken")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def store(ground: Ground) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(ground.stage.server.url) as client:
+def store(services: Services) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(services.stage.server.url) as client:
         yield client
 
 
 @pytest.fixture
-def install(ground: Ground) -> Iterator[Callable[..., Installation]]:
+def install(services: Services) -> Iterator[Callable[..., Installation]]:
     made: list[Installation] = []
 
     def make(name: str, **env: str) -> Installation:
-        made.append(Installation(ground, name, SATYAPAN_LOG_FORMAT="json", **env))
+        made.append(Installation(services, name, SATYAPAN_LOG_FORMAT="json", **env))
         return made[-1]
 
     yield make

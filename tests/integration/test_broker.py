@@ -20,7 +20,7 @@ from satyapan.broker import Waker, broker_settings, wake_app
 from satyapan.names import FOLLOW_QUEUE, LOOK, RUN, RUN_QUEUE
 from satyapan.sealing import new_key
 from tests.support.eventually import eventually
-from tests.support.waking import create_app
+from tests.support.failing_worker import create_app
 
 NOBODY = "redis://127.0.0.1:1/0"
 ELSEWHERE = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "CELERY_RESULT_BACKEND": "redis://x/0"}
@@ -67,7 +67,7 @@ def black_hole() -> Iterator[str]:
 
 def start_worker(processes: Supervisor, redis_url: str, **more: str) -> Child:
     env = {"PATH": os.environ["PATH"], **variables(redis_url), **ELSEWHERE, **more}
-    command = [sys.executable, "-m", "tests.support.waking"]
+    command = [sys.executable, "-m", "tests.support.failing_worker"]
     return processes.start("worker", command, env=env, ready="ready")
 
 

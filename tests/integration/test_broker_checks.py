@@ -17,7 +17,7 @@ from satyapan.names import RUN
 from tests.integration.test_checks import checked, ids, variables
 from tests.support.certificate import self_signed, tls
 from tests.support.eventually import eventually
-from tests.support.tls_front import tls_front
+from tests.support.tls_proxy import tls_proxy
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def certificate(tmp_path: Path) -> Path:
 @pytest.fixture
 def tls_url(redis_server: EmbeddedServer, redis_url: str, certificate: Path) -> Iterator[str]:
     """The server's address behind TLS, with a certificate of its own."""
-    with tls_front(tls(certificate), redis_server.port) as port:
+    with tls_proxy(tls(certificate), redis_server.port) as port:
         yield f"rediss://{HOST}:{port}{urlsplit(redis_url).path}"
 
 

@@ -24,7 +24,7 @@ from satyapan import (
 from satyapan.broker import Waker, wake_app
 from satyapan.names import RUN, RUN_SLOT, Keys
 from tests.support.eventually import eventually
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 UNHURRIED = {
@@ -46,10 +46,10 @@ def settled(found: list[Any]) -> list[str]:
     return [one.id for one in found]
 
 
-def test_each_item_has_its_verification_or_its_error_in_its_place(bench: Workbench) -> None:
-    bench.verifications.submit("passport", REQUEST, verification_id="taken")
+def test_each_item_has_its_verification_or_its_error_in_its_place(harness: Harness) -> None:
+    harness.verifications.submit("passport", REQUEST, verification_id="taken")
 
-    found = bench.verifications.submit_many(
+    found = harness.verifications.submit_many(
         "passport",
         [
             {"request": REQUEST, "verification_id": "one"},
@@ -71,22 +71,22 @@ def test_each_item_has_its_verification_or_its_error_in_its_place(bench: Workben
     ]
     assert isinstance(found[1], InvalidRequest)
     assert [f.field for f in found[1].faults] == ["file_number", "dob"]
-    assert bench.verifications.counts()[State.ACCEPTED] == 2
+    assert harness.verifications.counts()[State.ACCEPTED] == 2
 
 
 def test_a_bulk_is_woken_in_chunks(
     redis_url: str, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
     woken: list[tuple[str, ...]] = []
 
     def wake(task: str, ids: Any) -> bool:
         woken.append((task, *ids))
         return True
 
-    monkeypatch.setattr(bench.verifications, "_wake", wake)
+    monkeypatch.setattr(harness.verifications, "_wake", wake)
 
-    ids = settled(bench.verifications.submit_many("passport", items(45)))
+    ids = settled(harness.verifications.submit_many("passport", items(45)))
 
     assert [len(message) - 1 for message in woken] == [20, 20, 5]
     assert [one for message in woken for one in message[1:]] == ids
@@ -94,84 +94,84 @@ def test_a_bulk_is_woken_in_chunks(
 
 
 def test_the_sweeper_wakes_in_chunks_too(redis_url: str, sandbox: Any) -> None:
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
-    ids = settled(bench.verifications.submit_many("passport", items(45)))
-    bench.redis.zadd(bench.parts.ledger.keys.due, dict.fromkeys(ids, 1))
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
+    ids = settled(harness.verifications.submit_many("passport", items(45)))
+    harness.redis.zadd(harness.parts.ledger.keys.due, dict.fromkeys(ids, 1))
 
-    bench.parts.sweep.once()
+    harness.parts.sweep.once()
 
-    assert [len(woken) for task, woken in bench.woken if task == RUN_SLOT] == [20, 20, 5]
+    assert [len(woken) for task, woken in harness.woken if task == RUN_SLOT] == [20, 20, 5]
 
 
 def test_a_ledger_that_is_away_is_told_for_each_and_tried_once(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path / "redis") as server:
-        bench = Workbench(server.url, "http://127.0.0.1:1")
+        harness = Harness(server.url, "http://127.0.0.1:1")
         server.kill()
 
-        found = bench.verifications.submit_many("passport", items(450))
+        found = harness.verifications.submit_many("passport", items(450))
 
     assert len(found) == 450
     assert all(isinstance(one, Unavailable) for one in found)
 
 
 def test_a_chunk_ends_whole_and_each_is_paid_for_once(redis_url: str, sandbox: Any) -> None:
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="64")
-    ids = settled(bench.verifications.submit_many("passport", items(30)))
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="64")
+    ids = settled(harness.verifications.submit_many("passport", items(30)))
 
-    bench.parts.run("v-unknown")
+    harness.parts.run("v-unknown")
 
-    bench.parts.run_all([*ids, *ids[:10], "v-unknown", "no text: \ud800"])
+    harness.parts.run_all([*ids, *ids[:10], "v-unknown", "no text: \ud800"])
 
-    assert {bench.look(one).state for one in ids} == {State.DONE}
-    charges = Counter(entry["verification_id"] for entry in bench.vendor.charges("passport"))
+    assert {harness.read(one).state for one in ids} == {State.DONE}
+    charges = Counter(entry["verification_id"] for entry in harness.vendor.charges("passport"))
     assert charges == Counter(ids)
-    assert sorted(bench.changes()) == ["done"] * 30
+    assert sorted(harness.changes()) == ["done"] * 30
 
 
 def test_what_a_worker_can_not_call_at_once_goes_back_to_the_queue(
     redis_url: str, sandbox: Any
 ) -> None:
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="4")
-    ids = settled(bench.verifications.submit_many("passport", items(30)))
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="4")
+    ids = settled(harness.verifications.submit_many("passport", items(30)))
 
-    bench.parts.run_all(ids)
+    harness.parts.run_all(ids)
 
-    done = [one for one in ids if bench.look(one).state is State.DONE]
-    handed = [one for task, woken in bench.woken for one in woken if task == RUN]
+    done = [one for one in ids if harness.read(one).state is State.DONE]
+    handed = [one for task, woken in harness.woken for one in woken if task == RUN]
     assert 0 < len(done) <= 4
     assert sorted(done + handed) == sorted(ids)
 
 
 def test_a_chunk_beyond_the_quota_waits_its_turn(redis_url: str, sandbox: Any) -> None:
     own = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=7", "SATYAPAN_WORKER_CONCURRENCY": "20"}
-    bench = Workbench(redis_url, sandbox.root, **own)
-    ids = settled(bench.verifications.submit_many("passport", items(20)))
+    harness = Harness(redis_url, sandbox.root, **own)
+    ids = settled(harness.verifications.submit_many("passport", items(20)))
 
-    bench.parts.run_all(ids)
+    harness.parts.run_all(ids)
 
-    assert Counter(bench.look(one).state for one in ids) == {State.DONE: 7, State.ACCEPTED: 13}
-    waiting = [bench.row(one) for one in ids if bench.look(one).state is State.ACCEPTED]
+    assert Counter(harness.read(one).state for one in ids) == {State.DONE: 7, State.ACCEPTED: 13}
+    waiting = [harness.row(one) for one in ids if harness.read(one).state is State.ACCEPTED]
     assert {(row.reason, row.attempts) for row in waiting} == {("quota", 0)}
 
 
-def test_a_server_that_forgot_the_scripts_is_told_them_again(bench: Workbench) -> None:
-    ids = settled(bench.verifications.submit_many("passport", items(10)))
-    bench.redis.script_flush()
+def test_a_server_that_forgot_the_scripts_is_told_them_again(harness: Harness) -> None:
+    ids = settled(harness.verifications.submit_many("passport", items(10)))
+    harness.redis.script_flush()
 
-    bench.parts.run_all(ids)
+    harness.parts.run_all(ids)
 
-    assert {bench.look(one).state for one in ids} == {State.DONE}
+    assert {harness.read(one).state for one in ids} == {State.DONE}
 
 
-def test_a_finished_passport_is_small(bench: Workbench) -> None:
-    row_id = bench.submit("passport")
-    bench.settle(row_id)
-    ledger = bench.parts.ledger
+def test_a_finished_passport_is_small(harness: Harness) -> None:
+    row_id = harness.submit("passport")
+    harness.settle(row_id)
+    ledger = harness.parts.ledger
     key = ledger.keys.row(row_id)
 
-    fields = {name.decode() for name in bench.redis.hkeys(key)}
+    fields = {name.decode() for name in harness.redis.hkeys(key)}
 
-    assert bench.redis.memory_usage(key, samples=0) < 800
+    assert harness.redis.memory_usage(key, samples=0) < 800
     assert not fields & {"request", "draft", "deadline", "lease", "slot", "tries"}
 
 

@@ -12,9 +12,16 @@ import pytest
 from config.tokens import ReturnTokens
 from demo.supervisor import ChildFailed, Supervisor
 from satyapan.names import INGEST, LOOK
+from tests.support.callbacks_process import (
+    COMMAND,
+    READY,
+    Callbacks,
+    raw_request,
+    running_callbacks,
+    send_raw,
+)
 from tests.support.eventually import eventually
-from tests.support.groups import members
-from tests.support.listening import COMMAND, READY, Callbacks, listening, post, send_raw
+from tests.support.process_groups import live_members
 from tests.web.outside import (
     EVENT,
     SEAL_KEYS,
@@ -33,7 +40,7 @@ BODY = written(EVENT)
 
 @pytest.fixture
 def callbacks(processes: Supervisor, redis_url: str) -> Iterator[Callbacks]:
-    with listening(processes, redis_url) as running:
+    with running_callbacks(processes, redis_url) as running:
         yield running
 
 
@@ -73,17 +80,19 @@ def test_a_header_sent_twice_and_a_body_in_chunks_are_judged_as_they_came(
     lines = [f"{name}: {value}" for name, value in headers.items()]
     doubled = [*lines, f"x-webhook-timestamp: {headers['x-webhook-timestamp']}"]
 
-    assert send_raw(callbacks.url, post(doubled, b"%d" % len(BODY), BODY)).startswith(
+    assert send_raw(callbacks.url, raw_request(doubled, b"%d" % len(BODY), BODY)).startswith(
         b"HTTP/1.1 401"
     )
-    assert send_raw(callbacks.url, post(lines, None, BODY)).startswith(b"HTTP/1.1 200")
-    assert send_raw(callbacks.url, post(lines, None, b" " * 70_000)).startswith(b"HTTP/1.1 413")
+    assert send_raw(callbacks.url, raw_request(lines, None, BODY)).startswith(b"HTTP/1.1 200")
+    assert send_raw(callbacks.url, raw_request(lines, None, b" " * 70_000)).startswith(
+        b"HTTP/1.1 413"
+    )
 
 
 def test_a_secret_stands_in_no_process_title(callbacks: Callbacks) -> None:
-    eventually(lambda: len(members(callbacks.child.pid)) >= 3)
+    eventually(lambda: len(live_members(callbacks.child.pid)) >= 3)
 
-    pids = members(callbacks.child.pid)
+    pids = live_members(callbacks.child.pid)
     titles = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
 
     for secret in (SECRET, TOKEN_KEY, SEAL_KEYS):
@@ -91,13 +100,13 @@ def test_a_secret_stands_in_no_process_title(callbacks: Callbacks) -> None:
 
 
 def test_a_killed_web_process_is_replaced(callbacks: Callbacks) -> None:
-    eventually(lambda: len(members(callbacks.child.pid)) >= 3)
-    before = members(callbacks.child.pid)
+    eventually(lambda: len(live_members(callbacks.child.pid)) >= 3)
+    before = live_members(callbacks.child.pid)
     victim = max(before - {callbacks.child.pid})
 
     os.kill(victim, signal.SIGKILL)
 
-    eventually(lambda: members(callbacks.child.pid) - before)
+    eventually(lambda: live_members(callbacks.child.pid) - before)
     assert callbacks.post(BODY, signed(BODY)) == 200
 
 
@@ -109,7 +118,7 @@ def test_sigterm_ends_it_cleanly_and_leaves_nothing(
     code = processes.end("callbacks")
 
     assert code == 0, "it was killed after the grace period"
-    assert not members(callbacks.child.pid)
+    assert not live_members(callbacks.child.pid)
     with pytest.raises(ConnectionRefusedError):
         send_raw(callbacks.url, b"")
 

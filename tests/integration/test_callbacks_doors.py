@@ -5,8 +5,8 @@ import re
 import pytest
 
 from demo.supervisor import ChildFailed, Supervisor
+from tests.support.callbacks_process import Callbacks, running_callbacks, send_raw
 from tests.support.eventually import eventually
-from tests.support.listening import Callbacks, listening, send_raw
 
 OPERATIONS = ("/metrics", "/openapi.json")
 
@@ -47,7 +47,7 @@ def ops_url(callbacks: Callbacks) -> str:
 def test_no_header_of_a_sender_makes_another_path_of_one(
     processes: Supervisor, redis_url: str, headers: tuple[str, ...]
 ) -> None:
-    with listening(
+    with running_callbacks(
         processes, redis_url, "--workers", "1", CALLBACKS_OPS_BIND="public"
     ) as callbacks:
         assert status(callbacks.url, "/return/metrics", *headers) == 404
@@ -59,7 +59,7 @@ def test_the_public_address_shows_strangers_no_operations(
     processes: Supervisor, redis_url: str
 ) -> None:
     options = ("--workers", "1", "--ops-bind", "127.0.0.1:0")
-    with listening(processes, redis_url, *options) as callbacks:
+    with running_callbacks(processes, redis_url, *options) as callbacks:
         inside = ops_url(callbacks)
         host = f"Host: {inside.removeprefix('http://')}"
         unknown = callbacks.get("/nowhere")
@@ -78,7 +78,9 @@ def test_the_public_address_shows_strangers_no_operations(
 def test_operations_are_served_nowhere_unless_asked_for(
     processes: Supervisor, redis_url: str
 ) -> None:
-    with listening(processes, redis_url, "--workers", "1", CALLBACKS_OPS_BIND="") as callbacks:
+    with running_callbacks(
+        processes, redis_url, "--workers", "1", CALLBACKS_OPS_BIND=""
+    ) as callbacks:
         assert [callbacks.get(path).status_code for path in OPERATIONS] == [404, 404]
         assert "operations listening" not in callbacks.child.log.read_text()
 
@@ -87,7 +89,7 @@ def test_operations_need_a_port_of_their_own(processes: Supervisor, redis_url: s
     options = ("--bind", "127.0.0.1:8123", "--ops-bind", "127.0.0.2:8123")
     with (
         pytest.raises(ChildFailed, match="another port"),
-        listening(processes, redis_url, *options),
+        running_callbacks(processes, redis_url, *options),
     ):
         pass
 
@@ -98,7 +100,7 @@ def test_an_address_that_operations_cannot_have_is_refused_with_its_name(
 ) -> None:
     with (
         pytest.raises(ChildFailed, match=r"--ops-bind.*write it as host:port"),
-        listening(processes, redis_url, "--bind", "127.0.0.1:8123", "--ops-bind", text),
+        running_callbacks(processes, redis_url, "--bind", "127.0.0.1:8123", "--ops-bind", text),
     ):
         pass
 
@@ -109,6 +111,6 @@ def test_an_address_that_cannot_be_listened_on_is_wrong_usage(
 ) -> None:
     with (
         pytest.raises(ChildFailed, match=r"--bind.*write it as host:port"),
-        listening(processes, redis_url, "--bind", text),
+        running_callbacks(processes, redis_url, "--bind", text),
     ):
         pass

@@ -13,8 +13,8 @@ import pytest
 from callbacks.server import PER_ADDRESS, THREADS
 from config.brand import LARGEST
 from demo.supervisor import Supervisor
+from tests.support.callbacks_process import Callbacks, raw_request, running_callbacks
 from tests.support.eventually import eventually
-from tests.support.listening import Callbacks, listening, post
 from tests.web.outside import EVENT, signed, written
 
 ELSEWHERE = "127.0.0.2"
@@ -52,7 +52,7 @@ def webhook(callbacks: Callbacks, number: int) -> float:
     lines = [f"{name}: {value}" for name, value in signed(body).items()]
     begun = time.monotonic()
     with connect(callbacks.url, ELSEWHERE) as connection:
-        connection.sendall(post(lines, b"%d" % len(body), body))
+        connection.sendall(raw_request(lines, b"%d" % len(body), body))
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
     return time.monotonic() - begun
 
@@ -74,7 +74,7 @@ KINDS: dict[str, Callable[[socket.socket], object]] = {
     "idle": id,  # does nothing
     "half a header": lambda connection: connection.sendall(HALF),
     "a byte a second": lambda connection: connection.sendall(HALF),
-    "half a body": lambda connection: connection.sendall(post([], b"500", b"{")),
+    "half a body": lambda connection: connection.sendall(raw_request([], b"500", b"{")),
     "idle after a request": asked_once,
     "open after the last answer": lambda connection: connection.sendall(LAST),
 }
@@ -105,7 +105,7 @@ def test_a_crowd_from_one_address_holds_no_other_up(
 ) -> None:
     another_address()
     with (
-        listening(processes, redis_url, "--workers", "1") as callbacks,
+        running_callbacks(processes, redis_url, "--workers", "1") as callbacks,
         crowd(callbacks, kind, count),
     ):
         took = [webhook(callbacks, number) for number in range(5)]
@@ -118,7 +118,9 @@ def test_the_crowds_own_address_is_served_when_its_slow_ones_are_cut_off(
     processes: Supervisor, redis_url: str
 ) -> None:
     with (
-        listening(processes, redis_url, "--workers", "1", CALLBACKS_REQUEST_S="2") as callbacks,
+        running_callbacks(
+            processes, redis_url, "--workers", "1", CALLBACKS_REQUEST_S="2"
+        ) as callbacks,
         crowd(callbacks, "half a header", 50),
     ):
         assert callbacks.get("/healthz").status_code == 200
@@ -128,7 +130,9 @@ def test_a_proxys_connections_are_not_bounded_by_address(
     processes: Supervisor, redis_url: str
 ) -> None:
     with (
-        listening(processes, redis_url, "--workers", "1", CALLBACKS_PROXIES="1") as callbacks,
+        running_callbacks(
+            processes, redis_url, "--workers", "1", CALLBACKS_PROXIES="1"
+        ) as callbacks,
         crowd(callbacks, "idle", 300),
     ):
         eventually(lambda: callbacks.get("/healthz").status_code == 200)
@@ -149,7 +153,7 @@ def test_senders_that_read_no_answers_lose_their_threads(
     brand = {"CALLBACKS_BRAND_NAME": "A Bank", "CALLBACKS_BRAND_LOGO": str(logo)}
     page = b"GET /return/passport/none HTTP/1.1\r\nHost: x\r\n\r\n"
     with (
-        listening(
+        running_callbacks(
             processes, redis_url, "--workers", "1", CALLBACKS_REQUEST_S="3", **brand
         ) as callbacks,
         ExitStack() as all_open,

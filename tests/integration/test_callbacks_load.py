@@ -17,9 +17,9 @@ from callbacks.letters import read_letter
 from demo.server import EmbeddedServer
 from demo.supervisor import Supervisor
 from satyapan.canonical import digest
+from tests.support.callbacks_process import Callbacks, raw_request, running_callbacks
 from tests.support.eventually import eventually
-from tests.support.groups import members
-from tests.support.listening import Callbacks, listening, post
+from tests.support.process_groups import live_members
 from tests.web.outside import EVENT, ID_KEY, signed, written
 
 BODY = written(EVENT)
@@ -40,10 +40,14 @@ def test_slow_senders_are_cut_off_and_hold_nobody_up(
     processes: Supervisor, redis_url: str, part: str
 ) -> None:
     lines = [f"{name}: {value}" for name, value in signed(BODY).items()]
-    chunked = post(lines, None, b"").removesuffix(b"0\r\n\r\n0\r\n\r\n") + b"ffff\r\n{"
-    raw = {"header": b"POST / HTTP/1.1\r\nX: ", "body": post(lines, b"500", b"{"), "chunk": chunked}
+    chunked = raw_request(lines, None, b"").removesuffix(b"0\r\n\r\n0\r\n\r\n") + b"ffff\r\n{"
+    raw = {
+        "header": b"POST / HTTP/1.1\r\nX: ",
+        "body": raw_request(lines, b"500", b"{"),
+        "chunk": chunked,
+    }
     options = ("--workers", "1")
-    with listening(processes, redis_url, *options, CALLBACKS_REQUEST_S="3") as callbacks:
+    with running_callbacks(processes, redis_url, *options, CALLBACKS_REQUEST_S="3") as callbacks:
         with ExitStack() as all_open:
             slow = [dripping(callbacks.url, all_open, raw[part]) for _ in range(THREADS)]
             ended = threading.Event()
@@ -70,15 +74,15 @@ def drip(slow: list[socket.socket], ended: threading.Event) -> None:
 def test_all_web_processes_count_together_and_replaced_ones_leave_their_counts(
     processes: Supervisor, redis_url: str
 ) -> None:
-    with listening(processes, redis_url, "--workers", "2") as callbacks:
-        eventually(lambda: len(members(callbacks.child.pid)) >= 3)
+    with running_callbacks(processes, redis_url, "--workers", "2") as callbacks:
+        eventually(lambda: len(live_members(callbacks.child.pid)) >= 3)
         for _ in range(20):
             requests.post(  # a connection of its own each, so that both processes get some
                 f"{callbacks.url}/webhooks/cashfree", data=BODY, headers=signed(BODY), timeout=10
             )
-        before = members(callbacks.child.pid)
+        before = live_members(callbacks.child.pid)
         os.kill(max(before - {callbacks.child.pid}), signal.SIGTERM)
-        eventually(lambda: members(callbacks.child.pid) - before)
+        eventually(lambda: live_members(callbacks.child.pid) - before)
 
         text = callbacks.get("/metrics").text
 
@@ -140,7 +144,10 @@ def under_load(callbacks: Callbacks, name: str) -> Iterator[list[Vendor]]:
 def test_every_webhook_that_was_accepted_is_kept_whoever_is_killed(
     processes: Supervisor, redis_url: str, redis_server: EmbeddedServer, victim: str
 ) -> None:
-    with listening(processes, redis_url) as callbacks, under_load(callbacks, "v") as vendors:
+    with (
+        running_callbacks(processes, redis_url) as callbacks,
+        under_load(callbacks, "v") as vendors,
+    ):
         kill_mid_load(callbacks, vendors, victim)
 
     accepted = {letter for vendor in vendors for letter in vendor.accepted}
@@ -178,7 +185,7 @@ def enough(vendors: list[Vendor], accepted: int) -> bool:
 
 def kill(callbacks: Callbacks, victim: str) -> None:
     """Kill one web process, or the whole command."""
-    pids = members(callbacks.child.pid)
+    pids = live_members(callbacks.child.pid)
     web = sorted(pids - {callbacks.child.pid})
     for pid in [callbacks.child.pid, *web] if victim == "everything" else web[:1]:
         with suppress(ProcessLookupError):
@@ -186,7 +193,10 @@ def kill(callbacks: Callbacks, victim: str) -> None:
 
 
 def test_a_graceful_stop_answers_what_it_accepted(processes: Supervisor, redis_url: str) -> None:
-    with listening(processes, redis_url) as callbacks, under_load(callbacks, "g") as vendors:
+    with (
+        running_callbacks(processes, redis_url) as callbacks,
+        under_load(callbacks, "g") as vendors,
+    ):
         eventually(partial(enough, vendors, 20))
         code = processes.end("callbacks")
 

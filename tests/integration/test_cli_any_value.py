@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.workbench import environment
+from tests.support.worker_harness import environment
 
 PROGRAM = str(Path(sys.executable).with_name("satyapan"))
 SENT = "CANARY"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from satyapan.cli import main
-from tests.support.workbench import environment
+from tests.support.worker_harness import environment
 
 AWAY = {"SATYAPAN_REDIS_URL": "redis://127.0.0.1:1"}
 PASSPORT = ["submit", "passport", "file_number=PA1", "dob=2007-03-01", "--key", "1"]

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from satyapan import State
 from satyapan.cli import main
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 ANY_TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
@@ -18,23 +18,23 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture
-def cli(bench: Workbench) -> Cli:
-    return lambda *words: CliRunner().invoke(main, words, env=bench.env)
+def cli(harness: Harness) -> Cli:
+    return lambda *words: CliRunner().invoke(main, words, env=harness.env)
 
 
 @pytest.fixture
-def acted(bench: Workbench) -> str:
+def acted(harness: Harness) -> str:
     """A verification that an operator has forgotten."""
-    row_id = bench.submit("passport")
-    assert bench.settle(row_id).state is State.DONE
-    webhook(bench)
-    done = CliRunner().invoke(main, ["forget", row_id, "--by", "asha"], env=bench.env)
+    row_id = harness.submit("passport")
+    assert harness.settle(row_id).state is State.DONE
+    webhook(harness)
+    done = CliRunner().invoke(main, ["forget", row_id, "--by", "asha"], env=harness.env)
     assert done.exit_code == 0, done.output
     return row_id
 
 
-def webhook(bench: Workbench) -> None:
-    bench.parts.ingest._inbox.store("letter", "cashfree", "AN_EVENT", b"{}", "v-1")
+def webhook(harness: Harness) -> None:
+    harness.parts.ingest._inbox.store("letter", "cashfree", "AN_EVENT", b"{}", "v-1")
 
 
 def test_acts_have_a_header_and_a_time(cli: Cli, acted: str) -> None:
@@ -61,9 +61,9 @@ def test_no_command_prints_raw_milliseconds(cli: Cli, acted: str, command: str) 
 
 
 def test_a_list_says_nothing_of_private_fields_that_it_does_not_open(
-    cli: Cli, bench: Workbench
+    cli: Cli, harness: Harness
 ) -> None:
-    owner = bench.settle(bench.submit("static_kyc_link"))
+    owner = harness.settle(harness.submit("static_kyc_link"))
     assert owner.link
 
     (listed,) = json.loads(cli("list", "--json").stdout)["verifications"]

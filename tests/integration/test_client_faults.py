@@ -18,7 +18,7 @@ from satyapan.events import write_event
 from satyapan.names import Keys
 from satyapan.records import Row
 from tests.support.eventually import eventually
-from tests.support.workbench import environment
+from tests.support.worker_harness import environment
 
 READ_S = 3.0
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}

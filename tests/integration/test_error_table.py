@@ -11,7 +11,7 @@ import pytest
 from sandbox.examples import EXAMPLES, Example
 from satyapan import State
 from tests.conftest import Sandbox
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 
 class Means(NamedTuple):
@@ -96,17 +96,17 @@ KINDS: Final = {
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.operation}/{e.name}")
-def test_an_example_of_the_pages_brings_its_state(bench: Workbench, example: Example) -> None:
-    row_id = bench.submit(KINDS[example.operation])
+def test_an_example_of_the_pages_brings_its_state(harness: Harness, example: Example) -> None:
+    row_id = harness.submit(KINDS[example.operation])
     if example.status != 200:
         name = f"{example.operation}/{example.name}"
-        bench.vendor.post("faults", route=example.operation, example=name)
+        harness.vendor.post("faults", route=example.operation, example=name)
 
-    found = bench.once(row_id)
+    found = harness.run_once(row_id)
 
     means = TABLE[example.operation][example.name]
     assert (found.state, found.reason, found.refused_field) == means
-    assert bench.vendor.get("faults")["waiting"] == 0
+    assert harness.vendor.get("faults")["waiting"] == 0
 
 
 @pytest.mark.parametrize("code", ["insufficient_balance", "ip_validation_failed"])
@@ -114,40 +114,40 @@ def test_a_stopped_account_holds_all_and_resumes_by_itself(
     redis_url: str, sandbox: Sandbox, code: str
 ) -> None:
     # Both are held before the first probe may go, also when the machine stands still for a moment.
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_PROBE_S="4")
-    bench.vendor.post("stop", code=code)
-    first, second = bench.submit("passport", "a"), bench.submit("passport", "b")
-    held = [bench.once(first), bench.once(second)]
-    calls = len(bench.vendor.get("calls")["calls"])
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_PROBE_S="4")
+    harness.vendor.post("stop", code=code)
+    first, second = harness.submit("passport", "a"), harness.submit("passport", "b")
+    held = [harness.run_once(first), harness.run_once(second)]
+    calls = len(harness.vendor.get("calls")["calls"])
 
-    bench.vendor.post("stop", code=None)
-    ended = [bench.settle(first), bench.settle(second)]
+    harness.vendor.post("stop", code=None)
+    ended = [harness.settle(first), harness.settle(second)]
 
     assert calls == 1, "the second row must not even try"
     assert [row.attempts for row in held] == [0, 0]
     assert [(row.state, row.attempts) for row in ended] == [(State.DONE, 1)] * 2
-    assert len(bench.vendor.charges()) == 2
+    assert len(harness.vendor.charges()) == 2
 
 
-def test_too_many_calls_from_our_address_hold_every_route(bench: Workbench) -> None:
+def test_too_many_calls_from_our_address_hold_every_route(harness: Harness) -> None:
     code = "too_many_requests_per_ip"
     headers = {"Retry-After": "2"}
-    bench.vendor.post("faults", route="passport", status=429, code=code, headers=headers)
-    held = bench.once(bench.submit("passport"))
-    other = bench.submit("static_kyc_link")
+    harness.vendor.post("faults", route="passport", status=429, code=code, headers=headers)
+    held = harness.run_once(harness.submit("passport"))
+    other = harness.submit("static_kyc_link")
 
-    ended = bench.settle(other)
+    ended = harness.settle(other)
 
     assert (held.state, held.reason, held.attempts) == (State.ACCEPTED, code, 0)
     assert ended.state is State.DONE
-    first, second = (call["at"] for call in bench.vendor.get("calls")["calls"])
+    first, second = (call["at"] for call in harness.vendor.get("calls")["calls"])
     assert second - first >= 2
 
 
-def test_too_many_calls_of_one_operation_hold_its_route_alone(bench: Workbench) -> None:
+def test_too_many_calls_of_one_operation_hold_its_route_alone(harness: Harness) -> None:
     code = "too_many_requests_per_operation"
     headers = {"Retry-After": "3000"}
-    bench.vendor.post("faults", route="passport", status=429, code=code, headers=headers)
-    bench.once(bench.submit("passport"))
+    harness.vendor.post("faults", route="passport", status=429, code=code, headers=headers)
+    harness.run_once(harness.submit("passport"))
 
-    assert bench.once(bench.submit("static_kyc_link")).state is State.DONE
+    assert harness.run_once(harness.submit("static_kyc_link")).state is State.DONE

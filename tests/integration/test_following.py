@@ -21,14 +21,14 @@ from satyapan.names import RUN, Keys
 from satyapan.settings import ProducerSettings
 from tests.integration.test_transport import MENDED, marks, send, start_worker
 from tests.support.eventually import eventually
-from tests.support.failover import Pair, talk
+from tests.support.failover import ReplicaPair, connect_to
 from tests.support.outage import REQUEST
 from tests.web.outside import environment
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    with Pair(tmp_path) as pair:
+def pair(tmp_path: Path) -> Iterator[ReplicaPair]:
+    with ReplicaPair(tmp_path) as pair:
         yield pair
 
 
@@ -44,7 +44,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def client(pair: Pair) -> Iterator[Redis]:
+def client(pair: ReplicaPair) -> Iterator[Redis]:
     with connect(settings(pair.url), "test") as client:
         client.set("who", "old")
         yield client
@@ -62,28 +62,32 @@ def reading(client: Redis, key: str) -> Ask[Any]:
     return Ask(client.register_script("return redis.call('GET', KEYS[1])"), [key], [], bytes)
 
 
-def test_a_refused_write_is_the_last_on_that_server(never: None, client: Redis, pair: Pair) -> None:
+def test_a_refused_write_is_the_last_on_that_server(
+    never: None, client: Redis, pair: ReplicaPair
+) -> None:
     pair.abandon()
 
     with pytest.raises(ReadOnlyError):
         client.set("who", "new")
 
     assert client.set("who", "new")
-    with talk(pair.master) as master:
+    with connect_to(pair.master) as master:
         assert master.get("who") == b"new"
 
 
-def test_a_client_that_only_reads_follows_too(often: None, client: Redis, pair: Pair) -> None:
+def test_a_client_that_only_reads_follows_too(
+    often: None, client: Redis, pair: ReplicaPair
+) -> None:
     pair.abandon()
-    with talk(pair.master) as master:
+    with connect_to(pair.master) as master:
         master.set("who", "new")
 
     eventually(lambda: client.get("who") == b"new", within=5)
 
 
-def test_a_user_who_may_do_nothing_else_follows_too(often: None, pair: Pair) -> None:
+def test_a_user_who_may_do_nothing_else_follows_too(often: None, pair: ReplicaPair) -> None:
     for server in (pair.master, pair.replica):
-        with talk(server) as admin:
+        with connect_to(server) as admin:
             admin.acl_setuser(
                 "reader",
                 enabled=True,
@@ -95,14 +99,14 @@ def test_a_user_who_may_do_nothing_else_follows_too(often: None, pair: Pair) -> 
     with connect(settings(url), "test") as client:
         assert client.get("who") is None
         pair.abandon()
-        with talk(pair.master) as master:
+        with connect_to(pair.master) as master:
             master.set("who", "new")
 
         eventually(lambda: client.get("who") == b"new", within=5)
 
 
 def test_a_line_keeps_the_replies_it_has_and_then_leaves(
-    never: None, client: Redis, pair: Pair
+    never: None, client: Redis, pair: ReplicaPair
 ) -> None:
     line = Line(client)
     both = [writing(client, "n"), reading(client, "who"), writing(client, "n")]
@@ -117,7 +121,9 @@ def test_a_line_keeps_the_replies_it_has_and_then_leaves(
     line.close()
 
 
-def test_a_transaction_that_is_refused_leaves_too(never: None, client: Redis, pair: Pair) -> None:
+def test_a_transaction_that_is_refused_leaves_too(
+    never: None, client: Redis, pair: ReplicaPair
+) -> None:
     pair.abandon()
 
     with client.pipeline(transaction=True) as pipe:
@@ -128,12 +134,14 @@ def test_a_transaction_that_is_refused_leaves_too(never: None, client: Redis, pa
     assert client.set("who", "new")
 
 
-def test_a_master_without_its_replicas_is_left(never: None, client: Redis, pair: Pair) -> None:
-    with talk(pair.master) as old, talk(pair.replica) as new:
+def test_a_master_without_its_replicas_is_left(
+    never: None, client: Redis, pair: ReplicaPair
+) -> None:
+    with connect_to(pair.master) as old, connect_to(pair.replica) as new:
         new.replicaof("NO", "ONE")
         old.config_set("min-replicas-to-write", 1)
     pair.move()
-    with talk(pair.replica) as old:
+    with connect_to(pair.replica) as old:
         eventually(lambda: not old.info("replication")["connected_slaves"])
 
     with pytest.raises(ResponseError, match="NOREPLICAS"):
@@ -142,7 +150,9 @@ def test_a_master_without_its_replicas_is_left(never: None, client: Redis, pair:
     assert client.set("who", "new")
 
 
-def test_who_listens_follows(client: Redis, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_listens_follows(
+    client: Redis, pair: ReplicaPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("satyapan.listener.ROLE_S", 0.05)
     monkeypatch.setattr("satyapan.listener._IDLE_ROUNDS", 1)
     listener = Listener(client)
@@ -150,18 +160,18 @@ def test_who_listens_follows(client: Redis, pair: Pair, monkeypatch: pytest.Monk
         pair.abandon()
         eventually(lambda: not listener.hears)
 
-        with listener.hearing("channel", "one") as heard, talk(pair.master) as master:
+        with listener.hearing("channel", "one") as heard, connect_to(pair.master) as master:
             heard.clear()
             assert master.publish("channel", "one") == 1
             assert heard.wait(5)
     eventually(lambda: not listener.hears)  # before its connections are closed
 
 
-def test_who_waits_gets_the_end_that_only_the_new_master_knows(pair: Pair) -> None:
+def test_who_waits_gets_the_end_that_only_the_new_master_knows(pair: ReplicaPair) -> None:
     producer = Verifications(settings(pair.url))
     hearing: Any = producer._results
     one = producer.submit("passport", REQUEST, key="order-1").id
-    with ThreadPoolExecutor(1) as threads, talk(pair.replica) as replica:
+    with ThreadPoolExecutor(1) as threads, connect_to(pair.replica) as replica:
         waiting = threads.submit(producer.wait, one, 20)
         eventually(lambda: replica.exists(Keys().row(one)) and hearing._listener.hears)
         pair.abandon()
@@ -184,7 +194,7 @@ def test_every_kind_of_connection_follows(url: str, kind: type[Any]) -> None:
         assert issubclass(client.connection_pool.connection_class, Following)
 
 
-def test_wake_ups_follow_by_kombus_own_means(pair: Pair) -> None:
+def test_wake_ups_follow_by_kombus_own_means(pair: ReplicaPair) -> None:
     waker = Waker(wake_app(settings(pair.url)))
     assert waker.wake(RUN, ["one"])
     pair.abandon()
@@ -196,7 +206,7 @@ def test_wake_ups_follow_by_kombus_own_means(pair: Pair) -> None:
 
 
 def test_a_consumer_that_was_busy_follows_by_celerys_own_means(
-    pair: Pair, processes: Supervisor
+    pair: ReplicaPair, processes: Supervisor
 ) -> None:
     worker = start_worker(processes, pair, "threads", MENDED)
     send(pair, "running", seconds=3)

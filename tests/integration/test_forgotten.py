@@ -24,7 +24,7 @@ from satyapan.rows import sealed_name
 from tests.conftest import Sandbox
 from tests.integration.test_desk import desk, visited
 from tests.support.eventually import eventually
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.ledger.rewrite import Rewrite, want_rewrite
 from worker.ledger.work_ledger import StaleFence
 from worker.operator import cli as desk_cli
@@ -41,26 +41,26 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def alone(server: EmbeddedServer, sandbox: Sandbox) -> Workbench:
-    return Workbench(server.url, sandbox.root)
+def alone(server: EmbeddedServer, sandbox: Sandbox) -> Harness:
+    return Harness(server.url, sandbox.root)
 
 
-def rewriting(bench: Workbench, client: Any = None) -> Rewrite:
+def rewriting(harness: Harness, client: Any = None) -> Rewrite:
     """A worker's part that may be asked at once again."""
     ticks = count(0, 10)
-    ledger = bench.parts.ledger
-    return Rewrite(client or bench.redis, ledger.keys, 60_000, lambda: next(ticks))
+    ledger = harness.parts.ledger
+    return Rewrite(client or harness.redis, ledger.keys, 60_000, lambda: next(ticks))
 
 
-def finished(bench: Workbench, key: str) -> tuple[str, dict[str, bytes]]:
+def finished(harness: Harness, key: str) -> tuple[str, dict[str, bytes]]:
     """A finished verification with a webhook about it: its id, each sealed envelope by its name."""
-    row_id, ledger = bench.submit("passport", key), bench.parts.ledger
-    client: Any = bench.redis
+    row_id, ledger = harness.submit("passport", key), harness.parts.ledger
+    client: Any = harness.redis
     stored = client.hgetall(ledger.keys.row(row_id))
-    bench.settle(row_id)
+    harness.settle(row_id)
     stored |= client.hgetall(ledger.keys.row(row_id))
     sealed = {sealed_name(row_id, name): stored[name.encode()] for name in ("request", "result")}
-    bench.parts.ingest._inbox.store(f"letter-{key}", "cashfree", "X", CANARY, row_id)
+    harness.parts.ingest._inbox.store(f"letter-{key}", "cashfree", "X", CANARY, row_id)
     sealed[f"inbox/letter-{key}"] = client.hget(ledger.keys.inbox(f"letter-{key}"), "body")
     return row_id, sealed
 
@@ -71,9 +71,9 @@ def files(server: EmbeddedServer) -> bytes:
     return b"\n".join(path.read_bytes() for path in paths)
 
 
-def opened(bench: Workbench, server: EmbeddedServer, sealed: dict[str, bytes]) -> list[str]:
+def opened(harness: Harness, server: EmbeddedServer, sealed: dict[str, bytes]) -> list[str]:
     """Name the envelopes that are in the files and open with the key ring."""
-    data, ring, found = files(server), bench.parts.ledger.ring, []
+    data, ring, found = files(server), harness.parts.ledger.ring, []
     for record, envelope in sealed.items():
         at = data.find(envelope)
         if at >= 0:
@@ -90,22 +90,20 @@ def ring_opens(ring: Any, record: str, envelope: bytes) -> None:
         pytest.fail(f"{record} does not open")
 
 
-def wanted(bench: Workbench) -> int:
-    ledger = bench.parts.ledger
-    return int(bench.redis.zcard(ledger.keys.rewrite_wanted))
+def wanted(harness: Harness) -> int:
+    ledger = harness.parts.ledger
+    return int(harness.redis.zcard(ledger.keys.rewrite_wanted))
 
 
-def carried_out(bench: Workbench, rewrite: Rewrite, left: int = 0) -> None:
+def carried_out(harness: Harness, rewrite: Rewrite, left: int = 0) -> None:
     def none_wanted() -> bool:
         rewrite.step()
-        return wanted(bench) == left
+        return wanted(harness) == left
 
     eventually(none_wanted)
 
 
-def test_files_hold_nothing_that_opens_after_forget(
-    alone: Workbench, server: EmbeddedServer
-) -> None:
+def test_files_hold_nothing_that_opens_after_forget(alone: Harness, server: EmbeddedServer) -> None:
     row_id, sealed = finished(alone, "k")
     _, kept = finished(alone, "other")
     assert set(opened(alone, server, sealed)) == set(sealed)
@@ -119,7 +117,7 @@ def test_files_hold_nothing_that_opens_after_forget(
 
 
 def test_a_second_forget_within_the_pause_waits_for_the_next_rewrite(
-    alone: Workbench, server: EmbeddedServer
+    alone: Harness, server: EmbeddedServer
 ) -> None:
     rewrite, ledger = rewriting(alone), alone.parts.ledger
     first, _ = finished(alone, "k")
@@ -139,7 +137,7 @@ def test_a_second_forget_within_the_pause_waits_for_the_next_rewrite(
 
 
 def test_a_rewrite_that_a_restart_cut_off_is_begun_again(
-    alone: Workbench, server: EmbeddedServer
+    alone: Harness, server: EmbeddedServer
 ) -> None:
     rewrite, ledger = rewriting(alone), alone.parts.ledger
     row_id, sealed = finished(alone, "k")
@@ -157,25 +155,25 @@ def test_a_rewrite_that_a_restart_cut_off_is_begun_again(
 
 
 def test_a_rewrite_is_asked_for_only_after_the_last_webhook_is_shredded(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row_id, _ = finished(bench, "k")
+    row_id, _ = finished(harness, "k")
     forget, asked_for = Inbox.forget, list[int]()
 
     def watched(self: Inbox, vendor: str, vendor_ids: Sequence[str]) -> int:
         count = forget(self, vendor, vendor_ids)
-        asked_for.append(wanted(bench))
+        asked_for.append(wanted(harness))
         return count
 
     monkeypatch.setattr(Inbox, "forget", watched)
 
-    desk(bench).forget(row_id)
+    desk(harness).forget(row_id)
 
-    assert [*asked_for, wanted(bench)] == [0, 1]
+    assert [*asked_for, wanted(harness)] == [0, 1]
 
 
 def test_a_refused_rewrite_is_told_and_tried_again(
-    alone: Workbench, server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+    alone: Harness, server: EmbeddedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     row_id, _ = finished(alone, "k")
     desk(alone).forget(row_id)
@@ -214,7 +212,7 @@ class OverlappingClient:
 
 
 def test_an_earlier_rewrite_is_not_taken_for_one_that_was_refused(
-    alone: Workbench, server: EmbeddedServer
+    alone: Harness, server: EmbeddedServer
 ) -> None:
     first, _ = finished(alone, "k")
     desk(alone).forget(first)
@@ -233,34 +231,34 @@ def test_an_earlier_rewrite_is_not_taken_for_one_that_was_refused(
     eventually(lambda: opened(alone, server, sealed) == [])
 
 
-def test_without_an_append_only_file_there_is_nothing_to_rewrite(bench: Workbench) -> None:
-    row_id = bench.settle(bench.submit("passport")).id
-    client: Any = bench.redis
+def test_without_an_append_only_file_there_is_nothing_to_rewrite(harness: Harness) -> None:
+    row_id = harness.settle(harness.submit("passport")).id
+    client: Any = harness.redis
     client.config_set("appendonly", "no")
     try:
-        desk(bench).forget(row_id)
-        rewriting(bench).step()
+        desk(harness).forget(row_id)
+        rewriting(harness).step()
     finally:
         client.config_set("appendonly", "yes")
 
-    assert wanted(bench) == 0
-    assert not client.exists(bench.parts.ledger.keys.rewrite_begun)
+    assert wanted(harness) == 0
+    assert not client.exists(harness.parts.ledger.keys.rewrite_begun)
 
 
-def test_the_command_says_when_the_files_will_be_clean(bench: Workbench) -> None:
-    row_id = bench.settle(bench.submit("passport")).id
+def test_the_command_says_when_the_files_will_be_clean(harness: Harness) -> None:
+    row_id = harness.settle(harness.submit("passport")).id
 
-    dry = CliRunner().invoke(desk_cli.forget, [row_id, "--dry-run"], env=bench.env)
-    done = CliRunner().invoke(desk_cli.forget, [row_id], env=bench.env)
+    dry = CliRunner().invoke(desk_cli.forget, [row_id, "--dry-run"], env=harness.env)
+    done = CliRunner().invoke(desk_cli.forget, [row_id], env=harness.env)
 
     assert (dry.exit_code, done.exit_code) == (0, 0)
     assert "append-only file within 10 minutes" in done.output
     assert "append-only" not in dry.output
-    assert wanted(bench) == 1
+    assert wanted(harness) == 1
 
 
-def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(bench: Workbench) -> None:
-    row_id, ledger = bench.submit("passport"), bench.parts.ledger
+def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(harness: Harness) -> None:
+    row_id, ledger = harness.submit("passport"), harness.parts.ledger
     claim = ledger.claim(row_id)
     assert claim is not None
     after = replace(claim.row, state=State.DONE, result={"name": "JOHN DOE"}, due=0)
@@ -269,10 +267,10 @@ def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(bench: Workbench)
         ledger.commit(claim.row, after, ["done"], claim.now, keep=False, alias="")
 
     commit()
-    desk(bench).forget(row_id)
+    desk(harness).forget(row_id)
     commit()  # as a worker does that didn't hear the first confirmed
-    forgotten = bench.row(row_id)
-    bench.redis.delete(ledger.keys.row(row_id))
+    forgotten = harness.row(row_id)
+    harness.redis.delete(ledger.keys.row(row_id))
     with pytest.raises(StaleFence):
         commit()
 
@@ -280,20 +278,20 @@ def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(bench: Workbench)
     assert ledger.read(row_id) is None
 
 
-def test_news_of_a_forgotten_visit_is_not_kept(bench: Workbench) -> None:
-    owner = bench.settle(bench.submit("static_kyc_link", "first"))
-    visit = visited(bench, owner.link)
-    inbox = bench.parts.ingest._inbox
+def test_news_of_a_forgotten_visit_is_not_kept(harness: Harness) -> None:
+    owner = harness.settle(harness.submit("static_kyc_link", "first"))
+    visit = visited(harness, owner.link)
+    inbox = harness.parts.ingest._inbox
     late = inbox.read("cf-77")  # a worker holds it
     assert late is not None
-    desk(bench).forget(visit)
+    desk(harness).forget(visit)
 
     body = json.dumps({"data": {"verification_id": "cf-77", "form_link": owner.link}}).encode()
     again = inbox.store("again", "cashfree", "KYC_LINK_SUCCESS", body, "cf-77")
-    bench.parts.ingest._try(late)
+    harness.parts.ingest._try(late)
 
     assert again == "forgotten"
-    assert bench.row(visit).result is None
+    assert harness.row(visit).result is None
     assert list(inbox.newest(None, 9)) == []
 
 
@@ -301,7 +299,7 @@ def test_a_visit_is_not_forgotten_before_every_producer_was_told(
     redis_url: str, sandbox: Sandbox
 ) -> None:
     shop, bank = (
-        Workbench(redis_url, sandbox.root, SATYAPAN_REPLY_TO=name) for name in ("shop", "bank")
+        Harness(redis_url, sandbox.root, SATYAPAN_REPLY_TO=name) for name in ("shop", "bank")
     )
     owner = shop.settle(shop.submit("static_kyc_link"))
     bank.settle(bank.submit("static_kyc_link"))

@@ -9,7 +9,7 @@ import redis
 
 from satyapan.records import Row
 from satyapan.scripts import load
-from tests.support.gatehouse import (
+from tests.support.admission_simulator import (
     FAR,
     FIGURES,
     HORIZON,
@@ -17,7 +17,7 @@ from tests.support.gatehouse import (
     ROUTE,
     SPAN,
     START,
-    Gatehouse,
+    Simulator,
     wait,
 )
 from worker.admission.admission import Gate, Go, Wait
@@ -30,232 +30,234 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def house(client: redis.Redis) -> Gatehouse:
-    return Gatehouse(client)
+def simulator(client: redis.Redis) -> Simulator:
+    return Simulator(client)
 
 
-def test_calls_go_until_the_limit_and_then_wait(house: Gatehouse) -> None:
-    house.fill()
+def test_calls_go_until_the_limit_and_then_wait(simulator: Simulator) -> None:
+    simulator.fill_window()
 
-    answer = wait(house.ask("a"))
+    answer = wait(simulator.ask("a"))
 
-    assert (answer.reason, house.slot("a")) == ("quota", 0)
+    assert (answer.reason, simulator.slot("a")) == ("quota", 0)
     assert START + FAR <= answer.until_ms <= START + FAR + 2 * SPAN
 
 
-def test_a_slot_is_dealt_when_it_comes_within_the_horizon(house: Gatehouse) -> None:
-    house.fill().ask("a")
+def test_a_slot_is_dealt_when_it_comes_within_the_horizon(simulator: Simulator) -> None:
+    simulator.fill_window().ask("a")
 
-    house.now = START + SPAN - HORIZON - 1
-    assert house.dealt() == []
-    house.now += 1
-    assert house.dealt() == ["a"]
+    simulator.now = START + SPAN - HORIZON - 1
+    assert simulator.dealt() == []
+    simulator.now += 1
+    assert simulator.dealt() == ["a"]
 
-    assert house.slot("a") == START + SPAN
-    assert house.client.zscore(KEYS.due, "a") == START + SPAN
-    assert house.client.hget(KEYS.row("a"), "due") == str(START + SPAN).encode()
+    assert simulator.slot("a") == START + SPAN
+    assert simulator.client.zscore(KEYS.due, "a") == START + SPAN
+    assert simulator.client.hget(KEYS.row("a"), "due") == str(START + SPAN).encode()
 
 
-def test_slots_are_spread_and_never_further_than_the_horizon(house: Gatehouse) -> None:
-    house.limit = 20
-    house.fill()
+def test_slots_are_spread_and_never_further_than_the_horizon(simulator: Simulator) -> None:
+    simulator.limit = 20
+    simulator.fill_window()
     for n in range(30):
-        house.ask(f"a{n}")
-    house.now = START + SPAN - HORIZON
+        simulator.ask(f"a{n}")
+    simulator.now = START + SPAN - HORIZON
 
-    slots = [house.slot(name) - START - SPAN for name in house.dealt()]
+    slots = [simulator.slot(name) - START - SPAN for name in simulator.dealt()]
 
     assert slots == [0]
-    house.now = START + SPAN
-    slots = [house.slot(name) - START - SPAN for name in house.dealt()]
+    simulator.now = START + SPAN
+    slots = [simulator.slot(name) - START - SPAN for name in simulator.dealt()]
     assert slots == [0, 44, 88, 132, 176]
 
 
-def test_who_comes_early_keeps_the_slot(house: Gatehouse) -> None:
-    house.fill().ask("a")
-    house.now = START + SPAN - HORIZON
-    house.dealt()
+def test_who_comes_early_keeps_the_slot(simulator: Simulator) -> None:
+    simulator.fill_window().ask("a")
+    simulator.now = START + SPAN - HORIZON
+    simulator.dealt()
 
-    house.now = START + SPAN - 1
+    simulator.now = START + SPAN - 1
 
-    assert [house.ask("a"), house.ask("a")] == [Wait(START + SPAN, "quota")] * 2
-
-
-def test_a_late_holder_goes_while_there_is_room(house: Gatehouse) -> None:
-    house.fill().ask("a")
-    house.now = START + SPAN - HORIZON
-    house.dealt()
-
-    house.now = START + 5 * SPAN
-
-    assert house.ask("a") == Go(3)
+    assert [simulator.ask("a"), simulator.ask("a")] == [Wait(START + SPAN, "quota")] * 2
 
 
-def test_a_late_holder_whose_place_is_gone_comes_next(house: Gatehouse) -> None:
-    house.limit = 1
-    house.fill()
+def test_a_late_holder_goes_while_there_is_room(simulator: Simulator) -> None:
+    simulator.fill_window().ask("a")
+    simulator.now = START + SPAN - HORIZON
+    simulator.dealt()
+
+    simulator.now = START + 5 * SPAN
+
+    assert simulator.ask("a") == Go(3)
+
+
+def test_a_late_holder_whose_place_is_gone_comes_next(simulator: Simulator) -> None:
+    simulator.limit = 1
+    simulator.fill_window()
     for name in ("a", "b", "c"):
-        house.ask(name)
-    house.play(SPAN - 20)
-    assert house.slot("a")
-    house.due("a", START + 10 * SPAN)
-    assert house.play(HORIZON + 100) == ["b"]
+        simulator.ask(name)
+    simulator.run_for(SPAN - 20)
+    assert simulator.slot("a")
+    simulator.set_due("a", START + 10 * SPAN)
+    assert simulator.run_for(HORIZON + 100) == ["b"]
 
-    house.ask("a")
+    simulator.ask("a")
 
-    assert house.play(2 * SPAN + 100) == ["a", "c"]
-
-
-def test_a_slot_serves_one_call(house: Gatehouse) -> None:
-    house.fill().ask("a")
-    house.now = START + SPAN
-    house.dealt()
-    assert house.ask("a") == Go(3)
-    house.ask("b")
-    house.ask("c")
-
-    assert isinstance(house.ask("a"), Wait)
+    assert simulator.run_for(2 * SPAN + 100) == ["a", "c"]
 
 
-def test_a_slot_that_nobody_used_is_dealt_again(house: Gatehouse) -> None:
-    house.limit = 1
-    house.fill()
-    house.ask("lost")
-    house.ask("next")
-    house.now = START + SPAN - 10
-    assert house.dealt() == ["lost"]
+def test_a_slot_serves_one_call(simulator: Simulator) -> None:
+    simulator.fill_window().ask("a")
+    simulator.now = START + SPAN
+    simulator.dealt()
+    assert simulator.ask("a") == Go(3)
+    simulator.ask("b")
+    simulator.ask("c")
 
-    house.now += HORIZON + 20
-
-    assert house.dealt() == ["lost", "next"]
-    assert house.slot("next") < START + 2 * SPAN
+    assert isinstance(simulator.ask("a"), Wait)
 
 
-def test_a_lost_place_in_the_queue_is_made_good_when_the_row_is_due(house: Gatehouse) -> None:
-    house.fill().ask("a")
-    house.client.delete(KEYS.queue("main", ROUTE, "normal"), KEYS.queues, KEYS.turns("main", ROUTE))
-    assert house.play(3 * SPAN) == []
+def test_a_slot_that_nobody_used_is_dealt_again(simulator: Simulator) -> None:
+    simulator.limit = 1
+    simulator.fill_window()
+    simulator.ask("lost")
+    simulator.ask("next")
+    simulator.now = START + SPAN - 10
+    assert simulator.dealt() == ["lost"]
 
-    assert house.play(FAR) == ["a"]
+    simulator.now += HORIZON + 20
+
+    assert simulator.dealt() == ["lost", "next"]
+    assert simulator.slot("next") < START + 2 * SPAN
 
 
-def test_an_ended_row_takes_no_slot(house: Gatehouse) -> None:
-    house.fill()
+def test_a_lost_place_in_the_queue_is_made_good_when_the_row_is_due(simulator: Simulator) -> None:
+    simulator.fill_window().ask("a")
+    simulator.client.delete(
+        KEYS.queue("main", ROUTE, "normal"), KEYS.queues, KEYS.turns("main", ROUTE)
+    )
+    assert simulator.run_for(3 * SPAN) == []
+
+    assert simulator.run_for(FAR) == ["a"]
+
+
+def test_an_ended_row_takes_no_slot(simulator: Simulator) -> None:
+    simulator.fill_window()
     for name in ("ended", "gone", "worked-on", "a"):
-        house.ask(name)
-    house.due("ended", 0)
-    house.client.delete(KEYS.row("gone"))
-    house.client.hset(KEYS.row("worked-on"), "lease", START + 10 * SPAN)
-    house.now += SPAN
+        simulator.ask(name)
+    simulator.set_due("ended", 0)
+    simulator.client.delete(KEYS.row("gone"))
+    simulator.client.hset(KEYS.row("worked-on"), "lease", START + 10 * SPAN)
+    simulator.now += SPAN
 
-    assert house.dealt() == ["a"]
-    assert house.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1) == [b"worked-on"]
+    assert simulator.dealt() == ["a"]
+    assert simulator.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1) == [b"worked-on"]
 
 
-def test_routes_and_accounts_do_not_share_slots(house: Gatehouse) -> None:
+def test_routes_and_accounts_do_not_share_slots(simulator: Simulator) -> None:
     row = Row(id="z", kind="x")
-    house.fill()
+    simulator.fill_window()
 
-    assert house.gate.entering(row, "digilocker", 1).now() == Go(1)
-    assert house.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
+    assert simulator.gate.entering(row, "digilocker", 1).now() == Go(1)
+    assert simulator.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
 
 
-def test_a_lowered_limit_binds_those_who_hold_slots(house: Gatehouse) -> None:
-    house.limit = 10
-    house.fill()
+def test_a_lowered_limit_binds_those_who_hold_slots(simulator: Simulator) -> None:
+    simulator.limit = 10
+    simulator.fill_window()
     for n in range(10):
-        house.ask(f"a{n}")
-    house.play(SPAN + 50)
-    held = len(house.sent) - 10
+        simulator.ask(f"a{n}")
+    simulator.run_for(SPAN + 50)
+    held = len(simulator.sent) - 10
 
-    house.limit = 2
-    house.play(SPAN - 100)
+    simulator.limit = 2
+    simulator.run_for(SPAN - 100)
 
-    assert len(house.sent) - 10 <= max(held, 2)
-
-
-def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(house: Gatehouse) -> None:
-    house.limit = 10
-    house.fill()
-    house.limit = 1
-    house.ask("a")
-    house.limit = 10
-
-    assert not any(isinstance(house.ask(f"b{n}"), Go) for n in range(10))
+    assert len(simulator.sent) - 10 <= max(held, 2)
 
 
-def test_a_limit_below_one_is_a_mistake(house: Gatehouse) -> None:
+def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(simulator: Simulator) -> None:
+    simulator.limit = 10
+    simulator.fill_window()
+    simulator.limit = 1
+    simulator.ask("a")
+    simulator.limit = 10
+
+    assert not any(isinstance(simulator.ask(f"b{n}"), Go) for n in range(10))
+
+
+def test_a_limit_below_one_is_a_mistake(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="the limit of route passport is 0"):
-        house.gate.entering(Row(id="z", kind="x"), ROUTE, 0).now()
+        simulator.gate.entering(Row(id="z", kind="x"), ROUTE, 0).now()
 
 
-def test_the_vendor_can_lower_the_limit_and_never_raise_it(house: Gatehouse) -> None:
-    house.gate.learn("main", ROUTE, 1)
-    assert house.ask("a") == Go(1)
-    assert isinstance(house.ask("b"), Wait)
+def test_the_vendor_can_lower_the_limit_and_never_raise_it(simulator: Simulator) -> None:
+    simulator.gate.learn("main", ROUTE, 1)
+    assert simulator.ask("a") == Go(1)
+    assert isinstance(simulator.ask("b"), Wait)
 
-    house.gate.learn("main", ROUTE, 50)
+    simulator.gate.learn("main", ROUTE, 50)
 
-    assert house.ask("c") != Go(50)
-    assert house.play(SPAN) == ["b", "c"]
-    assert house.client.pttl(KEYS.learned("main", ROUTE)) > 0
+    assert simulator.ask("c") != Go(50)
+    assert simulator.run_for(SPAN) == ["b", "c"]
+    assert simulator.client.pttl(KEYS.learned("main", ROUTE)) > 0
 
 
-def test_a_hold_moves_everyone_and_only_later(house: Gatehouse) -> None:
-    until = house.gate.hold("main", ROUTE, 5)
+def test_a_hold_moves_everyone_and_only_later(simulator: Simulator) -> None:
+    until = simulator.gate.hold("main", ROUTE, 5)
 
     assert until == START + 5000
-    assert house.gate.hold("main", ROUTE, 1) == until
-    assert house.gate.hold("main", ROUTE, -1) == until
-    assert house.play(1) == [] == [isinstance(house.ask("a"), Go)][1:]
-    assert house.play(4900) == []
-    assert house.play(500) == ["a"]
+    assert simulator.gate.hold("main", ROUTE, 1) == until
+    assert simulator.gate.hold("main", ROUTE, -1) == until
+    assert simulator.run_for(1) == [] == [isinstance(simulator.ask("a"), Go)][1:]
+    assert simulator.run_for(4900) == []
+    assert simulator.run_for(500) == ["a"]
 
 
-def test_a_hold_of_an_account_holds_all_its_routes_and_nothing_else(house: Gatehouse) -> None:
+def test_a_hold_of_an_account_holds_all_its_routes_and_nothing_else(simulator: Simulator) -> None:
     row = Row(id="a", kind="x")
-    until = house.gate.hold_account("main", 5)
+    until = simulator.gate.hold_account("main", 5)
 
-    assert house.gate.hold_account("main", 1) == until == START + 5000
+    assert simulator.gate.hold_account("main", 1) == until == START + 5000
     for route in (ROUTE, "digilocker"):
-        assert isinstance(house.gate.entering(row, route, 1).now(), Wait)
-    assert house.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
-    house.now = until
-    assert house.gate.entering(row, "static-link", 1).now() == Go(1)
+        assert isinstance(simulator.gate.entering(row, route, 1).now(), Wait)
+    assert simulator.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
+    simulator.now = until
+    assert simulator.gate.entering(row, "static-link", 1).now() == Go(1)
 
 
-def test_a_hold_moves_those_who_hold_earlier_slots(house: Gatehouse) -> None:
-    house.fill()
+def test_a_hold_moves_those_who_hold_earlier_slots(simulator: Simulator) -> None:
+    simulator.fill_window()
     for n in range(3):
-        house.ask(f"a{n}")
-    house.now = START + SPAN - 10
-    assert house.dealt() == ["a0"]
-    house.gate.hold("main", ROUTE, 5)
+        simulator.ask(f"a{n}")
+    simulator.now = START + SPAN - 10
+    assert simulator.dealt() == ["a0"]
+    simulator.gate.hold("main", ROUTE, 5)
 
-    assert house.play(4900) == []
-    assert house.play(SPAN) == ["a0", "a1", "a2"]
+    assert simulator.run_for(4900) == []
+    assert simulator.run_for(SPAN) == ["a0", "a1", "a2"]
 
 
-def test_every_key_but_the_queue_expires_and_the_queue_empties(house: Gatehouse) -> None:
-    house.fill().ask("a")
-    house.gate.learn("main", ROUTE, 2)
-    house.play(3 * SPAN)
-    house.gate.hold("main", ROUTE, 60)
-    house.gate.stop("main", "x")
+def test_every_key_but_the_queue_expires_and_the_queue_empties(simulator: Simulator) -> None:
+    simulator.fill_window().ask("a")
+    simulator.gate.learn("main", ROUTE, 2)
+    simulator.run_for(3 * SPAN)
+    simulator.gate.hold("main", ROUTE, 60)
+    simulator.gate.stop("main", "x")
 
-    names = {raw for raw in house.client.scan_iter() if b":row:" not in raw}
+    names = {raw for raw in simulator.client.scan_iter() if b":row:" not in raw}
     names.remove(KEYS.server.encode())
 
     assert len(names) == 4, names
-    assert all(house.client.pttl(name) > 0 for name in names)
+    assert all(simulator.client.pttl(name) > 0 for name in names)
 
 
-def test_old_calls_are_forgotten(house: Gatehouse) -> None:
+def test_old_calls_are_forgotten(simulator: Simulator) -> None:
     for _ in range(50):
-        house.fill()
-        house.now += SPAN
+        simulator.fill_window()
+        simulator.now += SPAN
 
-    assert house.client.zcard(KEYS.slots("main", ROUTE)) <= 2 * house.limit
+    assert simulator.client.zcard(KEYS.slots("main", ROUTE)) <= 2 * simulator.limit
 
 
 def test_the_servers_own_clock_is_used(client: redis.Redis) -> None:
@@ -303,9 +305,9 @@ def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url:
         thread.join(60)
 
     with redis.Redis.from_url(redis_url) as client:
-        house = Gatehouse(client)
-        held = house.client.zrange(KEYS.tickets("main", ROUTE), 0, -1)
-        waiting = house.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1)
+        simulator = Simulator(client)
+        held = simulator.client.zrange(KEYS.tickets("main", ROUTE), 0, -1)
+        waiting = simulator.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1)
     names = [*passed, *(raw.decode() for raw in (*held, *waiting))]
     assert len(names) == len(set(names)) == 80
     assert len(passed) <= 20

@@ -12,7 +12,7 @@ from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from tests.support.gatehouse import (
+from tests.support.admission_simulator import (
     FIGURES,
     HORIZON,
     KEYS,
@@ -21,7 +21,7 @@ from tests.support.gatehouse import (
     SPAN,
     START,
     WINDOW,
-    Gatehouse,
+    Simulator,
 )
 from worker.admission.admission import Go, Wait
 
@@ -52,20 +52,20 @@ steps = st.builds(
 )
 
 
-def play(house: Gatehouse, step: Step) -> None:
-    house.now += step.passes
+def play(simulator: Simulator, step: Step) -> None:
+    simulator.now += step.passes
     if step.what == "come":
-        house.ask(str(step.who))
+        simulator.ask(str(step.who))
     elif step.what == "deal":
-        house.gate.deal()
-        for raw in house.client.zrangebyscore(KEYS.due, 0, house.now):
-            house.ask(raw.decode())
+        simulator.gate.deal()
+        for raw in simulator.client.zrangebyscore(KEYS.due, 0, simulator.now):
+            simulator.ask(raw.decode())
     elif step.what == "limit":
-        house.limit = step.limit
+        simulator.limit = step.limit
     elif step.what == "learn":
-        house.gate.learn("main", ROUTE, step.limit)
+        simulator.gate.learn("main", ROUTE, step.limit)
     else:
-        house.gate.hold("main", ROUTE, step.passes / 1000)
+        simulator.gate.hold("main", ROUTE, step.passes / 1000)
 
 
 @given(limit=st.integers(1, 4), played=st.lists(steps, min_size=5, max_size=80))
@@ -74,16 +74,16 @@ def test_no_sliding_window_ever_sees_more_than_the_limit(
     client: redis.Redis, limit: int, played: list[Step]
 ) -> None:
     client.flushall()
-    house = Gatehouse(client, limit=limit)
+    simulator = Simulator(client, limit=limit)
     for step in played:
-        known = len(house.sent)
+        known = len(simulator.sent)
 
-        play(house, step)
+        play(simulator, step)
 
         # Judged by the limit of its time: no window that ends with this call may hold more.
-        for end, _ in house.sent[known:]:
-            inside = [time for time, _ in house.sent if end - WINDOW <= time <= end]
-            assert len(inside) <= house.limit
+        for end, _ in simulator.sent[known:]:
+            inside = [time for time, _ in simulator.sent if end - WINDOW <= time <= end]
+            assert len(inside) <= simulator.limit
 
 
 @given(
@@ -96,25 +96,25 @@ def test_it_lets_through_what_the_moving_window_of_limits_lets_through(
     client: redis.Redis, limit: int, margin: int, moves: list[tuple[int, bool]]
 ) -> None:
     client.flushall()
-    house = Gatehouse(client, limit, replace(FIGURES, margin=margin))
+    simulator = Simulator(client, limit, replace(FIGURES, margin=margin))
     item = RateLimitItemPerSecond(limit)
     with time_machine.travel(START / 1000, tick=False) as clock:
         oracle = MovingWindowRateLimiter(MemoryStorage())
         for n, (passes, new) in enumerate(moves):
-            house.now += passes
-            clock.move_to(house.now / 1000)
-            known, free = len(house.sent), oracle.test(item)
+            simulator.now += passes
+            clock.move_to(simulator.now / 1000)
+            known, free = len(simulator.sent), oracle.test(item)
             idle = not client.exists(KEYS.tickets("main", ROUTE), KEYS.queues)
 
             if new:
-                answer = house.ask(str(n))
+                answer = simulator.ask(str(n))
                 # With no margin, and nobody before it, whoever finds room goes at once; at the very
                 # edge of a window the gate is one millisecond more careful.
-                edge = isinstance(answer, Wait) and answer.until_ms - house.now <= 1
+                edge = isinstance(answer, Wait) and answer.until_ms - simulator.now <= 1
                 assert margin or not idle or edge or isinstance(answer, Go) == free
             else:
-                house.gate.deal()
-                for raw in house.client.zrangebyscore(KEYS.due, 0, house.now):
-                    house.ask(raw.decode())
+                simulator.gate.deal()
+                for raw in simulator.client.zrangebyscore(KEYS.due, 0, simulator.now):
+                    simulator.ask(raw.decode())
 
-            assert all(oracle.hit(item) for _ in house.sent[known:])
+            assert all(oracle.hit(item) for _ in simulator.sent[known:])

@@ -13,8 +13,8 @@ import redis
 from demo.server import EmbeddedServer
 from satyapan import State
 from tests.conftest import Sandbox
-from tests.support.gatehouse import FIGURES, HORIZON, KEYS, SPAN, WINDOW, Gatehouse, wait
-from tests.support.workbench import Workbench
+from tests.support.admission_simulator import FIGURES, HORIZON, KEYS, SPAN, WINDOW, Simulator, wait
+from tests.support.worker_harness import Harness
 from worker.admission.admission import Gate, Go
 from worker.admission.redis_clock import Jump, RedisClock
 from worker.maintenance.marker import Marker
@@ -45,68 +45,68 @@ class TestAnotherServer:
     def test_after_a_restart_all_calls_are_held_for_a_window_from_its_start(
         self, server: EmbeddedServer
     ) -> None:
-        house = Gatehouse(client_of(server), figures=MINUTE)
-        assert isinstance(house.ask("before"), Go)
+        simulator = Simulator(client_of(server), figures=MINUTE)
+        assert isinstance(simulator.ask("before"), Go)
 
         crash(server)
-        held = wait(house.ask("after"))
+        held = wait(simulator.ask("after"))
 
         assert held.reason == "redis_changed"
-        until = int(house.client.hget(KEYS.server, "until"))
-        assert house.now + LONG_SPAN - UPTIME_MS < until <= house.now + LONG_SPAN
-        house.play(LONG_SPAN + 1_000)
-        assert house.sent[-1][1] == "after"
-        assert house.sent[-1][0] >= until
+        until = int(simulator.client.hget(KEYS.server, "until"))
+        assert simulator.now + LONG_SPAN - UPTIME_MS < until <= simulator.now + LONG_SPAN
+        simulator.run_for(LONG_SPAN + 1_000)
+        assert simulator.sent[-1][1] == "after"
+        assert simulator.sent[-1][0] >= until
 
     def test_what_passed_before_the_process_began_is_no_reason_to_wait(
         self, server: EmbeddedServer
     ) -> None:
-        house = Gatehouse(client_of(server))
-        house.ask("before")
+        simulator = Simulator(client_of(server))
+        simulator.ask("before")
 
         crash(server)
         time.sleep(SPAN / 1000 + 1)
 
-        assert isinstance(house.ask("after"), Go)
+        assert isinstance(simulator.ask("after"), Go)
 
     def test_where_every_write_was_durable_nothing_is_held(self, server: EmbeddedServer) -> None:
-        house = Gatehouse(client_of(server), figures=MINUTE)
-        house.ask("before")
-        house.client.config_set("appendfsync", "always")
-        look(house.client)
+        simulator = Simulator(client_of(server), figures=MINUTE)
+        simulator.ask("before")
+        simulator.client.config_set("appendfsync", "always")
+        look(simulator.client)
 
         crash(server)
 
-        assert isinstance(house.ask("after"), Go)
+        assert isinstance(simulator.ask("after"), Go)
 
     def test_a_promoted_replica_may_lack_calls_although_the_old_server_was_durable(
         self, server: EmbeddedServer
     ) -> None:
-        house = Gatehouse(client_of(server), figures=MINUTE)
-        house.ask("before")
-        house.client.hset(KEYS.server, "durable", 1)
-        house.client.replicaof("127.0.0.1", 1)
-        house.client.replicaof("NO", "ONE")
+        simulator = Simulator(client_of(server), figures=MINUTE)
+        simulator.ask("before")
+        simulator.client.hset(KEYS.server, "durable", 1)
+        simulator.client.replicaof("127.0.0.1", 1)
+        simulator.client.replicaof("NO", "ONE")
 
-        held = wait(house.ask("after"))
+        held = wait(simulator.ask("after"))
 
         assert held.reason == "redis_changed"
-        assert int(house.client.hget(KEYS.server, "until")) == house.now + LONG_SPAN
+        assert int(simulator.client.hget(KEYS.server, "until")) == simulator.now + LONG_SPAN
 
     def test_a_change_is_noticed_once(self, server: EmbeddedServer) -> None:
-        house = Gatehouse(client_of(server), figures=MINUTE)
-        house.ask("before")
+        simulator = Simulator(client_of(server), figures=MINUTE)
+        simulator.ask("before")
         crash(server)
-        house.ask("after")
-        until = house.client.hget(KEYS.server, "until")
-        house.now += 30_000
+        simulator.ask("after")
+        until = simulator.client.hget(KEYS.server, "until")
+        simulator.now += 30_000
 
-        house.ask("later")
+        simulator.ask("later")
 
-        assert house.client.hget(KEYS.server, "until") == until
+        assert simulator.client.hget(KEYS.server, "until") == until
 
     def test_a_new_installation_holds_nothing(self, server: EmbeddedServer) -> None:
-        assert isinstance(Gatehouse(client_of(server), figures=MINUTE).ask("first"), Go)
+        assert isinstance(Simulator(client_of(server), figures=MINUTE).ask("first"), Go)
 
 
 def look(client: Any) -> bytes | None:
@@ -120,39 +120,39 @@ class TestDurable:
     def test_a_server_is_durable_while_it_always_waits_for_the_disk(
         self, server: EmbeddedServer
     ) -> None:
-        house = Gatehouse(client_of(server))
-        house.ask("first")
+        simulator = Simulator(client_of(server))
+        simulator.ask("first")
         marks = []
         for policy in ("everysec", "always", "no"):
-            house.client.config_set("appendfsync", policy)
-            marks.append(look(house.client))
-        house.client.config_set("appendfsync", "always")
-        house.client.config_set("no-appendfsync-on-rewrite", "yes")
-        marks.append(look(house.client))
-        house.client.config_set("no-appendfsync-on-rewrite", "no")
-        house.client.config_set("appendonly", "no")
+            simulator.client.config_set("appendfsync", policy)
+            marks.append(look(simulator.client))
+        simulator.client.config_set("appendfsync", "always")
+        simulator.client.config_set("no-appendfsync-on-rewrite", "yes")
+        marks.append(look(simulator.client))
+        simulator.client.config_set("no-appendfsync-on-rewrite", "no")
+        simulator.client.config_set("appendonly", "no")
 
-        assert [*marks, look(house.client)] == [b"0", b"1", b"0", b"0", b"0"]
+        assert [*marks, look(simulator.client)] == [b"0", b"1", b"0", b"0", b"0"]
 
     def test_not_while_a_replica_could_be_promoted(
         self, server: EmbeddedServer, tmp_path: Path
     ) -> None:
-        house = Gatehouse(client_of(server))
-        house.ask("first")
-        house.client.config_set("appendfsync", "always")
+        simulator = Simulator(client_of(server))
+        simulator.ask("first")
+        simulator.client.config_set("appendfsync", "always")
         with EmbeddedServer(tmp_path / "replica") as other:
             client_of(other).replicaof("127.0.0.1", server.port)
-            while not house.client.info("replication")["connected_slaves"]:
+            while not simulator.client.info("replication")["connected_slaves"]:
                 time.sleep(0.05)
 
-            assert look(house.client) == b"0"
+            assert look(simulator.client) == b"0"
 
     def test_not_when_it_no_longer_tells_its_settings(self, server: EmbeddedServer) -> None:
-        house = Gatehouse(client_of(server))
-        house.ask("first")
-        house.client.config_set("appendfsync", "always")
-        assert look(house.client) == b"1"
-        house.client.acl_setuser(
+        simulator = Simulator(client_of(server))
+        simulator.ask("first")
+        simulator.client.config_set("appendfsync", "always")
+        assert look(simulator.client) == b"1"
+        simulator.client.acl_setuser(
             "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-config"]
         )
 
@@ -162,135 +162,135 @@ class TestDurable:
     def test_a_look_at_another_server_says_nothing_about_this_one(
         self, server: EmbeddedServer
     ) -> None:
-        house = Gatehouse(client_of(server))
-        house.ask("first")
-        house.client.hset(KEYS.server, "id", "another")
-        house.client.config_set("appendfsync", "always")
+        simulator = Simulator(client_of(server))
+        simulator.ask("first")
+        simulator.client.hset(KEYS.server, "id", "another")
+        simulator.client.config_set("appendfsync", "always")
 
-        assert look(house.client) == b"0"
+        assert look(simulator.client) == b"0"
 
 
 @pytest.fixture
-def house(redis_url: str) -> Iterator[Gatehouse]:
+def simulator(redis_url: str) -> Iterator[Simulator]:
     with redis.Redis.from_url(redis_url) as client:
-        yield Gatehouse(client)
+        yield Simulator(client)
 
 
 class TestAClockThatJumps:
-    def test_forward_holds_all_calls_for_a_window(self, house: Gatehouse) -> None:
-        house.fill()
-        house.now += 65_000
+    def test_forward_holds_all_calls_for_a_window(self, simulator: Simulator) -> None:
+        simulator.fill_window()
+        simulator.now += 65_000
 
-        until = house.gate.jumped(Jump(65_000, 500), lambda: None).now()
-        held = wait(house.ask("after"))
+        until = simulator.gate.jumped(Jump(65_000, 500), lambda: None).now()
+        held = wait(simulator.ask("after"))
 
-        assert until == house.now + SPAN
+        assert until == simulator.now + SPAN
         assert held.reason == "clock_jumped"
-        house.play(SPAN - 1)
-        assert len(house.sent) == house.limit
-        house.play(500)
-        assert house.sent[-1][1] == "after"
+        simulator.run_for(SPAN - 1)
+        assert len(simulator.sent) == simulator.limit
+        simulator.run_for(500)
+        assert simulator.sent[-1][1] == "after"
 
-    def test_one_jump_that_two_workers_notice_counts_once(self, house: Gatehouse) -> None:
-        until = house.gate.jumped(Jump(65_000, 500), lambda: None).now()
-        house.now += 900
+    def test_one_jump_that_two_workers_notice_counts_once(self, simulator: Simulator) -> None:
+        until = simulator.gate.jumped(Jump(65_000, 500), lambda: None).now()
+        simulator.now += 900
 
-        assert house.gate.jumped(Jump(64_700, 1_200), lambda: None).now() == until
-        assert house.gate.jumped(Jump(3_000, 1_200), lambda: None).now() == house.now + SPAN
+        assert simulator.gate.jumped(Jump(64_700, 1_200), lambda: None).now() == until
+        assert simulator.gate.jumped(Jump(3_000, 1_200), lambda: None).now() == simulator.now + SPAN
 
-    def test_back_delays_by_a_window_at_most(self, house: Gatehouse) -> None:
-        house.fill()
+    def test_back_delays_by_a_window_at_most(self, simulator: Simulator) -> None:
+        simulator.fill_window()
         for name in ("a", "b", "c"):
-            house.ask(name)
-        house.now += SPAN - HORIZON // 2
-        assert house.dealt() == ["a"]
-        house.now -= 600_000
-        stepped = house.now
+            simulator.ask(name)
+        simulator.now += SPAN - HORIZON // 2
+        assert simulator.dealt() == ["a"]
+        simulator.now -= 600_000
+        stepped = simulator.now
 
-        wait(house.ask("new"))
-        house.play(3 * SPAN)
+        wait(simulator.ask("new"))
+        simulator.run_for(3 * SPAN)
 
-        assert [name for _, name in house.sent[house.limit :]] == ["a", "b", "c", "new"]
-        assert house.sent[house.limit][0] <= stepped + SPAN + HORIZON
+        assert [name for _, name in simulator.sent[simulator.limit :]] == ["a", "b", "c", "new"]
+        assert simulator.sent[simulator.limit][0] <= stepped + SPAN + HORIZON
 
-    def test_back_does_not_wake_what_has_ended(self, house: Gatehouse) -> None:
-        house.fill()
-        house.ask("ended")
-        house.now += SPAN - HORIZON // 2
-        assert house.dealt() == ["ended"]
-        house.due("ended", 0)
-        house.now -= 600_000
+    def test_back_does_not_wake_what_has_ended(self, simulator: Simulator) -> None:
+        simulator.fill_window()
+        simulator.ask("ended")
+        simulator.now += SPAN - HORIZON // 2
+        assert simulator.dealt() == ["ended"]
+        simulator.set_due("ended", 0)
+        simulator.now -= 600_000
 
-        house.ask("other")
+        simulator.ask("other")
 
-        assert house.client.zscore(KEYS.due, "ended") is None
-        assert house.client.hget(KEYS.row("ended"), "due") == b"0"
+        assert simulator.client.zscore(KEYS.due, "ended") is None
+        assert simulator.client.hget(KEYS.row("ended"), "due") == b"0"
 
-    def test_back_leaves_polls_their_share(self, house: Gatehouse) -> None:
-        house.limit = 4
+    def test_back_leaves_polls_their_share(self, simulator: Simulator) -> None:
+        simulator.limit = 4
         for name in ("p1", "p2"):
-            assert isinstance(house.ask(name, lane=Lane.LOW), Go)
-        house.now -= 600_000
-        house.gate.deal()
-        house.ask("p3", lane=Lane.LOW)
+            assert isinstance(simulator.ask(name, lane=Lane.LOW), Go)
+        simulator.now -= 600_000
+        simulator.gate.deal()
+        simulator.ask("p3", lane=Lane.LOW)
 
-        house.play(2 * SPAN)
+        simulator.run_for(2 * SPAN)
 
-        assert house.sent[-1][1] == "p3"
+        assert simulator.sent[-1][1] == "p3"
 
-    def test_back_after_one_forward_delays_by_a_window_too(self, house: Gatehouse) -> None:
-        house.gate.jumped(Jump(65_000, 500), lambda: None).now()
-        house.now -= 600_000
-        stepped = house.now
-        wait(house.ask("a"))
+    def test_back_after_one_forward_delays_by_a_window_too(self, simulator: Simulator) -> None:
+        simulator.gate.jumped(Jump(65_000, 500), lambda: None).now()
+        simulator.now -= 600_000
+        stepped = simulator.now
+        wait(simulator.ask("a"))
 
-        house.play(2 * SPAN)
+        simulator.run_for(2 * SPAN)
 
-        assert house.sent[-1][1] == "a"
-        assert house.sent[-1][0] <= stepped + SPAN + HORIZON
+        assert simulator.sent[-1][1] == "a"
+        assert simulator.sent[-1][0] <= stepped + SPAN + HORIZON
 
     @pytest.mark.parametrize("seed", range(10))
     def test_in_true_time_no_window_sees_more_than_the_limit(
-        self, house: Gatehouse, seed: int
+        self, simulator: Simulator, seed: int
     ) -> None:
         dice, ahead = random.Random(seed), 0
         called: list[int] = []
         for number in range(100):
             jump = dice.choice([-600_000, -3_000, -50, 2_000, 65_000, 10**7])
             if dice.random() < 0.05:
-                house.now, ahead = house.now + jump, ahead + jump
+                simulator.now, ahead = simulator.now + jump, ahead + jump
                 if jump > 0:
-                    house.gate.jumped(Jump(jump, 10), lambda: None).now()
-            before = len(house.sent)
-            house.ask(f"v{number}")
-            house.play(dice.choice([1, 40, 200, 900]))
-            called += [time_ - ahead for time_, _ in house.sent[before:]]
+                    simulator.gate.jumped(Jump(jump, 10), lambda: None).now()
+            before = len(simulator.sent)
+            simulator.ask(f"v{number}")
+            simulator.run_for(dice.choice([1, 40, 200, 900]))
+            called += [time_ - ahead for time_, _ in simulator.sent[before:]]
 
         windows = [[t for t in called if start <= t <= start + WINDOW] for start in called]
-        assert max(len(calls) for calls in windows) <= house.limit
+        assert max(len(calls) for calls in windows) <= simulator.limit
         assert len(called) > 30
 
 
-def test_a_worker_that_notices_a_jump_holds_before_it_calls(bench: Workbench) -> None:
-    row_id = bench.submit("passport")
-    clock, now = bench.parts.marker._clock, time.monotonic()
-    seconds, micros = bench.redis.time()
+def test_a_worker_that_notices_a_jump_holds_before_it_calls(harness: Harness) -> None:
+    row_id = harness.submit("passport")
+    clock, now = harness.parts.marker._clock, time.monotonic()
+    seconds, micros = harness.redis.time()
     clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
 
-    held = bench.once(row_id)
+    held = harness.run_once(row_id)
 
     assert (held.state, held.reason) == (State.ACCEPTED, "clock_jumped")
-    assert bench.vendor.charges() == []
+    assert harness.vendor.charges() == []
 
 
-def test_a_jump_that_could_not_be_told_holds_the_next_call(bench: Workbench) -> None:
-    row_id = bench.submit("passport")
-    clock, now = bench.parts.marker._clock, time.monotonic()
-    seconds, micros = bench.redis.time()
+def test_a_jump_that_could_not_be_told_holds_the_next_call(harness: Harness) -> None:
+    row_id = harness.submit("passport")
+    clock, now = harness.parts.marker._clock, time.monotonic()
+    seconds, micros = harness.redis.time()
     clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
     clock.read(int(seconds) * 1000 + micros // 1000, now, now)  # noticed, and not told
 
-    assert bench.once(row_id).reason == "clock_jumped"
+    assert harness.run_once(row_id).reason == "clock_jumped"
 
 
 def test_a_user_without_info_is_served_and_only_not_protected(
@@ -302,10 +302,10 @@ def test_a_user_without_info_is_served_and_only_not_protected(
             keys=["*"], channels=["*"],
         )  # fmt: skip
     own = redis_url.replace("redis://", "redis://kyc:pw@")
-    bench = Workbench(own, sandbox.root)
+    harness = Harness(own, sandbox.root)
 
-    ended = bench.once(bench.submit("passport"))
-    bench.parts.marker.mark()
+    ended = harness.run_once(harness.submit("passport"))
+    harness.parts.marker.mark()
 
     assert ended.state is State.DONE
-    assert bench.redis.get(bench.parts.ledger.keys.swept) is not None
+    assert harness.redis.get(harness.parts.ledger.keys.swept) is not None

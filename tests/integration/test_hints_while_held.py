@@ -13,42 +13,42 @@ import pytest
 
 from satyapan.points import ANSWERED, CLAIMED, SENT
 from satyapan.records import Row
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import LEAST_LOOK_MS
 
 POLL_MS = 600_000
 
 
 @pytest.fixture
-def bench(redis_url: str, sandbox: Any) -> Workbench:
+def harness(redis_url: str, sandbox: Any) -> Harness:
     """Polls are ten minutes apart: what is due before was asked for."""
     seconds = str(POLL_MS // 1000)
     polls = {f"SATYAPAN_WORKER_POLL_{name}_S": seconds for name in ("MIN", "MAX")}
-    return Workbench(redis_url, sandbox.root, **polls)
+    return Harness(redis_url, sandbox.root, **polls)
 
 
 @pytest.fixture
-def row_id(bench: Workbench) -> str:
+def row_id(harness: Harness) -> str:
     """A journey whose poll is due."""
-    found = bench.submit("digilocker")
-    bench.once(found)
-    write(bench, found, due=1)
+    found = harness.submit("digilocker")
+    harness.run_once(found)
+    write(harness, found, due=1)
     return found
 
 
-def write(bench: Workbench, row_id: str, **fields: Any) -> None:
-    redis, key = bench.redis, bench.parts.ledger.keys.row(row_id)
+def write(harness: Harness, row_id: str, **fields: Any) -> None:
+    redis, key = harness.redis, harness.parts.ledger.keys.row(row_id)
     redis.hset(key, mapping=fields)
 
 
-def now_ms(bench: Workbench) -> int:
-    seconds, micros = bench.redis.time()
+def now_ms(harness: Harness) -> int:
+    seconds, micros = harness.redis.time()
     return int(seconds) * 1000 + int(micros) // 1000
 
 
 @pytest.fixture
 def run(
-    bench: Workbench, row_id: str, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, row_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Row, Row]]:
     """Run the row once with a hint at some points; return it as it was during the read and after.
 
@@ -60,65 +60,65 @@ def run(
 
         def reach(point: str) -> None:
             if point in hints:
-                bench.parts.ledger.hint(row_id, hints[point], asked=True)
+                harness.parts.ledger.hint(row_id, hints[point], asked=True)
             if point == SENT:
-                during.append(bench.row(row_id))
+                during.append(harness.row(row_id))
 
         monkeypatch.setattr("worker.engine.run.reach", reach)
-        bench.once(row_id)
-        return during[0], bench.row(row_id)
+        harness.run_once(row_id)
+        return during[0], harness.row(row_id)
 
     return run
 
 
-def woken_first_at(bench: Workbench, row_id: str) -> float | None:
+def woken_first_at(harness: Harness, row_id: str) -> float | None:
     """Return when the row is woken with the holders of slots."""
-    ledger = bench.parts.ledger
-    found: float | None = bench.redis.zscore(ledger.keys.slot_due, row_id)
+    ledger = harness.parts.ledger
+    found: float | None = harness.redis.zscore(ledger.keys.slot_due, row_id)
     return found
 
 
-def is_thinned(bench: Workbench, due: int, looked: int, seconds: int) -> bool:
+def is_thinned(harness: Harness, due: int, looked: int, seconds: int) -> bool:
     """Tell whether a look comes so long after the last; at once if a slow machine is later."""
     soonest = looked + seconds * LEAST_LOOK_MS
-    return soonest <= due <= max(soonest, now_ms(bench))
+    return soonest <= due <= max(soonest, now_ms(harness))
 
 
-def asked_before(bench: Workbench, row_id: str, ask: str, asks: int) -> None:
+def asked_before(harness: Harness, row_id: str, ask: str, asks: int) -> None:
     """Note that the read that is due was asked for, after so many others."""
-    write(bench, row_id, ask=ask, asks=asks, asked=1, last_ask=now_ms(bench), due=1)
+    write(harness, row_id, ask=ask, asks=asks, asked=1, last_ask=now_ms(harness), due=1)
 
 
 @pytest.mark.parametrize("ask", ["", "first", "again"])
 def test_a_read_answers_what_was_asked_between_claim_and_sent(
-    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
+    harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
 ) -> None:
     """One read for both: the ask that made it due, if it was none of the polls, and the new one."""
     if ask:
-        asked_before(bench, row_id, ask, 3)
+        asked_before(harness, row_id, ask, 3)
 
     during, after = run(**{CLAIMED: ""})
 
     assert (during.ask, during.asking, during.asks) == ("", ask or "first", 4 if ask else 1)
     assert (after.ask, after.asking, after.asks) == ("", "", 4 if ask else 1)
-    assert after.due - now_ms(bench) > POLL_MS // 2, "the next look is a poll"
-    assert woken_first_at(bench, row_id) is None
+    assert after.due - now_ms(harness) > POLL_MS // 2, "the next look is a poll"
+    assert woken_first_at(harness, row_id) is None
 
 
 @pytest.mark.parametrize("ask", ["", "again"])
 def test_news_between_claim_and_sent_begin_the_asks_again(
-    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
+    harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
 ) -> None:
-    asked_before(bench, row_id, ask or "again", 6)
+    asked_before(harness, row_id, ask or "again", 6)
     if not ask:
-        bench.redis.hdel(bench.parts.ledger.keys.row(row_id), "ask")
+        harness.redis.hdel(harness.parts.ledger.keys.row(row_id), "ask")
 
     during, after = run(**{CLAIMED: "AUTHENTICATED"})
 
     assert (during.asking, during.asks, during.evidence) == ("first", 1, "AUTHENTICATED")
     assert (after.ask, after.asks) == ("", 1)
-    again = bench.parts.ledger.hint(row_id, asked=True)
-    assert is_thinned(bench, again, during.looked, 2)
+    again = harness.parts.ledger.hint(row_id, asked=True)
+    assert is_thinned(harness, again, during.looked, 2)
 
 
 def test_a_read_knows_what_a_webhook_claimed_between_claim_and_sent(
@@ -132,76 +132,76 @@ def test_a_read_knows_what_a_webhook_claimed_between_claim_and_sent(
 
 @pytest.mark.parametrize(("asks", "wait"), [(0, 2), (2, 8), (5, 60), (9, 60)])
 def test_an_ask_during_the_read_is_kept_and_thinned(
-    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], asks: int, wait: int
+    harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], asks: int, wait: int
 ) -> None:
-    asked_before(bench, row_id, "again", asks)
+    asked_before(harness, row_id, "again", asks)
 
     during, after = run(**{ANSWERED: ""})
 
     assert (during.ask, during.asks) == ("", asks + 1)
     assert (after.ask, after.asks) == ("again", asks + 1)
-    assert is_thinned(bench, after.due, during.looked, wait)
-    assert woken_first_at(bench, row_id) == after.due
+    assert is_thinned(harness, after.due, during.looked, wait)
+    assert woken_first_at(harness, row_id) == after.due
 
 
 def test_an_ask_during_a_poll_is_the_first(
-    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]]
+    harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     during, after = run(**{ANSWERED: ""})
 
     assert (after.ask, after.asks) == ("first", 0)
-    assert is_thinned(bench, after.due, during.looked, 1)
+    assert is_thinned(harness, after.due, during.looked, 1)
 
 
 def test_only_the_later_of_two_asks_brings_about_another_read(
-    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]]
+    harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     during, after = run(**{CLAIMED: "", ANSWERED: ""})
 
     assert (during.ask, during.asks) == ("", 1)
     assert (after.ask, after.asks) == ("again", 1)
-    assert is_thinned(bench, after.due, during.looked, 2)
+    assert is_thinned(harness, after.due, during.looked, 2)
 
 
 def test_of_the_asks_during_a_read_the_soonest_counts(
-    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]]
+    harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     """A person reloads the page, a webhook brings news, the person reloads once more."""
-    asked_before(bench, row_id, "again", 5)
+    asked_before(harness, row_id, "again", 5)
 
     def reloaded(point: str) -> None:
         for claimed in ("", "AUTHENTICATED", "") if point == ANSWERED else ():
-            bench.parts.ledger.hint(row_id, claimed, asked=True)
+            harness.parts.ledger.hint(row_id, claimed, asked=True)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("worker.engine.run.reach", reloaded)
-        bench.once(row_id)
+        harness.run_once(row_id)
 
-    after = bench.row(row_id)
+    after = harness.row(row_id)
     assert after.ask == "first"
-    assert is_thinned(bench, after.due, after.looked, 1)
+    assert is_thinned(harness, after.due, after.looked, 1)
 
 
 @pytest.mark.parametrize("point", [CLAIMED, ANSWERED])
 @pytest.mark.parametrize("ask", ["", "first", "again"])
 def test_a_read_without_an_answer_leaves_the_ask(
-    bench: Workbench, row_id: str, run: Callable[..., tuple[Row, Row]], point: str, ask: str
+    harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], point: str, ask: str
 ) -> None:
     if ask:
-        asked_before(bench, row_id, ask, 3)
-    bench.vendor.post("faults", route="digilocker_status", status=502)
+        asked_before(harness, row_id, ask, 3)
+    harness.vendor.post("faults", route="digilocker_status", status=502)
 
     _, after = run(**{point: "AUTHENTICATED"})
 
     assert (after.ask, after.asking) == ("first", "")
-    assert woken_first_at(bench, row_id) == after.due
+    assert woken_first_at(harness, row_id) == after.due
 
 
 def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
-    bench: Workbench, row_id: str
+    harness: Harness, row_id: str
 ) -> None:
-    ledger = bench.parts.ledger
-    write(bench, row_id, looked=now_ms(bench))
+    ledger = harness.parts.ledger
+    write(harness, row_id, looked=now_ms(harness))
     claim = ledger.claim(row_id)
     assert claim is not None
 
@@ -209,25 +209,25 @@ def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
     later = claim.now + POLL_MS
     ledger.commit(claim.row, replace(claim.row, due=later), (), claim.now, keep=False, alias="")
 
-    row = bench.row(row_id)
+    row = harness.row(row_id)
     assert row.ask == "first"
-    assert is_thinned(bench, row.due, row.looked, 1)
-    redis, keys = bench.redis, ledger.keys
+    assert is_thinned(harness, row.due, row.looked, 1)
+    redis, keys = harness.redis, ledger.keys
     assert redis.zscore(keys.due, row_id) == row.due
     assert not redis.hexists(keys.row(row_id), "hinted")
 
 
-def test_a_hint_is_kept_for_a_holder_whose_lease_has_ended(bench: Workbench, row_id: str) -> None:
+def test_a_hint_is_kept_for_a_holder_whose_lease_has_ended(harness: Harness, row_id: str) -> None:
     """As after an outage, when the holder repeats its commit and nobody may take over yet."""
-    ledger = bench.parts.ledger
+    ledger = harness.parts.ledger
     claim = ledger.claim(row_id)
     assert claim is not None
-    write(bench, row_id, lease=1)
+    write(harness, row_id, lease=1)
 
     assert ledger.hint(row_id, "AUTHENTICATED", asked=True) == 0
     later = replace(claim.row, due=claim.now + POLL_MS)
     ledger.commit(claim.row, later, (), claim.now, keep=False, alias="")
 
-    row = bench.row(row_id)
+    row = harness.row(row_id)
     assert row.due <= claim.now + 10_000
     assert (row.ask, row.evidence) == ("first", "AUTHENTICATED")

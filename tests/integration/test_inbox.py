@@ -17,7 +17,7 @@ from satyapan.errors import Unavailable, Unreadable
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.operator import cli as desk_cli
 
 EVENT = "DIGILOCKER_VERIFICATION_FAILURE"
@@ -31,14 +31,14 @@ def store(inbox: Inbox, letter_id: str, vendor_id: str) -> str:
 
 
 @pytest.fixture
-def inbox(bench: Workbench) -> Inbox:
-    return bench.parts.ingest._inbox
+def inbox(harness: Harness) -> Inbox:
+    return harness.parts.ingest._inbox
 
 
 @pytest.fixture
-def stuck(bench: Workbench, inbox: Inbox) -> str:
+def stuck(harness: Harness, inbox: Inbox) -> str:
     """A webhook on which every try fails: where its row should be is something else."""
-    redis: Any = bench.redis
+    redis: Any = harness.redis
     redis.set(Keys().row("broken"), "no row")
     return store(inbox, "stuck", "broken")
 
@@ -49,46 +49,46 @@ def found(inbox: Inbox, letter_id: str) -> Letter:
     return letter
 
 
-def pause_ms(bench: Workbench, letter_id: str) -> float:
+def pause_ms(harness: Harness, letter_id: str) -> float:
     """How long from now a webhook is left alone."""
-    redis: Any = bench.redis
+    redis: Any = harness.redis
     seconds, micros = redis.time()
     due: float = redis.zscore(Keys().inbox_due, letter_id)
     return due - float(seconds * 1000 + micros / 1000)
 
 
 def test_failures_are_counted_with_growing_pauses_and_parked_in_the_end(
-    bench: Workbench, inbox: Inbox, stuck: str
+    harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
     pauses = []
     for tries in range(1, TRIES):
-        bench.parts.take(stuck)
+        harness.parts.take(stuck)
         assert (found(inbox, stuck).state, found(inbox, stuck).tries) == (LetterState.NEW, tries)
-        pauses.append(pause_ms(bench, stuck))
-    bench.parts.take(stuck)
-    bench.parts.take(stuck)
+        pauses.append(pause_ms(harness, stuck))
+    harness.parts.take(stuck)
+    harness.parts.take(stuck)
 
     letter = found(inbox, stuck)
     assert (letter.state, letter.tries, letter.code) == (LetterState.PARKED, TRIES, "Unavailable")
     assert all(1.3 * one < after for one, after in pairwise(pauses))
     assert max(pauses) <= 3_600_000
-    redis: Any = bench.redis
+    redis: Any = harness.redis
     assert redis.zcard(Keys().inbox_due) == 0
     assert [one.id for one in inbox.newest(LetterState.PARKED, 9)] == [stuck]
     assert list(inbox.newest(LetterState.NEW, 9)) == []
 
 
 def test_a_parked_webhook_is_listed_and_replayed(
-    bench: Workbench, inbox: Inbox, stuck: str
+    harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
     for _ in range(TRIES):
-        bench.parts.take(stuck)
-    redis: Any = bench.redis
+        harness.parts.take(stuck)
+    redis: Any = harness.redis
 
-    listed = CliRunner().invoke(desk_cli.inbox, ["--state", "parked"], env=bench.env)
+    listed = CliRunner().invoke(desk_cli.inbox, ["--state", "parked"], env=harness.env)
     redis.delete(Keys().row("broken"))
-    replayed = CliRunner().invoke(desk_cli.replay, [stuck], env=bench.env)
-    bench.parts.take(stuck)
+    replayed = CliRunner().invoke(desk_cli.replay, [stuck], env=harness.env)
+    harness.parts.take(stuck)
 
     assert (listed.exit_code, replayed.exit_code) == (0, 0), listed.output + replayed.output
     head, line = listed.output.splitlines()
@@ -99,78 +99,78 @@ def test_a_parked_webhook_is_listed_and_replayed(
 
 
 def test_a_webhook_that_fails_does_not_hold_up_others(
-    bench: Workbench, inbox: Inbox, stuck: str
+    harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
-    row_id = bench.submit("digilocker")
-    bench.once(row_id)
+    row_id = harness.submit("digilocker")
+    harness.run_once(row_id)
     other = store(inbox, "other", row_id)
 
     for each in (stuck, other):
-        bench.parts.take(each)
+        harness.parts.take(each)
 
     assert found(inbox, other).state is LetterState.HANDLED
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, Workbench]]:
+def alone(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, Harness]]:
     """A workbench on a server that a test may kill."""
     with EmbeddedServer(tmp_path) as server:
         more = {"SATYAPAN_REDIS_READ_TIMEOUT_S": "2"}
-        yield server, Workbench(server.url, "http://127.0.0.1:1", **more)
+        yield server, Harness(server.url, "http://127.0.0.1:1", **more)
 
 
 def test_a_server_that_is_away_or_full_is_not_the_webhooks_failure(
-    alone: tuple[EmbeddedServer, Workbench],
+    alone: tuple[EmbeddedServer, Harness],
 ) -> None:
-    server, bench = alone
-    inbox = bench.parts.ingest._inbox
+    server, harness = alone
+    inbox = harness.parts.ingest._inbox
     row = Row(id="dl-1", kind="digilocker", vendor="cashfree", state=State.PENDING)
-    bench.parts.ledger.insert(row, 60_000)
+    harness.parts.ledger.insert(row, 60_000)
     letter = found(inbox, store(inbox, "letter", row.id))
-    redis: Any = bench.redis
+    redis: Any = harness.redis
 
     redis.config_set("maxmemory", 1)
     for _ in range(2):
         with pytest.raises(RedisError):
-            bench.parts.take("letter")
+            harness.parts.take("letter")
     redis.config_set("maxmemory", 0)
     server.kill()
     with pytest.raises(Unavailable):
-        bench.parts.ingest._try(letter)
+        harness.parts.ingest._try(letter)
     server.restart()
 
     assert found(inbox, "letter").tries == 0
-    bench.parts.ingest._try(letter)
+    harness.parts.ingest._try(letter)
     assert found(inbox, "letter").state is LetterState.HANDLED
 
 
 def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
-    bench: Workbench, inbox: Inbox
+    harness: Harness, inbox: Inbox
 ) -> None:
-    redis: Any = bench.redis
+    redis: Any = harness.redis
     other = Inbox(redis, Keys(), KeyRing.parse(new_key("k9")), 60_000, inbox._id_key)
     store(other, "sealed", "nobody")
 
     for _ in range(TRIES + 1):
         with pytest.raises(Unreadable):
-            bench.parts.take("sealed")
+            harness.parts.take("sealed")
 
     (listed,) = inbox.newest(None, 9)
     assert (listed.state, listed.tries) == (LetterState.NEW, 0)
-    assert 20_000 < pause_ms(bench, "sealed") <= 30_000
+    assert 20_000 < pause_ms(harness, "sealed") <= 30_000
 
 
 @pytest.mark.parametrize("state", [LetterState.HANDLED, LetterState.PARKED])
 def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
-    bench: Workbench, inbox: Inbox, state: LetterState
+    harness: Harness, inbox: Inbox, state: LetterState
 ) -> None:
-    redis: Any = bench.redis
+    redis: Any = harness.redis
     other = Inbox(redis, Keys(), KeyRing.parse(new_key("k9")), 60_000, inbox._id_key)
     store(other, "sealed", "nobody")
     other.finish("sealed", state)
 
     with pytest.raises(Unreadable):
-        bench.parts.take("sealed")
+        harness.parts.take("sealed")
 
     assert [one.state for one in inbox.newest(None, 9)] == [state]
     assert redis.zcard(Keys().inbox_due) == 0
@@ -178,29 +178,29 @@ def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
 
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_values_in_a_visitors_news_break_neither_row_nor_events(
-    bench: Workbench, inbox: Inbox, odd: str
+    harness: Harness, inbox: Inbox, odd: str
 ) -> None:
-    owner = bench.settle(bench.submit("static_kyc_link"))
+    owner = harness.settle(harness.submit("static_kyc_link"))
     ids = f'"verification_id": "cf-7", "form_link": "{owner.link}", "form_status": "SUCCESS"'
     body = f'{{"event_type": "X", "data": {{{ids}, "name": {odd}, "uid": "234123412346"}}}}'
     # Stored as an earlier version did, as it came.
     inbox.store("letter", "cashfree", "KYC_LINK_SUCCESS", body.encode(), "cf-7")
 
-    bench.parts.take("letter")
+    harness.parts.take("letter")
 
     assert found(inbox, "letter").state is LetterState.HANDLED
-    visit = list(bench.verifications.events("all", block=0.01))[-1]
+    visit = list(harness.verifications.events("all", block=0.01))[-1]
     assert visit.name == "done"
-    result = bench.look(visit.verification_id).result
+    result = harness.read(visit.verification_id).result
     assert result is not None
     assert result.get("uid") in {"XXXX XXXX 2346", None}
 
 
-def test_listing_reads_only_what_it_shows(bench: Workbench, inbox: Inbox) -> None:
+def test_listing_reads_only_what_it_shows(harness: Harness, inbox: Inbox) -> None:
     for number in range(30):
         store(inbox, f"letter-{number:02}", f"v-{number}")
     inbox.finish("letter-05", LetterState.HANDLED, "v-5")
-    redis: Any = bench.redis
+    redis: Any = harness.redis
     redis.delete(Keys().inbox("letter-29"))
     redis.config_resetstat()
 
@@ -214,13 +214,13 @@ def test_listing_reads_only_what_it_shows(bench: Workbench, inbox: Inbox) -> Non
     assert asked["cmdstat_hmget"] <= 4
 
 
-def test_ends_of_lives_leave_the_indexes(bench: Workbench, inbox: Inbox) -> None:
-    redis: Any = bench.redis
+def test_ends_of_lives_leave_the_indexes(harness: Harness, inbox: Inbox) -> None:
+    redis: Any = harness.redis
     store(inbox, "kept", "v-1")
     for state in LetterState:
         redis.zadd(Keys().inbox_index(state), {"ended": 1})
 
-    bench.parts.sweep.trim()
+    harness.parts.sweep.trim()
 
     left = {
         one.decode()
@@ -231,18 +231,18 @@ def test_ends_of_lives_leave_the_indexes(bench: Workbench, inbox: Inbox) -> None
 
 
 @pytest.mark.parametrize("command", [["--state", "LOST"], ["--limit", "0"]])
-def test_what_is_no_state_and_no_number_is_refused(bench: Workbench, command: list[str]) -> None:
-    done = CliRunner().invoke(desk_cli.inbox, command, env=bench.env)
+def test_what_is_no_state_and_no_number_is_refused(harness: Harness, command: list[str]) -> None:
+    done = CliRunner().invoke(desk_cli.inbox, command, env=harness.env)
 
     assert done.exit_code == 2
     assert "Invalid value" in done.output
     assert "LOST" not in command or "NEW, HANDLED, UNMATCHED, PARKED" in done.output
 
 
-def test_an_empty_list_says_so_and_times_are_times(bench: Workbench, inbox: Inbox) -> None:
-    empty = CliRunner().invoke(desk_cli.inbox, [], env=bench.env)
+def test_an_empty_list_says_so_and_times_are_times(harness: Harness, inbox: Inbox) -> None:
+    empty = CliRunner().invoke(desk_cli.inbox, [], env=harness.env)
     store(inbox, "letter", "v-1")
-    full = CliRunner().invoke(desk_cli.inbox, ["--json"], env=bench.env)
+    full = CliRunner().invoke(desk_cli.inbox, ["--json"], env=harness.env)
 
     assert empty.output == "no webhook is kept\n"
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", json.loads(full.output)["received"])

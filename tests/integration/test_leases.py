@@ -8,7 +8,7 @@ import pytest
 
 from satyapan import State
 from satyapan.records import Row
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.engine.leases import Leases
 from worker.ledger.work_ledger import Claim, Outage, StaleFence, WorkLedger
 
@@ -17,11 +17,11 @@ GAP_MS, GRACE_MS = 5_000, 60_000
 
 
 @pytest.fixture
-def ledger(bench: Workbench) -> WorkLedger:
+def ledger(harness: Harness) -> WorkLedger:
     """Build a ledger whose leases end by the tests' hand only, however slow the machine is."""
-    parts = bench.parts.ledger
+    parts = harness.parts.ledger
     return WorkLedger(
-        bench.redis, parts.keys, parts.ring, LEASE_MS, parts.lives, Outage(GAP_MS, GRACE_MS)
+        harness.redis, parts.keys, parts.ring, LEASE_MS, parts.lives, Outage(GAP_MS, GRACE_MS)
     )
 
 
@@ -60,23 +60,23 @@ def renew(ledger: WorkLedger, claim: Claim) -> frozenset[str]:
 
 
 def test_a_claim_that_is_renewed_outlives_its_lease_and_is_not_taken_over(
-    bench: Workbench, ledger: WorkLedger
+    harness: Harness, ledger: WorkLedger
 ) -> None:
-    row_id = bench.submit("passport")
+    row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
     for _ in range(3):  # as if most of the lease had passed
-        set_lease(ledger, row_id, bench.row(row_id).lease - LEASE_MS * 2 // 3)
+        set_lease(ledger, row_id, harness.row(row_id).lease - LEASE_MS * 2 // 3)
         assert renew(ledger, claim) == frozenset()
         assert ledger.claim(row_id) is None
 
-    row = bench.row(row_id)
+    row = harness.row(row_id)
     assert (row.fence, row.crashes) == (claim.row.fence, 0)
     assert row.lease > claim.now + LEASE_MS // 2
     assert due(ledger, row_id) == row.lease
 
 
-def test_without_it_another_takes_the_claim_over(bench: Workbench, ledger: WorkLedger) -> None:
-    row_id = bench.submit("passport")
+def test_without_it_another_takes_the_claim_over(harness: Harness, ledger: WorkLedger) -> None:
+    row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
 
     end_lease(ledger, row_id)
@@ -86,23 +86,23 @@ def test_without_it_another_takes_the_claim_over(bench: Workbench, ledger: WorkL
 
 
 def test_an_ended_lease_is_renewed_while_nobody_took_it_over(
-    bench: Workbench, ledger: WorkLedger
+    harness: Harness, ledger: WorkLedger
 ) -> None:
-    row_id = bench.submit("passport")
+    row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
     end_lease(ledger, row_id)
 
     lost = renew(ledger, claim)
 
     assert lost == frozenset()
-    assert due(ledger, row_id) == bench.row(row_id).lease > claim.now
+    assert due(ledger, row_id) == harness.row(row_id).lease > claim.now
     assert ledger.claim(row_id) is None
 
 
 def test_a_claim_that_was_taken_over_is_reported_and_left_to_the_other(
-    bench: Workbench, ledger: WorkLedger
+    harness: Harness, ledger: WorkLedger
 ) -> None:
-    row_id, other_id = bench.submit("passport", "a"), bench.submit("passport", "b")
+    row_id, other_id = harness.submit("passport", "a"), harness.submit("passport", "b")
     old, other = claimed(ledger, row_id), claimed(ledger, other_id)
     end_lease(ledger, row_id)
     claimed(ledger, row_id)
@@ -113,16 +113,16 @@ def test_a_claim_that_was_taken_over_is_reported_and_left_to_the_other(
 
     assert lost == {row_id}
     assert (stored(ledger, row_id), due(ledger, row_id)) == (before, due_before)
-    assert bench.row(other_id).lease > other.now
+    assert harness.row(other_id).lease > other.now
     with pytest.raises(StaleFence):
         give_back(ledger, old)
 
 
 @pytest.mark.parametrize("state", [State.ACCEPTED, State.DONE])
 def test_a_claim_that_was_given_back_stays_given_back(
-    bench: Workbench, ledger: WorkLedger, state: State
+    harness: Harness, ledger: WorkLedger, state: State
 ) -> None:
-    row_id = bench.submit("passport")
+    row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
     after = replace(claim.row, state=state, due=0 if state is State.DONE else claim.now)
     ledger.commit(claim.row, after, (), claim.now, keep=False, alias="")
@@ -134,8 +134,8 @@ def test_a_claim_that_was_given_back_stays_given_back(
     assert (stored(ledger, row_id), due(ledger, row_id)) == (before, due_before)
 
 
-def test_a_row_that_is_gone_is_not_brought_back(bench: Workbench, ledger: WorkLedger) -> None:
-    row_id = bench.submit("passport")
+def test_a_row_that_is_gone_is_not_brought_back(harness: Harness, ledger: WorkLedger) -> None:
+    row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
     ledger._redis.delete(ledger.keys.row(row_id))
     ledger._redis.zrem(ledger.keys.due, row_id)
@@ -154,9 +154,9 @@ class TestAfterAnOutage:
         ledger._redis.set(ledger.keys.swept, now - GAP_MS - 1)
 
     def test_a_living_holder_gets_its_ended_lease_back_before_anybody_takes_it_over(
-        self, bench: Workbench, ledger: WorkLedger
+        self, harness: Harness, ledger: WorkLedger
     ) -> None:
-        row_id = bench.submit("passport")
+        row_id = harness.submit("passport")
         claim = claimed(ledger, row_id)
         self.away(ledger)
         end_lease(ledger, row_id)
@@ -167,19 +167,19 @@ class TestAfterAnOutage:
 
         assert before is after is None
         assert lost == frozenset()
-        row = bench.row(row_id)
+        row = harness.row(row_id)
         assert (row.fence, row.crashes) == (claim.row.fence, 0)
         assert due(ledger, row_id) == row.lease
         done = replace(claim.row, state=State.DONE, due=0)
         ledger.commit(claim.row, done, ("done",), claim.now, keep=False, alias="")
-        assert bench.look(row_id).state is State.DONE
+        assert harness.read(row_id).state is State.DONE
 
 
 class TestWhatAProcessHolds:
     def test_it_renews_what_it_holds_and_no_more(
-        self, bench: Workbench, ledger: WorkLedger
+        self, harness: Harness, ledger: WorkLedger
     ) -> None:
-        kept, dropped = (claimed(ledger, bench.submit("passport", key)) for key in "ab")
+        kept, dropped = (claimed(ledger, harness.submit("passport", key)) for key in "ab")
         leases = Leases(ledger)
         assert leases.renewing() is None
         for claim in (kept, dropped):
@@ -191,13 +191,13 @@ class TestWhatAProcessHolds:
 
         assert ask is not None
         assert ask.now() == frozenset()
-        assert bench.row(kept.row.id).lease > kept.now
-        assert bench.row(dropped.row.id).lease < dropped.now
+        assert harness.row(kept.row.id).lease > kept.now
+        assert harness.row(dropped.row.id).lease < dropped.now
 
     def test_the_end_of_a_run_that_lost_its_claim_drops_no_later_claim(
-        self, bench: Workbench, ledger: WorkLedger
+        self, harness: Harness, ledger: WorkLedger
     ) -> None:
-        row_id = bench.submit("passport")
+        row_id = harness.submit("passport")
         leases = Leases(ledger)
         old = claimed(ledger, row_id)
         leases.hold(old.row)

@@ -6,34 +6,34 @@ import redis
 from satyapan import State, Unavailable
 from satyapan.ledger import Ledger
 from satyapan.rows import SEALED
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import Act, WorkLedger, resource_of
 
 
 @pytest.fixture
-def ledger(bench: Workbench) -> WorkLedger:
-    return bench.parts.ledger
+def ledger(harness: Harness) -> WorkLedger:
+    return harness.parts.ledger
 
 
 def test_private_fields_are_shredded_and_a_rewrite_is_asked_for(
-    bench: Workbench, ledger: WorkLedger
+    harness: Harness, ledger: WorkLedger
 ) -> None:
-    one, other = (bench.settle(bench.submit("passport", key)).id for key in ("one", "other"))
+    one, other = (harness.settle(harness.submit("passport", key)).id for key in ("one", "other"))
 
-    ledger.forget_private(bench.row(one))
+    ledger.forget_private(harness.row(one))
 
-    left = {raw.decode() for raw in bench.redis.hkeys(ledger.keys.row(one))}
+    left = {raw.decode() for raw in harness.redis.hkeys(ledger.keys.row(one))}
     assert "state" in left
     assert not left & SEALED
-    assert bench.look(other).result
-    assert bench.redis.zcard(ledger.keys.rewrite_wanted) == 1
+    assert harness.read(other).result
+    assert harness.redis.zcard(ledger.keys.rewrite_wanted) == 1
 
 
 def test_a_shared_resource_is_released_by_its_owner_only(
-    bench: Workbench, ledger: WorkLedger
+    harness: Harness, ledger: WorkLedger
 ) -> None:
-    owner = bench.settle(bench.submit("static_kyc_link")).id
-    resource = resource_of(bench.row(owner))
+    owner = harness.settle(harness.submit("static_kyc_link")).id
+    resource = resource_of(harness.row(owner))
 
     assert ledger.owner_of(resource) == owner
     assert not ledger.release(resource, "somebody-else")
@@ -55,17 +55,17 @@ def test_actions_are_read_newest_first_with_their_time(ledger: WorkLedger) -> No
     assert all(before <= at <= ledger.now() for at, _ in read)
 
 
-def test_what_is_parked_is_listed_by_how_long(bench: Workbench, ledger: WorkLedger) -> None:
+def test_what_is_parked_is_listed_by_how_long(harness: Harness, ledger: WorkLedger) -> None:
     index, now = ledger.keys.index(State.PARKED), ledger.now()
-    bench.redis.zadd(index, {"young": now, "old": now - 120_000, "oldest": now - 180_000})
+    harness.redis.zadd(index, {"young": now, "old": now - 120_000, "oldest": now - 180_000})
 
     assert ledger.parked_for(60_000, 9) == ["oldest", "old"]
     assert ledger.parked_for(60_000, 1) == ["oldest"]
 
 
-def test_the_time_is_the_servers(bench: Workbench, ledger: WorkLedger) -> None:
+def test_the_time_is_the_servers(harness: Harness, ledger: WorkLedger) -> None:
     def server_ms() -> int:
-        seconds, micros = bench.redis.time()
+        seconds, micros = harness.redis.time()
         return int(seconds * 1000 + micros // 1000)
 
     before = server_ms()

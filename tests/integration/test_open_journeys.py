@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.operator.actions import Desk
 
 HOUR, DAY = 3_600_000, 86_400_000
 
 
 @pytest.fixture
-def bench(redis_url: str, sandbox: Any) -> Workbench:
+def harness(redis_url: str, sandbox: Any) -> Harness:
     """Two status reads a minute, so one poll a minute for all journeys together."""
-    return Workbench(
+    return Harness(
         redis_url,
         sandbox.root,
         SATYAPAN_QUOTA_PER_MINUTE="digilocker-status=2,digilocker=1000",
@@ -22,60 +22,60 @@ def bench(redis_url: str, sandbox: Any) -> Workbench:
     )
 
 
-def opened(bench: Workbench) -> int:
-    keys = bench.parts.ledger.keys
-    return int(bench.redis.zcard(keys.open("main", "digilocker-status")))
+def opened(harness: Harness) -> int:
+    keys = harness.parts.ledger.keys
+    return int(harness.redis.zcard(keys.open("main", "digilocker-status")))
 
 
-def begun(bench: Workbench, key: str) -> str:
-    row_id = bench.submit("digilocker", key)
-    bench.once(row_id)
+def begun(harness: Harness, key: str) -> str:
+    row_id = harness.submit("digilocker", key)
+    harness.run_once(row_id)
     return row_id
 
 
-def test_open_journeys_are_counted_until_they_end(bench: Workbench) -> None:
-    ids = [begun(bench, f"k{n}") for n in range(3)]
-    passport = bench.submit("passport")
-    bench.settle(passport)
-    assert opened(bench) == 3
+def test_open_journeys_are_counted_until_they_end(harness: Harness) -> None:
+    ids = [begun(harness, f"k{n}") for n in range(3)]
+    passport = harness.submit("passport")
+    harness.settle(passport)
+    assert opened(harness) == 3
 
-    bench.vendor.post(f"journeys/{ids[0]}", decision="deny")
-    bench.parts.look(ids[0])
+    harness.vendor.post(f"journeys/{ids[0]}", decision="deny")
+    harness.parts.look(ids[0])
 
-    assert bench.look(ids[0]).state == "DENIED"
-    assert opened(bench) == 2
+    assert harness.read(ids[0]).state == "DENIED"
+    assert opened(harness) == 2
 
 
-def test_a_parked_journey_is_open_again_once_it_is_redriven(bench: Workbench) -> None:
-    parts, row_id = bench.parts, begun(bench, "k")
+def test_a_parked_journey_is_open_again_once_it_is_redriven(harness: Harness) -> None:
+    parts, row_id = harness.parts, begun(harness, "k")
     fields = {"crashes": parts.policy.max_crashes, "due": 1}
-    bench.redis.hset(parts.ledger.keys.row(row_id), mapping=fields)
-    assert bench.once(row_id).reason == "workers_lost"
-    assert opened(bench) == 0
+    harness.redis.hset(parts.ledger.keys.row(row_id), mapping=fields)
+    assert harness.run_once(row_id).reason == "workers_lost"
+    assert opened(harness) == 0
 
-    desk = Desk(parts.ledger, parts.ingest._inbox, parts.kinds, parts.policy, bench.wake, "asha")
+    desk = Desk(parts.ledger, parts.ingest._inbox, parts.kinds, parts.policy, harness.wake, "asha")
     desk.redrive(row_id)
 
-    assert opened(bench) == 1
+    assert opened(harness) == 1
 
 
-def test_what_redis_lost_track_of_is_not_counted_for_ever(bench: Workbench) -> None:
+def test_what_redis_lost_track_of_is_not_counted_for_ever(harness: Harness) -> None:
     """A journey that ended without Redis knowing leaves the count a day after its deadline."""
-    redis, keys = bench.redis, bench.parts.ledger.keys
+    redis, keys = harness.redis, harness.parts.ledger.keys
     now = int(redis.time()[0]) * 1000
     known = {"yesterday's": now - DAY - 5_000, "today's": now - DAY + HOUR}
     redis.zadd(keys.open("main", "digilocker-status"), known)
 
-    row_id = begun(bench, "k")
+    row_id = begun(harness, "k")
 
     left = redis.zrange(keys.open("main", "digilocker-status"), 0, -1)
     assert left == [b"today's", row_id.encode()]
 
 
-def test_the_more_are_open_the_later_is_each_polled(bench: Workbench) -> None:
+def test_the_more_are_open_the_later_is_each_polled(harness: Harness) -> None:
     waits = []
     for n in range(4):
-        row = bench.row(begun(bench, f"k{n}"))
+        row = harness.row(begun(harness, f"k{n}"))
         waits.append((row.due - row.updated) / 60_000)
 
     # One poll a minute for all: the fourth, beside three others, in about three minutes.

@@ -8,7 +8,7 @@ import pytest
 from satyapan import Conflict, SatyapanError, Verifications
 from satyapan.ids import derive_id
 from tests.conftest import Sandbox
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.operator.actions import Desk
 
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
@@ -17,17 +17,17 @@ Submit = Callable[[Verifications, str], Any]
 
 
 @pytest.fixture
-def shop(redis_url: str, sandbox: Sandbox) -> Workbench:
-    return Workbench(redis_url, sandbox.root, SATYAPAN_REPLY_TO=SHOP)
+def shop(redis_url: str, sandbox: Sandbox) -> Harness:
+    return Harness(redis_url, sandbox.root, SATYAPAN_REPLY_TO=SHOP)
 
 
 @pytest.fixture
-def bank(redis_url: str, sandbox: Sandbox) -> Workbench:
-    return Workbench(redis_url, sandbox.root, SATYAPAN_REPLY_TO=BANK)
+def bank(redis_url: str, sandbox: Sandbox) -> Harness:
+    return Harness(redis_url, sandbox.root, SATYAPAN_REPLY_TO=BANK)
 
 
 def test_two_producers_with_the_same_key_have_two_verifications(
-    shop: Workbench, bank: Workbench
+    shop: Harness, bank: Harness
 ) -> None:
     ids = [each.submit("passport", "customer-17") for each in (shop, bank)]
 
@@ -39,7 +39,7 @@ def test_two_producers_with_the_same_key_have_two_verifications(
     assert len(shop.vendor.charges("passport")) == 2
 
 
-def test_each_producer_gets_the_events_of_its_own(shop: Workbench, bank: Workbench) -> None:
+def test_each_producer_gets_the_events_of_its_own(shop: Harness, bank: Harness) -> None:
     ids = [each.submit("passport", "customer-17") for each in (shop, bank)]
     for row_id in ids:
         shop.settle(row_id)
@@ -52,7 +52,7 @@ def test_each_producer_gets_the_events_of_its_own(shop: Workbench, bank: Workben
     assert told == [[ids[0]], [ids[1]]]
 
 
-def test_a_producers_repeat_is_the_same_verification(shop: Workbench) -> None:
+def test_a_producers_repeat_is_the_same_verification(shop: Harness) -> None:
     again = Verifications(shop.settings.producer)
 
     first = shop.submit("passport", "customer-17")
@@ -74,7 +74,7 @@ def bulk(client: Verifications, row_id: str) -> Any:
 
 @pytest.mark.parametrize("submit", [single, bulk])
 def test_the_id_of_another_producer_is_a_conflict_that_does_not_say_whose(
-    shop: Workbench, bank: Workbench, submit: Submit
+    shop: Harness, bank: Harness, submit: Submit
 ) -> None:
     assert submit(shop.verifications, "order-17").id == "order-17"
     before, woken = shop.row("order-17"), list(bank.woken)
@@ -91,22 +91,20 @@ def test_the_id_of_another_producer_is_a_conflict_that_does_not_say_whose(
 
 @pytest.mark.parametrize("submit", [single, bulk])
 def test_the_derived_id_of_another_producer_is_a_conflict_too(
-    shop: Workbench, bank: Workbench, submit: Submit
+    shop: Harness, bank: Harness, submit: Submit
 ) -> None:
     theirs = shop.submit("passport", "customer-17", **PERSON)
 
     assert isinstance(submit(bank.verifications, theirs), Conflict)
 
 
-def test_the_installations_key_alone_derives_nobodys_id(shop: Workbench) -> None:
+def test_the_installations_key_alone_derives_nobodys_id(shop: Harness) -> None:
     found = shop.submit("passport", "customer-17")
 
     assert found != derive_id(shop.settings.producer.id_key_bytes(), "passport", "customer-17")
 
 
-def test_a_static_link_is_shared_and_retired_across_producers(
-    shop: Workbench, bank: Workbench
-) -> None:
+def test_a_static_link_is_shared_and_retired_across_producers(shop: Harness, bank: Harness) -> None:
     owner = shop.settle(shop.submit("static_kyc_link", "mine"))
     copy = bank.settle(bank.submit("static_kyc_link", "mine"))
 
@@ -125,7 +123,7 @@ def test_a_static_link_is_shared_and_retired_across_producers(
 
 
 def test_a_link_from_before_rows_named_their_resource_is_shared_and_retired(
-    shop: Workbench, bank: Workbench
+    shop: Harness, bank: Harness
 ) -> None:
     """Such a row has the resource's name as its digest."""
     old = shop.settle(shop.submit("static_kyc_link", "old"))

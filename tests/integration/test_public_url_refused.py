@@ -11,19 +11,19 @@ from config.stores import ledger_client
 from satyapan.names import Keys
 from satyapan.records import State
 from tests.conftest import Sandbox
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 BAD = {"SATYAPAN_CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000"}
 
 
 @pytest.fixture
-def bench(redis_url: str, sandbox: Sandbox) -> Workbench:
-    """A workbench at the sandbox as the vendor is: no return address of this machine."""
-    return Workbench(redis_url, sandbox.root, **BAD)
+def harness(redis_url: str, sandbox: Sandbox) -> Harness:
+    """A harness with the sandbox as the vendor is: it refuses this machine's return address."""
+    return Harness(redis_url, sandbox.root, **BAD)
 
 
-def calls(bench: Workbench) -> int:
-    return len(bench.vendor.get("calls")["calls"])
+def calls(harness: Harness) -> int:
+    return len(harness.vendor.get("calls")["calls"])
 
 
 def held(redis_url: str) -> dict[str, float]:
@@ -35,60 +35,60 @@ def held(redis_url: str) -> dict[str, float]:
 
 
 def test_it_refuses_nobody_and_resumes_by_itself_once_the_address_is_mended(
-    bench: Workbench, redis_url: str, sandbox: Sandbox
+    harness: Harness, redis_url: str, sandbox: Sandbox
 ) -> None:
-    first = bench.submit("digilocker", "first")
+    first = harness.submit("digilocker", "first")
 
-    waits = bench.once(first)
+    waits = harness.run_once(first)
 
-    row = bench.row(first)
+    row = harness.row(first)
     assert (waits.state, waits.reason) == (State.ACCEPTED, "public_url_refused")
     assert (row.attempts, row.doubts, row.refused_field) == (0, 0, "")
-    mended = Workbench(redis_url, sandbox.root)
+    mended = Harness(redis_url, sandbox.root)
     for one in (first, mended.submit("digilocker", "second")):
-        while mended.once(one).state is not State.PENDING:
+        while mended.run_once(one).state is not State.PENDING:
             mended.parts.gate.deal()
-    assert bench.changes() == ["link_ready", "link_ready"]
+    assert harness.changes() == ["link_ready", "link_ready"]
     assert held(redis_url) == {"": 0, "digilocker": 0, "passport": 0}
 
 
 def test_the_others_of_its_kind_wait_uncalled_and_other_kinds_go_on(
     redis_url: str, sandbox: Sandbox
 ) -> None:
-    bench = Workbench(redis_url, sandbox.root, **BAD, SATYAPAN_WORKER_PROBE_S="60")
-    bench.once(bench.submit("digilocker", "first"))
+    harness = Harness(redis_url, sandbox.root, **BAD, SATYAPAN_WORKER_PROBE_S="60")
+    harness.run_once(harness.submit("digilocker", "first"))
 
-    second = bench.once(bench.submit("digilocker", "second"))
-    passport = bench.once(bench.submit("passport", "other"))
+    second = harness.run_once(harness.submit("digilocker", "second"))
+    passport = harness.run_once(harness.submit("passport", "other"))
 
     assert (second.state, second.reason) == (State.ACCEPTED, "vendor/public_url_refused")
     assert passport.state is State.DONE
-    assert calls(bench) == 2
+    assert calls(harness) == 2
     assert held(redis_url) == {"": 0, "digilocker": 1, "passport": 0}
 
 
 def test_a_probe_that_is_refused_too_keeps_the_route_held(
-    bench: Workbench, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one = bench.submit("digilocker", "first")
+    one = harness.submit("digilocker", "first")
     with caplog.at_level(logging.WARNING, "satyapan.heed"):
-        while calls(bench) < 3:
-            bench.once(one)
-            bench.parts.gate.deal()
+        while calls(harness) < 3:
+            harness.run_once(one)
+            harness.parts.gate.deal()
 
-    assert bench.look(one).state is State.ACCEPTED
-    assert bench.row(one).attempts == 0
+    assert harness.read(one).state is State.ACCEPTED
+    assert harness.row(one).attempts == 0
     assert {record.message for record in caplog.records} == {
         "route held until the settings are mended"
     }
     assert len(caplog.records) == 3
 
 
-def test_the_checks_name_the_setting(bench: Workbench) -> None:
-    bench.once(bench.submit("digilocker"))
+def test_the_checks_name_the_setting(harness: Harness) -> None:
+    harness.run_once(harness.submit("digilocker"))
 
-    with ledger_client(bench.settings) as client:
-        (told,) = [one for one in run_checks(bench.settings, client) if one.id == "W025"]
+    with ledger_client(harness.settings) as client:
+        (told,) = [one for one in run_checks(harness.settings, client) if one.id == "W025"]
 
     assert told.message.startswith("The vendor refuses our public address at digilocker (since 20")
     assert "SATYAPAN_CALLBACKS_PUBLIC_URL" in told.hint

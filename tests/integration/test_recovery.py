@@ -9,7 +9,7 @@ from satyapan import State
 from satyapan.canonical import request_digest
 from tests.conftest import Sandbox
 from tests.support.eventually import eventually
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import GENERATION_ALIAS_MS
 
 LOSSES: list[dict[str, Any]] = [
@@ -27,36 +27,36 @@ LOSSES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_a_lost_passport_answer_is_parked_and_paid_once(
-    bench: Workbench, loss: dict[str, Any]
+    harness: Harness, loss: dict[str, Any]
 ) -> None:
-    bench.vendor.post("faults", route="passport", **loss)
+    harness.vendor.post("faults", route="passport", **loss)
 
-    ended = bench.settle(bench.submit("passport"))
+    ended = harness.settle(harness.submit("passport"))
 
     assert (ended.state, ended.reason) == (State.PARKED, "lost_answer")
     assert ended.generation == 1
-    assert len(bench.vendor.charges("passport")) == 1
-    assert bench.changes() == ["parked"]
+    assert len(harness.vendor.charges("passport")) == 1
+    assert harness.changes() == ["parked"]
 
 
 @pytest.mark.parametrize("loss", [{"cut": "before_status", "executed": False}, {"status": 500}])
 def test_a_passport_call_that_was_not_executed_is_repeated_and_paid_once(
-    bench: Workbench, loss: dict[str, Any]
+    harness: Harness, loss: dict[str, Any]
 ) -> None:
-    bench.vendor.post("faults", route="passport", **loss)
+    harness.vendor.post("faults", route="passport", **loss)
 
-    ended = bench.settle(bench.submit("passport"))
+    ended = harness.settle(harness.submit("passport"))
 
     assert (ended.state, ended.status, ended.attempts) == (State.DONE, "VALID", 2)
-    assert len(bench.vendor.charges("passport")) == 1
+    assert len(harness.vendor.charges("passport")) == 1
 
 
-def test_a_refused_connection_spends_nothing(bench: Workbench) -> None:
-    row_id = bench.submit("passport")
-    bench.vendor.post("faults", cut="refuse", seconds=1)
+def test_a_refused_connection_spends_nothing(harness: Harness) -> None:
+    row_id = harness.submit("passport")
+    harness.vendor.post("faults", cut="refuse", seconds=1)
 
-    first = bench.once(row_id)
-    ended = bench.settle(row_id)
+    first = harness.run_once(row_id)
+    ended = harness.settle(row_id)
 
     assert (first.state, first.attempts) == (State.ACCEPTED, 0)
     assert (ended.state, ended.attempts) == (State.DONE, 1)
@@ -65,63 +65,63 @@ def test_a_refused_connection_spends_nothing(bench: Workbench) -> None:
 def test_a_lost_answer_is_bought_again_only_when_the_setting_says_so(
     redis_url: str, sandbox: Any
 ) -> None:
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_WORKER_LOST_ANSWER="passport=reissue")
-    bench.vendor.post("faults", route="passport", cut="in_body")
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_LOST_ANSWER="passport=reissue")
+    harness.vendor.post("faults", route="passport", cut="in_body")
 
-    ended = bench.settle(bench.submit("passport"))
+    ended = harness.settle(harness.submit("passport"))
 
     assert (ended.state, ended.generation) == (State.DONE, 2)
     assert ended.result is not None
     assert ended.result["verification_id"] == f"{ended.id}.g2"
-    assert len(bench.vendor.charges("passport")) == 2
-    assert bench.changes() == ["reissued", "done"]
+    assert len(harness.vendor.charges("passport")) == 2
+    assert harness.changes() == ["reissued", "done"]
 
 
-def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(bench: Workbench) -> None:
-    row_id = bench.submit("digilocker")
-    bench.vendor.post("faults", route="digilocker", cut="in_body")
+def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(harness: Harness) -> None:
+    row_id = harness.submit("digilocker")
+    harness.vendor.post("faults", route="digilocker", cut="in_body")
 
-    found = bench.once(row_id)
+    found = harness.run_once(row_id)
     while found.state is not State.PENDING:
-        found = bench.once(row_id)
-    bench.vendor.post(f"journeys/{row_id}.g2", decision="allow")
-    ended = bench.settle(row_id)
+        found = harness.run_once(row_id)
+    harness.vendor.post(f"journeys/{row_id}.g2", decision="allow")
+    ended = harness.settle(row_id)
 
     assert found.link
     assert (ended.state, ended.generation) == (State.DONE, 2)
-    assert bench.row(row_id).generations[0].startswith("2 lost_link ")
-    assert bench.changes() == ["reissued", "link_ready", "done"]
-    ledger = bench.parts.ledger
-    ends = bench.redis.pttl(ledger.keys.alias(f"{row_id}.g2"))
+    assert harness.row(row_id).generations[0].startswith("2 lost_link ")
+    assert harness.changes() == ["reissued", "link_ready", "done"]
+    ledger = harness.parts.ledger
+    ends = harness.redis.pttl(ledger.keys.alias(f"{row_id}.g2"))
     assert 0 < ends <= GENERATION_ALIAS_MS
 
 
 def test_a_digilocker_create_that_never_arrived_is_sent_again_with_the_same_id(
-    bench: Workbench,
+    harness: Harness,
 ) -> None:
-    row_id = bench.submit("digilocker")
-    bench.vendor.post("faults", route="digilocker", cut="before_status", executed=False)
+    row_id = harness.submit("digilocker")
+    harness.vendor.post("faults", route="digilocker", cut="before_status", executed=False)
 
-    found = bench.once(row_id)
+    found = harness.run_once(row_id)
     while found.state is not State.PENDING:
-        found = bench.once(row_id)
+        found = harness.run_once(row_id)
 
     assert (found.generation, found.attempts) == (1, 2)
-    assert len(bench.vendor.charges("digilocker")) == 1
+    assert len(harness.vendor.charges("digilocker")) == 1
 
 
 @pytest.mark.parametrize("loss", LOSSES[:4], ids=str)
 def test_a_lost_static_link_is_parked_and_others_wait(
-    bench: Workbench, loss: dict[str, Any]
+    harness: Harness, loss: dict[str, Any]
 ) -> None:
-    bench.vendor.post("faults", route="static_link", **loss)
-    first, second = bench.submit("static_kyc_link", "a"), bench.submit("static_kyc_link", "b")
+    harness.vendor.post("faults", route="static_link", **loss)
+    first, second = harness.submit("static_kyc_link", "a"), harness.submit("static_kyc_link", "b")
 
-    lost, waits = bench.once(first), bench.once(second)
+    lost, waits = harness.run_once(first), harness.run_once(second)
 
     assert lost.state is State.PARKED
     assert (waits.state, waits.reason) == (State.ACCEPTED, "resource_parked")
-    assert len(bench.vendor.charges("static_link")) == 1
+    assert len(harness.vendor.charges("static_link")) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,38 +135,38 @@ def test_a_lost_static_link_is_parked_and_others_wait(
 def test_a_worker_that_died_before_its_first_byte(
     redis_url: str, sandbox: Any, kind: str, state: State, reason: str
 ) -> None:
-    bench = Workbench(redis_url, sandbox.root)
-    row_id = bench.submit(kind)
-    _die_after_sent(bench, row_id)
+    harness = Harness(redis_url, sandbox.root)
+    row_id = harness.submit(kind)
+    _die_after_sent(harness, row_id)
 
-    found = bench.once(row_id)
+    found = harness.run_once(row_id)
     while found.state is State.UNKNOWN:
-        found = bench.once(row_id)
+        found = harness.run_once(row_id)
 
     assert (found.state, found.reason) == (state, reason)
 
 
-def _die_after_sent(bench: Workbench, row_id: str) -> None:
+def _die_after_sent(harness: Harness, row_id: str) -> None:
     """Leave the row as a worker does that is killed between SENT and the call."""
-    ledger = bench.parts.ledger
+    ledger = harness.parts.ledger
     claim = ledger.claim(row_id)
     assert claim is not None
     sent = replace(claim.row, state=State.SENT, attempts=1)
     if claim.row.kind == "static_kyc_link":
-        key = bench.settings.producer.id_key_bytes()
+        key = harness.settings.producer.id_key_bytes()
         name = request_digest(key, claim.row.kind, claim.row.request)
         ledger.acquire(name, "", claim.row)
     ledger.commit(claim.row, sent, (), claim.now, keep=True, alias="")
     row_key = ledger.keys.row(row_id)
-    bench.redis.hset(row_key, "lease", 1)
+    harness.redis.hset(row_key, "lease", 1)
 
 
-def test_documents_that_are_not_ready_are_asked_for_again(bench: Workbench) -> None:
-    row_id = bench.submit("digilocker")
-    bench.once(row_id)
-    bench.vendor.post(f"journeys/{row_id}", decision="allow", document_202=2)
+def test_documents_that_are_not_ready_are_asked_for_again(harness: Harness) -> None:
+    row_id = harness.submit("digilocker")
+    harness.run_once(row_id)
+    harness.vendor.post(f"journeys/{row_id}", decision="allow", document_202=2)
 
-    ended = bench.settle(row_id)
+    ended = harness.settle(row_id)
 
     assert ended.state is State.DONE
     assert ended.result is not None
@@ -182,80 +182,80 @@ def test_documents_that_are_not_ready_are_asked_for_again(bench: Workbench) -> N
     ],
 )
 def test_what_the_person_decides(
-    bench: Workbench, person: dict[str, Any], state: State, documents: set[str]
+    harness: Harness, person: dict[str, Any], state: State, documents: set[str]
 ) -> None:
-    row_id = bench.submit("digilocker")
-    bench.once(row_id)
-    bench.vendor.post(f"journeys/{row_id}", **person)
+    row_id = harness.submit("digilocker")
+    harness.run_once(row_id)
+    harness.vendor.post(f"journeys/{row_id}", **person)
 
-    ended = bench.settle(row_id)
+    ended = harness.settle(row_id)
 
     assert ended.state is state
     assert set((ended.result or {}).get("documents", {})) == documents
-    assert bench.changes()[-1] == state.lower()
-    assert len(bench.changes("again")) == 2
+    assert harness.changes()[-1] == state.lower()
+    assert len(harness.changes("again")) == 2
 
 
-def test_a_journey_that_failed_is_known_from_its_webhook_alone(bench: Workbench) -> None:
-    row_id = bench.submit("digilocker")
-    bench.once(row_id)
-    bench.vendor.post(f"journeys/{row_id}", decision="fail")
-    bench.parts.ledger.hint(row_id, "FAILED", asked=True)
+def test_a_journey_that_failed_is_known_from_its_webhook_alone(harness: Harness) -> None:
+    row_id = harness.submit("digilocker")
+    harness.run_once(row_id)
+    harness.vendor.post(f"journeys/{row_id}", decision="fail")
+    harness.parts.ledger.hint(row_id, "FAILED", asked=True)
 
-    ended = bench.settle(row_id)
+    ended = harness.settle(row_id)
 
     assert (ended.state, ended.reason) == (State.FAILED, "webhook/failed")
 
 
-def test_a_person_who_does_nothing_lets_the_link_expire(bench: Workbench) -> None:
-    row_id = bench.submit("digilocker")
-    bench.once(row_id)
-    bench.vendor.post("clock", advance_s=601)
+def test_a_person_who_does_nothing_lets_the_link_expire(harness: Harness) -> None:
+    row_id = harness.submit("digilocker")
+    harness.run_once(row_id)
+    harness.vendor.post("clock", advance_s=601)
 
-    assert bench.settle(row_id).state is State.EXPIRED
+    assert harness.settle(row_id).state is State.EXPIRED
 
 
 def test_a_consent_that_ran_out_before_the_fetch_fails_with_the_vendors_code(
-    bench: Workbench,
+    harness: Harness,
 ) -> None:
-    row_id = bench.submit("digilocker")
-    bench.once(row_id)
-    bench.vendor.post(f"journeys/{row_id}", decision="allow", documents=["PAN"], document_202=1)
-    eventually(lambda: bench.once(row_id).settled or bench.row(row_id).todo)
-    bench.vendor.post("clock", advance_s=3601)
+    row_id = harness.submit("digilocker")
+    harness.run_once(row_id)
+    harness.vendor.post(f"journeys/{row_id}", decision="allow", documents=["PAN"], document_202=1)
+    eventually(lambda: harness.run_once(row_id).settled or harness.row(row_id).todo)
+    harness.vendor.post("clock", advance_s=3601)
 
-    ended = bench.settle(row_id)
+    ended = harness.settle(row_id)
 
     assert (ended.state, ended.reason) == (State.FAILED, "session_expired")
 
 
 def test_a_journey_needs_no_address_to_come_back_to(redis_url: str, sandbox: Sandbox) -> None:
     hooks = ("SATYAPAN_CALLBACKS_PUBLIC_URL", "SATYAPAN_CALLBACKS_TOKEN_KEYS")
-    bench = Workbench(redis_url, sandbox.root, **dict.fromkeys(hooks, ""))
+    harness = Harness(redis_url, sandbox.root, **dict.fromkeys(hooks, ""))
 
-    row_id = bench.submit("digilocker")
-    begun = bench.once(row_id)
+    row_id = harness.submit("digilocker")
+    begun = harness.run_once(row_id)
 
     assert (begun.state, bool(begun.link)) == (State.PENDING, True)
-    assert bench.row(row_id).doubts == 0
+    assert harness.row(row_id).doubts == 0
 
 
-def test_a_status_that_names_another_journeys_reference_is_not_believed(bench: Workbench) -> None:
-    row_id = bench.submit("digilocker")
-    begun = bench.once(row_id)
-    bench.vendor.post(f"journeys/{row_id}", decision="allow")
-    bench.vendor.post("faults", route="digilocker_status", foreign_id="reference_id")
+def test_a_status_that_names_another_journeys_reference_is_not_believed(harness: Harness) -> None:
+    row_id = harness.submit("digilocker")
+    begun = harness.run_once(row_id)
+    harness.vendor.post(f"journeys/{row_id}", decision="allow")
+    harness.vendor.post("faults", route="digilocker_status", foreign_id="reference_id")
 
-    eventually(lambda: bench.once(row_id).reason == "foreign_id")
-    ended = bench.settle(row_id)
+    eventually(lambda: harness.run_once(row_id).reason == "foreign_id")
+    ended = harness.settle(row_id)
 
     assert (ended.state, ended.reference) == (State.DONE, begun.reference)
 
 
-def test_a_link_for_another_template_is_not_handed_out(bench: Workbench) -> None:
-    bench.vendor.post("faults", route="static_link", foreign_id=True)
+def test_a_link_for_another_template_is_not_handed_out(harness: Harness) -> None:
+    harness.vendor.post("faults", route="static_link", foreign_id=True)
 
-    ended = bench.settle(bench.submit("static_kyc_link"))
+    ended = harness.settle(harness.submit("static_kyc_link"))
 
     assert (ended.state, ended.reason) == (State.PARKED, "unknown_outcome/foreign_id")
     assert not ended.link

@@ -7,8 +7,8 @@ import pytest
 
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
-from tests.support.adversary import Adversary
 from tests.support.certificate import self_signed, tls
+from tests.support.misbehaving_vendor import MisbehavingVendor
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree, connect
@@ -41,7 +41,7 @@ def ask(vendor: Cashfree, count: int) -> list[tuple[str, Answer]]:
 def test_no_answer_reaches_another(tmp_path: Path, secure: bool, count: int) -> None:
     certificate = self_signed(tmp_path)
     context = tls(certificate) if secure else None
-    with Adversary(7, context) as server:
+    with MisbehavingVendor(7, context) as server:
         vendor = connect(ACCOUNT, server.url, LIMITS, ca_file=str(certificate))
 
         answers = ask(vendor, count)
@@ -62,7 +62,7 @@ def test_no_answer_reaches_another(tmp_path: Path, secure: bool, count: int) -> 
 def test_good_exchanges_share_a_connection_for_each_thread(tmp_path: Path, secure: bool) -> None:
     certificate = self_signed(tmp_path)
     context = tls(certificate) if secure else None
-    with Adversary(7, context, share=0) as server:
+    with MisbehavingVendor(7, context, share=0) as server:
         vendor = connect(ACCOUNT, server.url, LIMITS, ca_file=str(certificate))
 
         answers = ask(vendor, 1000)

@@ -14,75 +14,78 @@ from satyapan.rows import SEALED
 from tests.conftest import Sandbox
 from tests.integration.test_desk import desk
 from tests.support.eventually import eventually
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.maintenance.retention import BY, Retention
 
 WORKER = (sys.executable, "-P", "-m", "satyapan.cli", "worker")
 MONTH_MS = 30 * 86_400_000
 
 
-def parked(bench: Workbench, key: str, age_ms: int = 0) -> str:
+def parked(harness: Harness, key: str, age_ms: int = 0) -> str:
     """Park a passport whose answer was lost, so long ago."""
-    bench.vendor.post("faults", route="passport", cut="in_body")
-    row_id = bench.submit("passport", key)
-    assert bench.settle(row_id).state is State.PARKED
-    index = bench.parts.ledger.keys.index(State.PARKED)
-    client(bench).zincrby(index, -age_ms, row_id)
+    harness.vendor.post("faults", route="passport", cut="in_body")
+    row_id = harness.submit("passport", key)
+    assert harness.settle(row_id).state is State.PARKED
+    index = harness.parts.ledger.keys.index(State.PARKED)
+    client(harness).zincrby(index, -age_ms, row_id)
     return row_id
 
 
-def client(bench: Workbench) -> Any:
-    return bench.redis
+def client(harness: Harness) -> Any:
+    return harness.redis
 
 
-def step(bench: Workbench) -> None:
+def step(harness: Harness) -> None:
     ticks = count(0, 1000)
-    Retention(replace(desk(bench), by=BY), MONTH_MS, lambda: next(ticks)).step()
+    Retention(replace(desk(harness), by=BY), MONTH_MS, lambda: next(ticks)).step()
 
 
-def test_what_was_parked_for_too_long_ends_and_is_shredded(bench: Workbench) -> None:
-    old, young = parked(bench, "old", MONTH_MS + 60_000), parked(bench, "young", MONTH_MS - 60_000)
+def test_what_was_parked_for_too_long_ends_and_is_shredded(harness: Harness) -> None:
+    old, young = (
+        parked(harness, "old", MONTH_MS + 60_000),
+        parked(harness, "young", MONTH_MS - 60_000),
+    )
 
-    step(bench)
+    step(harness)
 
-    ended = bench.look(old)
+    ended = harness.read(old)
     assert (ended.state, ended.reason) == (State.FAILED, "forgotten/lost_answer")
-    assert bench.look(young).state is State.PARKED
-    stored = client(bench).hgetall(bench.parts.ledger.keys.row(old))
+    assert harness.read(young).state is State.PARKED
+    stored = client(harness).hgetall(harness.parts.ledger.keys.row(old))
     assert not {name.encode() for name in SEALED} & stored.keys()
-    assert bench.changes()[-1] == "failed"
-    ((_, act),) = desk(bench).acts(1)
+    assert harness.changes()[-1] == "failed"
+    ((_, act),) = desk(harness).acts(1)
     assert (act.verb, act.id, act.by) == ("forget", old, BY)
 
 
-def test_it_looks_every_ten_minutes(bench: Workbench) -> None:
+def test_it_looks_every_ten_minutes(harness: Harness) -> None:
     ticks = iter([0, 599, 601])
-    retention = Retention(replace(desk(bench), by=BY), MONTH_MS, lambda: next(ticks))
+    retention = Retention(replace(desk(harness), by=BY), MONTH_MS, lambda: next(ticks))
     retention.step()
-    old = parked(bench, "old", MONTH_MS + 60_000)
+    old = parked(harness, "old", MONTH_MS + 60_000)
 
     retention.step()
-    assert bench.look(old).state is State.PARKED
+    assert harness.read(old).state is State.PARKED
     retention.step()
 
-    assert bench.look(old).state is State.FAILED
+    assert harness.read(old).state is State.FAILED
 
 
 def test_check_tells_of_them_beforehand(redis_url: str, sandbox: Sandbox) -> None:
-    bench = Workbench(redis_url, sandbox.root)
+    harness = Harness(redis_url, sandbox.root)
     with redis.Redis.from_url(redis_url) as asking:
-        parked(bench, "young")
-        assert "W026" not in {each.id for each in run_checks(bench.settings, asking)}
+        parked(harness, "young")
+        assert "W026" not in {each.id for each in run_checks(harness.settings, asking)}
 
-        parked(bench, "old", 50 * 86_400_000 + 60_000)
-        (told,) = [each for each in run_checks(bench.settings, asking) if each.id == "W026"]
+        parked(harness, "old", 50 * 86_400_000 + 60_000)
+        (told,) = [each for each in run_checks(harness.settings, asking) if each.id == "W026"]
 
     assert told.message == "Parked verifications wait for a person (1); the first ends in 39 days."
 
 
-def test_a_running_worker_looks_after_it(bench: Workbench, processes: Supervisor) -> None:
-    old = parked(bench, "old", bench.settings.retention.parked_s * 1000 + 60_000)
+def test_a_running_worker_looks_after_it(harness: Harness, processes: Supervisor) -> None:
+    old = parked(harness, "old", harness.settings.retention.parked_s * 1000 + 60_000)
 
-    processes.start("worker", WORKER, env=bench.env, ready="worker ready")
+    processes.start("worker", WORKER, env=harness.env, ready="worker ready")
 
-    eventually(lambda: bench.look(old).state is State.FAILED)
+    eventually(lambda: harness.read(old).state is State.FAILED)

@@ -13,7 +13,7 @@ from demo import server
 from demo.server import EmbeddedServer, ServerFailed, free_port
 from demo.supervisor import Supervisor
 from tests.support.eventually import eventually
-from tests.support.groups import members
+from tests.support.process_groups import live_members
 
 
 def test_it_is_safe_to_hold_the_ledger(redis_url: str) -> None:
@@ -65,7 +65,7 @@ def test_a_stopped_server_has_no_process(tmp_path: Path) -> None:
     embedded.stop()
     embedded.stop()
 
-    assert members(pid) == set()
+    assert live_members(pid) == set()
     with pytest.raises(ServerFailed, match="not running"):
         _ = embedded.pid
 
@@ -80,8 +80,8 @@ def test_it_dies_with_the_process_that_started_it(processes: Supervisor, tmp_pat
     owner = processes.start("owner", [sys.executable, "-c", program], ready=r"server (\d+)")
     assert owner.ready
     group = int(owner.ready[1])
-    assert members(group)
+    assert live_members(group)
 
     os.kill(owner.pid, signal.SIGKILL)
 
-    eventually(lambda: not members(group))
+    eventually(lambda: not live_members(group))

@@ -8,42 +8,42 @@ import pytest
 
 from satyapan.names import RUN, RUN_SLOT
 from tests.support.eventually import eventually
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 from worker.broker.wakeups import Wake
 from worker.maintenance.sweeper import ENOUGH, PATIENCE_MS, Queued, Sweep, Sweeper
 
 
-def doubtful(bench: Workbench, count: int) -> None:
+def doubtful(harness: Harness, count: int) -> None:
     """Write rows that are due and that only a claim can judge."""
-    redis, keys = bench.redis, bench.parts.ledger.keys
+    redis, keys = harness.redis, harness.parts.ledger.keys
     for number in range(count):
         redis.hset(keys.row(f"k{number}"), mapping={"state": "UNKNOWN", "due": 1})
         redis.zadd(keys.due, {f"k{number}": 1})
 
 
-def sweeps(bench: Workbench, wake: Wake, queued: Queued = lambda _task: 0, batch: int = 2) -> Sweep:
-    ledger, triage = bench.parts.ledger, bench.parts.triage
-    redis = bench.redis
+def sweeps(harness: Harness, wake: Wake, queued: Queued = lambda _task: 0, batch: int = 2) -> Sweep:
+    ledger, triage = harness.parts.ledger, harness.parts.triage
+    redis = harness.redis
     return Sweep(redis, ledger.keys, triage, wake, chunk=1, batch=batch, keep_ms=1, queued=queued)
 
 
-def test_a_long_queue_gets_no_more_wake_ups(bench: Workbench) -> None:
-    redis, woken, waiting = bench.redis, list[str](), [0]
-    doubtful(bench, 6)
+def test_a_long_queue_gets_no_more_wake_ups(harness: Harness) -> None:
+    redis, woken, waiting = harness.redis, list[str](), [0]
+    doubtful(harness, 6)
 
     def wake(_task: str, some: Sequence[str]) -> bool:
         woken.extend(some)
         waiting[0] = ENOUGH
         return True
 
-    sweep = sweeps(bench, wake, lambda task: waiting[0] if task == RUN else 0)
+    sweep = sweeps(harness, wake, lambda task: waiting[0] if task == RUN else 0)
 
     assert sweep.once() >= 1.0
     assert len(woken) == 2
     now = int(redis.time()[0]) * 1000
-    later = redis.zrange(bench.parts.ledger.keys.due, 0, -1, withscores=True)
+    later = redis.zrange(harness.parts.ledger.keys.due, 0, -1, withscores=True)
     assert all(score <= now + 1_000 + PATIENCE_MS for _, score in later), "looked at again soon"
-    doubtful(bench, 6)
+    doubtful(harness, 6)
     waiting[0] = ENOUGH - 1
     sweep.once()
     assert len(woken) == 4
@@ -64,21 +64,21 @@ class Noted:
         return self.lengths.get(task, 0)
 
 
-def crowded(bench: Workbench, noted: Noted, batch: int = 10) -> Sweep:
+def crowded(harness: Harness, noted: Noted, batch: int = 10) -> Sweep:
     """Let a sweeper find that the queue of runs is long."""
     noted.lengths[RUN] = ENOUGH
-    sweep = sweeps(bench, noted.wake, noted.queued, batch)
-    doubtful(bench, 1)
+    sweep = sweeps(harness, noted.wake, noted.queued, batch)
+    doubtful(harness, 1)
     sweep.once()
     noted.woken.clear()
     return sweep
 
 
-def test_a_long_queue_is_not_looked_at_again_and_again(bench: Workbench) -> None:
+def test_a_long_queue_is_not_looked_at_again_and_again(harness: Harness) -> None:
     """Thousands of rows behind a long queue would be sorted many times a second."""
-    noted, redis, due = Noted(), bench.redis, bench.parts.ledger.keys.due
-    sweep = crowded(bench, noted)
-    doubtful(bench, 300)
+    noted, redis, due = Noted(), harness.redis, harness.parts.ledger.keys.due
+    sweep = crowded(harness, noted)
+    doubtful(harness, 300)
     before = int(redis.time()[0]) * 1000
 
     assert [sweep.once() for _ in range(3)] == [1.0] * 3
@@ -88,66 +88,66 @@ def test_a_long_queue_is_not_looked_at_again_and_again(bench: Workbench) -> None
     assert sum(after >= PATIENCE_MS // 2 for after in back) >= 150, "spread over some seconds"
 
 
-def test_what_was_never_sent_does_not_stand_behind_a_long_queue(bench: Workbench) -> None:
+def test_what_was_never_sent_does_not_stand_behind_a_long_queue(harness: Harness) -> None:
     noted = Noted()
-    sweep = crowded(bench, noted)
-    fresh = overdue(bench, "k")
+    sweep = crowded(harness, noted)
+    fresh = overdue(harness, "k")
 
     sweep.once()
 
     assert noted.woken == [(RUN_SLOT, fresh)]
 
 
-def overdue(bench: Workbench, key: str) -> str:
+def overdue(harness: Harness, key: str) -> str:
     """Submit what can go now, and lose its wake-up."""
-    fresh = bench.submit("passport", key)
-    bench.redis.zadd(bench.parts.ledger.keys.due, {fresh: 1})
+    fresh = harness.submit("passport", key)
+    harness.redis.zadd(harness.parts.ledger.keys.due, {fresh: 1})
     return fresh
 
 
-def test_what_was_never_sent_does_not_hold_up_those_whose_slot_has_come(bench: Workbench) -> None:
+def test_what_was_never_sent_does_not_hold_up_those_whose_slot_has_come(harness: Harness) -> None:
     noted = Noted(slot=1)
-    sweep = sweeps(bench, noted.wake, noted.queued, 10)
-    fresh = overdue(bench, "k")
+    sweep = sweeps(harness, noted.wake, noted.queued, 10)
+    fresh = overdue(harness, "k")
 
     sweep.once()
 
     assert noted.woken == [(RUN, fresh)]
-    sweep = crowded(bench, noted)
-    other = overdue(bench, "other")
+    sweep = crowded(harness, noted)
+    other = overdue(harness, "other")
     sweep.once()
     assert noted.woken == [], "it waits while both queues are in use"
-    back = bench.redis.zscore(bench.parts.ledger.keys.due, other)
-    assert back - bench.row(other).created < 60_000
+    back = harness.redis.zscore(harness.parts.ledger.keys.due, other)
+    assert back - harness.row(other).created < 60_000
 
 
-def test_what_was_never_sent_makes_no_queue_longer_than_enough(bench: Workbench) -> None:
+def test_what_was_never_sent_makes_no_queue_longer_than_enough(harness: Harness) -> None:
     noted = Noted(slot=1, run=ENOUGH)
-    fresh = {overdue(bench, f"k{n}") for n in range(3)}
+    fresh = {overdue(harness, f"k{n}") for n in range(3)}
 
-    sweeps(bench, noted.wake, noted.queued, batch=1).once()
+    sweeps(harness, noted.wake, noted.queued, batch=1).once()
 
     (woken,) = noted.woken
     assert woken[0] == RUN
     assert woken[1] in fresh
 
 
-def test_those_whose_slot_has_come_are_woken_before_anything_is_sorted(bench: Workbench) -> None:
+def test_those_whose_slot_has_come_are_woken_before_anything_is_sorted(harness: Harness) -> None:
     """Sorted first, it would get the wake-up of those that have no slot."""
-    noted, keys = Noted(), bench.parts.ledger.keys
-    doubtful(bench, 1)
-    bench.redis.zadd(keys.slot_due, {"k0": 1})
+    noted, keys = Noted(), harness.parts.ledger.keys
+    doubtful(harness, 1)
+    harness.redis.zadd(keys.slot_due, {"k0": 1})
 
-    sweeps(bench, noted.wake, noted.queued).once()
+    sweeps(harness, noted.wake, noted.queued).once()
 
     assert noted.woken == [(RUN_SLOT, "k0")]
 
 
-def test_a_sweep_takes_ten_batches_of_one_index_and_goes_on_at_once(bench: Workbench) -> None:
+def test_a_sweep_takes_ten_batches_of_one_index_and_goes_on_at_once(harness: Harness) -> None:
     """Slots are dealt and woken between two sweeps, however much is due."""
     noted = Noted()
-    doubtful(bench, 25)
-    sweep = sweeps(bench, noted.wake, noted.queued, batch=2)
+    doubtful(harness, 25)
+    sweep = sweeps(harness, noted.wake, noted.queued, batch=2)
 
     assert sweep.once() == 0.0
     assert len(noted.woken) == 20
@@ -155,27 +155,27 @@ def test_a_sweep_takes_ten_batches_of_one_index_and_goes_on_at_once(bench: Workb
     assert len(noted.woken) == 25
 
 
-def test_a_slot_of_a_row_that_has_ended_does_not_bring_it_back(bench: Workbench) -> None:
-    noted, ledger = Noted(), bench.parts.ledger
-    bench.redis.zadd(ledger.keys.slot_due, {"ended": 1})
+def test_a_slot_of_a_row_that_has_ended_does_not_bring_it_back(harness: Harness) -> None:
+    noted, ledger = Noted(), harness.parts.ledger
+    harness.redis.zadd(ledger.keys.slot_due, {"ended": 1})
 
-    sweeps(bench, noted.wake, noted.queued).once()
+    sweeps(harness, noted.wake, noted.queued).once()
 
-    assert bench.redis.zcard(ledger.keys.due) == 0
-    assert bench.redis.zcard(ledger.keys.slot_due) == 0
+    assert harness.redis.zcard(ledger.keys.due) == 0
+    assert harness.redis.zcard(ledger.keys.slot_due) == 0
 
 
 def test_a_read_that_somebody_waits_for_does_not_stand_behind_a_long_queue(
-    bench: Workbench,
+    harness: Harness,
 ) -> None:
-    row_id, noted = bench.submit("digilocker"), Noted()
-    bench.once(row_id)
-    redis, keys = bench.redis, bench.parts.ledger.keys
+    row_id, noted = harness.submit("digilocker"), Noted()
+    harness.run_once(row_id)
+    redis, keys = harness.redis, harness.parts.ledger.keys
     far = int(redis.time()[0]) * 1000 + 600_000
     redis.hset(keys.row(row_id), mapping={"looked": far, "due": 2 * far})
-    sweep = crowded(bench, noted)
+    sweep = crowded(harness, noted)
 
-    due = bench.parts.ledger.hint(row_id, asked=True)
+    due = harness.parts.ledger.hint(row_id, asked=True)
 
     assert redis.zscore(keys.slot_due, row_id) == due > far
     redis.hset(keys.row(row_id), "due", 1)  # as if that time had come
@@ -185,18 +185,18 @@ def test_a_read_that_somebody_waits_for_does_not_stand_behind_a_long_queue(
     assert noted.woken == [(RUN_SLOT, row_id)]
 
 
-def test_a_broker_that_is_away_is_tried_once_in_a_sweep(bench: Workbench) -> None:
-    redis, tried = bench.redis, list[str]()
-    doubtful(bench, 5)
+def test_a_broker_that_is_away_is_tried_once_in_a_sweep(harness: Harness) -> None:
+    redis, tried = harness.redis, list[str]()
+    doubtful(harness, 5)
 
     def wake(_task: str, some: Sequence[str]) -> bool:
         tried.extend(some)
         return False
 
-    wait = sweeps(bench, wake, batch=10).once()
+    wait = sweeps(harness, wake, batch=10).once()
 
     assert (len(tried), wait) == (1, 1.0)
-    assert redis.zcard(bench.parts.ledger.keys.due) == 5, "they come back by themselves"
+    assert redis.zcard(harness.parts.ledger.keys.due) == 5, "they come back by themselves"
 
 
 def test_a_sweeper_outlives_any_fault(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ import redis
 from demo.server import EmbeddedServer
 from demo.supervisor import Child, Supervisor
 from tests.support.eventually import eventually
-from tests.support.failover import Pair
+from tests.support.failover import ReplicaPair
 from tests.support.transport_worker import create_app
 
 MENDED = "worker.broker.kombu_transport:Transport"
@@ -25,7 +25,7 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 
 def start_worker(
-    processes: Supervisor, broker: EmbeddedServer | Pair, pool: str, transport: str | None
+    processes: Supervisor, broker: EmbeddedServer | ReplicaPair, pool: str, transport: str | None
 ) -> Child:
     command = [sys.executable, "-m", "tests.support.transport_worker", broker.url, pool]
     return processes.start(
@@ -34,13 +34,13 @@ def start_worker(
 
 
 def send(
-    broker: EmbeddedServer | Pair, mark: str, *, seconds: float = 0.0, countdown: float = 0
+    broker: EmbeddedServer | ReplicaPair, mark: str, *, seconds: float = 0.0, countdown: float = 0
 ) -> None:
     with create_app(broker.url, MENDED) as app:
         app.send_task("note", args=[mark, seconds], countdown=countdown)
 
 
-def marks(broker: EmbeddedServer | Pair, name: str) -> set[str]:
+def marks(broker: EmbeddedServer | ReplicaPair, name: str) -> set[str]:
     with redis.Redis.from_url(broker.url, decode_responses=True) as client:
         return {str(mark) for mark in client.smembers(name)}
 

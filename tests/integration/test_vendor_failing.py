@@ -10,58 +10,58 @@ from config.checks import run_checks
 from config.stores import ledger_client
 from satyapan.records import State
 from tests.conftest import Sandbox
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 
 @pytest.fixture
-def bench(redis_url: str, sandbox: Sandbox) -> Workbench:
+def harness(redis_url: str, sandbox: Sandbox) -> Harness:
     # Long enough for what a test does meanwhile, also when the machine stands still for a moment.
     breaker = {"SATYAPAN_BREAKER_CALLS": "4", "SATYAPAN_BREAKER_COOL_DOWN_S": "4"}
     breaker["SATYAPAN_BREAKER_IN_A_ROW"] = "100"
     waits = {"SATYAPAN_WORKER_BACKOFF_CAP_S": "0.3", "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.3"}
-    return Workbench(redis_url, sandbox.root, **breaker, **waits, SATYAPAN_WORKER_PROBE_S="60")
+    return Harness(redis_url, sandbox.root, **breaker, **waits, SATYAPAN_WORKER_PROBE_S="60")
 
 
-def failing(bench: Workbench, count: int) -> list[str]:
+def failing(harness: Harness, count: int) -> list[str]:
     """Let so many verifications meet a vendor that fails."""
-    bench.vendor.post("faults", route="passport", status=502, times=count)
-    ids = [bench.submit("passport", f"failing-{n}") for n in range(count)]
+    harness.vendor.post("faults", route="passport", status=502, times=count)
+    ids = [harness.submit("passport", f"failing-{n}") for n in range(count)]
     for row_id in ids:
-        bench.once(row_id)
+        harness.run_once(row_id)
     return ids
 
 
-def calls(bench: Workbench) -> int:
-    return len(bench.vendor.get("calls")["calls"])
+def calls(harness: Harness) -> int:
+    return len(harness.vendor.get("calls")["calls"])
 
 
 def test_when_many_fail_the_others_wait_unspent_until_a_probe_gets_through(
-    bench: Workbench, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "satyapan.heed"):
-        failed = failing(bench, 4)
-    waiting = [bench.submit("passport", f"waiting-{n}") for n in range(3)]
+        failed = failing(harness, 4)
+    waiting = [harness.submit("passport", f"waiting-{n}") for n in range(3)]
 
-    held = [bench.once(row_id) for row_id in waiting]
+    held = [harness.run_once(row_id) for row_id in waiting]
 
-    assert calls(bench) == 4
+    assert calls(harness) == 4
     assert {(row.state, row.attempts) for row in held} == {(State.ACCEPTED, 0)}
     assert {row.reason.partition("/")[0] for row in held} == {"vendor"}
     assert [record.message for record in caplog.records] == ["vendor breaker opened"]
-    ended = [bench.settle(row_id) for row_id in (*waiting, *failed)]
+    ended = [harness.settle(row_id) for row_id in (*waiting, *failed)]
     assert {row.state for row in ended} <= {State.DONE}
-    ledger = bench.parts.ledger
-    assert read_breaker(bench.redis, ledger.keys.breaker("main", "passport")) is None
+    ledger = harness.parts.ledger
+    assert read_breaker(harness.redis, ledger.keys.breaker("main", "passport")) is None
 
 
-def test_what_is_not_called_is_told_by_the_checks(bench: Workbench) -> None:
-    failing(bench, 4)
-    bench.parts.gate.stop("main", "insufficient_balance")
+def test_what_is_not_called_is_told_by_the_checks(harness: Harness) -> None:
+    failing(harness, 4)
+    harness.parts.gate.stop("main", "insufficient_balance")
 
-    with ledger_client(bench.settings) as client:
+    with ledger_client(harness.settings) as client:
         told = [
             each.message
-            for each in run_checks(bench.settings, client)
+            for each in run_checks(harness.settings, client)
             if each.id in {"W020", "W021"}
         ]
 
@@ -72,54 +72,57 @@ def test_what_is_not_called_is_told_by_the_checks(bench: Workbench) -> None:
     assert told[1].startswith("The vendor fails at passport (")
 
 
-def test_one_verification_that_always_fails_stops_nobody_else(bench: Workbench) -> None:
-    bench.vendor.post("faults", route="passport", status=502, times=5)
-    bad = bench.submit("passport", "bad")
-    bench.settle(bad)
+def test_one_verification_that_always_fails_stops_nobody_else(harness: Harness) -> None:
+    harness.vendor.post("faults", route="passport", status=502, times=5)
+    bad = harness.submit("passport", "bad")
+    harness.settle(bad)
 
-    good = bench.once(bench.submit("passport", "good"))
+    good = harness.run_once(harness.submit("passport", "good"))
 
-    assert calls(bench) >= 5
+    assert calls(harness) >= 5
     assert good.state is State.DONE
 
 
 def test_at_quiet_times_a_few_failures_in_a_row_are_enough(
     redis_url: str, sandbox: Sandbox
 ) -> None:
-    bench = Workbench(redis_url, sandbox.root, SATYAPAN_BREAKER_COOL_DOWN_S="60")
-    failing(bench, 2)
-    answered = bench.once(bench.submit("passport", "good"))
-    bench.vendor.post("faults", route="passport", status=502, times=3)
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_BREAKER_COOL_DOWN_S="60")
+    failing(harness, 2)
+    answered = harness.run_once(harness.submit("passport", "good"))
+    harness.vendor.post("faults", route="passport", status=502, times=3)
     for n in range(3):
-        bench.once(bench.submit("passport", f"in-a-row-{n}"))
+        harness.run_once(harness.submit("passport", f"in-a-row-{n}"))
 
-    held = bench.once(bench.submit("passport", "after"))
+    held = harness.run_once(harness.submit("passport", "after"))
 
     assert answered.state is State.DONE
     assert (held.state, held.reason) == (State.ACCEPTED, "vendor/verification_failed")
-    assert calls(bench) == 6
+    assert calls(harness) == 6
 
 
-def test_a_lower_limit_that_the_vendor_tells_is_kept(bench: Workbench) -> None:
-    bench.vendor.post("quota", route="passport", per_minute=2)
+def test_a_lower_limit_that_the_vendor_tells_is_kept(harness: Harness) -> None:
+    harness.vendor.post("quota", route="passport", per_minute=2)
 
-    seen = [bench.once(bench.submit("passport", f"k{n}")) for n in range(4)]
+    seen = [harness.run_once(harness.submit("passport", f"k{n}")) for n in range(4)]
 
     assert [row.state for row in seen] == [State.DONE, State.DONE, State.ACCEPTED, State.ACCEPTED]
     assert {row.reason for row in seen[2:]} == {"quota"}
-    assert calls(bench) == 2
+    assert calls(harness) == 2
 
 
-def test_a_row_past_its_deadline_fails_in_the_queue(bench: Workbench) -> None:
-    bench.vendor.post("quota", route="passport", per_minute=1)
-    bench.once(bench.submit("passport", "first"))
-    row_id = bench.submit("passport", "late")
-    redis, key = bench.redis, bench.parts.ledger.keys.row(row_id)
-    soon = bench.row(row_id).created + 20_000
+def test_a_row_past_its_deadline_fails_in_the_queue(harness: Harness) -> None:
+    harness.vendor.post("quota", route="passport", per_minute=1)
+    harness.run_once(harness.submit("passport", "first"))
+    row_id = harness.submit("passport", "late")
+    redis, key = harness.redis, harness.parts.ledger.keys.row(row_id)
+    soon = harness.row(row_id).created + 20_000
     redis.hset(key, "deadline", soon)
 
-    assert bench.once(row_id).reason == "quota"
-    assert bench.row(row_id).due == soon
+    assert harness.run_once(row_id).reason == "quota"
+    assert harness.row(row_id).due == soon
     redis.hset(key, mapping={"deadline": 1, "due": 1})
 
-    assert (bench.once(row_id).state, bench.look(row_id).reason) == (State.FAILED, "deadline")
+    assert (harness.run_once(row_id).state, harness.read(row_id).reason) == (
+        State.FAILED,
+        "deadline",
+    )

@@ -14,7 +14,7 @@ from demo.server import EmbeddedServer
 from satyapan import State, Verification
 from satyapan.listener import Listener
 from tests.support.eventually import eventually
-from tests.support.workbench import Workbench
+from tests.support.worker_harness import Harness
 
 MANY = 100
 
@@ -25,14 +25,14 @@ def listeners(client: "redis.Redis") -> list[Any]:
 
 
 def test_a_hundred_waiters_use_one_connection_and_all_hear(
-    bench: Workbench, redis_url: str
+    harness: Harness, redis_url: str
 ) -> None:
-    ids = [bench.submit("passport", f"k{n}") for n in range(MANY)]
+    ids = [harness.submit("passport", f"k{n}") for n in range(MANY)]
     with redis.Redis.from_url(redis_url) as client, ThreadPoolExecutor(MANY) as pool:
-        waits = [pool.submit(bench.verifications.wait, one, 90) for one in ids]
+        waits = [pool.submit(harness.verifications.wait, one, 90) for one in ids]
         eventually(lambda: len(listeners(client)) == 1)
         for one in ids:
-            bench.parts.run(one)
+            harness.parts.run(one)
         ended = [wait.result() for wait in waits]
         connections = listeners(client)
 
@@ -40,26 +40,26 @@ def test_a_hundred_waiters_use_one_connection_and_all_hear(
     assert len(connections) == 1
 
 
-def test_a_waiter_outlives_the_loss_of_its_connection(bench: Workbench, redis_url: str) -> None:
-    row_id = bench.submit("passport")
+def test_a_waiter_outlives_the_loss_of_its_connection(harness: Harness, redis_url: str) -> None:
+    row_id = harness.submit("passport")
     ended: list[Verification] = []
     waiter = threading.Thread(
-        target=lambda: ended.append(bench.verifications.wait(row_id, 60)), daemon=True
+        target=lambda: ended.append(harness.verifications.wait(row_id, 60)), daemon=True
     )
     waiter.start()
     with redis.Redis.from_url(redis_url) as client:
         eventually(lambda: listeners(client))
         client.client_kill_filter(_type="pubsub")
-        bench.parts.run(row_id)
+        harness.parts.run(row_id)
         waiter.join(60)
 
     assert [one.state for one in ended] == [State.DONE]
 
 
-def test_nobody_waiting_holds_no_connection(bench: Workbench, redis_url: str) -> None:
-    row_id = bench.submit("passport")
-    bench.settle(row_id)
-    bench.verifications.wait(row_id)
+def test_nobody_waiting_holds_no_connection(harness: Harness, redis_url: str) -> None:
+    row_id = harness.submit("passport")
+    harness.settle(row_id)
+    harness.verifications.wait(row_id)
 
     with redis.Redis.from_url(redis_url) as client:
         eventually(lambda: not listeners(client), within=60)

@@ -15,7 +15,7 @@ from demo.stage import Stage
 from demo.supervisor import ChildFailed
 from satyapan.following import ROLE_S
 from tests.support.eventually import eventually
-from tests.support.failover import Pair, talk
+from tests.support.failover import ReplicaPair, connect_to
 from tests.web.outside import environment
 from worker.app import UNSAFE
 from worker.maintenance.watch import LOOK_S, TIMES, Watch
@@ -95,10 +95,10 @@ def test_a_server_that_is_away_ends_nobody(server: EmbeddedServer) -> None:
 
 
 def test_the_new_master_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with Pair(tmp_path) as pair:
+    with ReplicaPair(tmp_path) as pair:
         worker = Worker(pair.url)
         worker.look()
-        with talk(pair.replica) as replica:
+        with connect_to(pair.replica) as replica:
             replica.config_set("maxmemory-policy", "allkeys-lru")
         assert not told(caplog)
         pair.abandon()

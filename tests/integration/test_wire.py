@@ -10,7 +10,16 @@ from threading import Event
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.rude_server import GOOD, Script, Server, answer, ask, drip, hung_up, trust
+from tests.support.scripted_server import (
+    GOOD,
+    Script,
+    ScriptedServer,
+    accept_as_clean,
+    answer,
+    drip,
+    read_request,
+    wait_for_hang_up,
+)
 from worker.vendors.cashfree.wire import Cut, Limits, NotSent, Raw, Wire
 
 PATIENT = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
@@ -21,11 +30,11 @@ SECRET = "do-not-show"
 
 def post(wire: Wire, url: str) -> Raw:
     headers = {"x-client-secret": SECRET}
-    return wire.send("POST", url, headers, trust, body=b"{}", params={"person": SECRET})
+    return wire.send("POST", url, headers, accept_as_clean, body=b"{}", params={"person": SECRET})
 
 
 def cut(script: Script, limits: Limits = PATIENT) -> str:
-    with Server(script) as server, pytest.raises(Cut) as caught:
+    with ScriptedServer(script) as server, pytest.raises(Cut) as caught:
         post(Wire(limits), server.url)
     return caught.value.code
 
@@ -34,10 +43,10 @@ def test_a_whole_reply_comes_back() -> None:
     seen: list[bytes] = []
 
     def script(conn: socket.socket) -> None:
-        seen.append(ask(conn))
+        seen.append(read_request(conn))
         conn.sendall(b"HTTP/1.1 200 OK\r\nX-RateLimit-Reset: 7\r\nContent-Length: 2\r\n\r\n{}")
 
-    with Server(script) as server:
+    with ScriptedServer(script) as server:
         raw = post(Wire(PATIENT), server.url)
 
     assert (raw.status, raw.headers["x-ratelimit-reset"], raw.body) == (200, "7", b"{}")
@@ -48,7 +57,7 @@ def test_a_whole_reply_comes_back() -> None:
 def test_a_chunked_reply_comes_back() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-    with Server(answer(head, b"1\r\n{\r\n", b"1\r\n}\r\n0\r\n\r\n")) as server:
+    with ScriptedServer(answer(head, b"1\r\n{\r\n", b"1\r\n}\r\n0\r\n\r\n")) as server:
         assert post(Wire(PATIENT), server.url).body == b"{}"
 
 
@@ -57,24 +66,24 @@ def test_a_packed_reply_comes_back_whole() -> None:
     packed = gzip.compress(body)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
 
-    with Server(answer(head, packed)) as server:
+    with ScriptedServer(answer(head, packed)) as server:
         assert post(Wire(Limits()), server.url).body == body
 
 
 def test_a_header_that_comes_twice_is_a_list() -> None:
     head = b"HTTP/1.1 429 X\r\nRetry-After: 5\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n"
 
-    with Server(answer(head)) as server:
+    with ScriptedServer(answer(head)) as server:
         assert post(Wire(PATIENT), server.url).headers["retry-after"] == "5, 9"
 
 
 def test_connections_are_kept_and_reused() -> None:
     def script(conn: socket.socket) -> None:
         for _ in range(3):
-            ask(conn)
+            read_request(conn)
             conn.sendall(GOOD)
 
-    with Server(script) as server:
+    with ScriptedServer(script) as server:
         wire = Wire(PATIENT)
         bodies = [post(wire, server.url).body for _ in range(3)]
 
@@ -88,7 +97,7 @@ def test_head_and_body_leave_together() -> None:
         seen.append(conn.recv(65536))
         conn.sendall(GOOD)
 
-    with Server(script) as server:
+    with ScriptedServer(script) as server:
         post(Wire(PATIENT), server.url)
 
     assert seen[0].endswith(b"\r\n\r\n{}")
@@ -119,7 +128,7 @@ def test_an_unknown_name_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         dead = closed.getsockname()[1]
-    with Server(answer(GOOD)) as server:
+    with ScriptedServer(answer(GOOD)) as server:
         kinds = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
         found = [(*kinds, ("127.0.0.1", port)) for port in (dead, server.port)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
@@ -146,13 +155,13 @@ def test_no_free_connection_is_not_sent() -> None:
     done = Event()
 
     def script(conn: socket.socket) -> None:
-        ask(conn)
+        read_request(conn)
         busy.set()
         done.wait(20)
         conn.sendall(GOOD)
 
     limits = Limits(connect_s=0.2, read_s=60, total_s=60, pool_size=1)
-    with Server(script) as server, ThreadPoolExecutor(1) as pool:
+    with ScriptedServer(script) as server, ThreadPoolExecutor(1) as pool:
         wire = Wire(limits)
         first = pool.submit(post, wire, server.url)
         try:
@@ -168,9 +177,9 @@ def test_no_free_connection_is_not_sent() -> None:
 
 def test_a_failed_call_gives_its_connection_back() -> None:
     def gone(conn: socket.socket) -> None:
-        ask(conn)
+        read_request(conn)
 
-    with Server(gone, gone, answer(GOOD)) as server:
+    with ScriptedServer(gone, gone, answer(GOOD)) as server:
         wire = Wire(PATIENT)
         for _ in range(2):
             with pytest.raises(Cut):
@@ -223,7 +232,7 @@ def test_what_breaks_after_the_first_byte_is_cut(script: Script, code: str) -> N
 
 @pytest.mark.parametrize(("said", "code"), [(b"", "headers_timeout"), (GOOD[:-1], "body_timeout")])
 def test_silence_is_cut(said: bytes, code: str) -> None:
-    assert cut(answer(said, then=hung_up), QUICK_TO_READ) == code
+    assert cut(answer(said, then=wait_for_hang_up), QUICK_TO_READ) == code
 
 
 @pytest.mark.parametrize(
@@ -255,7 +264,7 @@ def test_a_bomb_is_stopped_at_the_size_cap() -> None:
 def test_a_redirect_is_an_answer_and_not_followed() -> None:
     head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n"
 
-    with Server(answer(head), answer(GOOD)) as server:
+    with ScriptedServer(answer(head), answer(GOOD)) as server:
         raw = post(Wire(PATIENT), server.url)
 
         assert (raw.status, server.accepted) == (307, 1)
@@ -263,7 +272,7 @@ def test_a_redirect_is_an_answer_and_not_followed() -> None:
 
 
 def test_a_connection_that_the_server_has_closed_is_not_used() -> None:
-    with Server(answer(GOOD), answer(GOOD)) as server:
+    with ScriptedServer(answer(GOOD), answer(GOOD)) as server:
         wire = Wire(PATIENT)
         post(wire, server.url)
         eventually(lambda: server.closed)
@@ -274,11 +283,11 @@ def test_a_connection_that_the_server_has_closed_is_not_used() -> None:
 
 def test_a_connection_that_dies_under_the_request_is_cut_and_not_tried_again() -> None:
     def script(conn: socket.socket) -> None:
-        ask(conn)
+        read_request(conn)
         conn.sendall(GOOD)
-        ask(conn)
+        read_request(conn)
 
-    with Server(script, answer(GOOD)) as server:
+    with ScriptedServer(script, answer(GOOD)) as server:
         wire = Wire(PATIENT)
         post(wire, server.url)
 
@@ -291,7 +300,7 @@ def test_a_connection_that_dies_under_the_request_is_cut_and_not_tried_again() -
 
 def test_a_connection_that_was_idle_for_long_is_replaced() -> None:
     now = [100.0]
-    with Server(answer(GOOD, then=hung_up), answer(GOOD)) as server:
+    with ScriptedServer(answer(GOOD, then=wait_for_hang_up), answer(GOOD)) as server:
         wire = Wire(PATIENT, clock=lambda: now[0])
         post(wire, server.url)
         now[0] += 21
@@ -305,10 +314,10 @@ def test_cookies_are_not_kept() -> None:
 
     def script(conn: socket.socket) -> None:
         for _ in range(2):
-            seen.append(ask(conn))
+            seen.append(read_request(conn))
             conn.sendall(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
 
-    with Server(script) as server:
+    with ScriptedServer(script) as server:
         wire = Wire(PATIENT)
         post(wire, server.url)
         post(wire, server.url)
@@ -317,7 +326,7 @@ def test_cookies_are_not_kept() -> None:
 
 
 def test_an_error_shows_a_code_and_nothing_of_the_call() -> None:
-    with Server(answer()) as server, pytest.raises(Cut) as caught:
+    with ScriptedServer(answer()) as server, pytest.raises(Cut) as caught:
         post(Wire(PATIENT), server.url)
 
     assert f"{caught.value} {caught.value!r}" == "cut: headers_failed Cut('cut: headers_failed')"
@@ -328,7 +337,7 @@ def test_headers_that_cannot_be_read_are_not_logged(caplog: pytest.LogCaptureFix
     caplog.set_level(logging.WARNING)
     broken = b"HTTP/1.1 200 OK\r\nbroken %s\r\nX-More: x\r\n\r\n{}" % SECRET.encode()
 
-    with Server(answer(broken)) as server:
+    with ScriptedServer(answer(broken)) as server:
         assert post(Wire(PATIENT), server.url).body == b"{}"
 
     assert caplog.text == ""

@@ -11,9 +11,17 @@ import pytest
 
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
-from tests.support.adversary import CONTINUE, HINTS, PROCESSING, SWITCH
 from tests.support.certificate import self_signed, tls
-from tests.support.rude_server import GOOD, Script, Server, answer, ask, hung_up, trust
+from tests.support.misbehaving_vendor import CONTINUE, HINTS, PROCESSING, SWITCH
+from tests.support.scripted_server import (
+    GOOD,
+    Script,
+    ScriptedServer,
+    accept_as_clean,
+    answer,
+    read_request,
+    wait_for_hang_up,
+)
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree, connect
@@ -25,7 +33,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\
 
 
 def post(wire: Wire, url: str) -> Raw:
-    return wire.send("POST", url, {}, trust, body=b"{}")
+    return wire.send("POST", url, {}, accept_as_clean, body=b"{}")
 
 
 def in_turn(*replies: bytes) -> Script:
@@ -33,13 +41,13 @@ def in_turn(*replies: bytes) -> Script:
 
     def script(conn: socket.socket) -> None:
         for reply in replies:
-            ask(conn)
+            read_request(conn)
             conn.sendall(reply)
 
     return script
 
 
-def client(server: Server) -> Cashfree:
+def client(server: ScriptedServer) -> Cashfree:
     return connect(ACCOUNT, server.url.removesuffix("/passport"), LIMITS)
 
 
@@ -62,7 +70,7 @@ LINK = reply(static_link="https://x/y", template_name="t", status="ACTIVE")
     ids=["100", "102", "103", "several", "many"],
 )
 def test_interim_replies_are_read_past(interim: bytes) -> None:
-    with Server(in_turn(interim + GOOD, interim + GOOD)) as server:
+    with ScriptedServer(in_turn(interim + GOOD, interim + GOOD)) as server:
         wire = Wire(LIMITS)
         raws = [post(wire, server.url) for _ in range(2)]
 
@@ -73,13 +81,13 @@ def test_interim_replies_are_read_past(interim: bytes) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(answer(SWITCH + GOOD, then=hung_up), id="another protocol"),
-        pytest.param(answer(PROCESSING * 100 + GOOD, then=hung_up), id="too many"),
+        pytest.param(answer(SWITCH + GOOD, then=wait_for_hang_up), id="another protocol"),
+        pytest.param(answer(PROCESSING * 100 + GOOD, then=wait_for_hang_up), id="too many"),
         pytest.param(answer(PROCESSING), id="nothing else"),
     ],
 )
 def test_an_interim_reply_that_leads_nowhere_is_cut(script: Script) -> None:
-    with Server(script, answer(GOOD)) as server:
+    with ScriptedServer(script, answer(GOOD)) as server:
         wire = Wire(LIMITS)
         with pytest.raises(Cut) as caught:
             post(wire, server.url)
@@ -102,7 +110,7 @@ def test_an_interim_reply_that_leads_nowhere_is_cut(script: Script) -> None:
     ],
 )
 def test_a_connection_with_bytes_behind_its_reply_is_not_used_again(first: bytes) -> None:
-    with Server(answer(first, then=hung_up), answer(GOOD)) as server:
+    with ScriptedServer(answer(first, then=wait_for_hang_up), answer(GOOD)) as server:
         wire = Wire(LIMITS)
 
         assert post(wire, server.url).trailed
@@ -114,8 +122,8 @@ def test_bytes_that_only_tls_has_read_are_seen(tmp_path: Path) -> None:
     head = b"HTTP/1.1 200 OK\r\nX: %s\r\nContent-Length: 2\r\n\r\n{}"
     first = head % (b"x" * (8192 - len(head) + 2))
     certificate = self_signed(tmp_path)
-    with Server(
-        answer(first + GOOD, then=hung_up), answer(GOOD), context=tls(certificate)
+    with ScriptedServer(
+        answer(first + GOOD, then=wait_for_hang_up), answer(GOOD), context=tls(certificate)
     ) as server:
         wire = Wire(LIMITS, ca_file=str(certificate))
 
@@ -133,7 +141,7 @@ def test_bytes_that_only_tls_has_read_are_seen(tmp_path: Path) -> None:
 )
 def test_what_breaks_is_a_doubt_and_makes_room_for_a_new_connection(lines: bytes) -> None:
     reply = b"HTTP/1.1 200 OK\r\n" + lines
-    with Server(answer(reply, then=hung_up), answer(GOOD)) as server:
+    with ScriptedServer(answer(reply, then=wait_for_hang_up), answer(GOOD)) as server:
         wire = Wire(LIMITS)
         with pytest.raises(Cut):
             post(wire, server.url)
@@ -148,16 +156,16 @@ def test_bytes_that_come_between_two_calls_are_not_the_next_reply(
     answered, said = Event(), Event()
 
     def late(conn: socket.socket) -> None:
-        ask(conn)
+        read_request(conn)
         conn.sendall(GOOD)
         answered.wait(20)
         conn.sendall(GOOD)
         said.set()
-        hung_up(conn)
+        wait_for_hang_up(conn)
 
     certificate = self_signed(tmp_path)
     context: ssl.SSLContext | None = tls(certificate) if secure else None
-    with Server(late, answer(GOOD), context=context) as server:
+    with ScriptedServer(late, answer(GOOD), context=context) as server:
         wire = Wire(LIMITS, ca_file=str(certificate))
         post(wire, server.url)
         answered.set()
@@ -178,7 +186,7 @@ def test_bytes_that_come_between_two_calls_are_not_the_next_reply(
     ],
 )
 def test_a_connection_whose_last_reply_is_in_doubt_is_not_used_again(first: bytes) -> None:
-    with Server(answer(first, then=hung_up), answer(PASSPORT)) as server:
+    with ScriptedServer(answer(first, then=wait_for_hang_up), answer(PASSPORT)) as server:
         vendor = client(server)
 
         assert call(vendor, "passport").outcome is Outcome.UNKNOWN
@@ -187,7 +195,7 @@ def test_a_connection_whose_last_reply_is_in_doubt_is_not_used_again(first: byte
 
 def test_what_settles_something_keeps_its_connection() -> None:
     refused, throttled = reply(400, code="dob_missing"), reply(429)
-    with Server(in_turn(refused, throttled, PASSPORT, PASSPORT)) as server:
+    with ScriptedServer(in_turn(refused, throttled, PASSPORT, PASSPORT)) as server:
         vendor = client(server)
         outcomes = [call(vendor, "passport").outcome for _ in range(4)]
 
@@ -204,7 +212,7 @@ def test_nobody_else_gets_a_connection_before_its_reply_is_judged() -> None:
         return raw, False
 
     with (
-        Server(answer(GOOD, then=hung_up), answer(GOOD)) as server,
+        ScriptedServer(answer(GOOD, then=wait_for_hang_up), answer(GOOD)) as server,
         ThreadPoolExecutor(2) as pool,
     ):
         wire = Wire(LIMITS)
@@ -218,7 +226,7 @@ def test_nobody_else_gets_a_connection_before_its_reply_is_judged() -> None:
 
 
 def test_a_call_without_recovery_gets_a_connection_of_its_own() -> None:
-    with Server(answer(PASSPORT, then=hung_up), in_turn(LINK, PASSPORT)) as server:
+    with ScriptedServer(answer(PASSPORT, then=wait_for_hang_up), in_turn(LINK, PASSPORT)) as server:
         vendor = client(server)
         outcomes = [call(vendor, kind).outcome for kind in ("passport", "static_kyc_link")]
         assert (outcomes, server.accepted) == ([Outcome.OK] * 2, 2)
@@ -229,7 +237,7 @@ def test_a_call_without_recovery_gets_a_connection_of_its_own() -> None:
 
 def test_a_document_that_comes_again_is_not_the_next_one() -> None:
     aadhaar = reply(verification_id="v-1", status="SUCCESS", uid="xxxxxxxx5647")
-    with Server(in_turn(aadhaar, aadhaar)) as server:
+    with ScriptedServer(in_turn(aadhaar, aadhaar)) as server:
         vendor = client(server)
         first = call(vendor, "digilocker", Role.DOCUMENT, "AADHAAR")
         second = call(vendor, "digilocker", Role.DOCUMENT, "PAN")

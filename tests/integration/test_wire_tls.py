@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificate import self_signed, tls
-from tests.support.rude_server import (
+from tests.support.scripted_server import (
     GOOD,
     Script,
-    Server,
+    ScriptedServer,
+    accept_as_clean,
     answer,
-    ask,
     drip,
-    hung_up,
+    read_request,
     trickle,
-    trust,
+    wait_for_hang_up,
 )
 from worker.vendors.cashfree.wire import Cut, Limits, NotSent, Raw, Wire
 
@@ -26,7 +26,7 @@ QUICK = Limits(connect_s=20, read_s=20, total_s=2)
 
 
 def post(wire: Wire, url: str) -> Raw:
-    return wire.send("POST", url, {}, trust, body=b"{}")
+    return wire.send("POST", url, {}, accept_as_clean, body=b"{}")
 
 
 def test_a_proxy_that_refuses_the_tunnel_is_not_sent() -> None:
@@ -35,7 +35,7 @@ def test_a_proxy_that_refuses_the_tunnel_is_not_sent() -> None:
             pass
         conn.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
 
-    with Server(refuse) as proxy, pytest.raises(NotSent) as caught:
+    with ScriptedServer(refuse) as proxy, pytest.raises(NotSent) as caught:
         post(Wire(PATIENT, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
 
     assert caught.value.code == "proxy_failed"
@@ -46,7 +46,7 @@ def test_a_proxy_that_drips_its_consent_is_not_sent() -> None:
         conn.recv(4096)
         trickle(conn, b"H")
 
-    with Server(slow) as proxy, pytest.raises(NotSent) as caught:
+    with ScriptedServer(slow) as proxy, pytest.raises(NotSent) as caught:
         post(Wire(QUICK, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
 
     assert caught.value.code == "deadline"
@@ -56,10 +56,10 @@ def test_a_handshake_without_end_behind_a_proxy_is_not_sent() -> None:
     def consent(conn: socket.socket) -> None:
         conn.recv(4096)
         conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        hung_up(conn)
+        wait_for_hang_up(conn)
 
     limits = Limits(connect_s=0.3, read_s=20, total_s=20)
-    with Server(consent) as proxy, pytest.raises(NotSent) as caught:
+    with ScriptedServer(consent) as proxy, pytest.raises(NotSent) as caught:
         post(Wire(limits, proxy=f"http://127.0.0.1:{proxy.port}"), "https://vendor.invalid/")
 
     assert caught.value.code == "tls_timeout"
@@ -71,12 +71,15 @@ def certificate(tmp_path: Path) -> Path:
 
 
 def test_a_certificate_of_the_given_authority_is_trusted(certificate: Path) -> None:
-    with Server(answer(GOOD), context=tls(certificate)) as server:
+    with ScriptedServer(answer(GOOD), context=tls(certificate)) as server:
         assert post(Wire(PATIENT, ca_file=str(certificate)), server.url).status == 200
 
 
 def test_an_unknown_certificate_is_not_sent(certificate: Path) -> None:
-    with Server(answer(GOOD), context=tls(certificate)) as server, pytest.raises(NotSent) as caught:
+    with (
+        ScriptedServer(answer(GOOD), context=tls(certificate)) as server,
+        pytest.raises(NotSent) as caught,
+    ):
         post(Wire(PATIENT), server.url)
 
     assert caught.value.code == "tls_failed"
@@ -85,7 +88,7 @@ def test_an_unknown_certificate_is_not_sent(certificate: Path) -> None:
 def test_a_handshake_without_end_is_not_sent() -> None:
     limits = Limits(connect_s=0.3, read_s=20, total_s=20)
 
-    with Server(hung_up) as server, pytest.raises(NotSent) as caught:
+    with ScriptedServer(wait_for_hang_up) as server, pytest.raises(NotSent) as caught:
         post(Wire(limits), server.url.replace("http:", "https:"))
 
     assert caught.value.code == "tls_timeout"
@@ -93,7 +96,7 @@ def test_a_handshake_without_end_is_not_sent() -> None:
 
 def test_the_total_deadline_holds_inside_tls(certificate: Path) -> None:
     script = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"x")
-    with Server(script, context=tls(certificate)) as server, pytest.raises(Cut) as caught:
+    with ScriptedServer(script, context=tls(certificate)) as server, pytest.raises(Cut) as caught:
         post(Wire(QUICK, ca_file=str(certificate)), server.url)
 
     assert caught.value.code == "deadline"
@@ -109,7 +112,7 @@ def tunnel_to(port: int) -> Script:
             target.shutdown(socket.SHUT_RDWR)
 
     def tunnel(conn: socket.socket) -> None:
-        ask(conn)
+        read_request(conn)
         conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         with socket.create_connection(("127.0.0.1", port), timeout=20) as inner:
             back = threading.Thread(target=pass_on, args=(inner, conn), daemon=True)
@@ -126,8 +129,10 @@ def test_through_a_tls_proxy_a_refusal_is_one_and_each_call_has_its_own_connecti
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # the proxy's authority is the system's
     refusal = answer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n{}")
     with (
-        Server(refusal, refusal, context=tls(certificate)) as vendor,
-        Server(tunnel_to(vendor.port), tunnel_to(vendor.port), context=tls(certificate)) as proxy,
+        ScriptedServer(refusal, refusal, context=tls(certificate)) as vendor,
+        ScriptedServer(
+            tunnel_to(vendor.port), tunnel_to(vendor.port), context=tls(certificate)
+        ) as proxy,
     ):
         wire = Wire(PATIENT, f"https://127.0.0.1:{proxy.port}", str(certificate))
         replies = [post(wire, vendor.url) for _ in range(2)]

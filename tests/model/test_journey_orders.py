@@ -13,14 +13,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from satyapan.records import Row
-from tests.support.journey import BEGIN, END, LINK_LIFE, Fate, Happening, Journey, Truth
+from tests.support.journey_simulator import (
+    BEGIN,
+    END,
+    LINK_LIFE,
+    Fate,
+    SimulatedJourney,
+    Stimulus,
+    Truth,
+)
 
 MOST = 5
 RANDOM = int(os.environ.get("SATYAPAN_TEST_ORDERS", "2000"))
 SECONDS = (0, 1, 300, 1_000, 5_000, 60_000)
 
 
-def end_of(journey: Journey, happenings: Iterable[Happening]) -> Row:
+def end_of(journey: SimulatedJourney, happenings: Iterable[Stimulus]) -> Row:
     """Let things happen, one a third of a second after the other; return how it ended."""
     for what in happenings:
         journey.happen(what)
@@ -34,10 +42,10 @@ def end_of(journey: Journey, happenings: Iterable[Happening]) -> Row:
 def test_every_order_of_up_to_five_ends_the_same_and_is_told_once(
     truth: Truth, length: int
 ) -> None:
-    usual = end_of(Journey(truth), [])
+    usual = end_of(SimulatedJourney(truth), [])
 
-    for order in itertools.product(Happening, repeat=length):
-        journey = Journey(truth)
+    for order in itertools.product(Stimulus, repeat=length):
+        journey = SimulatedJourney(truth)
         row = end_of(journey, order)
 
         assert (row.state, row.reason, row.result) == (END[truth], usual.reason, usual.result)
@@ -46,11 +54,11 @@ def test_every_order_of_up_to_five_ends_the_same_and_is_told_once(
 
 @pytest.mark.parametrize("truth", Truth)
 def test_nothing_that_comes_later_changes_an_end(truth: Truth) -> None:
-    journey = Journey(truth)
+    journey = SimulatedJourney(truth)
     end = end_of(journey, [])
     told = list(journey.told)
 
-    for what in Happening:
+    for what in Stimulus:
         journey.happen(what)
         journey.wait(7_200_000)
 
@@ -58,12 +66,12 @@ def test_nothing_that_comes_later_changes_an_end(truth: Truth) -> None:
 
 
 def test_the_end_has_what_the_person_consented_to() -> None:
-    row = end_of(Journey(Truth.ALLOWED), [Happening.DENIED])
+    row = end_of(SimulatedJourney(Truth.ALLOWED), [Stimulus.DENIED])
 
     assert set((row.result or {})["documents"]) == {"AADHAAR", "PAN"}
 
 
-_step = st.tuples(st.sampled_from(Happening), st.sampled_from(SECONDS))
+_step = st.tuples(st.sampled_from(Stimulus), st.sampled_from(SECONDS))
 
 
 @settings(max_examples=RANDOM, deadline=None)
@@ -74,11 +82,11 @@ _step = st.tuples(st.sampled_from(Happening), st.sampled_from(SECONDS))
     steps=st.lists(_step, max_size=12),
     fates=st.lists(st.sampled_from(Fate), max_size=8),
 )
-@example(truth=Truth.ALLOWED, acted=5_000, steps=[(Happening.DENIED, 0)], fates=[Fate.LOST])
+@example(truth=Truth.ALLOWED, acted=5_000, steps=[(Stimulus.DENIED, 0)], fates=[Fate.LOST])
 def test_no_interleaving_ends_otherwise(
-    truth: Truth, acted: int, steps: list[tuple[Happening, int]], fates: list[Fate]
+    truth: Truth, acted: int, steps: list[tuple[Stimulus, int]], fates: list[Fate]
 ) -> None:
-    journey = Journey(truth, acted_at=BEGIN + acted)
+    journey = SimulatedJourney(truth, acted_at=BEGIN + acted)
     journey.fates = without_many_crashes(fates)
 
     for what, ms in steps:
@@ -99,12 +107,12 @@ def without_many_crashes(fates: list[Fate]) -> list[Fate]:
 
 
 def test_the_vendor_is_not_asked_more_often_because_hints_come_more_often() -> None:
-    quiet, loud = Journey(Truth.NOTHING), Journey(Truth.NOTHING)
+    quiet, loud = SimulatedJourney(Truth.NOTHING), SimulatedJourney(Truth.NOTHING)
 
     quiet.wait(10_000)
     for _ in range(1_000):
-        loud.happen(Happening.REDIRECT)
-        loud.happen(Happening.SUCCESS)
+        loud.happen(Stimulus.REDIRECT)
+        loud.happen(Stimulus.SUCCESS)
         loud.wait(10)
 
     assert loud.calls - 1 <= 10_000 // 1_000 + quiet.calls

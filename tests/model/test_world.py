@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 from satyapan.ids import generation_id
 from satyapan.records import SETTLED, TERMINAL, State
 from tests.model.world import POLICY, TEMPLATE, Fate, World
-from tests.support.book import Book, scale
+from tests.support.experiment_log import ExperimentLog, scale
 from worker.rules.model import Redriven, Reissued
 
 SCALE: Final = scale()
@@ -132,9 +132,9 @@ class Story(RuleBasedStateMachine):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("number", range(SCALE.storms))
 def test_the_promises_hold_in_any_story(number: int) -> None:
-    key, steps, book = f"stories-{number}", SCALE.steps // SCALE.storms, Book(SCALE)
-    if SCALE.long and book.has("model", key):
-        pytest.skip("in the book")
+    key, steps, log = f"stories-{number}", SCALE.steps // SCALE.storms, ExperimentLog(SCALE)
+    if SCALE.long and log.succeeded("model", key):
+        pytest.skip("in the log")
 
     run_state_machine_as_test(
         Story,
@@ -146,4 +146,4 @@ def test_the_promises_hold_in_any_story(number: int) -> None:
         ),
     )
 
-    book.note("model", key, good=True, steps=steps)
+    log.record("model", key, good=True, steps=steps)

@@ -18,7 +18,7 @@ from tests.support.proxy import Proxy
 _PAUSE_MS: Final = 5_000
 
 
-class Pair:
+class ReplicaPair:
     """Two servers in sync inside the block; the master is started if none is given."""
 
     def __init__(self, folder: Path, master: EmbeddedServer | None = None) -> None:
@@ -35,9 +35,9 @@ class Pair:
             self.master = self._given or opening.enter_context(own)
             self.replica = opening.enter_context(EmbeddedServer(self._folder / "replica"))
             self.address = opening.enter_context(Proxy(HOST, self.master.port))
-            with talk(self.replica) as replica:
+            with connect_to(self.replica) as replica:
                 replica.config_set("repl-diskless-sync-delay", "0")
-            with talk(self.master) as master:
+            with connect_to(self.master) as master:
                 master.config_set("repl-diskless-sync-delay", "0")
             self._follow(self.replica, self.master)
             self._open = opening.pop_all()
@@ -53,7 +53,7 @@ class Pair:
 
     def swap(self) -> float:
         """Promote the replica by hand, without loss; returns when (monotonic) it was done."""
-        with talk(self.master) as old, talk(self.replica) as new:
+        with connect_to(self.master) as old, connect_to(self.replica) as new:
             old.client_pause(_PAUSE_MS, all=False)
             eventually(lambda: _offset(new) == _offset(old))
             new.replicaof("NO", "ONE")
@@ -63,14 +63,14 @@ class Pair:
 
     def fail_over(self) -> float:
         """Let the two change places by FAILOVER; returns when (monotonic) it was done."""
-        with talk(self.master) as old, talk(self.replica) as new:
+        with connect_to(self.master) as old, connect_to(self.replica) as new:
             old.execute_command("FAILOVER", "TO", HOST, self.replica.port)
             eventually(lambda: new.info("replication")["role"] == "master")
         return self._moved()
 
     def abandon(self) -> None:
         """Promote the replica; the old master follows nobody, and so knows nothing new."""
-        with talk(self.master) as old, talk(self.replica) as new:
+        with connect_to(self.master) as old, connect_to(self.replica) as new:
             eventually(lambda: _offset(new) == _offset(old))
             new.replicaof("NO", "ONE")
             old.replicaof(HOST, "1")
@@ -86,12 +86,12 @@ class Pair:
         return time.monotonic()
 
     def _follow(self, replica: EmbeddedServer, master: EmbeddedServer) -> None:
-        with talk(replica) as client:
+        with connect_to(replica) as client:
             client.replicaof(HOST, str(master.port))
             eventually(lambda: client.info("replication")["master_link_status"] == "up")
 
 
-def talk(server: EmbeddedServer) -> Any:
+def connect_to(server: EmbeddedServer) -> Any:
     """Talk to a server itself."""
     return redis.Redis.from_url(server.url)
 

@@ -1,6 +1,6 @@
 """Many small installations of Satyapan on one real server and one real sandbox vendor.
 
-A `Ground` holds what they share; an `Installation` has its own prefix, and so its own ledger,
+`Services` is what they share; an `Installation` has its own prefix, and so its own ledger,
 queues, workers and producer, which see nothing of the others'. Everything is started from the main
 thread: a child lives as long as the thread that started it.
 """
@@ -25,7 +25,7 @@ from demo.stage import Stage
 from demo.supervisor import Child, Supervisor
 from satyapan import Unavailable, Verifications
 from satyapan.points import VARIABLE
-from tests.support.nursery import PROGRAM, nursery
+from tests.support.fork_server import PROGRAM, fork_server
 from tests.support.project import ROOT
 from tests.support.proxy import Proxy
 
@@ -56,7 +56,7 @@ SETTINGS: Final = {
 _DEAF: Final = "redis://127.0.0.1:1/0"
 
 
-class PostOffice:
+class WebhookRelay:
     """Takes the sandbox's webhooks and hands each to the installation that it is about.
 
     The sandbox knows one address; `deliver_to` says where bodies that contain a text belong.
@@ -70,7 +70,7 @@ class PostOffice:
         """Send webhooks whose body contains this text to this address from now on."""
         self._places[text.encode()] = url
 
-    def hand_over(self, body: bytes, headers: Mapping[str, str]) -> int:
+    def forward(self, body: bytes, headers: Mapping[str, str]) -> int:
         """Pass a webhook on, byte for byte; returns the status that the sender is given."""
         url = next((url for text, url in self._places.items() if text in body), None)
         if url is None:
@@ -81,7 +81,7 @@ class PostOffice:
             return 502
 
     @contextmanager
-    def open(self) -> Iterator["PostOffice"]:
+    def open(self) -> Iterator["WebhookRelay"]:
         """Listen inside the block."""
         with ThreadingHTTPServer(("127.0.0.1", 0), _counter(self)) as server:
             server.daemon_threads = True
@@ -95,13 +95,13 @@ class PostOffice:
                 thread.join()
 
 
-def _counter(office: PostOffice) -> type[BaseHTTPRequestHandler]:
+def _counter(relay: WebhookRelay) -> type[BaseHTTPRequestHandler]:
     class Counter(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             own = {n: v for n, v in self.headers.items() if n.lower().startswith(("x-", "content"))}
             with suppress(OSError):
-                self.send_response(office.hand_over(body, own))
+                self.send_response(relay.forward(body, own))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -111,8 +111,8 @@ def _counter(office: PostOffice) -> type[BaseHTTPRequestHandler]:
     return Counter
 
 
-class Ground:
-    """What installations share: server, sandbox, post office, and one supervisor of children."""
+class Services:
+    """What installations share: server, sandbox, post relay, and one supervisor of children."""
 
     def __init__(self, folder: Path, *, sandbox_args: tuple[str, ...] = ()) -> None:
         self.folder = folder
@@ -124,18 +124,18 @@ class Ground:
             env=SETTINGS,
             sandbox_args=[*quotas, *sandbox_args],
         )
-        self.office = PostOffice()
+        self.relay = WebhookRelay()
         self.children: Supervisor
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             opening.enter_context(self.stage)
-            opening.enter_context(self.office.open())
-            forks = opening.enter_context(nursery())
+            opening.enter_context(self.relay.open())
+            forks = opening.enter_context(fork_server())
             self.children = Supervisor(self.folder / "logs", grace=3, spawn=forks.spawn)
             opening.enter_context(self.children)
-            self.stage.control("webhooks", {"url": self.office.url})
+            self.stage.control("webhooks", {"url": self.relay.url})
             self._open = opening.pop_all()
         return self
 
@@ -157,18 +157,18 @@ class Ground:
 
 
 class Installation:
-    """One prefix: a producer, and as many workers as are started. `name` is unique on a ground."""
+    """One prefix: a producer, and as many workers as are started. `name` is unique among them."""
 
-    def __init__(self, ground: Ground, name: str, **env: str) -> None:
-        self.ground = ground
+    def __init__(self, services: Services, name: str, **env: str) -> None:
+        self.services = services
         self.name = name
-        self.env = {**ground.stage.env, "SATYAPAN_PREFIX": name, **env}
-        self.producer = Verifications.from_env({**ground.stage.env, "SATYAPAN_PREFIX": name})
+        self.env = {**services.stage.env, "SATYAPAN_PREFIX": name, **env}
+        self.producer = Verifications.from_env({**services.stage.env, "SATYAPAN_PREFIX": name})
         self.children: list[Child] = []
 
     def mute_producer(self) -> Verifications:
         """Be a producer whose wake-ups never arrive: only the sweeper finds what it submits."""
-        own = {**self.ground.stage.env, "SATYAPAN_PREFIX": self.name}
+        own = {**self.services.stage.env, "SATYAPAN_PREFIX": self.name}
         return Verifications.from_env({**own, "SATYAPAN_BROKER_URL": _DEAF})
 
     def start_worker(self, fault: str = "", **env: str) -> Child:
@@ -182,21 +182,21 @@ class Installation:
 
     def run_producer(self, fault: str, kind: str, request: str, one: str) -> Child:
         """Start a program that submits one verification, armed."""
-        command = [sys.executable, "-m", "tests.support.armed_producer", kind, request, one]
+        command = [sys.executable, "-m", "tests.support.failpoint_producer", kind, request, one]
         return self._start("producer", command, fault, {"PYTHONPATH": str(ROOT)})
 
     def _start(self, what: str, command: list[str], fault: str, env: Mapping[str, str]) -> Child:
         own = {VARIABLE: fault} if fault else {}
         everything = {**passed_on(os.environ), **self.env, **env, **own}
         name = f"{self.name}-{what}-{len(self.children)}"
-        child = self.ground.children.start(name, command, env=everything, ready=None)
+        child = self.services.children.start(name, command, env=everything, ready=None)
         self.children.append(child)
         return child
 
     def end(self) -> None:
         """Kill all that still runs."""
         for child in self.children:
-            self.ground.children.kill(child.name)
+            self.services.children.kill(child.name)
         self.children.clear()
 
 

@@ -10,7 +10,7 @@ import redis
 
 from satyapan import Verifications
 from tests.support.history import History, Verdict, judge, rows_of
-from tests.support.installation import Ground, Installation, gone, said, until
+from tests.support.installation import Installation, Services, gone, said, until
 
 REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 
@@ -18,9 +18,9 @@ REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 class Trial:
     """Passports through an installation with some workers; `judge` says how it went."""
 
-    def __init__(self, ground: Ground, name: str, workers: int = 2, **env: str) -> None:
-        self.ground = ground
-        self.place = Installation(ground, name, **env)
+    def __init__(self, services: Services, name: str, workers: int = 2, **env: str) -> None:
+        self.services = services
+        self.place = Installation(services, name, **env)
         self.history = History()
         self.workers = [self.place.start_worker() for _ in range(workers)]
         self._count = 0
@@ -35,7 +35,7 @@ class Trial:
     @property
     def server(self) -> Any:
         """Talk to the server itself, past every faulty wire."""
-        return redis.Redis.from_url(self.ground.stage.server.url)
+        return redis.Redis.from_url(self.services.stage.server.url)
 
     def submit(self, number: int, producer: Verifications | None = None) -> list[str]:
         """Submit so many, each until it is confirmed; returns their ids."""
@@ -78,7 +78,7 @@ class Trial:
             self.history.read(self.place.producer, one)
         self.history.listen(self.place.producer)
         rows = rows_of(self.place.producer, ids)
-        audit = [e for e in self.ground.audit() if e["verification_id"] in set(ids)]
+        audit = [e for e in self.services.audit() if e["verification_id"] in set(ids)]
         return judge(self.history, audit, rows, least_done=least_done)
 
     def wait(self, condition: Callable[[], object], what: str, within: float = 60.0) -> None:
@@ -93,8 +93,8 @@ class Trial:
 
 def restart(trial: Trial) -> None:
     """Kill the server, start it again on its data."""
-    trial.ground.stage.server.kill()
-    trial.ground.stage.server.restart()
+    trial.services.stage.server.kill()
+    trial.services.stage.server.restart()
 
 
 def demote(trial: Trial) -> None:
@@ -105,7 +105,7 @@ def demote(trial: Trial) -> None:
         server.replicaof("NO", "ONE")
 
 
-def fill(trial: Trial) -> None:
+def fill_memory(trial: Trial) -> None:
     """Let the server's memory be full under noeviction for a while."""
     with trial.server as server:
         server.config_set("maxmemory", "1mb")
@@ -115,7 +115,7 @@ def fill(trial: Trial) -> None:
 
 def freeze(trial: Trial) -> None:
     """Stop the server in its tracks for longer than every read waits."""
-    process = trial.ground.stage.server.pid
+    process = trial.services.stage.server.pid
     os.kill(process, signal.SIGSTOP)
     try:
         time.sleep(7)
@@ -129,9 +129,9 @@ def flush(trial: Trial) -> None:
         server.flushall()
 
 
-def empty(trial: Trial) -> None:
+def lose_data(trial: Trial) -> None:
     """Kill the server and start it again without its data."""
-    server = trial.ground.stage.server
+    server = trial.services.stage.server
     server.kill()
     for path in sorted(server.data.rglob("*"), reverse=True):
         if path.is_file() and path != server.log:

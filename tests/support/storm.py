@@ -20,7 +20,7 @@ from demo.supervisor import Child
 from satyapan import Unavailable
 from satyapan.records import SETTLED
 from tests.support.history import History, Verdict, judge, rows_of
-from tests.support.installation import Ground, Installation, gone, kill_group
+from tests.support.installation import Installation, Services, gone, kill_group
 from tests.support.plain_celery import Plain
 from tests.support.project import ROOT
 
@@ -29,7 +29,7 @@ _AWAY: Final = (Unavailable, redis.RedisError, OSError)
 
 
 @dataclass(frozen=True)
-class Plan:
+class StormPlan:
     """What a storm is made of; `seed` decides the moments."""
 
     name: str
@@ -63,17 +63,17 @@ class Side(Protocol):
 
 
 @dataclass
-class Ours:
+class SatyapanSide:
     """Satyapan."""
 
-    ground: Ground
-    plan: Plan
+    services: Services
+    plan: StormPlan
     history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
         """Make the installation."""
         self.place = Installation(
-            self.ground,
+            self.services,
             self.plan.name,
             SATYAPAN_WORKER_POOL=self.plan.pool,
             SATYAPAN_WORKER_CONCURRENCY="4",
@@ -101,17 +101,17 @@ class Ours:
             self.history.read(self.producer, one)
         self.history.listen(self.producer)
         own = f"{self.plan.name}-"
-        audit = [e for e in self.ground.audit() if str(e["verification_id"]).startswith(own)]
+        audit = [e for e in self.services.audit() if str(e["verification_id"]).startswith(own)]
         return judge(self.history, audit, rows_of(self.producer, ids))
 
 
-class Control:
+class PlainCelerySide:
     """A plain Celery task."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
-        self._vendor = f"{ground.stage.sandbox_url}/verification"
-        self._url = ground.stage.server.url.replace("/0", "/1")
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._vendor = f"{services.stage.sandbox_url}/verification"
+        self._url = services.stage.server.url.replace("/0", "/1")
         self.plain = Plain(self._url, self._vendor)
         self._started = 0
         self._calm_since = 0.0
@@ -121,7 +121,7 @@ class Control:
         program = [sys.executable, "-m", "tests.support.plain_celery", self._url, self._vendor]
         name = f"plain-{self._started}"
         env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-        return self.ground.children.start(name, program, env=env)
+        return self.services.children.start(name, program, env=env)
 
     def submit(self, one: str) -> None:
         self.plain.submit(one)
@@ -139,10 +139,10 @@ class Control:
 
     def figures(self) -> dict[str, int]:
         """Count losses and doubles."""
-        return self.plain.figures(self.ground.audit())
+        return self.plain.figures(self.services.audit())
 
 
-def blow(side: Side, ground: Ground, plan: Plan) -> float:
+def run_storm(side: Side, services: Services, plan: StormPlan) -> float:
     """Let the storm blow until all is over; returns how long (s) it took.
 
     Fails when it is not over in time, which is a loss as good as any.
@@ -153,10 +153,10 @@ def blow(side: Side, ground: Ground, plan: Plan) -> float:
     with _submitting(side, plan):
         for at, strike in _strikes(plan, dice):
             _await(side, partial(_reached, side, at), workers, plan, begun)
-            strike(side, ground, workers, dice)
+            strike(side, services, workers, dice)
     _await(side, side.over, workers, plan, begun)
     for worker in workers:
-        ground.children.kill(worker.name)
+        services.children.kill(worker.name)
     return time.monotonic() - begun
 
 
@@ -164,10 +164,10 @@ def _reached(side: Side, at: int) -> bool:
     return side.finished() >= at
 
 
-Strike = Callable[[Side, Ground, list[Child], random.Random], None]
+Strike = Callable[[Side, Services, list[Child], random.Random], None]
 
 
-def _strikes(plan: Plan, dice: random.Random) -> list[tuple[int, Strike]]:
+def _strikes(plan: StormPlan, dice: random.Random) -> list[tuple[int, Strike]]:
     """Spread kills and restarts over the progress of the work."""
     ends = plan.jobs * 0.95
     kills: list[tuple[int, Strike]] = [
@@ -177,21 +177,21 @@ def _strikes(plan: Plan, dice: random.Random) -> list[tuple[int, Strike]]:
     return sorted(kills, key=lambda pair: pair[0])
 
 
-def _kill(side: Side, ground: Ground, workers: list[Child], dice: random.Random) -> None:
+def _kill(side: Side, services: Services, workers: list[Child], dice: random.Random) -> None:
     time.sleep(dice.uniform(0, 0.1))  # not only right after an answer was counted
     victim = dice.randrange(len(workers))
-    ground.children.kill(workers[victim].name)
+    services.children.kill(workers[victim].name)
     workers[victim] = side.start_worker()
 
 
-def _restart(_side: Side, ground: Ground, _workers: list[Child], dice: random.Random) -> None:
-    ground.stage.server.kill()
+def _restart(_side: Side, services: Services, _workers: list[Child], dice: random.Random) -> None:
+    services.stage.server.kill()
     time.sleep(dice.uniform(0, 1))
-    ground.stage.server.restart()
+    services.stage.server.restart()
 
 
 def _await(
-    side: Side, holds: Callable[[], bool], workers: list[Child], plan: Plan, begun: float
+    side: Side, holds: Callable[[], bool], workers: list[Child], plan: StormPlan, begun: float
 ) -> None:
     while not _tolerant(holds):
         late = time.monotonic() - begun > plan.within_s
@@ -210,7 +210,7 @@ def _tolerant(holds: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def _submitting(side: Side, plan: Plan) -> Iterator[None]:
+def _submitting(side: Side, plan: StormPlan) -> Iterator[None]:
     """Submit all jobs in a thread; what was not confirmed is submitted again."""
     failures: list[BaseException] = []
 

@@ -6,18 +6,18 @@ import pytest
 
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, State
-from tests.support.turns import (
+from tests.support.decision_builders import (
     DAY,
     KINDS,
     NOW,
     POLICY,
     answered,
+    decision,
     journey,
     passport_answer,
     row,
     sent,
     status,
-    turn,
 )
 from worker.rules.answer import Outcome
 from worker.rules.calls import admitted
@@ -37,7 +37,7 @@ class TestPassport:
     def test_a_woken_row_is_not_sent_before_its_call_is_admitted(self) -> None:
         woken = row("passport", misses=1)
 
-        after, effects = turn(woken, Woken())
+        after, effects = decision(woken, Woken())
         sent_now = admitted(after, Call(Role.CREATE), NOW)
 
         assert (after, effects) == (woken, (Call(Role.CREATE),))
@@ -45,7 +45,7 @@ class TestPassport:
 
     @pytest.mark.parametrize("status", ["VALID", "INVALID"])
     def test_an_answer_is_the_result(self, status: str) -> None:
-        after, effects = turn(sent("passport"), passport_answer(status))
+        after, effects = decision(sent("passport"), passport_answer(status))
 
         assert (after.state, after.status, after.due) == (State.DONE, status, 0)
         assert after.result is not None
@@ -53,18 +53,18 @@ class TestPassport:
         assert effects == (Emit("done"),)
 
     def test_an_unknown_status_word_is_for_a_person(self) -> None:
-        after, effects = turn(sent("passport"), passport_answer("MAYBE"))
+        after, effects = decision(sent("passport"), passport_answer("MAYBE"))
 
         assert (after.state, after.reason) == (State.PARKED, "unknown_status")
         assert after.draft is not None
         assert effects == (Emit("parked"),)
 
     def test_an_answer_that_is_here_is_judged_again_and_not_bought_again(self) -> None:
-        new_word = turn(sent("passport"), passport_answer("MAYBE"))[0]
+        new_word = decision(sent("passport"), passport_answer("MAYBE"))[0]
         known_now = replace(new_word, draft={**(new_word.draft or {}), "status": "VALID"})
 
-        still, _ = turn(replace(new_word, state=State.CLAIMED), Woken())
-        ended, effects = turn(replace(known_now, state=State.CLAIMED), Woken())
+        still, _ = decision(replace(new_word, state=State.CLAIMED), Woken())
+        ended, effects = decision(replace(known_now, state=State.CLAIMED), Woken())
 
         assert (still.state, still.reason) == (State.PARKED, "unknown_status")
         assert (ended.state, ended.status, ended.result) == (State.DONE, "VALID", known_now.draft)
@@ -75,9 +75,9 @@ class TestPassport:
         visit = replace(journey(parent="v0"), kind="static_kyc_link", link="")
 
         answers = [
-            turn(sent("passport"), passport_answer(said))[0],
-            turn(journey(), status(said))[0],
-            turn(visit, Told(State.DONE, said, "9", {"form_status": said}))[0],
+            decision(sent("passport"), passport_answer(said))[0],
+            decision(journey(), status(said))[0],
+            decision(visit, Told(State.DONE, said, "9", {"form_status": said}))[0],
         ]
 
         assert [row.status for row in answers] == ["?", "?", "?"]
@@ -86,27 +86,27 @@ class TestPassport:
     def test_a_refusal_names_code_and_field(self) -> None:
         said = answered(Outcome.REFUSED, http=400, code="dob_value_invalid", refused_field="dob")
 
-        after, effects = turn(sent("passport"), said)
+        after, effects = decision(sent("passport"), said)
 
         assert (after.state, after.reason) == (State.REFUSED, "dob_value_invalid")
         assert (after.refused_field, after.http) == ("dob", 400)
         assert effects == (Emit("refused"),)
 
     def test_a_refusal_while_in_doubt_is_for_a_person(self) -> None:
-        after, _ = turn(sent("passport", doubts=1), answered(Outcome.REFUSED, code="x"))
+        after, _ = decision(sent("passport", doubts=1), answered(Outcome.REFUSED, code="x"))
 
         assert after.state is State.PARKED
 
     def test_an_unknown_outcome_is_repeated_with_the_same_id(self) -> None:
-        after, effects = turn(sent("passport"), answered(Outcome.UNKNOWN, code="cut"))
-        again, calls = turn(after, Woken(), now=after.due)
+        after, effects = decision(sent("passport"), answered(Outcome.UNKNOWN, code="cut"))
+        again, calls = decision(after, Woken(), now=after.due)
 
         assert (after.state, after.doubts, effects) == (State.UNKNOWN, 1, ())
         assert after.due > NOW
         assert (again.generation, calls) == (1, (Call(Role.CREATE),))
 
     def test_repeats_are_bounded_and_then_parked(self) -> None:
-        after, effects = turn(row("passport", doubts=3, attempts=3), Woken(), policy=POLICY)
+        after, effects = decision(row("passport", doubts=3, attempts=3), Woken(), policy=POLICY)
 
         assert (after.state, after.reason) == (State.PARKED, "unknown_outcome")
         assert effects == (Emit("parked"),)
@@ -125,7 +125,7 @@ class TestPassport:
         said = answered(Outcome.DUPLICATE, http=409)
         lost = Policy(lost_answer={"passport": policy})
 
-        after, effects = turn(sent("passport", doubts=1), said, policy=lost)
+        after, effects = decision(sent("passport", doubts=1), said, policy=lost)
 
         assert (after.state, after.reason) == (state, reason)
         assert effects == (Emit(change),)
@@ -136,31 +136,31 @@ class TestPassport:
         twice = sent("passport", doubts=1, generation=2)
         lost = Policy(lost_answer={"passport": "reissue"}, max_generations=2)
 
-        after, _ = turn(twice, answered(Outcome.DUPLICATE), policy=lost)
+        after, _ = decision(twice, answered(Outcome.DUPLICATE), policy=lost)
 
         assert (after.state, after.reason) == (State.PARKED, "lost_answer/generations_spent")
 
     def test_a_duplicate_without_a_call_of_ours_is_quarantined(self) -> None:
         reissue = Policy(lost_answer={"passport": "reissue"})
 
-        after, _ = turn(sent("passport"), answered(Outcome.DUPLICATE, http=409), policy=reissue)
+        after, _ = decision(sent("passport"), answered(Outcome.DUPLICATE, http=409), policy=reissue)
 
         assert (after.state, after.reason) == (State.PARKED, "foreign_duplicate")
 
     @pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED])
     def test_what_executed_nothing_spends_no_attempt(self, outcome: Outcome) -> None:
-        after, _ = turn(sent("passport"), answered(outcome, code="c", not_before_s=9.0))
+        after, _ = decision(sent("passport"), answered(outcome, code="c", not_before_s=9.0))
 
         assert (after.state, after.attempts, after.doubts) == (State.ACCEPTED, 0, 0)
         assert after.due > NOW
 
     def test_a_doubt_stays_a_doubt_when_a_repeat_was_not_sent(self) -> None:
-        after, _ = turn(sent("passport", doubts=1), answered(Outcome.NOT_SENT, code="refused"))
+        after, _ = decision(sent("passport", doubts=1), answered(Outcome.NOT_SENT, code="refused"))
 
         assert (after.state, after.doubts) == (State.UNKNOWN, 1)
 
     def test_a_429_makes_the_row_wait_as_long_as_the_vendor_says(self) -> None:
-        after, _ = turn(sent("passport"), answered(Outcome.THROTTLED, not_before_s=42.0))
+        after, _ = decision(sent("passport"), answered(Outcome.THROTTLED, not_before_s=42.0))
 
         assert (after.state, after.attempts) == (State.ACCEPTED, 0)
         assert after.due >= NOW + 42_000
@@ -168,24 +168,24 @@ class TestPassport:
     def test_a_stopped_account_stops_the_account_not_the_job(self) -> None:
         said = answered(Outcome.STOPPED, http=422, code="insufficient_balance")
 
-        after, effects = turn(sent("passport"), said)
+        after, effects = decision(sent("passport"), said)
 
         assert effects == ()
         assert (after.state, after.attempts) == (State.ACCEPTED, 0)
 
     def test_a_worker_that_vanished_after_sent_left_a_doubt(self) -> None:
-        after, effects = turn(sent("passport"), Woken())
+        after, effects = decision(sent("passport"), Woken())
 
         assert (after.state, after.doubts, after.reason) == (State.UNKNOWN, 1, "worker_lost")
         assert effects == ()
 
     def test_a_row_that_killed_one_worker_after_another_is_parked(self) -> None:
-        after, _ = turn(row("passport", crashes=5), Woken())
+        after, _ = decision(row("passport", crashes=5), Woken())
 
         assert (after.state, after.reason) == (State.PARKED, "workers_lost")
 
     def test_a_row_never_sent_by_its_deadline_fails(self) -> None:
-        after, effects = turn(row("passport"), Woken(), now=NOW + DAY)
+        after, effects = decision(row("passport"), Woken(), now=NOW + DAY)
 
         assert (after.state, after.reason) == (State.FAILED, "deadline")
         assert effects == (Emit("failed"),)
@@ -193,7 +193,7 @@ class TestPassport:
     def test_a_doubt_at_its_deadline_is_for_a_person_not_failed(self) -> None:
         doubtful = replace(row("passport", doubts=1, attempts=1), state=State.UNKNOWN)
 
-        after, _ = turn(doubtful, Woken(), now=NOW + DAY)
+        after, _ = decision(doubtful, Woken(), now=NOW + DAY)
 
         assert after.state is State.PARKED
 
@@ -203,7 +203,7 @@ class TestPassport:
 def test_a_settled_row_never_changes(state: State, event: Event) -> None:
     ended = replace(row("passport"), state=state)
 
-    assert turn(ended, event) == (ended, ())
+    assert decision(ended, event) == (ended, ())
 
 
 def test_jitter_spreads_the_waits_of_many_rows() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, Row, State
-from tests.support.turns import DAY, NOW, answered, journey, row, sent, turn
+from tests.support.decision_builders import DAY, NOW, answered, decision, journey, row, sent
 from worker.rules.answer import Answer, Outcome
 from worker.rules.calls import admitted, deferred
 from worker.rules.model import Acquire, Acquired, Answered, Cached, Call, Event, Woken
@@ -56,7 +56,7 @@ def test_no_decision_marks_a_row_with_a_call_and_no_deferral_says_that_it_was_se
         first.append(Answered(Role.CREATE, data.draw(answers())))
     event: Event = data.draw(st.sampled_from(first))
     for _ in range(8):
-        after, effects = turn(of, event)
+        after, effects = decision(of, event)
         if Acquire() in effects:
             event = data.draw(st.sampled_from(FOUND))
             continue
@@ -125,7 +125,7 @@ def test_a_read_notes_when_and_for_whom_once_it_is_admitted() -> None:
 def test_a_read_that_waits_for_quota_while_a_create_is_in_doubt_adds_no_doubt() -> None:
     duplicate = answered(Outcome.DUPLICATE, http=409)
 
-    after, effects = turn(sent("digilocker", doubts=1, attempts=2), duplicate)
+    after, effects = decision(sent("digilocker", doubts=1, attempts=2), duplicate)
     waiting = deferred(after, NOW + 700, "quota", NOW)
 
     assert effects == (Call(Role.STATUS),)
@@ -136,7 +136,7 @@ def test_a_read_that_waits_for_quota_while_a_create_is_in_doubt_adds_no_doubt() 
 def test_a_create_that_waits_keeps_what_the_read_before_it_said() -> None:
     missed = replace(sent("digilocker", doubts=1, misses=1), state=State.UNKNOWN)
 
-    after, effects = turn(missed, answered(Outcome.MISSING, Role.STATUS, http=404))
+    after, effects = decision(missed, answered(Outcome.MISSING, Role.STATUS, http=404))
     waiting = deferred(after, NOW + 700, "quota", NOW)
 
     assert effects == (Call(Role.CREATE),)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from satyapan.records import Row, State
-from tests.support.turns import DAY, NOW, POLICY, journey, row, turn
+from tests.support.decision_builders import DAY, NOW, POLICY, decision, journey, row
 from worker.rules.model import ByHand, Emit, Forgotten, Redriven, Reissued, Woken
 from worker.rules.person import Refused
 
@@ -29,7 +29,7 @@ def parked(kind: str = "passport", **changes: object) -> Row:
     ],
 )
 def test_a_redriven_row_goes_on_from_what_is_known(before: Row, state: State) -> None:
-    after, effects = turn(before, Redriven())
+    after, effects = decision(before, Redriven())
 
     assert (after.state, after.reason, after.due) == (state, "redriven", NOW)
     assert (after.attempts, after.tries, after.misses) == (0, 0, 0)
@@ -41,8 +41,8 @@ def test_a_redriven_row_goes_on_from_what_is_known(before: Row, state: State) ->
 def test_a_redriven_row_whose_answer_is_here_makes_no_call(kind: str) -> None:
     before = parked(kind, reason="unknown_status", status="NEW", draft={"status": "NEW"})
 
-    redriven, _ = turn(before, Redriven())
-    after, effects = turn(redriven, Woken())
+    redriven, _ = decision(before, Redriven())
+    after, effects = decision(redriven, Woken())
 
     assert (after.state, after.reason) == (State.PARKED, "unknown_status")
     assert (after.draft, after.attempts) == (before.draft, before.attempts)
@@ -52,17 +52,17 @@ def test_a_redriven_row_whose_answer_is_here_makes_no_call(kind: str) -> None:
 def test_a_visit_goes_on_as_one_that_waits_for_its_person() -> None:
     visit = parked("static_kyc_link", parent="v0", reason="workers_lost")
 
-    after, _ = turn(visit, Redriven())
+    after, _ = decision(visit, Redriven())
 
     assert after.state is State.PENDING
     with pytest.raises(Refused, match="nothing was bought"):
-        turn(visit, Reissued("asha"))
+        decision(visit, Reissued("asha"))
 
 
 @pytest.mark.parametrize("event", [Redriven(), Reissued("asha")])
 @pytest.mark.parametrize(("left", "given"), [(-5, 3_600_000), (DAY, DAY)])
 def test_a_row_that_goes_on_gets_the_time_to_do_so(event: ByHand, left: int, given: int) -> None:
-    after, _ = turn(parked(deadline=NOW + left), event)
+    after, _ = decision(parked(deadline=NOW + left), event)
 
     assert after.deadline == NOW + given
 
@@ -78,14 +78,14 @@ def test_a_row_that_goes_on_gets_the_time_to_do_so(event: ByHand, left: int, giv
 )
 def test_a_redrive_that_could_only_harm_is_refused(before: Row, because: str) -> None:
     with pytest.raises(Refused, match=because):
-        turn(before, Redriven())
+        decision(before, Redriven())
 
 
 @pytest.mark.parametrize("kind", ["passport", "digilocker", "static_kyc_link"])
 def test_a_reissue_begins_anew_under_a_recorded_id(kind: str) -> None:
     before = parked(kind, doubts=1, todo=("PAN",), draft={"a": 1}, evidence="FAILED", status="X")
 
-    after, effects = turn(before, Reissued("asha"))
+    after, effects = decision(before, Reissued("asha"))
 
     assert (after.state, after.generation, after.due) == (State.ACCEPTED, 2, NOW)
     assert (after.attempts, after.doubts, after.misses, after.tries) == (0, 0, 0, 0)
@@ -97,11 +97,11 @@ def test_a_reissue_begins_anew_under_a_recorded_id(kind: str) -> None:
 
 def test_a_reissue_beyond_the_cap_is_refused() -> None:
     with pytest.raises(Refused, match="2 generations"):
-        turn(parked(generation=POLICY.max_generations), Reissued("asha"))
+        decision(parked(generation=POLICY.max_generations), Reissued("asha"))
 
 
 def test_a_forgotten_row_ends() -> None:
-    after, effects = turn(parked(), Forgotten())
+    after, effects = decision(parked(), Forgotten())
 
     assert (after.state, after.reason, after.due) == (
         State.FAILED,
@@ -115,4 +115,4 @@ def test_a_forgotten_row_ends() -> None:
 @pytest.mark.parametrize("state", sorted({*State} - {State.PARKED}))
 def test_only_a_parked_row_moves_by_hand(event: ByHand, state: State) -> None:
     with pytest.raises(Refused, match=f"v1 is {state}"):
-        turn(replace(row("passport"), state=state), event)
+        decision(replace(row("passport"), state=state), event)

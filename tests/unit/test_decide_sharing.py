@@ -6,15 +6,15 @@ import pytest
 
 from satyapan.kinds.model import Role
 from satyapan.records import State
-from tests.support.turns import answered, journey, row, sent, turn
+from tests.support.decision_builders import answered, decision, journey, row, sent
 from worker.rules.answer import Outcome
 from worker.rules.model import Acquire, Acquired, Cached, Call, Emit, Told, Woken
 
 
 class TestStaticLink:
     def test_a_link_is_created_only_by_whoever_acquired_the_template(self) -> None:
-        asked, first = turn(row("static_kyc_link"), Woken())
-        acquired, second = turn(asked, Acquired())
+        asked, first = decision(row("static_kyc_link"), Woken())
+        acquired, second = decision(asked, Acquired())
 
         assert first == (Acquire(),)
         assert (acquired, second) == (asked, (Call(Role.CREATE),))
@@ -23,15 +23,15 @@ class TestStaticLink:
         result = {"static_link": "https://x", "status": "ACTIVE"}
         cached = Cached("ACTIVE", "", "https://x", result)
 
-        after, effects = turn(row("static_kyc_link"), cached)
+        after, effects = decision(row("static_kyc_link"), cached)
 
         assert (after.state, after.attempts, after.result) == (State.DONE, 0, result)
         assert effects == (Emit("done"),)
 
     @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN])
     def test_a_lost_create_is_parked_never_repeated(self, outcome: Outcome) -> None:
-        after, _ = turn(sent("static_kyc_link"), answered(outcome, code="cut"))
-        vanished, _ = turn(sent("static_kyc_link"), Woken())
+        after, _ = decision(sent("static_kyc_link"), answered(outcome, code="cut"))
+        vanished, _ = decision(sent("static_kyc_link"), Woken())
 
         assert (after.state, after.reason) == (State.PARKED, "unknown_outcome/cut")
         assert vanished.state is State.PARKED
@@ -41,8 +41,8 @@ class TestStaticLink:
         step = Told(State.PENDING, "RECEIVED", "9", {"form_status": "RECEIVED"})
         end = Told(State.DONE, "SUCCESS", "9", {"form_status": "SUCCESS"})
 
-        one, first = turn(visit, step)
-        two, second = turn(one, end)
+        one, first = decision(visit, step)
+        two, second = decision(one, end)
 
         assert (one.state, one.due, first) == (State.PENDING, visit.deadline, (Emit("progress"),))
         assert (two.state, second) == (State.DONE, (Emit("done"),))

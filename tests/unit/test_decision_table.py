@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, Row, State
-from tests.support.turns import KINDS, NOW, answered, journey, row, sent
+from tests.support.decision_builders import KINDS, NOW, answered, journey, row, sent
 from worker.rules.answer import Outcome
 from worker.rules.calls import admitted, deferred
 from worker.rules.decide import decide

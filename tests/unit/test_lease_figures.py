@@ -4,7 +4,7 @@ import pytest
 
 from config.celery import worker_settings
 from config.settings import Settings, read_settings
-from tests.support.workbench import environment
+from tests.support.worker_harness import environment
 from worker.from_settings import figures, outage
 from worker.ledger.work_ledger import Outage
 

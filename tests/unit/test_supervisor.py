@@ -9,7 +9,7 @@ import pytest
 
 from demo.supervisor import Child, ChildFailed, Supervisor
 from tests.support.eventually import eventually
-from tests.support.groups import members
+from tests.support.process_groups import live_members
 
 PYTHON = [sys.executable, "-c"]
 PATIENT = "import time; print('up'); time.sleep(60)"
@@ -35,7 +35,13 @@ time.sleep(60)
 
 def supervise(processes: Supervisor, tmp_path: Path, program: str) -> tuple[Child, int]:
     """Start a supervising program over this program; return it and the group it supervises."""
-    command = [sys.executable, "-m", "tests.support.supervised", str(tmp_path / "inner"), "up"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.supervise_command",
+        str(tmp_path / "inner"),
+        "up",
+    ]
     child = processes.start("supervising", [*command, *PYTHON, program], ready=r"supervising (\d+)")
     assert child.ready
     return child, int(child.ready[1])
@@ -124,9 +130,9 @@ def test_the_last_started_stops_first(tmp_path: Path) -> None:
 def test_what_ignores_the_signal_is_killed_after_the_grace_with_its_family(tmp_path: Path) -> None:
     with Supervisor(tmp_path, grace=0.3) as supervisor:
         child = supervisor.start("stubborn", [*PYTHON, STUBBORN_FAMILY], ready="up")
-        assert len(members(child.pid)) == 2
+        assert len(live_members(child.pid)) == 2
 
-    eventually(lambda: not members(child.pid))  # a killed grandchild takes a moment to go
+    eventually(lambda: not live_members(child.pid))  # a killed grandchild takes a moment to go
     assert child.process.returncode == -signal.SIGKILL
 
 
@@ -141,7 +147,7 @@ def test_an_exception_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
         fail()
 
-    eventually(lambda: not members(groups[0]))
+    eventually(lambda: not live_members(groups[0]))
 
 
 def test_killing_one_child_leaves_the_others(processes: Supervisor) -> None:
@@ -151,7 +157,7 @@ def test_killing_one_child_leaves_the_others(processes: Supervisor) -> None:
     code = processes.kill("worker")
 
     assert code == -signal.SIGKILL
-    eventually(lambda: not members(worker.pid))
+    eventually(lambda: not live_members(worker.pid))
     processes.check()
 
 
@@ -167,7 +173,7 @@ def test_a_signal_to_the_supervisor_stops_the_children_gracefully(
     os.kill(supervising.pid, number)
 
     assert supervising.process.wait(30) == code
-    eventually(lambda: not members(group))
+    eventually(lambda: not live_members(group))
     assert "left at" in (tmp_path / "inner" / "child.log").read_text()
 
 
@@ -213,13 +219,13 @@ def test_a_second_signal_kills_at_once(processes: Supervisor, tmp_path: Path) ->
     os.kill(supervising.pid, signal.SIGINT)
 
     supervising.process.wait(30)  # the grace is longer
-    eventually(lambda: not members(group))
+    eventually(lambda: not live_members(group))
 
 
 def test_nothing_survives_a_killed_supervisor(processes: Supervisor, tmp_path: Path) -> None:
     supervising, group = supervise(processes, tmp_path, STUBBORN_FAMILY)
-    assert len(members(group)) == 2
+    assert len(live_members(group)) == 2
 
     os.kill(supervising.pid, signal.SIGKILL)
 
-    eventually(lambda: not members(group))
+    eventually(lambda: not live_members(group))

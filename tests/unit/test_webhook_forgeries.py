@@ -16,7 +16,7 @@ from callbacks.verifiers import BadSignature, Verifier
 from callbacks.verifiers.cashfree import CashfreeVerifier
 from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
 from tests.conftest import absent
-from tests.support.forgeries import NOW_MS, SPOILERS, TOLERANCE_S, Delivery, forgeries, good
+from tests.support.forged_webhooks import NOW_MS, SPOILERS, TOLERANCE_S, Delivery, forgeries, good
 from tests.web.outside import SECRET
 
 COUNT = int(os.environ.get("SATYAPAN_TEST_WEBHOOKS", "20000"))

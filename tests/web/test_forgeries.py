@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from callbacks.app import create_app
 from config.settings import read_settings
 from tests.conftest import IN_CI
-from tests.support.forgeries import NOW_MS, TOLERANCE_S, forgeries, good
+from tests.support.forged_webhooks import NOW_MS, TOLERANCE_S, forgeries, good
 from tests.web.outside import environment
 
 JSON = ("content-type", "application/json")

@@ -33,7 +33,9 @@ def journey(**changes: Any) -> Row:
     return replace(base, state=State.PENDING, deadline=NOW + 4_200_000, **changes)
 
 
-def turn(of: Row, event: Event, now: int = NOW, policy: Policy = POLICY, pace: int = 0) -> Decision:
+def decision(
+    of: Row, event: Event, now: int = NOW, policy: Policy = POLICY, pace: int = 0
+) -> Decision:
     """Decide, with the longest jitter."""
     return decide(of, event, now, KINDS[of.kind], policy, jitter=1.0, pace=pace)
 

@@ -13,7 +13,7 @@ _Started = SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]
 
 
 @contextmanager
-def tls_front(context: ssl.SSLContext, port: int) -> Iterator[int]:
+def tls_proxy(context: ssl.SSLContext, port: int) -> Iterator[int]:
     """Pass on to `port` what comes through TLS; give the port to connect to.
 
     The loop has a thread of its own: a browser's test may have one in the main thread.

@@ -43,7 +43,7 @@ END: Final = {
 }
 
 
-class Happening(StrEnum):
+class Stimulus(StrEnum):
     """What may reach us, in any order, twice or never; a webhook's value is what it claims."""
 
     REDIRECT = "redirect"
@@ -66,7 +66,7 @@ class Fate(StrEnum):
 
 
 @dataclass
-class Journey:
+class SimulatedJourney:
     """One journey whose link was sent to a person; `acted_at` is when they did what they did."""
 
     truth: Truth
@@ -85,13 +85,13 @@ class Journey:
         self._run()
         assert self.told == ["link_ready"]
 
-    def happen(self, what: Happening) -> None:
+    def happen(self, what: Stimulus) -> None:
         """Let something reach us."""
-        if what is Happening.POLL:
+        if what is Stimulus.POLL:
             self.pass_until_due()
         else:
-            asked = what not in {Happening.EXPIRED, Happening.CONSENT_EXPIRED}
-            self._hint("" if what is Happening.REDIRECT else what.value, asked=asked)
+            asked = what not in {Stimulus.EXPIRED, Stimulus.CONSENT_EXPIRED}
+            self._hint("" if what is Stimulus.REDIRECT else what.value, asked=asked)
 
     def wait(self, ms: int) -> None:
         """Let time pass; what becomes due meanwhile is looked at."""

@@ -36,7 +36,7 @@ class Callbacks:
 
 
 @contextmanager
-def listening(
+def running_callbacks(
     processes: Supervisor, redis_url: str, *options: str, **more: str
 ) -> Iterator[Callbacks]:
     """Start the command; `more` are settings without the common prefix."""
@@ -48,7 +48,7 @@ def listening(
         yield Callbacks(child, child.ready["url"], session)
 
 
-def post(lines: list[str], length: bytes | None, body: bytes) -> bytes:
+def raw_request(lines: list[str], length: bytes | None, body: bytes) -> bytes:
     """Write a request; without a length in one chunk."""
     head = "\r\n".join(["POST /webhooks/cashfree HTTP/1.1", "Host: x", "Connection: close", *lines])
     if length is not None:

@@ -3,7 +3,7 @@
 import subprocess
 
 
-def members(group: int) -> set[int]:
+def live_members(group: int) -> set[int]:
     """Return the live processes of a group; a zombie that nobody has collected yet is not alive."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-SENT: Final = "CANARY #"
+CANARY: Final = "CANARY #"
 """What no error may repeat."""
 
 
@@ -11,7 +11,7 @@ class Hostile:
     """Fails whatever is done to it."""
 
     def _fail(self, *_: object) -> Any:
-        raise RuntimeError(SENT)
+        raise RuntimeError(CANARY)
 
     __str__ = __len__ = __bool__ = __eq__ = __getitem__ = _fail
     __hash__ = __format__ = __float__ = __int__ = __index__ = __lt__ = _fail
@@ -24,14 +24,14 @@ class HostileMapping(Mapping[str, Any]):
         self._names = names
 
     def __getitem__(self, _: object) -> Any:
-        raise RuntimeError(SENT)
+        raise RuntimeError(CANARY)
 
     def __iter__(self) -> Iterator[str]:
         yield from self._names
-        raise RuntimeError(SENT)
+        raise RuntimeError(CANARY)
 
     def __len__(self) -> int:
-        raise RuntimeError(SENT)
+        raise RuntimeError(CANARY)
 
 
 class HostileText(str):
@@ -40,7 +40,7 @@ class HostileText(str):
     __slots__ = ()
 
     def _fail(self, *_: object) -> Any:
-        raise RuntimeError(SENT)
+        raise RuntimeError(CANARY)
 
     __len__ = __hash__ = __eq__ = __iter__ = __getitem__ = __bool__ = __str__ = __format__ = _fail
 
@@ -51,12 +51,12 @@ class HostileNumber(float):
     __slots__ = ()
 
     def _fail(self, *_: object) -> Any:
-        raise RuntimeError(SENT)
+        raise RuntimeError(CANARY)
 
     __lt__ = __gt__ = __eq__ = __hash__ = __float__ = __bool__ = _fail
 
 
-class Proxy:
+class LyingType:
     """Says that it is of another type, as lazy objects and mocks do, and fails."""
 
     def __init__(self, kind: type | None = None) -> None:
@@ -67,5 +67,5 @@ class Proxy:
         if name != "__class__":
             return object.__getattribute__(self, name)
         if kind is None:
-            raise RuntimeError(SENT)
+            raise RuntimeError(CANARY)
         return kind

@@ -1,7 +1,7 @@
-"""A gatehouse: the gate on a real server, under a clock that the test moves.
+"""Simulate admission on a real server, under a clock that the test moves.
 
-Rows are as the gate sees them (due time and lease in their hash), calls are noted with their time.
-`play` lets time pass as workers would: it deals now and then, and lets those come who are due.
+Rows hold what admission reads (due time and lease); calls are recorded with their time. `run_for`
+advances the clock as workers would: it deals slots and asks for every row that is due.
 """
 
 from dataclasses import dataclass, field
@@ -32,8 +32,8 @@ FIGURES = Figures(
 
 
 @dataclass
-class Gatehouse:
-    """A gate, its clock, those who wait, and the calls that went through."""
+class Simulator:
+    """A gate, its clock, the rows that wait, and the calls that were admitted."""
 
     client: Any
     limit: int = 3
@@ -48,48 +48,48 @@ class Gatehouse:
         self.gate = Gate(self.client, KEYS, self.figures, now_ms=lambda: self.now)
 
     def ask(self, name: str, producer: str = "shop", lane: Lane = Lane.NORMAL) -> Pass:
-        """Let a row come to the gate; what it is told becomes its due time, as the engine does."""
+        """Ask whether a row may call now; a refusal sets its due time, as the engine does."""
         row = self.rows.setdefault(name, Row(id=name, kind="x", reply_to=producer))
         self.lanes[name] = lane
         answer = self.gate.entering(row, ROUTE, self.limit, lane).now()
         if isinstance(answer, Go):
             self.sent.append((self.now, name))
-            self.due(name, 0)
+            self.set_due(name, 0)
         else:
-            self.due(name, answer.until_ms)
+            self.set_due(name, answer.until_ms)
         return answer
 
-    def due(self, name: str, time: int) -> None:
-        """Say when a row is due; 0 when it has ended."""
+    def set_due(self, name: str, time: int) -> None:
+        """Set when a row is due; 0 ends it."""
         self.client.hset(KEYS.row(name), "due", time)
         if time:
             self.client.zadd(KEYS.due, {name: time})
         else:
             self.client.zrem(KEYS.due, name)
 
-    def fill(self) -> "Gatehouse":
+    def fill_window(self) -> "Simulator":
         """Use up the window."""
         for n in range(self.limit):
             assert isinstance(self.ask(f"first-{n}"), Go)
         return self
 
-    def state(self, route: str = "") -> Shut | None:
-        """Show a breaker, the account's or a route's; None when it lets calls through."""
+    def breaker(self, route: str = "") -> Shut | None:
+        """Read the breaker of a route, or of the account; None while it is closed."""
         key = KEYS.breaker("main", route) if route else KEYS.stop("main")
         return read_breaker(self.client, key)
 
     def slot(self, name: str) -> int:
-        """Give the slot that a row holds; 0 for none."""
+        """Return the slot that a row holds; 0 for none."""
         return int(self.client.zscore(KEYS.tickets("main", ROUTE), name) or 0)
 
     def dealt(self) -> list[str]:
-        """Deal, and list those who hold a slot by its time."""
+        """Deal slots, and list the rows that hold one, by its time."""
         self.gate.deal()
         held = self.client.zrange(KEYS.tickets("main", ROUTE), 0, -1)
         return [raw.decode() for raw in held]
 
-    def play(self, ms: int, late: int = 0) -> list[str]:
-        """Let time pass; rows come when they are due or `late` ms after. Lists who called."""
+    def run_for(self, ms: int, late: int = 0) -> list[str]:
+        """Advance the clock; rows ask when they are due or `late` ms after. Return who called."""
         before, end = len(self.sent), self.now + ms
         next_deal = self.now
         while self.now < end:
@@ -105,12 +105,12 @@ class Gatehouse:
         return [name for _, name in self.sent[before:]]
 
     def most_in_a_window(self) -> int:
-        """Count the most calls in any sliding window, both its ends included."""
+        """Return the most calls in any sliding window, both ends included."""
         times = [time for time, _ in self.sent]
         return max(len([t for t in times if start <= t <= start + WINDOW]) for start in times)
 
 
 def wait(answer: Pass) -> Wait:
-    """Take an answer that must be to wait."""
+    """Return an answer that must be to wait."""
     assert isinstance(answer, Wait)
     return answer

@@ -1,8 +1,8 @@
-"""Workers without the half second that Python spends on imports: a long run starts thousands.
+"""Start workers by fork from a process that has imported everything already.
 
-A nursery is a process that has imported what a worker needs and does nothing; asked, it forks, and
-the fork becomes `satyapan ARGUMENTS` in its own session, with its own environment and log. From
-there on it is a worker like any other: same entry point, same signals, killed as dead.
+A long run starts thousands of workers, and imports take half a second each. The fork server imports
+what a worker needs and waits. On request it forks, and the fork becomes `satyapan ARGUMENTS` with
+its own session, environment and log: same entry point and same signals as any other worker.
 """
 
 import ctypes
@@ -45,65 +45,65 @@ _NEEDED: Final = (
 _REAP_S: Final = 0.02
 
 
-class Nursery:
-    """The way to a nursery process; `spawn` stands in for the plain one of `demo.process`."""
+class ForkServer:
+    """Client of the fork server process; `spawn` replaces the one of `demo.process`."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._heard = b""
+        self._received = b""
         self._codes: dict[int, int] = {}
-        self._born: list[int] = []
+        self._started: list[int] = []
 
     def spawn(
         self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
-    ) -> "subprocess.Popen[bytes] | Nursling":
+    ) -> "subprocess.Popen[bytes] | ForkedWorker":
         """Fork a command of ours; start any other as usual."""
         own = len(PROGRAM)
         if tuple(command[:own]) != PROGRAM:
             return spawn(command, log=log, env=env)
-        wish = {"arguments": command[own:], "log": str(log), "env": dict(env or {})}
+        request = {"arguments": command[own:], "log": str(log), "env": dict(env or {})}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(wish).encode() + b"\n")
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
-        while not self._born:
-            self._listen(5)
-        return Nursling(self._born.pop(), self)
+        while not self._started:
+            self._read_reports(5)
+        return ForkedWorker(self._started.pop(), self)
 
-    def code(self, pid: int) -> int | None:
-        """Tell how one ended; None while it lives."""
-        self._listen(0)
+    def exit_code(self, pid: int) -> int | None:
+        """Return the exit code of a fork; None while it runs."""
+        self._read_reports(0)
         return self._codes.get(pid)
 
-    def _listen(self, patience: float) -> None:
+    def _read_reports(self, patience: float) -> None:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         while _readable(pipe, patience):
-            heard = os.read(pipe, 65536)
-            assert heard, "the nursery is gone"
-            *lines, self._heard = (self._heard + heard).split(b"\n")
-            for said in map(json.loads, lines):
-                self._take(said)
+            received = os.read(pipe, 65536)
+            assert received, "the fork server has ended"
+            *lines, self._received = (self._received + received).split(b"\n")
+            for report in map(json.loads, lines):
+                self._handle(report)
             patience = 0
 
-    def _take(self, said: Mapping[str, int]) -> None:
-        if "code" in said:
-            self._codes[said["pid"]] = said["code"]
+    def _handle(self, report: Mapping[str, int]) -> None:
+        if "code" in report:
+            self._codes[report["pid"]] = report["code"]
         else:
-            self._born.append(said["pid"])
+            self._started.append(report["pid"])
 
 
-class Nursling:
-    """A forked worker, with what a supervisor asks of a process."""
+class ForkedWorker:
+    """A forked worker; implements `demo.process.Process`."""
 
-    def __init__(self, pid: int, nursery: Nursery) -> None:
+    def __init__(self, pid: int, server: ForkServer) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self._nursery = nursery
+        self._server = server
 
     def poll(self) -> int | None:
-        """Give the exit code; None while it lives."""
+        """Return the exit code; None while it runs."""
         if self.returncode is None:
-            self.returncode = self._nursery.code(self.pid)
+            self.returncode = self._server.exit_code(self.pid)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -116,20 +116,20 @@ class Nursling:
         return code
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         if self.poll() is None:
             os.kill(self.pid, signal.SIGTERM)
 
 
 @contextmanager
-def nursery() -> Iterator[Nursery]:
-    """Run a nursery inside the block; whatever it has forked ends with it."""
+def fork_server() -> Iterator[ForkServer]:
+    """Run a fork server inside the block; its forks end with it."""
     command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
-    command += [sys.executable, "-m", "tests.support.nursery"]
+    command += [sys.executable, "-m", "tests.support.fork_server"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process:
-        yield Nursery(process)
+        yield ForkServer(process)
 
 
 def _readable(file: int, patience_s: float) -> bool:
@@ -139,50 +139,50 @@ def _readable(file: int, patience_s: float) -> bool:
     return bool(poll.poll(patience_s * 1000))
 
 
-# ---- the nursery's own side ----
+# ---- in the fork server process ----
 
 
 def serve() -> list[str]:
-    """Fork whenever asked, tell of the ends; returns in each fork, with its arguments."""
+    """Fork on request and report exits; return in each fork, with its arguments."""
     for name in _NEEDED:
         import_module(name)
     gc.freeze()  # what is shared stays shared
-    heard = b""
+    received = b""
     while True:
         if _readable(0, _REAP_S):
             if not (more := os.read(0, 65536)):
                 sys.exit()
-            *wishes, heard = (heard + more).split(b"\n")
-            for wish in map(json.loads, wishes):
+            *requests, received = (received + more).split(b"\n")
+            for request in map(json.loads, requests):
                 if not os.fork():
-                    return _become(wish)
+                    return _run_as(request)
         _reap()
 
 
-def _become(wish: Mapping[str, Any]) -> list[str]:
+def _run_as(request: Mapping[str, Any]) -> list[str]:
     parent = os.getppid()
     os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             sys.exit(1)
-    _tell(pid=os.getpid())  # not before it has a group that can be killed
-    log = os.open(wish["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    _report(pid=os.getpid())  # not before it has a group that can be killed
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for number, source in enumerate((os.open(os.devnull, os.O_RDONLY), log, log)):
         os.dup2(source, number)
     os.environ.clear()
-    os.environ.update(wish["env"])
-    return list(wish["arguments"])
+    os.environ.update(request["env"])
+    return list(request["arguments"])
 
 
 def _reap() -> None:
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            _tell(pid=ended[0], code=os.waitstatus_to_exitcode(ended[1]))
+            _report(pid=ended[0], code=os.waitstatus_to_exitcode(ended[1]))
 
 
-def _tell(**said: int) -> None:
-    os.write(1, json.dumps(said).encode() + b"\n")
+def _report(**fields: int) -> None:
+    os.write(1, json.dumps(fields).encode() + b"\n")
 
 
 if __name__ == "__main__":

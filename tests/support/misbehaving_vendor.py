@@ -95,7 +95,7 @@ def late(body: bytes) -> dict[str, list[Step]]:
     }
 
 
-class Adversary:
+class MisbehavingVendor:
     """Listens on loopback; each connection has a thread; what is done depends on seed and id.
 
     `share` of all replies are tampered with.

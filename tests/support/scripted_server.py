@@ -15,7 +15,7 @@ Script = Callable[[socket.socket], None]
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-class Server:
+class ScriptedServer:
     """Listens on loopback; each accepted connection is handed to the next script."""
 
     def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
@@ -63,7 +63,7 @@ class Server:
         return self._context.wrap_socket(plain, server_side=True) if self._context else plain
 
 
-def ask(conn: socket.socket) -> bytes:
+def read_request(conn: socket.socket) -> bytes:
     """Read one request: its head, and as much of a body as that says."""
     got, end = b"", 1
     while len(got) < end:
@@ -77,7 +77,7 @@ def ask(conn: socket.socket) -> bytes:
     return got
 
 
-def hung_up(conn: socket.socket) -> None:
+def wait_for_hang_up(conn: socket.socket) -> None:
     """Say nothing until the caller has hung up."""
     while conn.recv(4096):
         pass
@@ -85,7 +85,7 @@ def hung_up(conn: socket.socket) -> None:
 
 def answer(*parts: bytes, then: Script = lambda _: None) -> Script:
     def script(conn: socket.socket) -> None:
-        ask(conn)
+        read_request(conn)
         for part in parts:
             conn.sendall(part)
         then(conn)
@@ -105,6 +105,6 @@ def trickle(conn: socket.socket, piece: bytes) -> None:
         time.sleep(0.05)
 
 
-def trust(raw: Raw) -> tuple[Raw, bool]:
+def accept_as_clean(raw: Raw) -> tuple[Raw, bool]:
     """Judge for a wire: take every reply as clean."""
     return raw, True

@@ -25,8 +25,8 @@ from satyapan.points import HINTED, INSERTED, OPENED, POINTS, STORED, SWEPT
 from tests.support.history import History, Submit, Verdict, judge, rows_of
 from tests.support.installation import (
     LEASE_S,
-    Ground,
     Installation,
+    Services,
     gone,
     kill_group,
     listens_at,
@@ -60,7 +60,7 @@ def applies(action: str, point: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Case:
+class FailpointCase:
     """What is broken where, and how often. `batch` tells equal cases apart."""
 
     point: str
@@ -84,30 +84,30 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CaseOutcome:
     """How a case ended: what the judge says, and the ends that its verifications came to."""
 
-    case: Case
+    case: FailpointCase
     verdict: Verdict
     ends: tuple[str, ...]
     recovery_s: tuple[float, ...]
     """Seconds from each strike to the end of its verification, as the ledger's clock has them."""
 
 
-Report = Callable[[Outcome], None]
+Report = Callable[[CaseOutcome], None]
 
 
-def play(case: Case, ground: Ground, report: Report) -> Iterator[None]:
+def run_case(case: FailpointCase, services: Services, report: Report) -> Iterator[None]:
     """Strike `case.runs` times, recover, judge, report."""
     with ExitStack() as stack:
-        story = _Story(case, ground, stack)
+        story = _CaseRun(case, services, stack)
         for number in range(case.runs):
             yield from story.strike(number)
         yield from story.recover()
         report(story.outcome())
 
 
-def side_by_side(stories: Iterable[Iterator[None]], at_once: int) -> None:
+def interleave(stories: Iterable[Iterator[None]], at_once: int) -> None:
     """Step through stories in turn, so many at a time, in this thread."""
     waiting, playing = deque(stories), deque[Iterator[None]]()
     try:
@@ -127,13 +127,13 @@ def side_by_side(stories: Iterable[Iterator[None]], at_once: int) -> None:
                 close()
 
 
-class _Story:
-    def __init__(self, case: Case, ground: Ground, stack: ExitStack) -> None:
+class _CaseRun:
+    def __init__(self, case: FailpointCase, services: Services, stack: ExitStack) -> None:
         self.case = case
-        self.ground = ground
+        self.services = services
         self.history = History()
-        self.redis_wire, self.vendor_wire, env = _wires(case, ground, stack)
-        self.place = Installation(ground, case.name, **env)
+        self.redis_wire, self.vendor_wire, env = _wires(case, services, stack)
+        self.place = Installation(services, case.name, **env)
         stack.callback(self.place.end)
         self.ids: list[str] = []
         self.struck: list[float] = []
@@ -148,7 +148,7 @@ class _Story:
         """Bring one verification to the point and let the fault happen there."""
         yield from self._clear()
         one = f"{self.case.name}-{number}"
-        mark = self.ground.folder / f"{one}.struck"
+        mark = self.services.folder / f"{one}.struck"
         fault = f"{self.case.point}:{self.case.struck_as}:{mark}"
         request = self._request(one)
         if self.case.point == INSERTED:
@@ -178,7 +178,7 @@ class _Story:
             return {"file_number": "PA1079341954215", "dob": "2007-03-01"}
         if self.case.kind == "digilocker":
             return {"document_requested": ["PAN"]}
-        self.ground.stage.control("templates", {"name": one, "steps": ["AADHAAR"]})
+        self.services.stage.control("templates", {"name": one, "steps": ["AADHAAR"]})
         return {"template_name": one}
 
     def _produce(self, fault: str, request: dict[str, Any], one: str) -> Child:
@@ -232,7 +232,7 @@ class _Story:
         yield from until(partial(listens_at, app), f"{app.name} listens")
         self.hooks = f"{listens_at(app)}/webhooks/cashfree"
         for text in [*self.ids, *self.visited, f"{self.case.name}-"]:
-            self.ground.office.deliver_to(text, self.hooks)
+            self.services.relay.deliver_to(text, self.hooks)
 
     # ---- what happens at the point ----
 
@@ -253,8 +253,8 @@ class _Story:
 
     def _break(self, action: str) -> Iterator[None]:
         if action == "redis-restart":
-            self.ground.stage.server.kill()
-            self.ground.stage.server.restart()
+            self.services.stage.server.kill()
+            self.services.stage.server.restart()
             return
         wire = self.redis_wire if action.startswith("redis") else self.vendor_wire
         assert wire is not None
@@ -300,12 +300,12 @@ class _Story:
         name = generation_id(seen.id, seen.generation)
         if name not in self.allowed and not seen.settled:
             self.allowed.add(name)
-            self.ground.stage.control(f"journeys/{name}", {"decision": "allow"})
+            self.services.stage.control(f"journeys/{name}", {"decision": "allow"})
 
     def _visit(self, seen: Verification) -> None:
         if self.case.point in WEBHOOK_POINTS and seen.link not in self.visited:
             self.visited.add(seen.link)
-            self.ground.office.deliver_to(seen.link, self.hooks)
+            self.services.relay.deliver_to(seen.link, self.hooks)
             requests.post(seen.link, data={"name": "A Person"}, timeout=10)
 
     def _all_settled(self) -> bool:
@@ -318,19 +318,19 @@ class _Story:
         ends = [event for event in self.history.events if event.parent and event.name == "done"]
         return len({event.verification_id for event in ends}) >= len(self.visited)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> CaseOutcome:
         """Judge what happened by the vendor's audit and the ledger."""
         children = {event.verification_id for event in self.history.events}
         rows = rows_of(self.place.producer, [*self.ids, *children])
         own = (f"{self.case.name}-", *self.ids)
-        audit = [e for e in self.ground.audit() if str(_name(e)).startswith(own)]
+        audit = [e for e in self.services.audit() if str(_name(e)).startswith(own)]
         verdict = judge(self.history, audit, rows, least_done=0.0)
         ends = tuple(f"{rows[one].state} {rows[one].reason}".strip() for one in self.ids)
         took = tuple(
             rows[one].updated / 1000 - struck
             for one, struck in zip(self.ids, self.struck, strict=True)
         )
-        return Outcome(self.case, verdict, ends, took)
+        return CaseOutcome(self.case, verdict, ends, took)
 
 
 def _has_settled(producer: Verifications, one: str) -> bool:
@@ -343,14 +343,14 @@ def _name(entry: Any) -> str:
 
 
 def _wires(
-    case: Case, ground: Ground, stack: ExitStack
+    case: FailpointCase, services: Services, stack: ExitStack
 ) -> tuple[Proxy | None, Proxy | None, dict[str, str]]:
     """Put a faulty wire where the case wants one."""
     if case.action.startswith("redis") and case.action in WIRES:
-        wire = stack.enter_context(ground.wire_to_redis())
+        wire = stack.enter_context(services.wire_to_redis())
         return wire, None, {"SATYAPAN_REDIS_URL": f"redis://127.0.0.1:{wire.port}/0"}
     if case.action.startswith("vendor"):
-        wire = stack.enter_context(ground.wire_to_vendor())
+        wire = stack.enter_context(services.wire_to_vendor())
         url = f"http://127.0.0.1:{wire.port}/verification"
         return None, wire, {"SATYAPAN_CASHFREE_BASE_URL": url}
     return None, None, {}

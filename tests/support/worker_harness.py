@@ -1,7 +1,7 @@
-"""A workbench: the worker's own parts on a real server and the real sandbox, run step by step.
+"""Run the worker's own parts step by step, on a real server and the real sandbox.
 
-Nothing is replaced by a stand-in; only Celery is left out, so that a test decides when a
-verification is looked at. The tests that want Celery too use `demo.stage`.
+Nothing is replaced; only Celery is left out, so that a test decides when a verification is
+processed. The tests that want Celery too use `demo.stage`.
 """
 
 import base64
@@ -42,7 +42,7 @@ def environment(redis_url: str, vendor_url: str, **more: str) -> dict[str, str]:
     }
 
 
-class Control:
+class SandboxControl:
     """The sandbox's control routes."""
 
     def __init__(self, root: str) -> None:
@@ -68,11 +68,11 @@ class Control:
             return json.load(reply)
 
 
-OPEN: Final["list[Workbench]"] = []
+OPEN_HARNESSES: Final["list[Harness]"] = []
 """Those whose connections are still open: the tests close them, each thread of theirs lives on."""
 
 
-class Workbench:
+class Harness:
     """A producer, a worker's parts, and the sandbox's control."""
 
     def __init__(self, redis_url: str, vendor_root: str, **more: str) -> None:
@@ -82,9 +82,9 @@ class Workbench:
         self.woken: list[tuple[str, tuple[str, ...]]] = []
         self.parts: Parts = build(self.settings, self.wake)
         self.verifications = Verifications(self.settings.producer)
-        self.vendor = Control(vendor_root)
+        self.vendor = SandboxControl(vendor_root)
         self.redis: Any = ledger_client(self.settings, "test")
-        OPEN.append(self)
+        OPEN_HARNESSES.append(self)
 
     def close(self) -> None:
         """Close what would stay open for as long as the engine's threads live: for ever."""
@@ -114,7 +114,7 @@ class Workbench:
         """Give a request that the vendor's test data answers."""
         return next(k.example for k in self.parts.kinds if k.name == kind)
 
-    def look(self, verification_id: str) -> Verification:
+    def read(self, verification_id: str) -> Verification:
         """Read a verification that must exist."""
         found = self.verifications.get(verification_id)
         assert found is not None
@@ -126,15 +126,15 @@ class Workbench:
         assert found is not None
         return found
 
-    def once(self, verification_id: str) -> Verification:
+    def run_once(self, verification_id: str) -> Verification:
         """Run a verification once, as a wake-up would."""
         self.parts.run(verification_id)
-        return self.look(verification_id)
+        return self.read(verification_id)
 
     def settle(self, verification_id: str, within_s: float = 60.0) -> Verification:
         """Run a verification, as often as it is due, until it is settled."""
         end = time.monotonic() + within_s
-        while not (found := self.once(verification_id)).settled:
+        while not (found := self.run_once(verification_id)).settled:
             assert time.monotonic() < end, f"{found} is not settled"
             self.parts.gate.deal()
             time.sleep(0.01)

@@ -68,18 +68,18 @@ def scale(env: Mapping[str, str] = os.environ) -> Scale:
     return LONG if env.get(VARIABLE) == "long" else SHORT
 
 
-class Book:
+class ExperimentLog:
     """The notes of one form of the suite; several processes may write to it."""
 
     def __init__(self, form: Scale, folder: Path = FOLDER) -> None:
         name = "long" if form.long else f"short-{os.environ.get(RUN, os.getpid())}"
         self.path = folder / f"{name}.jsonl"
 
-    def burn(self) -> None:
+    def delete(self) -> None:
         """Delete the book."""
         self.path.unlink(missing_ok=True)
 
-    def note(self, suite: str, key: str, *, good: bool, **figures: Any) -> None:
+    def record(self, suite: str, key: str, *, good: bool, **figures: Any) -> None:
         """Write down how an experiment went, and say so: the long form is watched."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = {"suite": suite, "key": key, "good": good, **figures}
@@ -88,7 +88,7 @@ class Book:
         shown = " ".join(f"{name}={value}" for name, value in figures.items())
         print(f"{'ok' if good else 'BROKEN'} {suite} {key}: {shown}", flush=True)
 
-    def notes(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         """Read all that was noted; a line cut off by a kill is left out."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
@@ -96,17 +96,17 @@ class Book:
             return []
         return [json.loads(line) for line in lines if line.endswith("}")]
 
-    def has(self, suite: str, key: str) -> bool:
+    def succeeded(self, suite: str, key: str) -> bool:
         """Tell whether an experiment was done and went well."""
         return any(
             (note["suite"], note["key"], note["good"]) == (suite, key, True)
-            for note in self.notes()
+            for note in self.records()
         )
 
     def table(self) -> str:
         """Sum the notes up, a line for each suite, by the latest tries; "" when there are none."""
         sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for note in {(note["suite"], note["key"]): note for note in self.notes()}.values():
+        for note in {(note["suite"], note["key"]): note for note in self.records()}.values():
             mine = sums[note["suite"]]
             mine["tries"] += 1
             mine["broken"] += not note["good"]
