@@ -34,11 +34,11 @@ from benchmarks.load import Load, Request
 from benchmarks.machine import bounded, ledger
 from benchmarks.report import Figure, Line, Report, json_option
 from config.settings import read_settings
-from config.tokens import ReturnTokens, return_url
 from demo.environment import fresh_settings
 from demo.supervisor import Supervisor
 from satyapan import Verification, Verifications
 from satyapan.names import FOLLOW_QUEUE
+from shared.return_tokens import ReturnTokens, return_url
 
 GOAL_MS: Final = 50.0
 WARM_UP: Final = 100

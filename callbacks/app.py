@@ -28,17 +28,17 @@ from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
 from callbacks.visits import Visits
 from callbacks.webhooks import Reception, webhooks
 from config.brand import Brand, read_brand
-from config.inbox import Inbox
+from config.redis_clients import broker_client, ledger_client
 from config.rules import route_names
 from config.servers import check_server
 from config.settings import CashfreeSettings, Settings
-from config.stores import broker_client, ledger_client
-from config.tokens import ReturnTokens
 from satyapan.broker import Waker, wake_app
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT
+from shared.inbox import Inbox
+from shared.return_tokens import ReturnTokens
 
 log: Final = logging.getLogger(__name__)
 

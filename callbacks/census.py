@@ -12,9 +12,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config.breakers import read_breaker
-from config.inbox import LetterState
 from satyapan.names import Keys
 from satyapan.records import State
+from shared.inbox import WebhookState
 
 _SHUT_HELP: Final = "1 while a breaker is open: the account's, or with a route that route's."
 
@@ -66,7 +66,7 @@ class Census(Collector):
         kept = GaugeMetricFamily(
             "satyapan_inbox", "Webhooks that are kept, by state.", labels=["state"]
         )
-        for state in LetterState:
+        for state in WebhookState:
             kept.add_metric([state.lower()], self._size(self._keys.inbox_index(state)))
         yield kept
 

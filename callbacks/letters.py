@@ -1,4 +1,4 @@
-"""Read a verified webhook: its scrubbed content, and the bytes that its inbox id is made of.
+"""Read a verified webhook: its scrubbed content, and the bytes that its webhook id is made of.
 
 Only signed content counts: a repeated delivery may carry new headers, and an unsigned delivery id
 would let a stranger replay a captured body.
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from config.inbox import KEPT_FIELDS
 from config.scrub import clean, parse
 from satyapan.canonical import canonical
+from shared.inbox import KEPT_FIELDS
 
 _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
@@ -27,11 +27,11 @@ class Reading:
     told_ms: int | None
     """When the event was, in ms since the epoch; None when that can't be read."""
     signed: bytes = field(repr=False)
-    """The signed content, of which the inbox id is made."""
+    """The signed content, of which the webhook id is made."""
     body: bytes = field(repr=False)
 
 
-def read_letter(raw: bytes) -> Reading:
+def read_webhook(raw: bytes) -> Reading:
     """Read a webhook whose signature is valid. No body raises an error.
 
     Of a body that is no JSON object, or is nested too deep, only the size is kept: nobody can tell

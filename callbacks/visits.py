@@ -5,9 +5,9 @@ from typing import Final
 from flask import Request
 
 from callbacks.looks import Looks
-from config.tokens import ReturnTokens
 from satyapan.ledger import Ledger
 from satyapan.records import TERMINAL, Row
+from shared.return_tokens import ReturnTokens
 
 _NOBODY: Final = " "
 """An id that nothing can have: a space is none of the signs of a verification_id."""

@@ -14,14 +14,14 @@ from flask import Blueprint, Response, abort, jsonify, request
 from redis.exceptions import RedisError
 
 from callbacks.guard import Guard
-from callbacks.letters import Reading, read_letter
+from callbacks.letters import Reading, read_webhook
 from callbacks.metrics import Metrics
 from callbacks.problems import problem
 from callbacks.verifiers import BadSignature, Verifier
-from config.inbox import Inbox, Stored
 from satyapan.broker import Waker
 from satyapan.names import INGEST
 from satyapan.points import STORED, reach
+from shared.inbox import Inbox, StoreOutcome
 
 log: Final = logging.getLogger(__name__)
 
@@ -81,31 +81,31 @@ class Reception:
         return answer
 
     def _keep(self, vendor: str, body: bytes, signed_ms: int | None) -> Response:
-        letter = read_letter(body)
-        if self._outdated(letter.told_ms) or self._outdated(signed_ms):
+        webhook = read_webhook(body)
+        if self._outdated(webhook.told_ms) or self._outdated(signed_ms):
             # The inbox no longer knows whether it was stored or forgotten: it would count as new.
             return self._passed(vendor, "outdated")
-        letter_id = self.inbox.name(vendor, letter.signed)
+        webhook_id = self.inbox.webhook_id(vendor, webhook.signed)
         begun = time.monotonic()
         try:
-            kept = self._store(letter_id, vendor, letter)
+            kept = self._store(webhook_id, vendor, webhook)
         except RedisError as error:
             self.metrics.webhook(vendor, "not_stored")
             log.warning("webhook not stored", extra={"code": type(error).__name__})
             return problem(503, "not stored: send it again")
         self.metrics.stored(time.monotonic() - begun)
-        if kept is Stored.FORGOTTEN:
+        if kept is StoreOutcome.FORGOTTEN:
             return self._passed(vendor, kept)
         reach(STORED)
         # The first wake-up may have got lost; a second one changes nothing.
-        self.waker.wake(INGEST, [letter_id])
+        self.waker.wake(INGEST, [webhook_id])
         self.metrics.webhook(vendor, kept)
-        text = "webhook stored" if kept is Stored.NEW else "webhook seen before"
+        text = "webhook stored" if kept is StoreOutcome.STORED else "webhook seen before"
         log.info(text, extra={"vendor": vendor})
         return jsonify(status="stored")
 
-    def _store(self, letter_id: str, vendor: str, letter: Reading) -> Stored:
-        return self.inbox.store(letter_id, vendor, letter.event, letter.body, letter.vendor_id)
+    def _store(self, webhook_id: str, vendor: str, webhook: Reading) -> StoreOutcome:
+        return self.inbox.store(webhook_id, vendor, webhook.event, webhook.body, webhook.vendor_id)
 
     def _outdated(self, then_ms: int | None) -> bool:
         """Return True if the inbox keeps nothing from that time any more."""

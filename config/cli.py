@@ -10,8 +10,8 @@ import click
 
 from config.checks import run_checks, unknown_variables
 from config.findings import Finding, only_away
+from config.redis_clients import ledger_client
 from config.settings import Settings, SettingsError, read_settings
-from config.stores import ledger_client
 from satyapan.cli_errors import FINE, OTHERWISE, UNAVAILABLE, WRONG
 from satyapan.cli_options import json_option
 

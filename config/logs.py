@@ -48,7 +48,6 @@ FIELDS: Final = frozenset(
         "http",
         "id",
         "ids",
-        "inbox_id",
         "kind",
         "level",
         "lag_ms",
@@ -77,12 +76,13 @@ FIELDS: Final = frozenset(
         "timestamp",
         "vendor",
         "version",
+        "webhook_id",
         "worker",
     ]
 )
 """The fields that may be logged. None of them ever holds what a person or the vendor told us."""
 
-OURS: Final = frozenset({"satyapan", "config", "worker", "callbacks", "demo", "sandbox"})
+OURS: Final = frozenset({"satyapan", "config", "shared", "worker", "callbacks", "demo", "sandbox"})
 _FLOORS: Final = {
     "celery": logging.INFO,  # below it prints messages
     # "received" and "succeeded", twice the work of the one line that our own code writes.

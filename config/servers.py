@@ -9,8 +9,8 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from config.findings import Finding, Level, found, redacted
+from config.redis_clients import broker_client
 from config.settings import Settings
-from config.stores import broker_client
 from satyapan.environment import PREFIX
 
 OLDEST: Final = (7, 0)

@@ -12,7 +12,7 @@ RUN_SLOT: Final = "satyapan.run_slot"
 LOOK: Final = "satyapan.look"
 """Task: somebody hints that these verifications moved; read their status soon."""
 INGEST: Final = "satyapan.ingest"
-"""Task: work on these stored webhooks. Argument: a list of inbox ids (digests)."""
+"""Task: work on these stored webhooks. Argument: a list of webhook ids (digests)."""
 
 RUN_QUEUE: Final = "satyapan.run"
 HIGH_QUEUE: Final = "satyapan.high"

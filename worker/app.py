@@ -14,9 +14,9 @@ from celery.signals import worker_process_init, worker_ready, worker_shutting_do
 
 from config.celery import build_app
 from config.logs import configure_logs
+from config.redis_clients import ledger_client
 from config.servers import check_server
 from config.settings import Settings
-from config.stores import ledger_client
 from config.streams import give_back
 from satyapan.broker import Waker
 from worker.build import PerProcess, build

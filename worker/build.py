@@ -10,14 +10,14 @@ from functools import partial
 
 from redis import Redis
 
-from config.inbox import Inbox
+from config.redis_clients import ledger_client
 from config.settings import Settings
-from config.stores import ledger_client
 from satyapan.asking import Line
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import RUN, Keys
 from satyapan.sealing import KeyRing
+from shared.inbox import Inbox
 from worker.admission.admission import Gate
 from worker.admission.redis_clock import RedisClock
 from worker.admission.triage import CreateRoute, Triage
@@ -71,9 +71,9 @@ class Parts:
         if self.ledger.hint(verification_id, asked=True):
             self.engine.run(verification_id)
 
-    def take(self, letter_id: str) -> None:
+    def take(self, webhook_id: str) -> None:
         """Work on a stored webhook."""
-        self.ingest.take(letter_id)
+        self.ingest.take(webhook_id)
 
 
 def _unknown(_task: str) -> int:

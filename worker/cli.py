@@ -9,8 +9,8 @@ import click
 from config.checks import run_checks
 from config.findings import refuse_if_unsafe
 from config.logs import configure_logs, last_words
+from config.redis_clients import ledger_client
 from config.settings import read_settings
-from config.stores import ledger_client
 from satyapan.points import arm
 from worker.app import run_worker
 

@@ -6,11 +6,11 @@ from typing import Final
 from redis import Redis
 
 from config.settings import Settings
-from config.tokens import ReturnTokens, return_url
 from satyapan.environment import PREFIX, SettingFault, SettingsError
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
+from shared.return_tokens import ReturnTokens, return_url
 from worker.admission.admission import Figures
 from worker.engine.vendor import Vendor
 from worker.ledger.work_ledger import Lives, Outage, WorkLedger

@@ -146,7 +146,7 @@ def plain(line: str) -> str:
 
 def test_the_page_on_architecture_has_every_room_key_and_script() -> None:
     page = text("docs/architecture.md")
-    scripts = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/lua/*.lua")}
+    scripts = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/lua/*.lua")}
     keys = {name.replace("_", "-") for name in vars(Keys) if not name.startswith("_")}
     keys = keys - {"channel", "prefix"} | {"changed"}
 

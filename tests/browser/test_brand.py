@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page
 
 from callbacks.app import create_app
 from config.settings import read_settings
-from config.tokens import ReturnTokens
 from demo.server import EmbeddedServer
 from satyapan.records import State
+from shared.return_tokens import ReturnTokens
 from tests.support.browser import Look, person, served
 from tests.web.outside import TOKEN_KEY, environment, insert
 

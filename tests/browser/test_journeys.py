@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser
 
-from config.tokens import ReturnTokens, return_url
 from demo.stage import Stage
 from satyapan import State, Verification, linked, settled
+from shared.return_tokens import ReturnTokens, return_url
 from tests.support.browser import Look, Person, person
 
 pytestmark = pytest.mark.browser

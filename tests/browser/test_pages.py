@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, FloatRect, Locator
 from callbacks.app import create_app
 from callbacks.pages import FIRST, languages
 from config.settings import read_settings
-from config.tokens import ReturnTokens
 from demo.server import EmbeddedServer
 from satyapan.records import State
+from shared.return_tokens import ReturnTokens
 from tests.support.browser import Look, person, served
 from tests.web.outside import TOKEN_KEY, asked_ago, environment, insert
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from config.redis_clients import ledger_client
 from config.settings import Settings, read_settings
-from config.stores import ledger_client
 from demo.server import EmbeddedServer
 from demo.supervisor import Child, Supervisor
 from satyapan.broker import Waker, broker_settings, wake_app

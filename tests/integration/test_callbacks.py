@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from config.tokens import ReturnTokens
 from demo.supervisor import ChildFailed, Supervisor
 from satyapan.names import INGEST, LOOK
+from shared.return_tokens import ReturnTokens
 from tests.support.callbacks_process import (
     COMMAND,
     READY,
@@ -48,11 +48,11 @@ def test_a_webhook_comes_in_and_a_worker_can_take_it(callbacks: Callbacks, redis
     status = callbacks.post(BODY, signed(BODY))
 
     assert status == 200
-    ((task, (letter_id,)),) = wakeups(redis_url)
+    ((task, (webhook_id,)),) = wakeups(redis_url)
     assert task == INGEST
-    letter = stored_inbox(redis_url).read(letter_id)
-    assert letter
-    assert json.loads(letter.body) == json.loads(BODY)
+    webhook = stored_inbox(redis_url).read(webhook_id)
+    assert webhook
+    assert json.loads(webhook.body) == json.loads(BODY)
 
 
 def test_a_person_comes_back_and_the_log_does_not_tell_who(

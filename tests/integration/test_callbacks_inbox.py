@@ -7,27 +7,27 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from config.inbox import LetterState, Stored
 from satyapan.cli import main
 from satyapan.names import Keys
+from shared.inbox import StoreOutcome, WebhookState
 from tests.web.outside import EVENT, environment, stored_inbox, written
 from worker.operator.cli import inbox
 
 
 @pytest.fixture
-def letter_id(redis_url: str) -> str:
+def webhook_id(redis_url: str) -> str:
     """A stored webhook."""
     store = stored_inbox(redis_url)
     store.store("a1b2", "cashfree", str(EVENT["event_type"]), written(EVENT), "dl-1")
     return "a1b2"
 
 
-def test_a_webhook_is_shown_without_anybodys_data(redis_url: str, letter_id: str) -> None:
-    done = CliRunner().invoke(inbox, ["--show", letter_id], env=environment(redis_url))
+def test_a_webhook_is_shown_without_anybodys_data(redis_url: str, webhook_id: str) -> None:
+    done = CliRunner().invoke(inbox, ["--show", webhook_id], env=environment(redis_url))
 
     assert done.exit_code == 0, done.output
     shown = json.loads(done.output)
-    assert (shown["id"], shown["state"]) == (letter_id, "NEW")
+    assert (shown["id"], shown["state"]) == (webhook_id, "NEW")
     assert shown["content"]["data"]["verification_id"] == "dl-1"
     assert "Canary" not in done.output
     assert "9000000000" not in done.output
@@ -42,20 +42,22 @@ def test_one_that_is_not_kept_is_said_to_be_gone(redis_url: str) -> None:
 
 @pytest.mark.parametrize("act", ["reopen", "finish"])
 def test_one_whose_life_ended_meanwhile_is_gone_and_can_come_again(
-    redis_url: str, letter_id: str, act: str
+    redis_url: str, webhook_id: str, act: str
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        store, key = stored_inbox(redis_url), Keys().inbox(letter_id)
+        store, key = stored_inbox(redis_url), Keys().inbox(webhook_id)
         client.delete(key)
 
-        store.reopen(letter_id) if act == "reopen" else store.finish(letter_id, LetterState.HANDLED)
+        store.reopen(webhook_id) if act == "reopen" else store.finish(
+            webhook_id, WebhookState.HANDLED
+        )
 
-        assert store.read(letter_id) is None
+        assert store.read(webhook_id) is None
         assert list(store.newest(None, 9)) == []
-        again = store.store(letter_id, "cashfree", str(EVENT["event_type"]), written(EVENT))
-        assert again is Stored.NEW
-        assert (found := store.read(letter_id)) is not None
-        assert found.state is LetterState.NEW
+        again = store.store(webhook_id, "cashfree", str(EVENT["event_type"]), written(EVENT))
+        assert again is StoreOutcome.STORED
+        assert (found := store.read(webhook_id)) is not None
+        assert found.state is WebhookState.NEW
         assert cast("int", client.pttl(key)) > 0
 
 

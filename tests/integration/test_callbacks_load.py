@@ -13,7 +13,7 @@ import pytest
 import redis
 import requests
 
-from callbacks.letters import read_letter
+from callbacks.letters import read_webhook
 from demo.server import EmbeddedServer
 from demo.supervisor import Supervisor
 from satyapan.canonical import digest
@@ -115,10 +115,10 @@ class Vendor(threading.Thread):
             self.failed += 1
             return
         if answer.ok:
-            self.accepted.append(digest(ID_KEY, b"webhook", b"cashfree", read_letter(body).signed))
+            self.accepted.append(digest(ID_KEY, b"webhook", b"cashfree", read_webhook(body).signed))
 
 
-def letters(redis_url: str) -> set[str]:
+def webhooks(redis_url: str) -> set[str]:
     """Which webhooks are in the inbox."""
     with redis.Redis.from_url(redis_url) as client:
         keys = client.scan_iter("satyapan:inbox:*", count=1000)
@@ -150,10 +150,10 @@ def test_every_webhook_that_was_accepted_is_kept_whoever_is_killed(
     ):
         kill_mid_load(callbacks, vendors, victim)
 
-    accepted = {letter for vendor in vendors for letter in vendor.accepted}
+    accepted = {webhook for vendor in vendors for webhook in vendor.accepted}
     assert len(accepted) > 10
     assert failures(vendors), "nothing was killed mid-load"
-    kept = letters(redis_url)
+    kept = webhooks(redis_url)
     assert accepted <= kept, "answered 2xx, and not in the inbox"
     assert len(kept) <= len(accepted) + failures(vendors)
 
@@ -200,7 +200,7 @@ def test_a_graceful_stop_answers_what_it_accepted(processes: Supervisor, redis_u
         eventually(partial(enough, vendors, 20))
         code = processes.end("callbacks")
 
-    accepted = {letter for vendor in vendors for letter in vendor.accepted}
+    accepted = {webhook for vendor in vendors for webhook in vendor.accepted}
     assert code == 0
     assert accepted
-    assert accepted == letters(redis_url)
+    assert accepted == webhooks(redis_url)

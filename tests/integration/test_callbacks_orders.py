@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from callbacks.app import create_app
-from callbacks.letters import read_letter
-from config.tokens import ReturnTokens
+from callbacks.letters import read_webhook
 from satyapan import State
+from shared.return_tokens import ReturnTokens
 from tests.support.journey_simulator import END, Stimulus, Truth
 from tests.support.worker_harness import Harness
 from tests.web.outside import EVENT, written
@@ -51,10 +51,10 @@ def deliver(harness: Harness, journey: str, event: str) -> None:
     """Store a webhook as the callbacks app does, and let a worker take it."""
     name = f"DIGILOCKER_VERIFICATION_{event}"
     body = written({**EVENT, "event_type": name, "data": {"verification_id": journey}})
-    inbox, letter = harness.parts.ingest._inbox, read_letter(body)
-    letter_id = inbox.name("cashfree", letter.signed)
-    inbox.store(letter_id, "cashfree", letter.event, letter.body, letter.vendor_id)
-    harness.parts.take(letter_id)
+    inbox, webhook = harness.parts.ingest._inbox, read_webhook(body)
+    webhook_id = inbox.webhook_id("cashfree", webhook.signed)
+    inbox.store(webhook_id, "cashfree", webhook.event, webhook.body, webhook.vendor_id)
+    harness.parts.take(webhook_id)
 
 
 @pytest.mark.parametrize("truth", Truth)

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from config.checks import run_checks, unknown_variables
 from config.cli import check
 from config.findings import Finding, UnsafeStart, refuse_if_unsafe
+from config.redis_clients import ledger_client
 from config.settings import read_settings
-from config.stores import ledger_client
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT

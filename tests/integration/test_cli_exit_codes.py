@@ -29,7 +29,7 @@ LISTS = {
     "list": ["list"],
     "events": ["watch", "--timeout", "5"],
     "acts": ["acts"],
-    "letters": ["inbox"],
+    "webhooks": ["inbox"],
 }
 WITH_REDIS = {**BY_ID, **LISTS, "submit": PASSPORT, "check": ["check"]}
 

@@ -34,7 +34,7 @@ def acted(harness: Harness) -> str:
 
 
 def webhook(harness: Harness) -> None:
-    harness.parts.ingest._inbox.store("letter", "cashfree", "AN_EVENT", b"{}", "v-1")
+    harness.parts.ingest._inbox.store("webhook", "cashfree", "AN_EVENT", b"{}", "v-1")
 
 
 def test_acts_have_a_header_and_a_time(cli: Cli, acted: str) -> None:

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from config.inbox import LetterState
 from satyapan import State
 from satyapan.ids import link_alias
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
+from shared.inbox import WebhookState
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import Act, Claim
 from worker.operator.actions import Desk
@@ -186,14 +186,14 @@ def test_forget_shreds_what_is_private_and_keeps_the_id(harness: Harness) -> Non
     harness.settle(row_id)
     kept = desk(harness)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
-    kept.inbox.store("letter", "cashfree", "X", body, row_id)
-    kept.inbox.finish("letter", LetterState.HANDLED, row_id)
+    kept.inbox.store("webhook", "cashfree", "X", body, row_id)
+    kept.inbox.finish("webhook", WebhookState.HANDLED, row_id)
 
     kept.forget(row_id)
 
     after = harness.row(row_id)
     assert (after.state, after.result, after.request) == (State.DONE, None, {})
-    assert kept.inbox.read("letter") is None
+    assert kept.inbox.read("webhook") is None
     assert (
         harness.verifications.submit("passport", harness.example("passport"), key="k").id == row_id
     )
@@ -290,17 +290,17 @@ def test_a_stored_webhook_is_replayed(harness: Harness) -> None:
     harness.run_once(row_id)
     kept = desk(harness)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
-    kept.inbox.store("letter", "cashfree", "DIGILOCKER_VERIFICATION_FAILURE", body)
-    kept.inbox.finish("letter", LetterState.UNMATCHED)
+    kept.inbox.store("webhook", "cashfree", "DIGILOCKER_VERIFICATION_FAILURE", body)
+    kept.inbox.finish("webhook", WebhookState.UNMATCHED)
 
-    kept.replay("letter")
-    harness.parts.take("letter")
+    kept.replay("webhook")
+    harness.parts.take("webhook")
 
-    letter = kept.inbox.read("letter")
-    assert letter is not None
-    assert letter.state is LetterState.HANDLED
+    webhook = kept.inbox.read("webhook")
+    assert webhook is not None
+    assert webhook.state is WebhookState.HANDLED
     assert harness.row(row_id).evidence == "FAILED"
-    assert (INGEST, ("letter",)) in harness.woken
+    assert (INGEST, ("webhook",)) in harness.woken
     with pytest.raises(Refused):
         kept.replay("nothing")
 

@@ -12,7 +12,6 @@ import redis
 from click.testing import CliRunner
 
 from config.checks import run_checks
-from config.inbox import Inbox
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from demo.stage import Stage
@@ -21,6 +20,7 @@ from satyapan.ids import child_id
 from satyapan.names import Keys
 from satyapan.records import State
 from satyapan.rows import sealed_name
+from shared.inbox import Inbox
 from tests.conftest import Sandbox
 from tests.integration.test_desk import desk, visited
 from tests.support.eventually import eventually
@@ -60,8 +60,8 @@ def finished(harness: Harness, key: str) -> tuple[str, dict[str, bytes]]:
     harness.settle(row_id)
     stored |= client.hgetall(ledger.keys.row(row_id))
     sealed = {sealed_name(row_id, name): stored[name.encode()] for name in ("request", "result")}
-    harness.parts.ingest._inbox.store(f"letter-{key}", "cashfree", "X", CANARY, row_id)
-    sealed[f"inbox/letter-{key}"] = client.hget(ledger.keys.inbox(f"letter-{key}"), "body")
+    harness.parts.ingest._inbox.store(f"webhook-{key}", "cashfree", "X", CANARY, row_id)
+    sealed[f"inbox/webhook-{key}"] = client.hget(ledger.keys.inbox(f"webhook-{key}"), "body")
     return row_id, sealed
 
 

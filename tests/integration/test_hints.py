@@ -121,8 +121,8 @@ def test_webhooks_of_people_who_acted_are_asks(
 ) -> None:
     looked(harness, row_id)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
-    harness.parts.ingest._inbox.store("letter", "cashfree", event, body)
+    harness.parts.ingest._inbox.store("webhook", "cashfree", event, body)
 
-    harness.parts.take("letter")
+    harness.parts.take("webhook")
 
     assert harness.row(row_id).ask == ask

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 from redis.exceptions import RedisError
 
-from config.inbox import TRIES, Inbox, Letter, LetterState
 from demo.server import EmbeddedServer
 from satyapan.errors import Unavailable, Unreadable
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
+from shared.inbox import MAX_TRIES, Inbox, StoredWebhook, WebhookState
 from tests.support.worker_harness import Harness
 from worker.operator import cli as desk_cli
 
@@ -24,10 +24,10 @@ EVENT = "DIGILOCKER_VERIFICATION_FAILURE"
 ODD = ["NaN", "1e999", "9" * 5_000, '"\\ud800"', '{"a": 1, "a": 2}', "[" * 90 + "]" * 90]
 
 
-def store(inbox: Inbox, letter_id: str, vendor_id: str) -> str:
+def store(inbox: Inbox, webhook_id: str, vendor_id: str) -> str:
     body = json.dumps({"event_type": EVENT, "data": {"verification_id": vendor_id}}).encode()
-    inbox.store(letter_id, "cashfree", EVENT, body, vendor_id)
-    return letter_id
+    inbox.store(webhook_id, "cashfree", EVENT, body, vendor_id)
+    return webhook_id
 
 
 @pytest.fixture
@@ -43,17 +43,17 @@ def stuck(harness: Harness, inbox: Inbox) -> str:
     return store(inbox, "stuck", "broken")
 
 
-def found(inbox: Inbox, letter_id: str) -> Letter:
-    letter = inbox.read(letter_id)
-    assert letter is not None
-    return letter
+def found(inbox: Inbox, webhook_id: str) -> StoredWebhook:
+    webhook = inbox.read(webhook_id)
+    assert webhook is not None
+    return webhook
 
 
-def pause_ms(harness: Harness, letter_id: str) -> float:
+def pause_ms(harness: Harness, webhook_id: str) -> float:
     """How long from now a webhook is left alone."""
     redis: Any = harness.redis
     seconds, micros = redis.time()
-    due: float = redis.zscore(Keys().inbox_due, letter_id)
+    due: float = redis.zscore(Keys().inbox_due, webhook_id)
     return due - float(seconds * 1000 + micros / 1000)
 
 
@@ -61,27 +61,31 @@ def test_failures_are_counted_with_growing_pauses_and_parked_in_the_end(
     harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
     pauses = []
-    for tries in range(1, TRIES):
+    for tries in range(1, MAX_TRIES):
         harness.parts.take(stuck)
-        assert (found(inbox, stuck).state, found(inbox, stuck).tries) == (LetterState.NEW, tries)
+        assert (found(inbox, stuck).state, found(inbox, stuck).tries) == (WebhookState.NEW, tries)
         pauses.append(pause_ms(harness, stuck))
     harness.parts.take(stuck)
     harness.parts.take(stuck)
 
-    letter = found(inbox, stuck)
-    assert (letter.state, letter.tries, letter.code) == (LetterState.PARKED, TRIES, "Unavailable")
+    webhook = found(inbox, stuck)
+    assert (webhook.state, webhook.tries, webhook.code) == (
+        WebhookState.PARKED,
+        MAX_TRIES,
+        "Unavailable",
+    )
     assert all(1.3 * one < after for one, after in pairwise(pauses))
     assert max(pauses) <= 3_600_000
     redis: Any = harness.redis
     assert redis.zcard(Keys().inbox_due) == 0
-    assert [one.id for one in inbox.newest(LetterState.PARKED, 9)] == [stuck]
-    assert list(inbox.newest(LetterState.NEW, 9)) == []
+    assert [one.id for one in inbox.newest(WebhookState.PARKED, 9)] == [stuck]
+    assert list(inbox.newest(WebhookState.NEW, 9)) == []
 
 
 def test_a_parked_webhook_is_listed_and_replayed(
     harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         harness.parts.take(stuck)
     redis: Any = harness.redis
 
@@ -94,8 +98,8 @@ def test_a_parked_webhook_is_listed_and_replayed(
     head, line = listed.output.splitlines()
     assert head.split()[:5] == ["ID", "STATE", "EVENT", "VERIFICATION_ID", "RECEIVED"]
     assert line.split()[:2] == [stuck, "PARKED"]
-    letter = found(inbox, stuck)
-    assert (letter.state, letter.tries) == (LetterState.UNMATCHED, 0)
+    webhook = found(inbox, stuck)
+    assert (webhook.state, webhook.tries) == (WebhookState.UNMATCHED, 0)
 
 
 def test_a_webhook_that_fails_does_not_hold_up_others(
@@ -108,7 +112,7 @@ def test_a_webhook_that_fails_does_not_hold_up_others(
     for each in (stuck, other):
         harness.parts.take(each)
 
-    assert found(inbox, other).state is LetterState.HANDLED
+    assert found(inbox, other).state is WebhookState.HANDLED
 
 
 @pytest.fixture
@@ -126,22 +130,22 @@ def test_a_server_that_is_away_or_full_is_not_the_webhooks_failure(
     inbox = harness.parts.ingest._inbox
     row = Row(id="dl-1", kind="digilocker", vendor="cashfree", state=State.PENDING)
     harness.parts.ledger.insert(row, 60_000)
-    letter = found(inbox, store(inbox, "letter", row.id))
+    webhook = found(inbox, store(inbox, "webhook", row.id))
     redis: Any = harness.redis
 
     redis.config_set("maxmemory", 1)
     for _ in range(2):
         with pytest.raises(RedisError):
-            harness.parts.take("letter")
+            harness.parts.take("webhook")
     redis.config_set("maxmemory", 0)
     server.kill()
     with pytest.raises(Unavailable):
-        harness.parts.ingest._try(letter)
+        harness.parts.ingest._try(webhook)
     server.restart()
 
-    assert found(inbox, "letter").tries == 0
-    harness.parts.ingest._try(letter)
-    assert found(inbox, "letter").state is LetterState.HANDLED
+    assert found(inbox, "webhook").tries == 0
+    harness.parts.ingest._try(webhook)
+    assert found(inbox, "webhook").state is WebhookState.HANDLED
 
 
 def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
@@ -151,18 +155,18 @@ def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
     other = Inbox(redis, Keys(), KeyRing.parse(new_key("k9")), 60_000, inbox._id_key)
     store(other, "sealed", "nobody")
 
-    for _ in range(TRIES + 1):
+    for _ in range(MAX_TRIES + 1):
         with pytest.raises(Unreadable):
             harness.parts.take("sealed")
 
     (listed,) = inbox.newest(None, 9)
-    assert (listed.state, listed.tries) == (LetterState.NEW, 0)
+    assert (listed.state, listed.tries) == (WebhookState.NEW, 0)
     assert 20_000 < pause_ms(harness, "sealed") <= 30_000
 
 
-@pytest.mark.parametrize("state", [LetterState.HANDLED, LetterState.PARKED])
+@pytest.mark.parametrize("state", [WebhookState.HANDLED, WebhookState.PARKED])
 def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
-    harness: Harness, inbox: Inbox, state: LetterState
+    harness: Harness, inbox: Inbox, state: WebhookState
 ) -> None:
     redis: Any = harness.redis
     other = Inbox(redis, Keys(), KeyRing.parse(new_key("k9")), 60_000, inbox._id_key)
@@ -184,11 +188,11 @@ def test_odd_values_in_a_visitors_news_break_neither_row_nor_events(
     ids = f'"verification_id": "cf-7", "form_link": "{owner.link}", "form_status": "SUCCESS"'
     body = f'{{"event_type": "X", "data": {{{ids}, "name": {odd}, "uid": "234123412346"}}}}'
     # Stored as an earlier version did, as it came.
-    inbox.store("letter", "cashfree", "KYC_LINK_SUCCESS", body.encode(), "cf-7")
+    inbox.store("webhook", "cashfree", "KYC_LINK_SUCCESS", body.encode(), "cf-7")
 
-    harness.parts.take("letter")
+    harness.parts.take("webhook")
 
-    assert found(inbox, "letter").state is LetterState.HANDLED
+    assert found(inbox, "webhook").state is WebhookState.HANDLED
     visit = list(harness.verifications.events("all", block=0.01))[-1]
     assert visit.name == "done"
     result = harness.read(visit.verification_id).result
@@ -198,17 +202,17 @@ def test_odd_values_in_a_visitors_news_break_neither_row_nor_events(
 
 def test_listing_reads_only_what_it_shows(harness: Harness, inbox: Inbox) -> None:
     for number in range(30):
-        store(inbox, f"letter-{number:02}", f"v-{number}")
-    inbox.finish("letter-05", LetterState.HANDLED, "v-5")
+        store(inbox, f"webhook-{number:02}", f"v-{number}")
+    inbox.finish("webhook-05", WebhookState.HANDLED, "v-5")
     redis: Any = harness.redis
-    redis.delete(Keys().inbox("letter-29"))
+    redis.delete(Keys().inbox("webhook-29"))
     redis.config_resetstat()
 
     latest = [one.id for one in inbox.newest(None, 3)]
-    handled = [(one.id, one.verification_id) for one in inbox.newest(LetterState.HANDLED, 3)]
+    handled = [(one.id, one.verification_id) for one in inbox.newest(WebhookState.HANDLED, 3)]
 
     assert len(latest) in {2, 3}  # the one that is gone may have been among the latest
-    assert handled == [("letter-05", "v-5")]
+    assert handled == [("webhook-05", "v-5")]
     asked = {name: stat["calls"] for name, stat in redis.info("commandstats").items()}
     assert "cmdstat_scan" not in asked
     assert asked["cmdstat_hmget"] <= 4
@@ -217,14 +221,14 @@ def test_listing_reads_only_what_it_shows(harness: Harness, inbox: Inbox) -> Non
 def test_ends_of_lives_leave_the_indexes(harness: Harness, inbox: Inbox) -> None:
     redis: Any = harness.redis
     store(inbox, "kept", "v-1")
-    for state in LetterState:
+    for state in WebhookState:
         redis.zadd(Keys().inbox_index(state), {"ended": 1})
 
     harness.parts.sweep.trim()
 
     left = {
         one.decode()
-        for each in LetterState
+        for each in WebhookState
         for one in redis.zrange(Keys().inbox_index(each), 0, -1)
     }
     assert left == {"kept"}
@@ -241,7 +245,7 @@ def test_what_is_no_state_and_no_number_is_refused(harness: Harness, command: li
 
 def test_an_empty_list_says_so_and_times_are_times(harness: Harness, inbox: Inbox) -> None:
     empty = CliRunner().invoke(desk_cli.inbox, [], env=harness.env)
-    store(inbox, "letter", "v-1")
+    store(inbox, "webhook", "v-1")
     full = CliRunner().invoke(desk_cli.inbox, ["--json"], env=harness.env)
 
     assert empty.output == "no webhook is kept\n"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from config.inbox import Inbox, LetterState
 from satyapan import State, Unreadable
 from satyapan.ids import generation_id
 from satyapan.names import INGEST, RUN_SLOT
 from satyapan.records import Row
 from satyapan.sealing import new_key
+from shared.inbox import Inbox, WebhookState
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import LEAST_LOOK_MS, Claim, StaleFence, WorkLedger
@@ -250,30 +250,30 @@ def test_the_events_of_a_verification_are_numbered(harness: Harness) -> None:
 class TestInbox:
     def store(self, harness: Harness, event: str, **data: Any) -> str:
         body = json.dumps({"event_type": event, "data": data}).encode()
-        letter_id = hashlib.sha256(body).hexdigest()
-        self.inbox(harness).store(letter_id, "cashfree", event, body)
-        return letter_id
+        webhook_id = hashlib.sha256(body).hexdigest()
+        self.inbox(harness).store(webhook_id, "cashfree", event, body)
+        return webhook_id
 
     def inbox(self, harness: Harness) -> Inbox:
         return harness.parts.ingest._inbox
 
-    def state(self, harness: Harness, letter_id: str) -> LetterState:
-        letter = self.inbox(harness).read(letter_id)
-        assert letter is not None
-        return letter.state
+    def state(self, harness: Harness, webhook_id: str) -> WebhookState:
+        webhook = self.inbox(harness).read(webhook_id)
+        assert webhook is not None
+        return webhook.state
 
     def test_a_webhook_asks_for_the_status_read_that_decides(self, harness: Harness) -> None:
         row_id = harness.submit("digilocker")
         harness.run_once(row_id)
         harness.vendor.post(f"journeys/{row_id}", decision="deny")
-        letter = self.store(
+        webhook = self.store(
             harness, "DIGILOCKER_VERIFICATION_SUCCESS", verification_id=row_id, reference_id=1
         )
 
-        harness.parts.take(letter)
+        harness.parts.take(webhook)
 
         assert harness.settle(row_id).state is State.DENIED
-        assert self.state(harness, letter) is LetterState.HANDLED
+        assert self.state(harness, webhook) is WebhookState.HANDLED
 
     def test_a_webhook_of_a_later_generation_finds_its_row(self, harness: Harness) -> None:
         row_id = "v" * 50  # too long for a suffix: its second id can't be read back from the name
@@ -282,28 +282,28 @@ class TestInbox:
         harness.vendor.post("faults", route="digilocker", cut="in_body")
         eventually(lambda: harness.run_once(row_id).link)
         second = generation_id(row_id, 2)
-        letter = self.store(
+        webhook = self.store(
             harness, "DIGILOCKER_VERIFICATION_FAILURE", verification_id=second, reference_id=1
         )
 
-        harness.parts.take(letter)
+        harness.parts.take(webhook)
 
-        assert self.state(harness, letter) is LetterState.HANDLED
+        assert self.state(harness, webhook) is WebhookState.HANDLED
         assert harness.row(row_id).evidence == "FAILED"
 
     def test_a_webhook_about_an_older_link_asks_and_claims_nothing(self, harness: Harness) -> None:
         row_id = harness.submit("digilocker")
         harness.vendor.post("faults", route="digilocker", cut="in_body")
         eventually(lambda: harness.run_once(row_id).link)
-        letter = self.store(
+        webhook = self.store(
             harness, "DIGILOCKER_VERIFICATION_FAILURE", verification_id=row_id, reference_id=1
         )
 
-        harness.parts.take(letter)
+        harness.parts.take(webhook)
         eventually(lambda: not harness.run_once(row_id).settled and harness.row(row_id).looked)
 
         row = harness.row(row_id)
-        assert self.state(harness, letter) is LetterState.HANDLED
+        assert self.state(harness, webhook) is WebhookState.HANDLED
         assert (row.state, row.generation, row.evidence) == (State.PENDING, 2, "")
 
     def test_a_webhook_after_the_end_changes_nothing(self, harness: Harness) -> None:
@@ -311,11 +311,11 @@ class TestInbox:
         harness.run_once(row_id)
         harness.vendor.post(f"journeys/{row_id}", decision="allow")
         ended = harness.settle(row_id)
-        letter = self.store(
+        webhook = self.store(
             harness, "DIGILOCKER_VERIFICATION_CONSENT_EXPIRED", verification_id=row_id
         )
 
-        harness.parts.take(letter)
+        harness.parts.take(webhook)
 
         assert harness.read(row_id) == ended
         assert harness.changes() == ["link_ready", "done"]
@@ -327,23 +327,23 @@ class TestInbox:
     def test_a_webhook_that_matches_nothing_is_kept(
         self, harness: Harness, event: str, vendor_id: str
     ) -> None:
-        letter = self.store(harness, event, verification_id=vendor_id)
+        webhook = self.store(harness, event, verification_id=vendor_id)
 
-        harness.parts.take(letter)
+        harness.parts.take(webhook)
 
-        assert self.state(harness, letter) is LetterState.UNMATCHED
+        assert self.state(harness, webhook) is WebhookState.UNMATCHED
         assert harness.redis.zcard(harness.parts.ledger.keys.inbox_due) == 0
 
     @pytest.mark.parametrize("body", NONSENSE)
     def test_a_signed_body_that_makes_no_sense_is_kept_not_tried_for_ever(
         self, harness: Harness, body: bytes
     ) -> None:
-        letter_id = hashlib.sha256(body).hexdigest()
-        self.inbox(harness).store(letter_id, "cashfree", "KYC_LINK_SUCCESS", body)
+        webhook_id = hashlib.sha256(body).hexdigest()
+        self.inbox(harness).store(webhook_id, "cashfree", "KYC_LINK_SUCCESS", body)
 
-        harness.parts.take(letter_id)
+        harness.parts.take(webhook_id)
 
-        assert self.state(harness, letter_id) is LetterState.UNMATCHED
+        assert self.state(harness, webhook_id) is WebhookState.UNMATCHED
 
     def test_a_visitor_becomes_a_row_and_events_of_everyone_who_asked(
         self, harness: Harness, redis_url: str
@@ -355,8 +355,8 @@ class TestInbox:
         step = self.store(harness, "KYC_LINK_ACTION_PERFORMED", **news, form_status="RECEIVED")
         end = self.store(harness, "KYC_LINK_SUCCESS", **news, form_status="SUCCESS")
 
-        for letter in (step, step, end, end):
-            harness.parts.take(letter)
+        for webhook in (step, step, end, end):
+            harness.parts.take(webhook)
 
         assert harness.changes() == ["done", "progress", "done"]
         assert other.changes() == ["done", "progress", "done"]
@@ -369,10 +369,10 @@ class TestInbox:
         assert found.result["form_status"] == "SUCCESS"
 
     def test_a_stored_webhook_whose_wake_up_was_lost_is_swept(self, harness: Harness) -> None:
-        letter = self.store(harness, "SOMETHING_NEW", verification_id="x")
+        webhook = self.store(harness, "SOMETHING_NEW", verification_id="x")
         keys = harness.parts.ledger.keys
-        harness.redis.zadd(keys.inbox_due, {letter: 1})
+        harness.redis.zadd(keys.inbox_due, {webhook: 1})
 
         harness.parts.sweep.once()
 
-        assert harness.woken == [(INGEST, (letter,))]
+        assert harness.woken == [(INGEST, (webhook,))]

@@ -7,7 +7,7 @@ import redis
 
 from callbacks.census import Census
 from config.checks import run_checks
-from config.stores import ledger_client
+from config.redis_clients import ledger_client
 from satyapan.names import Keys
 from satyapan.records import State
 from tests.conftest import Sandbox

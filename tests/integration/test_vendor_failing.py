@@ -7,7 +7,7 @@ import pytest
 
 from config.breakers import read_breaker
 from config.checks import run_checks
-from config.stores import ledger_client
+from config.redis_clients import ledger_client
 from satyapan.records import State
 from tests.conftest import Sandbox
 from tests.support.worker_harness import Harness

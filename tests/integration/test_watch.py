@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from config.redis_clients import ledger_client
 from config.servers import check_server
 from config.settings import read_settings
-from config.stores import ledger_client
 from demo.server import EmbeddedServer
 from demo.stage import Stage
 from demo.supervisor import ChildFailed

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.project import ROOT, files
 
-PACKAGES = ("satyapan", "config", "worker", "callbacks")
+PACKAGES = ("satyapan", "config", "shared", "worker", "callbacks")
 DOCUMENTED = {"_replace", "_exit", "_deserialize"}  # of named tuples, os and marshmallow
 TYPES_ONLY = {"_typeshed"}  # is there for type checkers alone
 

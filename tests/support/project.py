@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-APPLICATION = ["config", "worker", "callbacks", "demo", "sandbox"]
+APPLICATION = ["config", "shared", "worker", "callbacks", "demo", "sandbox"]
 PRODUCER = "satyapan"
 
 

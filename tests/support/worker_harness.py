@@ -11,8 +11,8 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final
 
+from config.redis_clients import ledger_client
 from config.settings import Settings, read_settings
-from config.stores import ledger_client
 from satyapan import Verification, Verifications
 from satyapan.records import Row
 from satyapan.sealing import new_key

@@ -2,9 +2,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from callbacks.app import create_app
-from config.inbox import Inbox
 from config.settings import Settings, read_settings
-from config.tokens import ReturnTokens
+from shared.inbox import Inbox
+from shared.return_tokens import ReturnTokens
 from tests.web.outside import TOKEN_KEY, environment, stored_inbox
 
 

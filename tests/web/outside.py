@@ -13,12 +13,12 @@ from typing import Any
 
 import redis
 
-from config.inbox import Inbox
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
 from satyapan.settings import ProducerSettings
+from shared.inbox import Inbox
 
 SECRET = "the-client-secret"
 TOKEN_KEY = "a-token-key-of-at-least-32-characters"

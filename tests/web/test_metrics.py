@@ -10,10 +10,10 @@ from prometheus_client import values
 
 from callbacks.app import create_app
 from callbacks.metrics import Metrics, share
-from config.inbox import LetterState
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
+from shared.inbox import WebhookState
 from tests.web.outside import EVENT, asked_ago, environment, insert, signed, written
 
 BODY = written(EVENT)
@@ -77,7 +77,7 @@ def test_the_whole_installation_is_told_from_any_web_process(
         now = int(server.time()[0]) * 1000
         server.zadd(keys.slots("main", "passport"), {"new": now, "old": now - 120_000})
         server.zadd(keys.inbox_due, {"a-webhook": now})
-        server.zadd(keys.inbox_index(LetterState.PARKED), {"another": now, "a third": now})
+        server.zadd(keys.inbox_index(WebhookState.PARKED), {"another": now, "a third": now})
         server.hset(keys.stop("main"), mapping={"code": "x", "since": now, "until": now + 1})
 
     found = counted(client)

@@ -6,11 +6,11 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from config.tokens import ReturnTokens
 from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing
+from shared.return_tokens import ReturnTokens
 from tests.web.outside import SEAL_KEYS, TOKEN_KEY
 
 LARGE = 8 * 1024 * 1024

@@ -15,11 +15,11 @@ from callbacks import looks
 from callbacks.app import create_app
 from callbacks.looks import EVERY_MS
 from config.settings import Settings, read_settings
-from config.tokens import ReturnTokens
 from demo.server import EmbeddedServer
 from satyapan.names import LOOK
 from satyapan.records import TERMINAL, State
 from satyapan.sealing import new_key
+from shared.return_tokens import ReturnTokens
 from tests.web.outside import TOKEN_KEY, environment, everything, insert, wakeups
 
 TITLES = {

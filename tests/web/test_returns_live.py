@@ -13,9 +13,9 @@ import time_machine
 from flask.testing import FlaskClient
 
 from config.settings import Settings
-from config.tokens import ReturnTokens
 from satyapan.names import LOOK
 from satyapan.records import State
+from shared.return_tokens import ReturnTokens
 from tests.support.project import ROOT
 from tests.web.outside import TOKEN_KEY, asked_ago, everything, insert, wakeups
 

@@ -9,10 +9,10 @@ import redis
 from flask.testing import FlaskClient
 
 from callbacks.app import create_app
-from config.inbox import Inbox, LetterState
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import INGEST
+from shared.inbox import Inbox, WebhookState
 from tests.web.outside import EVENT, environment, now_ms, signed, wakeups, written
 
 URL = "/webhooks/cashfree"
@@ -31,13 +31,13 @@ def test_a_signed_webhook_is_stored_sealed_and_workers_are_woken(
     answer = client.post(URL, data=BODY, headers=signed(BODY))
 
     assert (answer.status_code, answer.json) == (200, {"status": "stored"})
-    (letter_id,) = stored(redis_url)
-    letter = inbox.read(letter_id)
-    assert letter
-    assert json.loads(letter.body) == EVENT
-    assert (letter.vendor, letter.event) == ("cashfree", "DIGILOCKER_VERIFICATION_SUCCESS")
-    assert letter.state is LetterState.NEW
-    assert wakeups(redis_url) == [(INGEST, [letter_id])]
+    (webhook_id,) = stored(redis_url)
+    webhook = inbox.read(webhook_id)
+    assert webhook
+    assert json.loads(webhook.body) == EVENT
+    assert (webhook.vendor, webhook.event) == ("cashfree", "DIGILOCKER_VERIFICATION_SUCCESS")
+    assert webhook.state is WebhookState.NEW
+    assert wakeups(redis_url) == [(INGEST, [webhook_id])]
     with redis.Redis.from_url(redis_url) as server:
         assert b"Canary" not in b"".join(server.dump(key) or b"" for key in server.keys("*"))
 
@@ -112,9 +112,9 @@ def test_a_signed_body_that_nobody_understands_is_kept_under_no_event(
     answer = client.post(URL, data=body, headers=signed(body))
 
     assert answer.status_code == 200
-    letter = inbox.read(stored(redis_url)[0])
-    assert letter
-    assert letter.event == ""
+    webhook = inbox.read(stored(redis_url)[0])
+    assert webhook
+    assert webhook.event == ""
 
 
 @pytest.mark.parametrize("data", ['"\\ud800"', "NaN", "null"])
@@ -126,9 +126,9 @@ def test_odd_data_keeps_its_event(
     answer = client.post(URL, data=body, headers=signed(body))
 
     assert answer.status_code == 200
-    letter = inbox.read(stored(redis_url)[0])
-    assert letter
-    assert letter.event == "KYC_LINK_SUCCESS"
+    webhook = inbox.read(stored(redis_url)[0])
+    assert webhook
+    assert webhook.event == "KYC_LINK_SUCCESS"
 
 
 def test_a_forged_webhook_is_refused_and_leaves_nothing(

@@ -10,11 +10,11 @@ import redis
 from flask.testing import FlaskClient
 
 from callbacks.app import create_app
-from callbacks.letters import read_letter
-from config.inbox import Inbox, LetterState
+from callbacks.letters import read_webhook
 from config.settings import read_settings
 from satyapan.canonical import canonical
 from satyapan.names import Keys
+from shared.inbox import Inbox, WebhookState
 from tests.web.outside import EVENT, environment, now_ms, signed, stored_inbox, written
 
 URL = "/webhooks/cashfree"
@@ -26,8 +26,8 @@ WEEK_MS = 7 * 86_400_000
 
 def kept(inbox: Inbox) -> list[Any]:
     """Open every webhook of the inbox."""
-    letters = [inbox.read(one.id) for one in inbox.newest(None, 99)]
-    return [json.loads(letter.body) for letter in letters if letter]
+    webhooks = [inbox.read(one.id) for one in inbox.newest(None, 99)]
+    return [json.loads(webhook.body) for webhook in webhooks if webhook]
 
 
 def post(client: FlaskClient, body: bytes, timestamp: str = "") -> str:
@@ -111,12 +111,12 @@ def test_an_id_can_only_be_computed_with_the_installations_key(
     body = written(EVENT)
     post(client, body)
 
-    (letter,) = inbox.newest(None, 9)
+    (webhook,) = inbox.newest(None, 9)
     said = canonical([EVENT["event_type"], EVENT["event_time"], EVENT["data"]])
-    assert letter.id != hashlib.sha256(b"cashfree\0" + said).hexdigest()
-    assert letter.id == inbox.name("cashfree", read_letter(body).signed)
+    assert webhook.id != hashlib.sha256(b"cashfree\0" + said).hexdigest()
+    assert webhook.id == inbox.webhook_id("cashfree", read_webhook(body).signed)
     other = Inbox(redis.Redis.from_url(redis_url), Keys(), inbox._ring, 60_000, b"another key")
-    assert letter.id != other.name("cashfree", read_letter(body).signed)
+    assert webhook.id != other.webhook_id("cashfree", read_webhook(body).signed)
 
 
 def hours_ago(hours: float, form: str) -> str:
@@ -166,9 +166,9 @@ def test_a_replay_after_retention_brings_nothing_back(redis_url: str) -> None:
     inbox = stored_inbox(redis_url)
     body, stamp = written({**EVENT, "event_time": hours_ago(0.5, "%Y-%m-%dT%H:%M:%SZ")}), now_ms()
     assert post(client, body, str(stamp - 3_590_000)) == "stored"
-    (letter,) = inbox.newest(None, 9)
+    (webhook,) = inbox.newest(None, 9)
     with redis.Redis.from_url(redis_url) as server:
-        server.delete(Keys().inbox(letter.id))  # as if its life had ended
+        server.delete(Keys().inbox(webhook.id))  # as if its life had ended
 
     assert post(client, body, str(stamp - 3_610_000)) == "outdated"
 
@@ -192,7 +192,7 @@ def test_what_was_forgotten_is_not_stored_again(
     with redis.Redis.from_url(redis_url) as server:
         assert [key for key in server.scan_iter("*") if b"dl-1" in key] == []
         assert server.zcard(Keys().inbox_due) == 1
-        assert server.zcard(Keys().inbox_index(LetterState.NEW)) == 1
+        assert server.zcard(Keys().inbox_index(WebhookState.NEW)) == 1
 
 
 def test_a_mark_of_what_was_forgotten_outlives_what_could_come(

@@ -133,7 +133,7 @@ def _ids(body: str, task: dict[str, str]) -> int:
         raise Broken("embed")
     if not 0 < len(ids) <= _MOST.get(task["task"], MOST_IDS):
         raise Broken("count")
-    if not all(map(_is_inbox_id if task["task"] == INGEST else _is_id, ids)):
+    if not all(map(_is_webhook_id if task["task"] == INGEST else _is_id, ids)):
         raise Broken("ids")
     return len(ids)
 
@@ -142,5 +142,5 @@ def _is_id(one: object) -> bool:
     return not id_faults(one)
 
 
-def _is_inbox_id(one: object) -> bool:
+def _is_webhook_id(one: object) -> bool:
     return isinstance(one, str) and _INBOX_ID.fullmatch(one) is not None

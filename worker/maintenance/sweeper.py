@@ -13,12 +13,12 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from config.inbox import LetterState
 from satyapan.errors import Unavailable
 from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
 from satyapan.scripts import load
+from shared.inbox import WebhookState
 from worker.admission.triage import Triage
 from worker.broker.wakeups import Wake
 
@@ -164,7 +164,7 @@ class Sweep:
         for state in TERMINAL:
             ended = int(seconds) * 1000 - self._keep_ms
             self._redis.zremrangebyscore(self._keys.index(state), "-inf", ended)
-        for kept in LetterState:
+        for kept in WebhookState:
             self._redis.zremrangebyscore(self._keys.inbox_index(kept), "-inf", int(seconds) * 1000)
 
 

@@ -6,12 +6,12 @@ A dry run decides exactly as the act would and writes nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from config.inbox import Inbox
 from satyapan.ids import generation_id
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
+from shared.inbox import Inbox
 from worker.broker.wakeups import Wake
 from worker.ledger.work_ledger import Act, Claim, StaleFence, WorkLedger, resource_of
 from worker.rules.decide import decide
@@ -56,19 +56,19 @@ class Desk:
         after = self._move(row, Reissued(self.by))
         return self._record("reissue", row.id, f"generation {after.generation}")
 
-    def replay(self, letter_id: str) -> Act:
+    def replay(self, webhook_id: str) -> Act:
         """Work on a stored webhook again.
 
         Raises:
             Unknown: no such webhook is kept.
         """
-        letter = self.inbox.read(letter_id)
-        if letter is None:
-            raise Unknown(f"no webhook {letter_id} is kept")
+        webhook = self.inbox.read(webhook_id)
+        if webhook is None:
+            raise Unknown(f"no webhook {webhook_id} is kept")
         if not self.dry:
-            self.inbox.reopen(letter_id)
-            self.wake(INGEST, [letter_id])
-        return self._record("replay", letter_id, letter.event)
+            self.inbox.reopen(webhook_id)
+            self.wake(INGEST, [webhook_id])
+        return self._record("replay", webhook_id, webhook.event)
 
     def forget(self, verification_id: str) -> Act:
         """Shred the private parts of a finished verification, and the webhooks about it.
@@ -93,7 +93,7 @@ class Desk:
         mine = [generation_id(row.id, each) for each in range(1, row.generation + 1)]
         vendor_ids = [row.digest] if row.parent else mine
         if self.dry:
-            return len(self.inbox.about(row.vendor, vendor_ids))
+            return len(self.inbox.ids_about(row.vendor, vendor_ids))
         count = self.inbox.forget(row.vendor, vendor_ids)
         self.ledger.forget_private(row)
         return count
@@ -139,7 +139,7 @@ class Desk:
             raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
         if self._links(row) and row.attempts:
             raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
-        if row.parent and self.inbox.open(row.vendor, [row.digest]):
+        if row.parent and self.inbox.has_open(row.vendor, [row.digest]):
             # It may still have to reach the visits of other producers that asked for the link.
             raise Refused(f"a webhook about {row.id} is still to be worked on: try again later")
         return row

@@ -11,9 +11,8 @@ from typing import Any, Final
 import click
 from redis.exceptions import RedisError
 
-from config.inbox import Inbox, Letter, LetterState
+from config.redis_clients import ledger_client
 from config.settings import read_settings
-from config.stores import ledger_client
 from satyapan.broker import Waker, wake_app
 from satyapan.cli_errors import FINE, NOT_FOUND, OTHERWISE, exit_code
 from satyapan.cli_options import Words, json_option, limit_option
@@ -21,6 +20,7 @@ from satyapan.cli_output import moment, say_json, table
 from satyapan.errors import SatyapanError, Unavailable, shown
 from satyapan.kinds import Registry
 from satyapan.names import Keys
+from shared.inbox import Inbox, StoredWebhook, WebhookState
 from worker.from_settings import policy, work_ledger
 from worker.ledger.rewrite import PAUSE_MS
 from worker.ledger.work_ledger import Act
@@ -139,32 +139,32 @@ def acts(limit: int, *, as_json: bool) -> None:
 @click.command()
 @click.option(
     "--state",
-    type=Words(LetterState),
+    type=Words(WebhookState),
     metavar="STATE",
-    help=f"Only webhooks in this state: {', '.join(LetterState)}.",
+    help=f"Only webhooks in this state: {', '.join(WebhookState)}.",
 )
 @limit_option(50, "List at most this many, newest first.")
 @click.option(
-    "--show", "letter_id", metavar="ID", help="Show one webhook; private values are hidden."
+    "--show", "webhook_id", metavar="ID", help="Show one webhook; private values are hidden."
 )
 @json_option
-def inbox(state: LetterState | None, limit: int, letter_id: str | None, *, as_json: bool) -> None:
+def inbox(state: WebhookState | None, limit: int, webhook_id: str | None, *, as_json: bool) -> None:
     """List the stored webhooks, newest first, without their content; or show one."""
     with _desk() as desk:
-        if letter_id:
-            _show(desk, letter_id, as_json=as_json)
+        if webhook_id:
+            _show(desk, webhook_id, as_json=as_json)
             return
-        rows = [_facts(letter) for letter in desk.inbox.newest(state, limit)]
+        rows = [_facts(webhook) for webhook in desk.inbox.newest(state, limit)]
     _list(rows, as_json=as_json, empty=f"no webhook is {state or 'kept'}")
 
 
-def _show(desk: Desk, letter_id: str, *, as_json: bool) -> None:
-    letter = desk.inbox.read(letter_id) if letter_id.isascii() else None
-    if letter is None:
-        name = shown(letter_id, _LONGEST_ID)
+def _show(desk: Desk, webhook_id: str, *, as_json: bool) -> None:
+    webhook = desk.inbox.read(webhook_id) if webhook_id.isascii() else None
+    if webhook is None:
+        name = shown(webhook_id, _LONGEST_ID)
         _say({"id": name, "refused": f"no webhook {name} is kept"}, as_json=as_json)
         sys.exit(NOT_FOUND)
-    data = _facts(letter) | {"content": redacted(letter.body)}
+    data = _facts(webhook) | {"content": redacted(webhook.body)}
     click.echo(json.dumps(data, indent=None if as_json else 2))
 
 
@@ -180,15 +180,15 @@ def _list(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str) ->
         click.echo(empty, err=True)
 
 
-def _facts(letter: Letter) -> dict[str, Any]:
+def _facts(webhook: StoredWebhook) -> dict[str, Any]:
     return {
-        "id": letter.id,
-        "state": letter.state,
-        "event": letter.event,
-        "verification_id": letter.verification_id,
-        "received": moment(letter.received),
-        "tries": letter.tries,
-        "code": letter.code,
+        "id": webhook.id,
+        "state": webhook.state,
+        "event": webhook.event,
+        "verification_id": webhook.verification_id,
+        "received": moment(webhook.received),
+        "tries": webhook.tries,
+        "code": webhook.code,
     }
 
 

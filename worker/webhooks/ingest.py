@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from redis import exceptions as redis_errors
 
-from config.inbox import KEPT_FIELDS, Inbox, Letter, LetterState
 from config.scrub import clean
 from satyapan.errors import Unavailable, Unreadable
 from satyapan.ids import child_id, generation_id, link_alias
@@ -20,6 +19,7 @@ from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
 from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
+from shared.inbox import KEPT_FIELDS, Inbox, StoredWebhook, WebhookState
 from worker.engine.engine import Engine
 from worker.ledger.work_ledger import WorkLedger, resource_of
 from worker.rules.model import Told
@@ -60,7 +60,7 @@ class Ingest:
         self._kinds = kinds
         self._id_key = id_key
 
-    def take(self, letter_id: str) -> None:
+    def take(self, webhook_id: str) -> None:
         """Work on one webhook; working on it twice changes nothing.
 
         A failure is counted on the webhook, which is retried after a growing pause and parked in
@@ -71,74 +71,74 @@ class Ingest:
             Unreadable: it was sealed under a key that this worker lacks; as before.
         """
         try:
-            letter = self._inbox.read(letter_id)
-            row_id = self._try(letter) if letter and letter.state is LetterState.NEW else ""
+            webhook = self._inbox.read(webhook_id)
+            row_id = self._try(webhook) if webhook and webhook.state is WebhookState.NEW else ""
         except Unreadable:
-            self._inbox.leave(letter_id, _UNREADABLE_MS)
+            self._inbox.postpone(webhook_id, _UNREADABLE_MS)
             raise
-        if letter is None:
-            self._inbox.drop(letter_id)
+        if webhook is None:
+            self._inbox.remove_from_due(webhook_id)
         elif row_id:
             self._engine.run(row_id)
 
-    def _try(self, letter: Letter) -> str:
+    def _try(self, webhook: StoredWebhook) -> str:
         """Work on a webhook; return the id of the row to run now, if any.
 
         A failure is counted, unless the cause is Redis or a missing key.
         """
         reach(OPENED)
         try:
-            return self._work(letter)
+            return self._work(webhook)
         except Unreadable:
             raise
         except Exception as error:
             if isinstance(error.__cause__ if isinstance(error, Unavailable) else error, _AWAY):
                 raise
-            self._failed(letter, type(error).__name__)
+            self._failed(webhook, type(error).__name__)
             return ""
 
-    def _failed(self, letter: Letter, code: str) -> None:
+    def _failed(self, webhook: StoredWebhook, code: str) -> None:
         """Count a failure. A Redis that takes no writes takes no count either."""
-        state = self._inbox.failed(letter, code)
-        text = "webhook parked" if state is LetterState.PARKED else "webhook left for later"
-        log.warning(text, extra={"inbox_id": letter.id, "code": code})
+        state = self._inbox.record_failure(webhook, code)
+        text = "webhook parked" if state is WebhookState.PARKED else "webhook left for later"
+        log.warning(text, extra={"webhook_id": webhook.id, "code": code})
 
-    def _work(self, letter: Letter) -> str:
-        news = self._understand(letter)
+    def _work(self, webhook: StoredWebhook) -> str:
+        news = self._understand(webhook)
         if news is None:
-            return self._unmatched(letter)
+            return self._unmatched(webhook)
         if news.event in news.operation.visitor_events:
-            return self._visitors(letter, news)
-        return self._journey(letter, news)
+            return self._visitors(webhook, news)
+        return self._journey(webhook, news)
 
-    def _understand(self, letter: Letter) -> _News | None:
+    def _understand(self, webhook: StoredWebhook) -> _News | None:
         # Webhooks of an earlier version were stored as they came.
-        data = (clean(letter.body, KEPT_FIELDS) or {}).get("data")
+        data = (clean(webhook.body, KEPT_FIELDS) or {}).get("data")
         if not isinstance(data, dict) or "verification_id" not in data:
             return None
         vendor_id = str(data["verification_id"])
         reference = str(data.get("reference_id") or "")
         for kind in self._kinds:
-            operation = kind.operations.get(letter.vendor)
-            if operation and letter.event in {*operation.events, *operation.visitor_events}:
-                return _News(kind, operation, letter.event, vendor_id, reference, data)
+            operation = kind.operations.get(webhook.vendor)
+            if operation and webhook.event in {*operation.events, *operation.visitor_events}:
+                return _News(kind, operation, webhook.event, vendor_id, reference, data)
         return None
 
-    def _unmatched(self, letter: Letter) -> str:
-        log.warning("webhook matches nothing here", extra={"code": letter.event})
-        self._inbox.finish(letter.id, LetterState.UNMATCHED)
+    def _unmatched(self, webhook: StoredWebhook) -> str:
+        log.warning("webhook matches nothing here", extra={"code": webhook.event})
+        self._inbox.finish(webhook.id, WebhookState.UNMATCHED)
         return ""
 
-    def _journey(self, letter: Letter, news: _News) -> str:
+    def _journey(self, webhook: StoredWebhook, news: _News) -> str:
         row = self._row_of(news)
         if row is None or row.kind != news.kind.name:
-            return self._unmatched(letter)
+            return self._unmatched(webhook)
         claimed = news.operation.events[news.event]
         if news.vendor_id != generation_id(row.id, row.generation):
             claimed = ""  # about an older link, which says nothing of the one that is open
         due = self._ledger.hint(row.id, claimed, asked=_somebody_waits(news.operation, claimed))
         reach(HINTED)
-        self._inbox.finish(letter.id, LetterState.HANDLED, row.id)
+        self._inbox.finish(webhook.id, WebhookState.HANDLED, row.id)
         return row.id if due else ""
 
     def _row_of(self, news: _News) -> Row | None:
@@ -147,19 +147,19 @@ class Ingest:
         found = read(news.vendor_id, sealed=True)
         return found or read(self._ledger.behind(news.vendor_id) or "-", sealed=True)
 
-    def _visitors(self, letter: Letter, news: _News) -> str:
+    def _visitors(self, webhook: StoredWebhook, news: _News) -> str:
         """Tell every producer that asked for the link, each by a row and an event of its own."""
         link = str(news.body.get("form_link", ""))
         owner_id = self._ledger.behind(link_alias(self._id_key, link))
         owner = self._ledger.read(owner_id, sealed=True) if owner_id else None
         if owner is None:
-            return self._unmatched(letter)
+            return self._unmatched(webhook)
         askers = self._ledger.askers(resource_of(owner))
         told = [self._visit(owner, asker, askers[asker], news) for asker in askers]
         if all(told):
-            self._inbox.finish(letter.id, LetterState.HANDLED, owner.id)
+            self._inbox.finish(webhook.id, WebhookState.HANDLED, owner.id)
         else:
-            self._failed(letter, "visit_not_written")
+            self._failed(webhook, "visit_not_written")
         return ""
 
     def _visit(self, owner: Row, asker: str, asked: str, news: _News) -> bool:

@@ -1,11 +1,11 @@
--- Move a stored webhook to a state, and say when it must be worked on again.
+-- Move a stored webhook to a state, and set when it must be processed again.
 --
--- KEYS[1] inbox hash    KEYS[2] index of webhooks that still have to be worked on
+-- KEYS[1] inbox hash    KEYS[2] index of webhooks that still have to be processed
 -- KEYS[3] index of the new state     KEYS[4..] indexes of the other states
--- ARGV[1] inbox id      ARGV[2] ms from now at which it must be worked on; "" for not any more
+-- ARGV[1] webhook id    ARGV[2] milliseconds from now until it must be processed; "": never again
 -- ARGV[3..] field, value pairs, the state among them
 --
--- Returns 1, or 0 when the webhook is gone: its life ended, or it was forgotten.
+-- Returns 1, or 0 if the webhook doesn't exist any more: it expired or was forgotten.
 for i = 4, #KEYS do
   redis.call('ZREM', KEYS[i], ARGV[1])
 end

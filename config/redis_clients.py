@@ -1,4 +1,4 @@
-"""The application's Redis clients by role. Building one opens no connection."""
+"""Build the application's Redis clients. Building one opens no connection."""
 
 from dataclasses import replace
 
@@ -14,6 +14,6 @@ def ledger_client(settings: Settings, role: str = "ledger") -> Redis:
 
 
 def broker_client(settings: Settings) -> Redis:
-    """Build a client for questions about the broker; work goes to it through Celery only."""
+    """Build a client that only inspects the broker; messages go through Celery."""
     producer = settings.producer
     return connect(replace(producer, redis_url=producer.broker_url), "probe")

@@ -1,6 +1,6 @@
 """The token in the return URL: signed, expiring, bound to one verification and its kind.
 
-The worker signs it into the vendor's `redirect_url`; the callbacks app reads it when the person
+The worker puts it into the vendor's `redirect_url`; the callbacks app reads it when the person
 comes back. The vendor's own `verification_id` parameter is never trusted.
 """
 
@@ -13,7 +13,7 @@ _SALT: Final = "satyapan.return"
 
 
 class ReturnTokens:
-    """Signs with the newest key, accepts any in the list; so keys rotate without a gap."""
+    """Signs with the first key (the newest) and accepts all, so that keys rotate without a gap."""
 
     def __init__(self, keys: Sequence[str], life_s: int) -> None:
         # itsdangerous signs with the last key of a list.
@@ -21,11 +21,11 @@ class ReturnTokens:
         self._life_s = life_s
 
     def sign(self, kind: str, verification_id: str) -> str:
-        """Make the token for a verification."""
+        """Return the token for a verification."""
         return str(self._serializer.dumps([kind, verification_id]))
 
     def read(self, kind: str, token: str) -> str | None:
-        """Give the verification_id of a good token; None for a forged, foreign or expired one."""
+        """Return the verification_id of a valid token; None for any other token."""
         try:
             found = self._serializer.loads(token, max_age=self._life_s)
         except BadData:
@@ -37,5 +37,5 @@ class ReturnTokens:
 
 
 def return_url(public_url: str, kind: str, token: str) -> str:
-    """Write the URL that the vendor sends the person back to."""
+    """Return the URL to which the vendor sends the person back."""
     return f"{public_url.rstrip('/')}/return/{kind}/{token}"

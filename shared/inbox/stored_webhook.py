@@ -1,0 +1,77 @@
+"""A stored webhook: its fields, its states, and how to read it from Redis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from config.scrub import KEPT
+
+KEPT_FIELDS: Final = KEPT | {"form_link"}
+"""Fields of a webhook that name what it is about; the scrubber must not change them."""
+CLEAR_FIELDS: Final = (
+    "vendor",
+    "event",
+    "state",
+    "received",
+    "verification_id",
+    "tries",
+    "code",
+)
+"""The fields that are stored unsealed, in the order in which `from_fields` takes their values."""
+
+
+class WebhookState(StrEnum):
+    """State of a stored webhook."""
+
+    NEW = "NEW"
+    HANDLED = "HANDLED"
+    UNMATCHED = "UNMATCHED"
+    """Correctly signed, but of an unknown event or about an unknown id; kept for replay."""
+    PARKED = "PARKED"
+    """Processing failed too often; an operator may replay it."""
+
+
+class StoreOutcome(StrEnum):
+    """Outcome of storing a webhook."""
+
+    STORED = "stored"
+    REPEATED = "repeated"
+    FORGOTTEN = "forgotten"
+    """Nothing was stored: the verification that the webhook is about was forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWebhook:
+    """A stored webhook. `body` is the scrubbed content as JSON: private, and empty in lists."""
+
+    id: str
+    vendor: str
+    event: str
+    state: WebhookState
+    received: int
+    """When it was stored: milliseconds since the epoch, on Redis' clock."""
+    verification_id: str
+    tries: int = 0
+    """Number of failures so far."""
+    code: str = ""
+    """Code of the last failure."""
+    body: bytes = field(default=b"", repr=False)
+
+
+def from_fields(webhook_id: str, values: Sequence[bytes | None], body: bytes) -> StoredWebhook:
+    """Build a webhook from the values of `CLEAR_FIELDS` in Redis."""
+    vendor, event, state, received, verification_id, tries, code = (
+        (value or b"").decode() for value in values
+    )
+    return StoredWebhook(
+        id=webhook_id,
+        vendor=vendor,
+        event=event,
+        state=WebhookState(state),
+        received=int(received),
+        verification_id=verification_id,
+        tries=int(tries or 0),
+        code=code,
+        body=body,
+    )
