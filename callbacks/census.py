@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from config.breakers import read_breaker
 from satyapan.names import Keys
 from satyapan.records import State
+from satyapan.redis_time import now_ms
 from shared.inbox import WebhookState
 
 _SHUT_HELP: Final = "1 while a breaker is open: the account's, or with a route that route's."
@@ -98,5 +99,4 @@ class Census(Collector):
         return float(first[0][1]) if first else float(default)
 
     def _now(self) -> int:
-        seconds, micros = self._redis.time()
-        return int(seconds * 1000 + micros // 1000)
+        return now_ms(self._redis)

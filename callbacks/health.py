@@ -13,6 +13,7 @@ from callbacks.operations import Operations
 from callbacks.problems import problem
 from config.findings import Finding
 from satyapan.names import Keys
+from satyapan.redis_time import now_ms
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,9 @@ class Pulse:
         """Give the seconds since a worker last swept; None when none has for a long time."""
         redis: Any = self.ledger
         swept = redis.get(self.keys.swept)
-        seconds, micros = redis.time()
         if swept is None:
             return None
-        return float(max(0.0, round(seconds + micros / 1e6 - int(swept) / 1000, 3)))
+        return max(0, now_ms(redis) - int(swept)) / 1000
 
 
 def health(pulse: Pulse, metrics: Metrics, operations: Operations) -> Blueprint:

@@ -27,6 +27,7 @@ from satyapan.errors import Unreadable
 from satyapan.kinds import Registry
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT, State
+from satyapan.redis_time import now_ms
 
 _SKEW_S: Final = 30
 _FULL: Final = 0.8
@@ -134,7 +135,7 @@ def _clock(
     now: Callable[[], float], settings: Settings, client: Redis, _info: Info
 ) -> Iterator[Finding]:
     before = now()
-    seconds, _ = client.time()
+    seconds = now_ms(client) // 1000
     skew = max(before - seconds - 1, seconds - now())
     if skew > _SKEW_S:
         place = redacted(settings.producer.redis_url)
@@ -194,8 +195,7 @@ def _rewrite(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding
     """Tell if what was forgotten stays in the append-only file longer than it should."""
     wanted = Keys(settings.producer.prefix).rewrite_wanted
     oldest: Any = client.zrange(wanted, 0, 0, withscores=True)
-    seconds, _ = client.time()
-    if oldest and (minutes := int(seconds - oldest[0][1] / 1000) // 60) >= _LATE_MINUTES:
+    if oldest and (minutes := int(now_ms(client) - oldest[0][1]) // 60_000) >= _LATE_MINUTES:
         text = f"What was forgotten {minutes} minutes ago is still in Redis' append-only file."
         hint = "Allow the workers' user +bgrewriteaof, and have a worker run; see Redis' log."
         yield found(23, "warning", text, hint)
@@ -203,13 +203,12 @@ def _rewrite(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding
 
 def _parked(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
     """Tell of verifications that have waited for a person for half of their time."""
-    seconds, _ = client.time()
-    most, index = settings.retention.parked_s, Keys(settings.producer.prefix).index(State.PARKED)
-    before = int(seconds - most / 2) * 1000
-    count: Any = client.zcount(index, "-inf", before)
+    now, most = now_ms(client), settings.retention.parked_s * 1000
+    index = Keys(settings.producer.prefix).index(State.PARKED)
+    count: Any = client.zcount(index, "-inf", now - most // 2)
     oldest: Any = client.zrange(index, 0, 0, withscores=True)
     if count:
-        left = max(0, int(oldest[0][1] / 1000 + most - seconds)) // 86_400
+        left = max(0, int(oldest[0][1] + most - now)) // 86_400_000
         text = f"Parked verifications wait for a person ({count}); the first ends in {left} days."
         hint = "Decide about them (satyapan list --state PARKED): then their data is shredded."
         yield found(26, "warning", text, hint)

@@ -14,6 +14,7 @@ from satyapan.asking import Ask, ask_all
 from satyapan.errors import Unavailable
 from satyapan.names import Keys
 from satyapan.records import Row, State, Verification
+from satyapan.redis_time import now_ms
 from satyapan.rows import SEALED, decode, encode
 from satyapan.scripts import load
 from satyapan.sealing import KeyRing
@@ -147,10 +148,9 @@ class Ledger:
     def now(self) -> int:
         """Return the time (ms) on Redis' clock, on which rows are dated."""
         try:
-            seconds, micros = self._redis.time()
+            return now_ms(self._redis)
         except RedisError as error:
             raise _unread(error) from error
-        return int(seconds * 1000 + micros // 1000)
 
     def counts(self) -> dict[State, int]:
         """Count the verifications in each state."""

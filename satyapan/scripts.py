@@ -24,12 +24,15 @@ class Script(Protocol):
 def load(redis: Redis, package: str, name: str, *parts: str) -> Script:
     """Read `<package>/lua/<name>.lua`; nothing is sent before it is called.
 
+    satyapan/lua/time.lua stands before it, so that every script reads Redis' time in the same way.
+
     `parts` are scripts that it calls as functions of (KEYS, ARGV): Redis lets none call another.
     """
-    folder = files(package).joinpath("lua")
-    source = {
-        one: folder.joinpath(f"{one}.lua").read_text(encoding="utf-8") for one in (*parts, name)
-    }
-    functions = [f"local function {part}(KEYS, ARGV)\n{source[part]}\nend\n" for part in parts]
-    script: Script = redis.register_script("".join(functions) + source[name])
+    functions = [f"local function {one}(KEYS, ARGV)\n{_read(package, one)}\nend\n" for one in parts]
+    source = "".join([_read("satyapan", "time"), *functions, _read(package, name)])
+    script: Script = redis.register_script(source)
     return script
+
+
+def _read(package: str, name: str) -> str:
+    return files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")

@@ -8,11 +8,6 @@
 --
 -- Returns {1, digest, state, now} when inserted, {0, stored digest, stored state, now} when the id
 -- is taken.
-local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
 local now = now_ms()
 local taken = redis.call('HMGET', KEYS[1], 'digest', 'state')
 if taken[2] then

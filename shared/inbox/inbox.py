@@ -10,6 +10,7 @@ from redis import Redis
 
 from satyapan.canonical import digest
 from satyapan.names import Keys
+from satyapan.redis_time import now_ms
 from satyapan.scripts import load
 from satyapan.sealing import KeyRing
 from shared.inbox.stored_webhook import (
@@ -126,8 +127,7 @@ class Inbox:
 
     def postpone(self, webhook_id: str, pause_ms: int) -> None:
         """Make an open webhook due after a pause, without counting a failure."""
-        seconds, micros = self._redis.time()
-        due = seconds * 1000 + micros // 1000 + pause_ms
+        due = now_ms(self._redis) + pause_ms
         self._redis.zadd(self._keys.inbox_due, {webhook_id: due}, xx=True)
 
     def reopen(self, webhook_id: str) -> None:

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from satyapan.names import Keys
+from satyapan.redis_time import now_ms
 from worker.throttle import Throttle
 
 PAUSE_MS: Final = 600_000
@@ -20,7 +21,7 @@ log = logging.getLogger("satyapan.rewrite")
 
 def want_rewrite(redis: Redis, keys: Keys) -> None:
     """Ask for a rewrite, because the append-only file still holds copies of shredded data."""
-    now = _now(redis)
+    now = now_ms(redis)
     redis.zadd(keys.rewrite_wanted, {str(now): now})
 
 
@@ -63,7 +64,7 @@ class Rewrite:
 
     def _begin(self) -> None:
         key, info = self._keys.rewrite_begun, self._redis.info("persistence")
-        mark = f"{_now(self._redis)} {info['aof_rewrites']}"
+        mark = f"{now_ms(self._redis)} {info['aof_rewrites']}"
         if not info["aof_enabled"]:
             self._redis.delete(self._keys.rewrite_wanted)
         elif self._redis.set(key, mark, nx=True, px=self._pause_ms):
@@ -89,8 +90,3 @@ class Rewrite:
         busy = info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"]
         went_well = info["aof_last_bgrewrite_status"] == "ok"
         return not busy and went_well and info["aof_rewrites"] > before
-
-
-def _now(redis: Any) -> int:  # noqa: ANN401  redis-py types a reply as sync or async
-    seconds, micros = redis.time()
-    return int(seconds * 1000 + micros // 1000)

@@ -11,8 +11,7 @@
 -- from this server is not taken over within the grace: its holder may be alive and have an answer.
 -- Nor does it count as a crash if a worker lived through that: that a lease ended then says nothing
 -- about its holder. If none did, it may be this row that ended them.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = now_ms()
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease')
 
 if not row[1] then

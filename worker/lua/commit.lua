@@ -24,8 +24,7 @@
 -- Giving a claim back again, because the reply was lost, changes nothing: {1, now, 0}. It is known by
 -- its state. After a failover that lost a claim two workers may have the same fence: then another
 -- state is written over all but an end.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = now_ms()
 local held = redis.call('HMGET', KEYS[1], 'fence', 'lease', 'state', 'due')
 local keep = tonumber(ARGV[3]) > 0
 if held[1] ~= ARGV[2] or (keep and not held[2]) then

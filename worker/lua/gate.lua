@@ -65,10 +65,8 @@ local span = tonumber(ARGV[2]) + margin + 1
 local asker = ARGV[9]
 local LATE, FRONT, MOST, PATIENCE, TENTH = 1e14, 31, 500, 30000, 9
 
-local function text(number) return string.format('%.0f', number) end
-
-local time = redis.call('TIME')
-local now = tonumber(ARGV[8]) or time[1] * 1000 + math.floor(time[2] / 1000)
+local time, exact_time = now_ms()
+local now = tonumber(ARGV[8]) or time
 limit = math.min(limit, tonumber(redis.call('GET', learned)) or limit)
 local gap = 0.8 * span / limit
 
@@ -260,7 +258,7 @@ local function go(counts_for)
   redis.call('ZREM', tickets, asker)
   leave_lanes(asker)
   redis.call('ZREM', slot_due, asker)
-  redis.call('ZADD', slots, text(counts_for), asker .. ':' .. time[1] .. ':' .. time[2])
+  redis.call('ZADD', slots, text(counts_for), asker .. ':' .. exact_time)
   redis.call('PEXPIRE', slots, text(math.max(score(slots, -1) - now, 0) + span + margin + 1000 + (tonumber(ARGV[8]) and 60000 or 0)))
   for _, each in ipairs(open) do
     local key, step, most = each[1], each[2], each[3]

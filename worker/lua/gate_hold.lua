@@ -6,15 +6,11 @@
 -- Returns the time (ms) that holds now. It only ever moves later.
 -- Touches its key only, which expires when the time has come.
 
-local now = tonumber(ARGV[2])
-if not now then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+local now = tonumber(ARGV[2]) or now_ms()
 local known = tonumber(redis.call('GET', KEYS[1]) or 0)
 local asked = now + tonumber(ARGV[1])
 if asked > known then
-  redis.call('SET', KEYS[1], string.format('%.0f', asked), 'PX', string.format('%.0f', asked - now + 1000))
+  redis.call('SET', KEYS[1], text(asked), 'PX', text(asked - now + 1000))
   return asked
 end
 return known

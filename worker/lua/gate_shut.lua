@@ -15,9 +15,7 @@
 -- Failures are counted by verification, so that a single bad one never opens it.
 
 local breaker = KEYS[1]
-local function text(number) return string.format('%.0f', number) end
-local time = redis.call('TIME')
-local now = tonumber(ARGV[5]) or time[1] * 1000 + math.floor(time[2] / 1000)
+local now = tonumber(ARGV[5]) or now_ms()
 
 local function enough()
   local since = text(now - ARGV[7])

@@ -5,9 +5,7 @@
 -- ARGV    1 by how much (ms)  2 within the last so many ms  3 span, see gate.lua (ms)
 --         4 now (ms; tests only, empty = this server's clock)
 -- Returns the time (ms) until which calls are held because of a jump; 0 if they aren't.
-local time = redis.call('TIME')
-local now = tonumber(ARGV[4]) or time[1] * 1000 + math.floor(time[2] / 1000)
-local function text(number) return string.format('%.0f', number) end
+local now = tonumber(ARGV[4]) or now_ms()
 local known = redis.call('HMGET', KEYS[1], 'jumped', 'by', 'until')
 local same = known[1] and tonumber(known[1]) >= now - ARGV[2] - 1000
   and math.abs(known[2] - ARGV[1]) <= 1000

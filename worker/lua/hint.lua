@@ -11,8 +11,7 @@
 -- nobody asked for twice the most time. A read that somebody waits for, and that is for later, is
 -- woken with the holders of slots: it doesn't stand behind a long queue.
 -- Returns the time (ms) of the next look, or 0 when there is nothing to look at.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = now_ms()
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence', 'last_ask',
   'hinted')
 local due = tonumber(row[2] or '0')

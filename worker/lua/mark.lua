@@ -10,9 +10,7 @@
 -- ARGV[4] 1 if this very worker swept before, and then not for the gap
 --
 -- Returns {now}.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local function text(number) return string.format('%.0f', number) end
+local now = now_ms()
 local swept, server = redis.call('GET', KEYS[1]), redis.call('HMGET', KEYS[2], 'back', 'cut')
 local function long_ago(time) return now - tonumber(time or 0) > 4 * ARGV[1] end
 if swept and now - swept > tonumber(ARGV[1]) then

@@ -8,8 +8,7 @@
 -- A lease that has ended is renewed too: while nobody took the row over, its holder keeps it. A row
 -- under another fence, a claim that was given back and a row that is gone stay as they are.
 -- Returns the ids of those.
-local t = redis.call('TIME')
-local ends = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[2]
+local ends = now_ms() + ARGV[2]
 local lost = {}
 for at = 3, #ARGV, 2 do
   local id, key = ARGV[at], ARGV[1] .. ARGV[at]

@@ -11,8 +11,7 @@
 -- Returns {now, time of the next one in the due-index or 0, {gate, ...}, {id, ...}, {id, kind,
 -- vendor, account, producer, priority, ...}}: gates where rows wait; rows to be claimed; rows that
 -- were never sent and are held by nobody, which a gate may register without a claim.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = now_ms()
 local index, most = KEYS[1], tonumber(ARGV[4])
 local ids = {}
 if most > 0 then
@@ -44,5 +43,4 @@ for _, id in ipairs(ids) do
   end
 end
 local following = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
-local function text(number) return string.format('%.0f', number) end
 return {text(now), following[2] and text(following[2]) or '0', redis.call('HKEYS', KEYS[2]), claim, fresh}

@@ -17,6 +17,7 @@ from satyapan.errors import Unavailable
 from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
+from satyapan.redis_time import now_ms
 from satyapan.scripts import load
 from shared.inbox import WebhookState
 from worker.admission.triage import Triage
@@ -160,12 +161,11 @@ class Sweep:
 
     def trim(self) -> None:
         """Drop the ids of rows and webhooks that are kept no more from the indexes of states."""
-        seconds, _ = self._redis.time()
+        now = now_ms(self._redis)
         for state in TERMINAL:
-            ended = int(seconds) * 1000 - self._keep_ms
-            self._redis.zremrangebyscore(self._keys.index(state), "-inf", ended)
+            self._redis.zremrangebyscore(self._keys.index(state), "-inf", now - self._keep_ms)
         for kept in WebhookState:
-            self._redis.zremrangebyscore(self._keys.inbox_index(kept), "-inf", int(seconds) * 1000)
+            self._redis.zremrangebyscore(self._keys.inbox_index(kept), "-inf", now)
 
 
 class Sweeper:

@@ -14,8 +14,7 @@ if redis.call('HEXISTS', KEYS[1], 'body') == 0 then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return 0
 end
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = now_ms()
 redis.call('HSET', KEYS[1], unpack(ARGV, 3))
 redis.call('ZADD', KEYS[3], now + redis.call('PTTL', KEYS[1]), ARGV[1])
 if ARGV[2] == '' then

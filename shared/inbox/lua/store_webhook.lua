@@ -14,8 +14,7 @@ if redis.call('EXISTS', KEYS[5]) == 1 then
 elseif redis.call('HEXISTS', KEYS[1], 'body') == 1 then
   return 0
 end
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local now = now_ms()
 redis.call('HSET', KEYS[1], 'received', now, unpack(ARGV, 4))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])

@@ -1,0 +1,20 @@
+"""Redis' time is read in one way by scripts, and in one way by Python."""
+
+import re
+
+from tests.support.project import APPLICATION, PRODUCER, ROOT, files
+
+SPELLED_OUT = {".lua": re.compile(r"'TIME'"), ".py": re.compile(r"\w+, \w+ = [\w.]+\.time\(\)")}
+"""A call of TIME, and a reply of TIME that is taken apart."""
+
+
+def test_redis_time_is_spelled_out_once_for_each_language() -> None:
+    found = {
+        name
+        for package in [PRODUCER, *APPLICATION]
+        for name in files(package)
+        for ending, spelled_out in SPELLED_OUT.items()
+        if name.endswith(ending) and spelled_out.search(ROOT.joinpath(name).read_text("utf-8"))
+    }
+
+    assert found == {"satyapan/lua/time.lua", "satyapan/redis_time.py"}
