@@ -49,7 +49,7 @@ from benchmarks.backlog_figures import (
 from benchmarks.machine import bounded, server_cpu, tree_cpu
 from benchmarks.report import json_option
 from benchmarks.scene import calls_of, missed, quota_environment, sandbox_options
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from satyapan import SatyapanError, State, Verification, Verifications
 from satyapan.client import Priority
 from satyapan.names import RUN_QUEUE
@@ -91,20 +91,20 @@ class Queue:
 def run(plan: Plan, folder: Path) -> tuple[Seen, Costs]:
     """Play a plan in a folder."""
     limits = {ROUTE: plan.limit}
-    with Stage(
+    with LocalStack(
         folder,
         workers=plan.workers,
         env=quota_environment(limits, plan.window_s, plan.margin_ms),
         sandbox_args=sandbox_options(limits, plan.window_s),
         callbacks=False,
-    ) as stage:
-        client = redis.Redis.from_url(stage.server.url)
+    ) as stack:
+        client = redis.Redis.from_url(stack.server.url)
         time.sleep(_WARM_S)
-        before, began = _cpu(stage, client, plan), time.time()
-        accepted = _submit(stage.verifications("big"), plan)
+        before, began = _cpu(stack, client, plan), time.time()
+        accepted = _submit(stack.verifications("big"), plan)
         start = time.time()
-        queue = Queue(client, f"{stage.settings.producer.prefix}:broker:{RUN_QUEUE}")
-        probes = _measure(stage, queue, plan)
+        queue = Queue(client, f"{stack.settings.producer.prefix}:broker:{RUN_QUEUE}")
+        probes = _measure(stack, queue, plan)
         queue.drain(DRAIN_S)
         costs = Costs(
             submit_s=start - began,
@@ -112,14 +112,14 @@ def run(plan: Plan, folder: Path) -> tuple[Seen, Costs]:
             messages=queue.messages,
             drained_s=queue.drained_s,
             before=before,
-            after=_cpu(stage, client, plan),
+            after=_cpu(stack, client, plan),
         )
-        return judge(plan, calls_of(stage, ROUTE), probes, began=began, start=start), costs
+        return judge(plan, calls_of(stack, ROUTE), probes, began=began, start=start), costs
 
 
-def _cpu(stage: Stage, client: "redis.Redis", plan: Plan) -> Cpu:
+def _cpu(stack: LocalStack, client: "redis.Redis", plan: Plan) -> Cpu:
     """Measure workers and server over some seconds."""
-    pids = [stage.pid(f"worker-{n}") for n in range(1, plan.workers + 1)]
+    pids = [stack.pid(f"worker-{n}") for n in range(1, plan.workers + 1)]
 
     def used() -> tuple[float, float, float]:
         return time.monotonic(), sum(map(tree_cpu, pids)), server_cpu(client)
@@ -156,9 +156,9 @@ def _submit_one(producer: Verifications, key: str) -> bool:
     return True
 
 
-def _measure(stage: Stage, queue: Queue, plan: Plan) -> list[Probe]:
+def _measure(stack: LocalStack, queue: Queue, plan: Plan) -> list[Probe]:
     """Be the other producers during the measured phase; return their rows once all are settled."""
-    producers = {name: stage.verifications(name) for name in (NORMAL, HIGH)}
+    producers = {name: stack.verifications(name) for name in (NORMAL, HIGH)}
     moments = range(0, plan.length_s, plan.every_s)
     with ThreadPoolExecutor(len(producers) * len(moments)) as pool:
         pending: list[Future[Probe]] = []

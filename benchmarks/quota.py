@@ -24,7 +24,7 @@ import click
 from benchmarks import report
 from benchmarks.machine import bounded
 from benchmarks.report import json_option
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 
 GOAL: Final = 0.97
 ROUTE: Final = "passport"
@@ -83,7 +83,7 @@ class Report:
 
 def run(plan: Plan, folder: Path) -> Report:
     """Play a plan in a folder; takes its length and some seconds more."""
-    with Stage(
+    with LocalStack(
         folder,
         workers=plan.workers,
         env={
@@ -95,12 +95,12 @@ def run(plan: Plan, folder: Path) -> Report:
         worker_env=_shifted(folder, plan.shift_s) if plan.shift_s else {},
         sandbox_args=["--quota", f"{ROUTE}={plan.limit}", "--quota-window", str(plan.window_s)],
         callbacks=False,
-    ) as stage:
-        _submit(stage, plan.limit * plan.windows)
-        first = _first_call(stage)
-        cut = _cut_in_the_middle(stage, plan, first) if plan.cut else 0.0
+    ) as stack:
+        _submit(stack, plan.limit * plan.windows)
+        first = _first_call(stack)
+        cut = _cut_in_the_middle(stack, plan, first) if plan.cut else 0.0
         time.sleep(max(0.0, first + plan.length_s + 1 - time.time()))
-        return judge(plan, stage.control("calls")["calls"], cut)
+        return judge(plan, stack.control("calls")["calls"], cut)
 
 
 def judge(plan: Plan, calls: Sequence[dict[str, Any]], cut: float) -> Report:
@@ -131,9 +131,9 @@ def _peak(times: Sequence[float], window_s: float) -> int:
     return max((sum(start <= at < start + window_s for at in times) for start in times), default=0)
 
 
-def _submit(stage: Stage, count: int) -> None:
+def _submit(stack: LocalStack, count: int) -> None:
     """Submit the backlog, as three producers."""
-    producers = [stage.verifications(f"producer-{n}") for n in range(3)]
+    producers = [stack.verifications(f"producer-{n}") for n in range(3)]
 
     def one(n: int) -> None:
         producers[n % 3].submit(ROUTE, PASSPORT, key=f"key-{n}")
@@ -142,18 +142,18 @@ def _submit(stage: Stage, count: int) -> None:
         list(pool.map(one, range(count)))
 
 
-def _first_call(stage: Stage) -> float:
+def _first_call(stack: LocalStack) -> float:
     end = time.monotonic() + 30
-    while not (calls := stage.control("calls")["calls"]):
+    while not (calls := stack.control("calls")["calls"]):
         if time.monotonic() > end:
             raise TimeoutError("the workers call nobody; see their logs")
         time.sleep(0.05)
     return float(calls[0]["at"])
 
 
-def _cut_in_the_middle(stage: Stage, plan: Plan, first: float) -> float:
+def _cut_in_the_middle(stack: LocalStack, plan: Plan, first: float) -> float:
     time.sleep(max(0.0, first + plan.length_s / 2 - time.time()))
-    stage.control("quota", {"route": ROUTE, "per_minute": plan.limit // 2})
+    stack.control("quota", {"route": ROUTE, "per_minute": plan.limit // 2})
     return time.time()
 
 

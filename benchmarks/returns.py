@@ -37,8 +37,8 @@ from benchmarks.scene import (
     refused,
     sandbox_options,
 )
+from demo.local_stack import LocalStack
 from demo.person import Person
-from demo.stage import Stage
 from satyapan import SatyapanError, State, Verification, Verifications
 from satyapan.ids import generation_id
 
@@ -116,17 +116,17 @@ class Report:
 def run(plan: Plan, folder: Path) -> tuple[Report, list[Return]]:
     """Play a plan in a folder."""
     limits = {ROUTE: plan.limit, "digilocker": _PLENTY, "digilocker_document": _PLENTY}
-    with Stage(
+    with LocalStack(
         folder,
         workers=plan.workers,
         env=quota_environment(limits, plan.window_s, plan.margin_ms),
         sandbox_args=sandbox_options(limits, plan.window_s),
-    ) as stage:
-        producer = stage.verifications("shop")
+    ) as stack:
+        producer = stack.verifications("shop")
         people = _open_links(producer, plan)
         start = time.time()
-        returns = _come_back(stage, producer, plan, people)
-        return judge(plan, returns, calls_of(stage, ROUTE), start), returns
+        returns = _come_back(stack, producer, plan, people)
+        return judge(plan, returns, calls_of(stack, ROUTE), start), returns
 
 
 def judge(plan: Plan, returns: Sequence[Return], calls: Sequence[Call], start: float) -> Report:
@@ -174,7 +174,7 @@ def _random(plan: Plan) -> random.Random:
 
 
 def _come_back(
-    stage: Stage, producer: Verifications, plan: Plan, people: Sequence[Verification]
+    stack: LocalStack, producer: Verifications, plan: Plan, people: Sequence[Verification]
 ) -> list[Return]:
     """Let each person press Allow at a random moment; each has a thread."""
     chance, start = _random(plan), time.monotonic()
@@ -182,7 +182,7 @@ def _come_back(
 
     def one(moment: float, person: Verification) -> Return:
         time.sleep(max(0.0, moment - time.monotonic()))
-        found = _allow(stage, producer, plan, person)
+        found = _allow(stack, producer, plan, person)
         print(f"{found.took_s:.1f} s {found.problem}", file=sys.stderr, flush=True)
         return found
 
@@ -192,12 +192,12 @@ def _come_back(
     return found
 
 
-def _allow(stage: Stage, producer: Verifications, plan: Plan, person: Verification) -> Return:
+def _allow(stack: LocalStack, producer: Verifications, plan: Plan, person: Verification) -> Return:
     """Press Allow, open the return page, wait for the result."""
     vendor_id = generation_id(person.id, person.generation)
     begun, problem, served = time.monotonic(), "", False
     try:
-        answer = stage.control(f"journeys/{vendor_id}", {"decision": "allow"})
+        answer = stack.control(f"journeys/{vendor_id}", {"decision": "allow"})
         page = Person().open(str(answer.get("redirect_to")))
         problem = "" if page.good else f"return page: {page.status}"
         left = begun + plan.patience_s - time.monotonic()

@@ -1,6 +1,6 @@
 """Shared parts of the benchmarks that run a whole installation against the sandbox vendor.
 
-They need production's settings instead of a stage's short times, and the same figures from the
+They need production's settings instead of a stack's short times, and the same figures from the
 list of calls that the sandbox keeps.
 """
 
@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from benchmarks.report import Report
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 
 Call = Mapping[str, Any]
 """One call as the sandbox recorded it: at (Unix seconds), route, verification_id, status ..."""
@@ -32,7 +32,7 @@ _SHORTENED: Final = (
     "SATYAPAN_WORKER_SWEEP_S",
 )
 DEFAULTS: Final[Mapping[str, str]] = dict.fromkeys(_SHORTENED, "")
-"""Environment that undoes a stage's short times: an empty variable takes its default."""
+"""Environment that undoes a stack's short times: an empty variable takes its default."""
 
 
 def quota_environment(limits: Mapping[str, int], window_s: int, margin_ms: int) -> dict[str, str]:
@@ -52,9 +52,9 @@ def sandbox_options(limits: Mapping[str, int], window_s: int) -> list[str]:
     return [*words, "--quota-window", str(window_s)]
 
 
-def calls_of(stage: Stage, route: str) -> list[Call]:
+def calls_of(stack: LocalStack, route: str) -> list[Call]:
     """Return the calls of a route that the sandbox has seen, the oldest first."""
-    return [call for call in stage.control("calls")["calls"] if call["route"] == route]
+    return [call for call in stack.control("calls")["calls"] if call["route"] == route]
 
 
 def peak(calls: Sequence[Call], window_s: float) -> int:

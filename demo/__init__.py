@@ -1,1 +1,1 @@
-"""Local runs: an embedded server, a small supervisor, and the story they play together."""
+"""Local runs: an embedded server, a small supervisor, and the demo's scenario."""

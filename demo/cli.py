@@ -1,4 +1,4 @@
-"""`satyapan demo`: everything on this machine, with one command."""
+"""`satyapan demo`: a complete installation on this machine, with one command."""
 
 import json
 import shutil
@@ -13,26 +13,26 @@ from typing import Final
 import click
 import requests
 
+from demo.console import Console, has_symbols
+from demo.local_stack import LocalStack
+from demo.scenario import JOURNEYS, Scenario, StepTimeout
 from demo.server import ServerFailed, ServerMissing
-from demo.stage import Stage
 from demo.stay import stay_up
-from demo.story import JOURNEYS, Story, Stuck
-from demo.summary import Outcome, lines
+from demo.summary import ScenarioOutcome, lines
 from demo.supervisor import ChildFailed
-from demo.telling import Teller, has_symbols
 from satyapan import SatyapanError
 
 _FAILURES: Final = (
     ChildFailed,
     ServerFailed,
     ServerMissing,
-    Stuck,
+    StepTimeout,
     SatyapanError,
     requests.RequestException,
 )
 _INTERRUPTED: Final = 130
 _ENV: Final = {
-    # A paid answer that is lost with a killed worker ends here, with no person to decide.
+    # There is no person to decide about a paid answer that is lost with a killed worker.
     "SATYAPAN_WORKER_LOST_ANSWER": "passport=fail",
 }
 
@@ -45,48 +45,49 @@ _ENV: Final = {
     show_default=True,
     help="What the person does in DigiLocker's page.",
 )
-@click.option("--stay", is_flag=True, help="Stay up, and let you be the person; until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="Print a summary for programs, no story.")
-@click.option("--keep-files", is_flag=True, help="Keep data, logs and pictures afterwards.")
+@click.option("--stay", is_flag=True, help="Keep running until Ctrl-C, with you as the person.")
+@click.option("--json", "as_json", is_flag=True, help="Print only a summary, as JSON.")
+@click.option("--keep-files", is_flag=True, help="Keep data, logs and pictures at the end.")
 def demo(*, journey: str, stay: bool, as_json: bool, keep_files: bool) -> None:
-    """Watch three verifications run here: passport, static KYC link, DigiLocker.
+    """Run three verifications on this machine: passport, static KYC link, DigiLocker.
 
-    Starts a server, the sandbox vendor, a worker and the callbacks app on free ports, in a folder
-    of their own, with new keys; tells what happens, and stops everything. Needs nothing
+    Starts a server, the sandbox vendor, a worker and the callbacks app on free ports, in a
+    temporary folder, with new keys; prints what happens, and stops everything. Needs nothing
     installed, no account, and no network.
 
-    Exit code 0: everything ended as told and was charged once. 1: something did not. 130: Ctrl-C.
+    Exit code 0: everything ended as expected and was charged once. 1: something did not. 130:
+    Ctrl-C.
     """
     if stay and as_json:
-        raise click.UsageError("--stay talks to a person: leave out --json")
+        raise click.UsageError("--stay prints for a person: leave out --json")
     write = (lambda _: None) if as_json else click.echo
-    teller = Teller(write, symbols=has_symbols(sys.stdout.encoding))
+    console = Console(write, symbols=has_symbols(sys.stdout.encoding))
     try:
-        code = _run(teller, journey, stay=stay, as_json=as_json, keep_files=keep_files)
+        code = _run(console, journey, stay=stay, as_json=as_json, keep_files=keep_files)
     except KeyboardInterrupt:
-        click.echo("Stopped as you asked; nothing is left running.", err=True)
+        click.echo("Stopped by Ctrl-C; no process is left running.", err=True)
         code = _INTERRUPTED
     sys.exit(code)
 
 
-def _run(teller: Teller, journey: str, *, stay: bool, as_json: bool, keep_files: bool) -> int:
+def _run(console: Console, journey: str, *, stay: bool, as_json: bool, keep_files: bool) -> int:
     begun = time.monotonic()
     with _folder(keep=keep_files) as keeper:
         try:
-            with _stage(keeper.folder, teller) as stage:
+            with _stack(keeper.folder, console) as stack:
                 if stay:
-                    stay_up(stage, teller)
-                outcomes = Story(stage, teller, journey).run()
+                    stay_up(stack, console)
+                outcomes = Scenario(stack, console, journey).run()
         except _FAILURES as failure:
             keeper.keep = True
             return _failed(failure, keeper.folder, as_json=as_json)
-        keeper.keep = keeper.keep or not all(each.as_told for each in outcomes)
+        keeper.keep = keeper.keep or not all(each.as_expected for each in outcomes)
         took = time.monotonic() - begun
-        _tell(teller, outcomes, took)
+        _print_summary(console, outcomes, took)
         if as_json:
-            click.echo(json.dumps(_summary(stage, journey, outcomes, took, keeper)))
-        _tell_place(teller, keeper)
-        return 0 if all(each.as_told for each in outcomes) else 1
+            click.echo(json.dumps(_summary(stack, journey, outcomes, took, keeper)))
+        _print_place(console, keeper)
+        return 0 if all(each.as_expected for each in outcomes) else 1
 
 
 class _Keeper:
@@ -108,45 +109,51 @@ def _folder(*, keep: bool) -> Iterator[_Keeper]:
 
 
 @contextmanager
-def _stage(folder: Path, teller: Teller) -> Iterator[Stage]:
-    teller.line("Satyapan, the whole of it on this machine, with a sandbox for a vendor.")
-    teller.chapter("Starting")
+def _stack(folder: Path, console: Console) -> Iterator[LocalStack]:
+    console.line("Satyapan, complete on this machine, with the sandbox as the vendor.")
+    console.section("Starting")
 
     def started(name: str, what: str) -> None:
-        teller.good(f"{name:10} {what}")
+        console.success(f"{name:10} {what}")
 
-    with Stage(folder, env=_ENV, revive=True, started=started) as stage:
+    with LocalStack(folder, env=_ENV, revive=True, started=started) as stack:
         try:
-            yield stage
+            yield stack
         finally:
-            teller.chapter("Stopping")
+            console.section("Stopping")
 
 
-def _tell(teller: Teller, outcomes: Sequence[Outcome], took: float) -> None:
-    teller.chapter("Summary")
+def _print_summary(console: Console, outcomes: Sequence[ScenarioOutcome], took: float) -> None:
+    console.section("Summary")
     for line in lines(outcomes):
-        teller.line(f"  {line}")
-    teller.line()
-    if all(each.as_told for each in outcomes):
-        teller.good(f"everything ended as told and was paid for once, in {took:.1f} s")
+        console.line(f"  {line}")
+    console.line()
+    if all(each.as_expected for each in outcomes):
+        console.success(f"everything ended as expected and was charged once, in {took:.1f} s")
     for each in outcomes:
-        if not each.as_told:
-            teller.bad(f"{each.verification.id} should have ended {each.told}, paid for once")
+        if not each.as_expected:
+            console.failure(
+                f"{each.verification.id} should have ended {each.expected}, charged once"
+            )
 
 
-def _tell_place(teller: Teller, keeper: _Keeper) -> None:
+def _print_place(console: Console, keeper: _Keeper) -> None:
     if keeper.keep:
-        teller.see(f"files are in {keeper.folder}, logs in {keeper.folder / 'logs'}")
+        console.note(f"files are in {keeper.folder}, logs in {keeper.folder / 'logs'}")
 
 
 def _summary(
-    stage: Stage, journey: str, outcomes: Sequence[Outcome], took: float, keeper: _Keeper
+    stack: LocalStack,
+    journey: str,
+    outcomes: Sequence[ScenarioOutcome],
+    took: float,
+    keeper: _Keeper,
 ) -> dict[str, object]:
     return {
-        "ok": all(each.as_told for each in outcomes),
+        "ok": all(each.as_expected for each in outcomes),
         "journey": journey,
         "elapsed_s": round(took, 3),
-        "restarted": stage.revived,
+        "restarted": stack.revived,
         "files": str(keeper.folder) if keeper.keep else None,
         "verifications": [each.data() for each in outcomes],
     }
@@ -157,6 +164,6 @@ def _failed(failure: Exception, folder: Path, *, as_json: bool) -> int:
         error = {"type": type(failure).__name__, "message": str(failure)}
         click.echo(json.dumps({"ok": False, "error": error, "files": str(folder)}))
     else:
-        click.echo(f"\nThe demo can't go on: {failure}", err=True)
+        click.echo(f"\nThe demo can't continue: {failure}", err=True)
         click.echo(f"Logs are in {folder / 'logs'}", err=True)
     return 1

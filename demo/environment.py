@@ -1,4 +1,4 @@
-"""What the children of a local run are told: fresh keys and short times, by environment only."""
+"""The environment of a local run's children: new keys and short times."""
 
 import base64
 import secrets
@@ -23,7 +23,7 @@ _PASSED: Final = (
 )
 _SMALL: Final = {
     "SATYAPAN_WORKER_CONCURRENCY": "4",
-    # Short times, so that whoever watches sees within seconds how a fault ends.
+    # Short times, to see within seconds how a fault ends.
     "SATYAPAN_CASHFREE_CONNECT_TIMEOUT_S": "2",
     "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "4",
     "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "4",
@@ -40,16 +40,15 @@ _SMALL: Final = {
 
 
 def passed_on(env: Mapping[str, str]) -> dict[str, str]:
-    """Take what programs need of a person's environment, and none of their own settings."""
+    """Return what programs need of an environment, without settings of Satyapan."""
     return {name: env[name] for name in _PASSED if name in env}
 
 
 def fresh_settings(redis_url: str) -> dict[str, str]:
-    """Make the settings of an installation that nobody had before: new keys, short times.
+    """Build the settings of a new installation: new keys, short times.
 
     The addresses of the vendor and of the callbacks app are still missing. The client id and
-    secret are those that the sandbox takes when it is told of none: known to everybody, and so
-    never in a command line.
+    secret are the sandbox's public defaults.
     """
     return {
         **_SMALL,
@@ -66,7 +65,7 @@ def fresh_settings(redis_url: str) -> dict[str, str]:
 
 
 def write_env_file(path: Path, env: Mapping[str, str]) -> Path:
-    """Write settings for a shell to source, and where `satyapan` is; for its owner's eyes only."""
+    """Write settings and the path of `satyapan` for a shell to source; only its owner may read."""
     path.touch(mode=0o600)
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items())]
     programs = shlex.quote(str(Path(sys.executable).parent))

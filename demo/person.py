@@ -1,4 +1,4 @@
-"""A scripted person with a browser: opens pages, fills in forms, follows where they are sent."""
+"""A scripted person with a browser: opens pages, sends forms, follows redirects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Form = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True)
 class Page:
-    """A page as a person sees it: its address and its title; and the HTTP status."""
+    """A page: its address, title and HTTP status."""
 
     url: str
     title: str
@@ -25,23 +25,23 @@ class Page:
 
     @property
     def good(self) -> bool:
-        """Tell whether it is no error page."""
+        """Return True unless it is an error page."""
         return self.status == HTTPStatus.OK
 
 
 class Person:
-    """Looks at one page after the other."""
+    """Opens one page after the other."""
 
     def __init__(self) -> None:
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy stands before this machine itself
+        self._session.trust_env = False  # the pages are on this machine: use no proxy
 
     def open(self, url: str) -> Page:
         """Open an address and follow its redirects."""
         return self._arrive(self._session.get(url, timeout=_TIMEOUT_S, allow_redirects=False))
 
     def send(self, page: Page, form: Form) -> Page:
-        """Send the form on a page and follow where that leads."""
+        """Send the form of a page and follow its redirects."""
         answer = self._session.post(
             page.url, data=dict(form), timeout=_TIMEOUT_S, allow_redirects=False
         )

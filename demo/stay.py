@@ -1,55 +1,55 @@
-"""`satyapan demo --stay`: everything stays up, and whoever watches is the person who consents."""
+"""`satyapan demo --stay`: everything keeps running, and the user is the person who consents."""
 
 from typing import Final, NoReturn
 
+from demo.console import Console
 from demo.environment import write_env_file
-from demo.stage import Stage
-from demo.telling import Teller
+from demo.local_stack import LocalStack
 from satyapan import Event, State, Verifications, linked
 
 _DOCUMENTS: Final = ("AADHAAR", "PAN", "DRIVING_LICENSE")
 _GROUP: Final = "demo"
 
 
-def stay_up(stage: Stage, teller: Teller) -> NoReturn:
-    """Submit a DigiLocker verification, say what can be done, and follow all events until Ctrl-C.
+def stay_up(stack: LocalStack, console: Console) -> NoReturn:
+    """Submit a DigiLocker verification, print what to try, and print all events until Ctrl-C.
 
     Raises:
-        KeyboardInterrupt: that is its end.
-        ChildFailed, SatyapanError: it can't go on.
+        KeyboardInterrupt: Ctrl-C.
+        ChildFailed, SatyapanError: the demo can't continue.
     """
-    verifications = stage.verifications()
+    verifications = stack.verifications()
     request = {"document_requested": list(_DOCUMENTS)}
     begun = verifications.submit("digilocker", request, key="stay")
     begun = verifications.wait(begun.id, timeout=60, until=linked)
-    _explain(stage, teller, begun.link, begun.id)
-    teller.chapter("Events, until Ctrl-C")
+    _print_hints(stack, console, begun.link, begun.id)
+    console.section("Events, until Ctrl-C")
     while True:
         for event in verifications.events(_GROUP, block=0.5):
-            _tell(verifications, event, teller)
-        for name in stage.tend():
-            teller.bad(f"{name} is gone; started it again (pid {stage.pid(name)})")
+            _print_event(verifications, event, console)
+        for name in stack.restart_ended():
+            console.failure(f"{name} ended and was restarted (pid {stack.pid(name)})")
 
 
-def _explain(stage: Stage, teller: Teller, link: str, verification_id: str) -> None:
-    env = write_env_file(stage.folder / "satyapan.env", stage.env)
-    teller.chapter("Be the person: open this in a browser, then allow or deny")
-    teller.line(f"  {link}")
-    teller.chapter("Be a producer, in another terminal")
-    teller.line(f"  . {env}")
-    teller.line(f"  satyapan show {verification_id} --private")
-    teller.line("  satyapan list")
-    teller.line("  satyapan submit digilocker document_requested=PAN --key mine --wait 600")
-    teller.chapter("Be the vendor")
-    teller.line(f"  {stage.sandbox_url}/_control/audit       what was charged")
-    teller.line(f"  {stage.sandbox_url}/_control/webhooks    what was told to us")
-    teller.line(f"  {stage.callbacks_url}/readyz              the callbacks app's health")
+def _print_hints(stack: LocalStack, console: Console, link: str, verification_id: str) -> None:
+    env = write_env_file(stack.folder / "satyapan.env", stack.env)
+    console.section("Be the person: open this in a browser, then allow or deny")
+    console.line(f"  {link}")
+    console.section("Be a producer, in another terminal")
+    console.line(f"  . {env}")
+    console.line(f"  satyapan show {verification_id} --private")
+    console.line("  satyapan list")
+    console.line("  satyapan submit digilocker document_requested=PAN --key mine --wait 600")
+    console.section("Be the vendor")
+    console.line(f"  {stack.sandbox_url}/_control/audit       what was charged")
+    console.line(f"  {stack.sandbox_url}/_control/webhooks    which webhooks were sent")
+    console.line(f"  {stack.callbacks_url}/readyz              the callbacks app's health")
 
 
-def _tell(verifications: Verifications, event: Event, teller: Teller) -> None:
+def _print_event(verifications: Verifications, event: Event, console: Console) -> None:
     parts = (event.verification_id, event.kind, event.name, event.status, event.reason)
     text = "  ".join(part for part in parts if part)
-    (teller.good if event.state is State.DONE else teller.see)(text)
+    (console.success if event.state is State.DONE else console.note)(text)
     now = verifications.get(event.verification_id) if event.state is State.DONE else None
     if now and now.result and now.result.get("documents"):
-        teller.see(f"documents: {', '.join(now.result['documents'])}")
+        console.note(f"documents: {', '.join(now.result['documents'])}")

@@ -1,4 +1,4 @@
-"""What came of it: each verification, how it ended, and what the vendor's own audit charged."""
+"""The summary: how each verification ended, and what the vendor's own audit charged."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,39 +12,39 @@ _HEAD: Final = ("VERIFICATION", "KIND", "STATE", "STATUS", "CHARGED", "TOOK")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one verification ended, and how it was meant to end.
+class ScenarioOutcome:
+    """How one verification ended, and how it was expected to end.
 
-    `buys` names what is paid for in it, as the sandbox's audit does: `passport`, or
-    `document AADHAAR`. What it buys must be charged once, and nothing else at all; but a document
-    is read, not bought: a worker that is killed before it could store one lets it be read again.
+    `buys` names its expected charges as the sandbox's audit does: `passport`, or
+    `document AADHAAR`. Each must be charged once, and nothing else. A document may be charged more
+    than once: fetching it is a read, which is repeated after a worker is killed before the commit.
     """
 
     verification: Verification
-    told: State
+    expected: State
     buys: tuple[str, ...] = ()
     charges: Mapping[str, int] = field(default_factory=dict)
     label: str = ""
 
     @property
     def paid_once(self) -> bool:
-        """Tell whether everything was charged that is paid for, and once."""
+        """Return True if each expected charge was made once, and no other."""
         once = {name: n for name, n in self.charges.items() if not name.startswith(_READ)}
         bought = [name for name in self.buys if not name.startswith(_READ)]
         return once == dict.fromkeys(bought, 1) and self.charges.keys() == set(self.buys)
 
     @property
-    def as_told(self) -> bool:
-        """Tell whether it ended as it was meant to, and was paid for once."""
-        return self.verification.state is self.told and self.paid_once
+    def as_expected(self) -> bool:
+        """Return True if it ended in the expected state and was charged once."""
+        return self.verification.state is self.expected and self.paid_once
 
     @property
     def took_s(self) -> float:
-        """Give the seconds from its acceptance to its last change."""
+        """Return the seconds from its acceptance to its last change."""
         return (self.verification.updated - self.verification.created) / 1000
 
     def data(self) -> dict[str, Any]:
-        """Describe it for programs."""
+        """Return the outcome as JSON data."""
         return {
             "id": self.verification.id,
             "kind": self.verification.kind,
@@ -54,13 +54,13 @@ class Outcome:
             "reason": self.verification.reason,
             "charges": dict(self.charges),
             "paid_once": self.paid_once,
-            "as_told": self.as_told,
+            "as_expected": self.as_expected,
             "took_s": self.took_s,
         }
 
 
 def charges_of(audit: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Count an audit's charges by verification_id; a static link's stand under its template."""
+    """Count an audit's charges by verification_id, for static links by template."""
     found: dict[str, Counter[str]] = {}
     for row in audit:
         own = row["verification_id"] or row["detail"]
@@ -69,15 +69,15 @@ def charges_of(audit: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     return {own: dict(counted) for own, counted in found.items()}
 
 
-def lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Write the table."""
+def lines(outcomes: Sequence[ScenarioOutcome]) -> Iterator[str]:
+    """Return the lines of the table."""
     rows = [_HEAD, *(_row(outcome) for outcome in outcomes)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()
 
 
-def _row(outcome: Outcome) -> tuple[str, ...]:
+def _row(outcome: ScenarioOutcome) -> tuple[str, ...]:
     verification = outcome.verification
     charged = _charged(outcome.charges) or outcome.label or "nothing"
     took = f"{outcome.took_s:.1f} s"
@@ -92,7 +92,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _charged(charges: Mapping[str, int]) -> str:
-    """Write what was charged; documents by their number, unless one was charged again."""
+    """Describe the charges; documents by their number, unless one was charged again."""
     again = [f"{name} {n} TIMES" for name, n in charges.items() if n > 1]
     once = [name for name, n in charges.items() if n == 1]
     documents = sum(name.startswith("document ") for name in once)

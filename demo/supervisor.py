@@ -1,6 +1,6 @@
 """A small supervisor for local runs: starts children in order, stops them in reverse order.
 
-Knows nothing of what its children do; it sees their exit codes and their logs.
+Independent of what its children do; it reads their exit codes and their logs.
 """
 
 import os
@@ -17,18 +17,17 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from demo.process import Process, Spawn, end, kill, spawn, tail
+from demo.process import PARENT_DEATH, Process, Spawn, end, kill, spawn, tail
 
-GUARD = Path(__file__).with_name("guard.py")
-POLL = 0.05  # seconds between looks at a child
+POLL = 0.05  # seconds between checks of a child
 
 Ready = str | Callable[[], bool] | None
 
 
 class ChildFailed(Exception):
-    """A child ended by itself or didn't get ready; the text has its name and last words.
+    """A child ended by itself or didn't get ready; the text has its name and the end of its log.
 
-    `killed` tells that a signal ended it: the same may well work when it is started again.
+    `killed`: a signal ended it, so that another start may well succeed.
     """
 
     def __init__(self, text: str, *, killed: bool = False) -> None:
@@ -55,8 +54,7 @@ class Supervisor:
     """Context manager that owns children: the last started is the first to be stopped.
 
     Inside the block SIGTERM and SIGHUP end the program as Ctrl-C does, through every `finally`. If
-    the supervisor itself is killed, its children go too, with everything they started in their own
-    process groups.
+    the supervisor itself is killed, its children are killed too, with their process groups.
     """
 
     def __init__(self, logs: Path, *, grace: float = 15.0, spawn: Spawn = spawn) -> None:
@@ -65,11 +63,11 @@ class Supervisor:
         self._grace = grace
         self._children: dict[str, Child] = {}
         self._resources = ExitStack()
-        self._guard: subprocess.Popen[str] | None = None
+        self._watchdog: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._guard = self._resources.enter_context(_guard())
+        self._watchdog = self._resources.enter_context(_start_watchdog())
         self._resources.enter_context(_signals_as_exit())
         return self
 
@@ -93,18 +91,18 @@ class Supervisor:
     ) -> Child:
         """Start a child, return once it is ready; ChildFailed if it ends first or takes too long.
 
-        `ready` is a pattern looked for in the child's output (groups carry what it reports, such as
-        its port) or a question asked again and again. `env` replaces the environment. The output
-        goes to `<name>.log`.
+        `ready` is a pattern that the child's output must match (its groups carry what the child
+        reports, such as its port), or a function that is called until it returns True. `env`
+        replaces the environment. The output goes to `<name>.log`.
         """
         if name in self._children:
-            raise ValueError(f"{name} was started already: end() or kill() it first")
+            raise ValueError(f"{name} was started already: call end() or kill() first")
         log = self._logs / f"{name}.log"
         begin = log.stat().st_size if log.exists() else 0
         everything = {"PYTHONUNBUFFERED": "1", **(os.environ if env is None else env)}
         child = Child(name, self._spawn(command, log=log, env=everything), log)
         self._children[name] = child
-        self._tell_guard(f"+{child.pid}")
+        self._tell_watchdog(f"+{child.pid}")
         try:
             match = self._wait_ready(child, ready, begin, time.monotonic() + timeout)
         except ChildFailed:
@@ -118,7 +116,7 @@ class Supervisor:
         for child in self._children.values():
             code = child.process.poll()
             if code is not None:
-                text = f"{child.name} ended with code {code}; it said:\n{tail(child.log)}"
+                text = f"{child.name} ended with code {code}; its log:\n{tail(child.log)}"
                 raise ChildFailed(text, killed=code < 0)
 
     def watch(self) -> None:
@@ -130,12 +128,12 @@ class Supervisor:
     def end(self, name: str) -> int:
         """Stop one child gracefully and forget it; return its exit code."""
         child = self._children[name]
-        return self._gone(child, end(child.process, self._grace))
+        return self._forget(child, end(child.process, self._grace))
 
     def kill(self, name: str) -> int:
         """Kill one child with its group, as a crash would, and forget it; return its exit code."""
         child = self._children[name]
-        return self._gone(child, kill(child.process))
+        return self._forget(child, kill(child.process))
 
     def stop(self) -> None:
         """Stop every child, the last started first; a second Ctrl-C meanwhile kills the rest."""
@@ -156,44 +154,44 @@ class Supervisor:
                 return match
             self.check()
             time.sleep(POLL)
-        raise ChildFailed(f"{child.name} is not ready in time; it said:\n{tail(child.log)}")
+        raise ChildFailed(f"{child.name} is not ready in time; its log:\n{tail(child.log)}")
 
-    def _gone(self, child: Child, code: int) -> int:
+    def _forget(self, child: Child, code: int) -> int:
         self._children.pop(child.name, None)
-        self._tell_guard(f"-{child.pid}")
+        self._tell_watchdog(f"-{child.pid}")
         return code
 
-    def _tell_guard(self, line: str) -> None:
-        if self._guard is None or self._guard.stdin is None:
-            raise RuntimeError("a supervisor works inside its with block only")
-        with suppress(BrokenPipeError):  # somebody killed the guard; the tethers still hold
-            self._guard.stdin.write(line + "\n")
-            self._guard.stdin.flush()
+    def _tell_watchdog(self, line: str) -> None:
+        if self._watchdog is None or self._watchdog.stdin is None:
+            raise RuntimeError("use a supervisor inside its with block only")
+        with suppress(BrokenPipeError):  # it was killed; parent-death signals still work
+            self._watchdog.stdin.write(line + "\n")
+            self._watchdog.stdin.flush()
 
 
 def _match(pattern: str, log: Path, begin: int) -> re.Match[str] | None:
-    """Look for the pattern in what the child has said since it was started."""
+    """Search the child's output since its start for the pattern."""
     with log.open("rb") as file:
         file.seek(begin)
         return re.search(pattern, file.read().decode(errors="replace"))
 
 
 @contextmanager
-def _guard() -> Iterator[subprocess.Popen[str]]:
-    """Run the guard; closing its input at the end lets it go."""
-    command = [sys.executable, "-I", "-S", str(GUARD)]
+def _start_watchdog() -> Iterator[subprocess.Popen[str]]:
+    """Run the watchdog; it ends when its input is closed."""
+    command = [sys.executable, "-I", "-S", str(PARENT_DEATH), "watch"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, start_new_session=True, text=True
-    ) as guard:
-        yield guard
+    ) as watchdog:
+        yield watchdog
 
 
 @contextmanager
 def _signals_as_exit() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise SystemExit, SIGINT KeyboardInterrupt; main threads only.
+    """Make SIGTERM and SIGHUP raise SystemExit, SIGINT KeyboardInterrupt; in a main thread only.
 
-    SIGINT too is set: a shell starts background jobs with it ignored. SIGHUP that is ignored stays
-    so: that is what nohup is for.
+    SIGINT is set because a shell starts background jobs with it ignored. An ignored SIGHUP stays
+    ignored, as nohup wants it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

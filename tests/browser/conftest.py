@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from tests.support.browser import chromium, program, required
 
 
@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The whole of Satyapan, with the sandbox's consent page."""
-    with Stage(tmp_path_factory.mktemp("stage")) as running:
+    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
         yield running

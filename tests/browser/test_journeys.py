@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from satyapan import State, Verification, linked, settled
 from shared.return_tokens import ReturnTokens, return_url
 from tests.support.browser import Look, Person, person
@@ -21,32 +21,32 @@ NUMBERS = itertools.count(1)
 BOTH = pytest.mark.parametrize("lang", ["en", "hi"])
 
 
-def begin(stage: Stage) -> Verification:
+def begin(stack: LocalStack) -> Verification:
     """Submit a journey and wait for its link."""
-    verifications = stage.verifications("browser")
+    verifications = stack.verifications("browser")
     key = f"person-{next(NUMBERS)}"
     row = verifications.submit("digilocker", {"document_requested": ASKED}, key=key)
     return verifications.wait(row.id, timeout=60, until=linked)
 
 
-def end(stage: Stage, verification_id: str) -> Verification:
+def end(stack: LocalStack, verification_id: str) -> Verification:
     """Wait until a journey is settled."""
-    return stage.verifications("browser").wait(verification_id, timeout=60, until=settled)
+    return stack.verifications("browser").wait(verification_id, timeout=60, until=settled)
 
 
 @contextmanager
-def nobody_works(stage: Stage) -> Iterator[None]:
+def nobody_works(stack: LocalStack) -> Iterator[None]:
     """Hold the worker inside the block, so that the page is seen to wait."""
-    os.killpg(stage.pid(), signal.SIGSTOP)
+    os.killpg(stack.pid(), signal.SIGSTOP)
     try:
         yield
     finally:
-        os.killpg(stage.pid(), signal.SIGCONT)
+        os.killpg(stack.pid(), signal.SIGCONT)
 
 
-def arrives(somebody: Person, stage: Stage, lang: str) -> None:
+def arrives(somebody: Person, stack: LocalStack, lang: str) -> None:
     """Look whether the return page is ours, in the right language, and waits."""
-    somebody.page.wait_for_url(f"{stage.callbacks_url}/return/**")
+    somebody.page.wait_for_url(f"{stack.callbacks_url}/return/**")
     assert somebody.page.locator("html").get_attribute("lang") == lang
     assert somebody.state == "confirming"
     somebody.page.evaluate("window.same = true")
@@ -61,58 +61,58 @@ def is_told(somebody: Person, state: str, picture: str) -> None:
 
 
 @BOTH
-def test_consent(browser: Browser, stage: Stage, lang: str) -> None:
-    journey = begin(stage)
+def test_consent(browser: Browser, stack: LocalStack, lang: str) -> None:
+    journey = begin(stack)
     with person(browser, Look(lang, width=390)) as somebody:
         somebody.page.goto(journey.link)
-        with nobody_works(stage):
+        with nobody_works(stack):
             somebody.page.get_by_role("button", name="Allow").click()
-            arrives(somebody, stage, lang)
+            arrives(somebody, stack, lang)
         is_told(somebody, "received", f"journey-consent-{lang}")
 
-    ended = end(stage, journey.id)
+    ended = end(stack, journey.id)
     assert ended.state is State.DONE
     assert set((ended.result or {})["documents"]) == set(ASKED)
 
 
 @BOTH
-def test_partial_consent(browser: Browser, stage: Stage, lang: str) -> None:
-    journey = begin(stage)
+def test_partial_consent(browser: Browser, stack: LocalStack, lang: str) -> None:
+    journey = begin(stack)
     with person(browser, Look(lang, dark=True)) as somebody:
         somebody.page.goto(journey.link)
         somebody.page.get_by_label("PAN card").uncheck()
-        with nobody_works(stage):
+        with nobody_works(stack):
             somebody.page.get_by_role("button", name="Allow").click()
-            arrives(somebody, stage, lang)
+            arrives(somebody, stack, lang)
         is_told(somebody, "received", f"journey-partial-{lang}")
 
-    assert set((end(stage, journey.id).result or {})["documents"]) == {"AADHAAR"}
+    assert set((end(stack, journey.id).result or {})["documents"]) == {"AADHAAR"}
 
 
 @BOTH
-def test_denial_by_keyboard_alone(browser: Browser, stage: Stage, lang: str) -> None:
-    journey = begin(stage)
+def test_denial_by_keyboard_alone(browser: Browser, stack: LocalStack, lang: str) -> None:
+    journey = begin(stack)
     with person(browser, Look(lang)) as somebody:
         somebody.page.goto(journey.link)
         somebody.tab_to("button[value=deny]")
-        with nobody_works(stage):
+        with nobody_works(stack):
             somebody.page.keyboard.press("Enter")
-            arrives(somebody, stage, lang)
+            arrives(somebody, stack, lang)
         is_told(somebody, "declined", f"journey-denial-{lang}")
 
-    assert end(stage, journey.id).state is State.DENIED
+    assert end(stack, journey.id).state is State.DENIED
 
 
 @BOTH
-def test_expiry(browser: Browser, stage: Stage, lang: str) -> None:
-    journey = begin(stage)
-    hooks = stage.settings.callbacks
+def test_expiry(browser: Browser, stack: LocalStack, lang: str) -> None:
+    journey = begin(stack)
+    hooks = stack.settings.callbacks
     tokens = ReturnTokens([key.reveal() for key in hooks.token_keys], 3600)
-    back = return_url(stage.callbacks_url, "digilocker", tokens.sign("digilocker", journey.id))
+    back = return_url(stack.callbacks_url, "digilocker", tokens.sign("digilocker", journey.id))
     with person(browser, Look(lang)) as somebody:
         somebody.page.goto(journey.link)
-        stage.control("webhooks", {"off": True})
-        stage.control("clock", {"advance_s": 601})
+        stack.control("webhooks", {"off": True})
+        stack.control("clock", {"advance_s": 601})
         somebody.page.get_by_role("button", name="Allow").click()
         assert "expired" in somebody.page.title().lower()
 
@@ -121,5 +121,5 @@ def test_expiry(browser: Browser, stage: Stage, lang: str) -> None:
         somebody.judge()
         somebody.picture(f"journey-expiry-{lang}")
 
-    stage.control("webhooks", {"off": False})
-    assert end(stage, journey.id).state is State.EXPIRED
+    stack.control("webhooks", {"off": False})
+    assert end(stack, journey.id).state is State.EXPIRED

@@ -34,9 +34,9 @@ def trial(services: Services) -> Iterator[Trial]:
 
 
 def restart(trial: Trial, seconds: float) -> None:
-    trial.services.stage.server.kill()
+    trial.services.stack.server.kill()
     time.sleep(seconds)
-    trial.services.stage.server.restart()
+    trial.services.stack.server.restart()
 
 
 def demote(trial: Trial, seconds: float) -> None:
@@ -101,7 +101,7 @@ def test_a_paid_answer_outlives_a_redis_that_is_away(
 
 def test_a_worker_that_gets_sigterm_meanwhile_stores_its_answers_first(trial: Trial) -> None:
     ids = calls_under_way(trial)
-    server = trial.services.stage.server
+    server = trial.services.stack.server
     server.kill()
     time.sleep(2.5)  # by now all answers are here
 

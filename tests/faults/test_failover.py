@@ -86,7 +86,7 @@ def test_everybody_follows_the_address_to_the_new_master(
     services: Services, tmp_path: Path, how: Callable[[ReplicaPair], float]
 ) -> None:
     with (
-        ReplicaPair(tmp_path / "pair", services.stage.server) as pair,
+        ReplicaPair(tmp_path / "pair", services.stack.server) as pair,
         Trial(services, "failover", SATYAPAN_REDIS_URL=pair.url) as trial,
     ):
         trial.place.producer = Verifications.from_env(trial.place.env)

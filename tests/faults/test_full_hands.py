@@ -20,9 +20,9 @@ def test_a_worker_that_could_not_acknowledge_anything_consumes_again(tmp_path: P
     ):
         trial.submit(8)
         trial.wait(lambda: trial.place.producer.counts()[State.SENT] == 2, "both slots work")
-        services.stage.server.kill()
+        services.stack.server.kill()
         time.sleep(2)  # meanwhile both calls are answered, and no acknowledgement goes through
-        services.stage.server.restart()
+        services.stack.server.restart()
 
         back = trial.seconds_to_work(within=60)
         trial.settle()

@@ -20,14 +20,14 @@ LIMIT: Final = 20
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
     with Services(tmp_path) as services:
-        services.stage.control("quota", {"route": "passport", "per_minute": LIMIT})
+        services.stack.control("quota", {"route": "passport", "per_minute": LIMIT})
         yield services
 
 
 @pytest.mark.skipif(not SCALE.long, reason="waits for a whole window: part of the long form")
 def test_calls_that_redis_forgot_still_count(services: Services, tmp_path: Path) -> None:
     quota = {"SATYAPAN_QUOTA_PER_MINUTE": f"passport={LIMIT}", "SATYAPAN_QUOTA_WINDOW_S": "60"}
-    server = services.stage.server
+    server = services.stack.server
     with Trial(services, "second", workers=0, **quota) as trial:
         with trial.server as client:
             client.config_set("appendfsync", "everysec")
@@ -47,7 +47,7 @@ def test_calls_that_redis_forgot_still_count(services: Services, tmp_path: Path)
         trial.wait(lambda: all(trial._settled(one) for one in later), "the later ones end", 120)
 
         (seen,) = (
-            each for each in services.stage.control("quota")["quota"] if each["route"] == "passport"
+            each for each in services.stack.control("quota")["quota"] if each["route"] == "passport"
         )
         rows = [trial.place.producer.get(one) for one in later]
         good = seen["peak"] <= LIMIT and not seen["refused"]

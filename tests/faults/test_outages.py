@@ -143,7 +143,7 @@ def test_a_shell_with_another_visibility_timeout_joins(services: Services, timeo
             "visibility_timeout": timeout_s,
             "global_keyprefix": f"{trial.place.name}:broker:",
         }
-        with Connection(services.stage.server.url, transport_options=options) as shell:
+        with Connection(services.stack.server.url, transport_options=options) as shell:
             channel: Any = shell.channel()
             for _ in range(30):
                 channel.qos.restore_visible(num=50)

@@ -43,7 +43,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
     """Submit so many that the vendor is slow to answer; return their ids when all are sent."""
     fault = {"route": "passport", "latency_ms": round(call_s * 1000), "times": count}
-    trial.services.stage.control("faults", fault)
+    trial.services.stack.control("faults", fault)
     ids = trial.submit(count)
     trial.wait(lambda: trial.place.producer.counts()[State.SENT] == count, "all are sent")
     return ids
@@ -88,9 +88,9 @@ def nothing(_trial: Trial) -> None:
 
 def redis_away(trial: Trial) -> None:
     """Let Redis be away for longer than a lease."""
-    trial.services.stage.server.kill()
+    trial.services.stack.server.kill()
     time.sleep(BEYOND_LEASES_S)
-    trial.services.stage.server.restart()
+    trial.services.stack.server.restart()
 
 
 def asleep(trial: Trial) -> None:

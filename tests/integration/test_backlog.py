@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from satyapan import State
 from satyapan.broker import Waker, wake_app
 from satyapan.names import RUN, RUN_HIGH, Keys
@@ -21,10 +21,10 @@ PATIENCE_S = 50
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stack(tmp_path: Path) -> Iterator[LocalStack]:
     quota = {"SATYAPAN_QUOTA_PER_MINUTE": f"passport={LIMIT}"}
     args = ["--quota", f"passport={LIMIT}"]
-    with Stage(tmp_path, workers=0, env=quota, sandbox_args=args, callbacks=False) as opened:
+    with LocalStack(tmp_path, workers=0, env=quota, sandbox_args=args, callbacks=False) as opened:
         yield opened
 
 
@@ -33,8 +33,8 @@ def items(count: int) -> list[Mapping[str, Any]]:
 
 
 @pytest.fixture
-def store(stage: Stage) -> Iterator["redis.Redis"]:
-    with redis.Redis.from_url(stage.server.url) as client:
+def store(stack: LocalStack) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(stack.server.url) as client:
         yield client
 
 
@@ -49,11 +49,11 @@ def claimed(store: "redis.Redis", ids: list[str]) -> int:
 
 @pytest.mark.slow
 def test_what_waits_is_registered_and_not_claimed_one_by_one(
-    stage: Stage, store: "redis.Redis"
+    stack: LocalStack, store: "redis.Redis"
 ) -> None:
-    big = stage.verifications("big")
+    big = stack.verifications("big")
     ids = [found.id for found in big.submit_many("passport", items(3000))]  # type: ignore[union-attr] # none is refused
-    stage.restart_worker()
+    stack.restart_worker()
 
     broker = Waker(wake_app(big._settings))
     eventually(lambda: broker.queued(RUN) == 0, within=60)
@@ -68,18 +68,18 @@ def lane() -> str:
 
 
 @pytest.mark.slow
-def test_a_high_one_does_not_stand_behind_the_messages_of_others(stage: Stage) -> None:
-    big, urgent = stage.verifications("big"), stage.verifications("urgent")
+def test_a_high_one_does_not_stand_behind_the_messages_of_others(stack: LocalStack) -> None:
+    big, urgent = stack.verifications("big"), stack.verifications("urgent")
     for each in items(400):
         big.submit("passport", PASSPORT, key=str(each["key"]))
     late = urgent.submit("passport", PASSPORT, key="urgent", priority="high")
-    stage.restart_worker()
+    stack.restart_worker()
 
     assert urgent.wait(late.id, timeout=PATIENCE_S).state is State.DONE
 
 
-def test_high_ones_of_a_bulk_have_messages_of_their_own(stage: Stage) -> None:
-    big = stage.verifications("big")
+def test_high_ones_of_a_bulk_have_messages_of_their_own(stack: LocalStack) -> None:
+    big = stack.verifications("big")
     urgent = {"request": PASSPORT, "key": "urgent", "priority": "high"}
 
     big.submit_many("passport", [*items(100), urgent, *items(150)[100:]])

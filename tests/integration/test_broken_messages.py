@@ -26,7 +26,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 @pytest.fixture(scope="module")
 def store(services: Services) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(services.stage.server.url) as client:
+    with redis.Redis.from_url(services.stack.server.url) as client:
         yield client
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
+from demo.local_stack import LocalStack
 from demo.server import EmbeddedServer
-from demo.stage import Stage
 from satyapan import (
     Conflict,
     InvalidRequest,
@@ -175,40 +175,40 @@ def test_a_finished_passport_is_small(harness: Harness) -> None:
     assert not fields & {"request", "draft", "deadline", "lease", "slot", "tries"}
 
 
-def slow(stage: Stage, *, calls: int, latency_ms: int) -> None:
+def slow(stack: LocalStack, *, calls: int, latency_ms: int) -> None:
     """Let so many calls take longer than a loaded machine stands still."""
     fault = {"route": "passport", "latency_ms": latency_ms, "times": calls}
-    stage.control("faults", fault)
+    stack.control("faults", fault)
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_what_is_due_at_once_is_worked_on_at_once(tmp_path: Path, pool: str) -> None:
     each = {**UNHURRIED, "SATYAPAN_WORKER_CONCURRENCY": "4", "SATYAPAN_WORKER_POOL": pool}
-    with Stage(tmp_path, workers=2, worker_env=each, callbacks=False) as stage:
-        slow(stage, calls=8, latency_ms=18_000)
-        deaf = {**stage.env, "SATYAPAN_BROKER_URL": "redis://127.0.0.1:1/0"}
+    with LocalStack(tmp_path, workers=2, worker_env=each, callbacks=False) as stack:
+        slow(stack, calls=8, latency_ms=18_000)
+        deaf = {**stack.env, "SATYAPAN_BROKER_URL": "redis://127.0.0.1:1/0"}
         producer = Verifications.from_env(deaf)
         ids = settled(producer.submit_many("passport", items(8)))
 
-        with redis.Redis.from_url(stage.server.url) as client:
+        with redis.Redis.from_url(stack.server.url) as client:
             client.zadd(Keys().due, dict.fromkeys(ids, 1))
 
         # Two workers with four calls each: all of them, one chunk or not.
         eventually(lambda: producer.counts()[State.SENT] == 8)
         for name in ("worker-1", "worker-2"):
-            stage.kill_worker(name)  # rather than wait for the answers
+            stack.kill_worker(name)  # rather than wait for the answers
 
 
 def test_a_worker_leaves_in_the_queue_what_it_has_no_room_for(tmp_path: Path) -> None:
     each = {**UNHURRIED, "SATYAPAN_WORKER_CONCURRENCY": "8", "SATYAPAN_CHUNK": "8"}
-    with Stage(tmp_path, env=each, callbacks=False) as stage:
-        slow(stage, calls=80, latency_ms=18_000)
-        producer = stage.verifications()
+    with LocalStack(tmp_path, env=each, callbacks=False) as stack:
+        slow(stack, calls=80, latency_ms=18_000)
+        producer = stack.verifications()
 
         settled(producer.submit_many("passport", items(80)))
         eventually(lambda: producer.counts()[State.SENT] == 8)
         left = Waker(wake_app(producer._settings)).queued(RUN)
-        stage.kill_worker()  # rather than wait for the answers
+        stack.kill_worker()  # rather than wait for the answers
 
     # One message is under way and one at hand; two more may have come before those counted.
     assert left >= 6
@@ -218,18 +218,18 @@ def test_a_worker_told_to_stop_ends_its_calls_and_leaves_the_rest_to_others(
     tmp_path: Path,
 ) -> None:
     each = {**UNHURRIED, "SATYAPAN_WORKER_CONCURRENCY": "2"}
-    with Stage(tmp_path, worker_env=each, callbacks=False) as stage:
-        slow(stage, calls=4, latency_ms=4000)
-        verifications = stage.verifications()
+    with LocalStack(tmp_path, worker_env=each, callbacks=False) as stack:
+        slow(stack, calls=4, latency_ms=4000)
+        verifications = stack.verifications()
         ids = settled(verifications.submit_many("passport", items(9)))
         eventually(lambda: verifications.counts()[State.SENT] == 2)
 
-        os.kill(stage.pid(), signal.SIGTERM)
-        assert stage._children["worker-1"].process.wait(60) == 0
+        os.kill(stack.pid(), signal.SIGTERM)
+        assert stack._children["worker-1"].process.wait(60) == 0
         left = verifications.counts()
-        stage.restart_worker()
+        stack.restart_worker()
         ends = [verifications.wait(one, 60) for one in ids]
-        charges = Counter(e["verification_id"] for e in stage.control("audit")["audit"])
+        charges = Counter(e["verification_id"] for e in stack.control("audit")["audit"])
 
     assert left[State.DONE] <= 4
     assert left[State.ACCEPTED] == 9 - left[State.DONE]
@@ -238,41 +238,41 @@ def test_a_worker_told_to_stop_ends_its_calls_and_leaves_the_rest_to_others(
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stack(tmp_path: Path) -> Iterator[LocalStack]:
     slow = ["--latency-ms", "80", "--quota", "passport=1000"]
     quota = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=1000"}
-    with Stage(tmp_path, env=quota, sandbox_args=slow, callbacks=False) as running:
+    with LocalStack(tmp_path, env=quota, sandbox_args=slow, callbacks=False) as running:
         yield running
 
 
 def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
-    stage: Stage,
+    stack: LocalStack,
 ) -> None:
-    verifications = stage.verifications()
-    slow(stage, calls=50, latency_ms=400)
+    verifications = stack.verifications()
+    slow(stack, calls=50, latency_ms=400)
     ids = settled(verifications.submit_many("passport", items(50)))
     eventually(lambda: verifications.counts()[State.DONE] >= 8)
 
-    stage.kill_worker()
+    stack.kill_worker()
     left = verifications.counts()
-    stage.restart_worker()
+    stack.restart_worker()
     ends = [verifications.wait(one, 60) for one in ids]
 
     assert left[State.DONE] < 50
-    charges = Counter(e["verification_id"] for e in stage.control("audit")["audit"])
+    charges = Counter(e["verification_id"] for e in stack.control("audit")["audit"])
     assert charges == Counter(ids)
     # What the killed worker had been told is lost with it: at most as many as it may call at once.
     parked = [end for end in ends if end.state is State.PARKED]
-    assert len(parked) <= stage.settings.worker.concurrency
+    assert len(parked) <= stack.settings.worker.concurrency
     assert all(end.reason == "lost_answer" for end in parked)
     assert all(end.state is State.DONE for end in ends if end not in parked)
 
 
-def test_a_verification_takes_fewer_commands_than_a_bare_celery_task(stage: Stage) -> None:
-    verifications = stage.verifications()
+def test_a_verification_takes_fewer_commands_than_a_bare_celery_task(stack: LocalStack) -> None:
+    verifications = stack.verifications()
     _one_by_one(verifications, 3)
 
-    with redis.Redis.from_url(stage.server.url) as client, client.monitor() as monitor:
+    with redis.Redis.from_url(stack.server.url) as client, client.monitor() as monitor:
         _one_by_one(verifications, 20)
         client.echo("the end")
         seen = _commands(monitor)

@@ -16,7 +16,7 @@ import pytest
 import redis
 import requests
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from satyapan import State, linked
 from tests.support.eventually import eventually
 
@@ -35,8 +35,8 @@ RETURN_URL: Final = "https://kanari-return.example.in/private-path-7171"
 VISITOR: Final = {"name": "Kanarivisitor", "phone": "9123471717", "email": "kanari@7171.example"}
 CANARIES: Final = (*PERSON.values(), *PASSPORT.values(), RETURN_URL, *VISITOR.values())
 
-Played = tuple[Stage, Mapping[str, Any]]
-"""The stage, and what came back from it."""
+Played = tuple[LocalStack, Mapping[str, Any]]
+"""The stack, and what came back from it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +46,23 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         "SATYAPAN_LOG_LEVEL": "DEBUG",
         "SATYAPAN_RETURN_HOSTS": "kanari-return.example.in",
     }
-    with Stage(folder, env=env) as stage:
-        yield stage, play(stage)
+    with LocalStack(folder, env=env) as stack:
+        yield stack, play(stack)
 
 
-def play(stage: Stage) -> Mapping[str, Any]:
+def play(stack: LocalStack) -> Mapping[str, Any]:
     """Send the canaries through everything; returns what came back, by story."""
-    verifications = stage.verifications()
+    verifications = stack.verifications()
     passport = verifications.submit("passport", PASSPORT, key="a")
     verifications.wait(passport.id)
-    stage.control("faults", {"route": "passport", "cut": "in_body"})
+    stack.control("faults", {"route": "passport", "cut": "in_body"})
     lost = verifications.submit("passport", PASSPORT, key="lost")
     template = {"template_name": "Aadhaar_verification"}
     shared = verifications.submit("static_kyc_link", template, key="b")
     wanted = {"document_requested": ["AADHAAR", "PAN"], "return_url": RETURN_URL}
     journey = verifications.submit("digilocker", wanted, key="c")
     link = verifications.wait(journey.id, until=linked).link
-    stage.control(f"journeys/{journey.id}", {"decision": "allow", "person": PERSON})
+    stack.control(f"journeys/{journey.id}", {"decision": "allow", "person": PERSON})
     link_page = verifications.wait(shared.id).link
     requests.post(link_page, data=VISITOR, timeout=10)
     ends = [verifications.wait(one.id) for one in (passport, lost, shared, journey)]
@@ -80,12 +80,12 @@ def test_the_canaries_really_travelled(played: Played) -> None:
 
 
 def test_the_visitor_came_through_the_inbox(played: Played) -> None:
-    stage, _ = played
+    stack, _ = played
 
     events: list[str] = []
 
     def told() -> bool:
-        events.extend(e.name for e in stage.verifications().events("visitor") if e.parent)
+        events.extend(e.name for e in stack.verifications().events("visitor") if e.parent)
         return "done" in events
 
     eventually(told)
@@ -93,10 +93,10 @@ def test_the_visitor_came_through_the_inbox(played: Played) -> None:
 
 @pytest.mark.parametrize("where", ["redis", "aof", "logs", "processes"])
 def test_no_canary_is_in_clear(played: Played, where: str) -> None:
-    stage, story = played
+    stack, story = played
     sinks = {"redis": redis_bytes, "aof": aof_bytes, "logs": log_bytes, "processes": titles}
 
-    seen = b"\n".join(sinks[where](stage))
+    seen = b"\n".join(sinks[where](stack))
 
     assert len(seen) > 100, "nothing was searched"
     for canary in (*CANARIES, story["link"]):
@@ -104,18 +104,18 @@ def test_no_canary_is_in_clear(played: Played, where: str) -> None:
 
 
 def test_the_search_would_find_a_canary(played: Played) -> None:
-    stage, _ = played
-    client = redis.Redis.from_url(stage.server.url)
+    stack, _ = played
+    client = redis.Redis.from_url(stack.server.url)
     client.xadd("planted", {"x": CANARIES[0]})
 
-    assert CANARIES[0].encode() in b"\n".join(redis_bytes(stage))
-    eventually(lambda: CANARIES[0].encode() in b"\n".join(aof_bytes(stage)))
+    assert CANARIES[0].encode() in b"\n".join(redis_bytes(stack))
+    eventually(lambda: CANARIES[0].encode() in b"\n".join(aof_bytes(stack)))
     client.delete("planted")
 
 
-def redis_bytes(stage: Stage) -> Iterator[bytes]:
+def redis_bytes(stack: LocalStack) -> Iterator[bytes]:
     """Give every key and its whole value, however it is built."""
-    client = redis.Redis.from_url(stage.server.url, protocol=2)
+    client = redis.Redis.from_url(stack.server.url, protocol=2)
     readers: dict[bytes, Any] = {
         b"string": client.get,
         b"hash": client.hgetall,
@@ -130,20 +130,20 @@ def redis_bytes(stage: Stage) -> Iterator[bytes]:
         yield repr(readers[kind](key)).encode()
 
 
-def aof_bytes(stage: Stage) -> Iterator[bytes]:
+def aof_bytes(stack: LocalStack) -> Iterator[bytes]:
     """Give the append-only files: each write command that the server was ever sent."""
-    for path in (stage.folder / "redis").rglob("*"):
+    for path in (stack.folder / "redis").rglob("*"):
         if path.is_file():
             yield path.read_bytes()
 
 
-def log_bytes(stage: Stage) -> Iterator[bytes]:
+def log_bytes(stack: LocalStack) -> Iterator[bytes]:
     """Give everything that any child printed."""
-    for path in Path(stage.logs).iterdir():
+    for path in Path(stack.logs).iterdir():
         yield path.read_bytes()
 
 
-def titles(_: Stage) -> Iterator[bytes]:
+def titles(_: LocalStack) -> Iterator[bytes]:
     """Give the command lines of all processes of this machine (where /proc has them)."""
     yield b"this test: " + " ".join(sys.argv).encode() + b" " * 100
     for process in Path("/proc").glob("[0-9]*/cmdline"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from satyapan import Verifications, linked
 from satyapan.cli import main
 from satyapan.sealing import new_key
@@ -22,22 +22,22 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with Stage(tmp_path_factory.mktemp("stage")) as stage:
-        yield stage
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
 
 
 @pytest.fixture
-def verifications(stage: Stage) -> Verifications:
-    return stage.verifications()
+def verifications(stack: LocalStack) -> Verifications:
+    return stack.verifications()
 
 
 @pytest.fixture
-def cli(stage: Stage) -> Cli:
+def cli(stack: LocalStack) -> Cli:
     """Run a command line; `env` changes settings."""
 
     def run(*arguments: str, text: str = "", env: dict[str, str] | None = None) -> Result:
-        return CliRunner().invoke(main, arguments, input=text, env={**stage.env, **(env or {})})
+        return CliRunner().invoke(main, arguments, input=text, env={**stack.env, **(env or {})})
 
     return run
 
@@ -158,17 +158,17 @@ def test_a_result_can_only_be_shown_with_the_key_that_seals_it(
 
 
 def test_watch_follows_a_journey_to_its_end(
-    cli: Cli, stage: Stage, verifications: Verifications
+    cli: Cli, stack: LocalStack, verifications: Verifications
 ) -> None:
     journey = verifications.submit("digilocker", {"document_requested": ["PAN"]}, key="watched")
     verifications.wait(journey.id, 30, until=linked)
-    stage.control("webhooks", {"delay_s": 1})
+    stack.control("webhooks", {"delay_s": 1})
     try:
-        stage.control(f"journeys/{journey.id}", {"decision": "deny"})
+        stack.control(f"journeys/{journey.id}", {"decision": "deny"})
 
         denied = cli("watch", journey.id, "--timeout", "60", "--json")
     finally:
-        stage.control("webhooks", {"delay_s": 0})
+        stack.control("webhooks", {"delay_s": 0})
 
     lines = [json.loads(line) for line in denied.stdout.splitlines()]
     assert denied.exit_code == 1
@@ -206,29 +206,29 @@ def test_list_counts_and_shows_the_newest_first(cli: Cli, verifications: Verific
     assert "list-1" in lines
 
 
-def test_the_installed_program_does_the_same(stage: Stage) -> None:
+def test_the_installed_program_does_the_same(stack: LocalStack) -> None:
     program = str(Path(sys.executable).with_name("satyapan"))
     command = [program, *PASSPORT, "--key", "installed", "--wait", "30", "--json"]
 
     done = subprocess.run(
-        command, env=stage.env, capture_output=True, text=True, timeout=60, check=False
+        command, env=stack.env, capture_output=True, text=True, timeout=60, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout.splitlines()[-1])["status"] == "VALID"
 
 
-def test_a_worker_that_died_is_told_and_can_be_replaced(stage: Stage) -> None:
-    before = stage.pid()
-    verifications = stage.verifications()
+def test_a_worker_that_died_is_told_and_can_be_replaced(stack: LocalStack) -> None:
+    before = stack.pid()
+    verifications = stack.verifications()
 
-    stage.kill_worker()
+    stack.kill_worker()
     passport = verifications.submit(
         "passport", {"file_number": FILE_NUMBER, "dob": "2007-03-01"}, key="orphan"
     )
-    assert stage.tend() == []
-    stage.restart_worker()
+    assert stack.restart_ended() == []
+    stack.restart_worker()
 
-    assert stage.pid() != before
+    assert stack.pid() != before
     assert verifications.wait(passport.id, 60).status == "VALID"
-    eventually(lambda: stage.tend() == [])
+    eventually(lambda: stack.restart_ended() == [])

@@ -15,7 +15,7 @@ import pytest
 import segno
 from click.testing import CliRunner, Result
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from satyapan.cli import main
 
 PROGRAM = str(Path(sys.executable).with_name("satyapan"))
@@ -24,18 +24,18 @@ SHARED = ["submit", "static_kyc_link", "template_name=Aadhaar_verification", "--
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with Stage(tmp_path_factory.mktemp("stage")) as stage:
-        yield stage
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
 
 
 @contextmanager
 def started(
-    stage: Stage, *words: str, out: int = subprocess.PIPE
+    stack: LocalStack, *words: str, out: int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[str]]:
     """Start the installed program; it never outlives the block."""
     program = subprocess.Popen(
-        [PROGRAM, *words], env=stage.env, stdout=out, stderr=subprocess.PIPE, text=True
+        [PROGRAM, *words], env=stack.env, stdout=out, stderr=subprocess.PIPE, text=True
     )
     try:
         yield program
@@ -53,8 +53,8 @@ def first_link(program: subprocess.Popen[str]) -> str:
     raise AssertionError("the program ended without a link")
 
 
-def run(stage: Stage, *words: str) -> Result:
-    return CliRunner().invoke(main, words, env=stage.env)
+def run(stack: LocalStack, *words: str) -> Result:
+    return CliRunner().invoke(main, words, env=stack.env)
 
 
 def code_of(link: str) -> str:
@@ -63,14 +63,14 @@ def code_of(link: str) -> str:
     return out.getvalue()
 
 
-def test_the_link_comes_before_the_end_and_each_change_on_stderr(stage: Stage) -> None:
-    with started(stage, *JOURNEY, "--id", "waited") as program:
+def test_the_link_comes_before_the_end_and_each_change_on_stderr(stack: LocalStack) -> None:
+    with started(stack, *JOURNEY, "--id", "waited") as program:
         link = first_link(program)
         assert program.poll() is None
-        stage.control("journeys/waited", {"decision": "deny"})
+        stack.control("journeys/waited", {"decision": "deny"})
         out, err = program.communicate(timeout=100)
 
-    known = stage.verifications().get("waited")
+    known = stack.verifications().get("waited")
     assert known is not None
     assert link == known.link
     assert program.returncode == 1
@@ -82,11 +82,11 @@ def test_the_link_comes_before_the_end_and_each_change_on_stderr(stage: Stage) -
     assert all(line.split()[1] == "waited" for line in err.splitlines())
 
 
-def test_a_poll_that_finds_nothing_new_is_no_change(stage: Stage) -> None:
-    """The stage polls every second or two; each poll moves the time of the row."""
+def test_a_poll_that_finds_nothing_new_is_no_change(stack: LocalStack) -> None:
+    """The stack polls every second or two; each poll moves the time of the row."""
     words = [*JOURNEY[:-1], "5", "--key", "unchanged", "--json"]
     done = subprocess.run(
-        [PROGRAM, *words], env=stage.env, capture_output=True, text=True, timeout=60, check=False
+        [PROGRAM, *words], env=stack.env, capture_output=True, text=True, timeout=60, check=False
     )
 
     *objects, error = [json.loads(line) for line in done.stdout.splitlines()]
@@ -95,13 +95,13 @@ def test_a_poll_that_finds_nothing_new_is_no_change(stage: Stage) -> None:
     assert all(one != following for one, following in pairwise(told))
 
 
-def test_for_programs_each_change_is_an_object_and_the_link_is_in_it(stage: Stage) -> None:
-    with started(stage, *JOURNEY, "--id", "read", "--json") as program:
+def test_for_programs_each_change_is_an_object_and_the_link_is_in_it(stack: LocalStack) -> None:
+    with started(stack, *JOURNEY, "--id", "read", "--json") as program:
         assert program.stdout is not None
         seen = json.loads(program.stdout.readline())
         while "link" not in seen:
             seen = json.loads(program.stdout.readline())
-        stage.control("journeys/read", {"decision": "deny"})
+        stack.control("journeys/read", {"decision": "deny"})
         out, err = program.communicate(timeout=100)
 
     last = json.loads(out.splitlines()[-1])
@@ -110,9 +110,9 @@ def test_for_programs_each_change_is_an_object_and_the_link_is_in_it(stage: Stag
     assert (program.returncode, err) == (1, "")
 
 
-def test_ctrl_c_says_how_to_go_on(stage: Stage) -> None:
+def test_ctrl_c_says_how_to_go_on(stack: LocalStack) -> None:
     for words in ([*JOURNEY, "--id", "left"], ["watch", "left"]):
-        with started(stage, *words) as program:
+        with started(stack, *words) as program:
             assert program.stdout is not None
             if words[0] == "submit":
                 first_link(program)
@@ -129,11 +129,11 @@ def test_ctrl_c_says_how_to_go_on(stage: Stage) -> None:
         assert "Traceback" not in err
 
 
-def test_the_code_is_drawn_when_asked_for_or_on_a_terminal(stage: Stage) -> None:
-    plain, asked = run(stage, *SHARED, "--key", "q"), run(stage, *SHARED, "--key", "q", "--qr")
+def test_the_code_is_drawn_when_asked_for_or_on_a_terminal(stack: LocalStack) -> None:
+    plain, asked = run(stack, *SHARED, "--key", "q"), run(stack, *SHARED, "--key", "q", "--qr")
     ours, theirs = os.openpty()
     try:
-        with started(stage, *SHARED, "--key", "q", out=theirs) as program:
+        with started(stack, *SHARED, "--key", "q", out=theirs) as program:
             os.close(theirs)
             shown = read_all(ours)
     finally:
@@ -163,20 +163,20 @@ def read_all(terminal: int) -> str:
 
 
 def test_without_the_package_a_code_is_refused_before_anything_is_stored(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "segno", None)
 
-    refused = run(stage, *SHARED, "--id", "no-code", "--qr")
+    refused = run(stack, *SHARED, "--id", "no-code", "--qr")
 
     assert refused.exit_code == 2
     assert "pip install segno" in refused.stderr
-    assert stage.verifications().get("no-code") is None
+    assert stack.verifications().get("no-code") is None
 
 
 @pytest.mark.parametrize("words", [["--qr"], ["--qr", "--wait", "1", "--json"]])
-def test_a_code_needs_somebody_who_waits(stage: Stage, words: list[str]) -> None:
-    refused = run(stage, *JOURNEY[:3], "--key", "1", *words)
+def test_a_code_needs_somebody_who_waits(stack: LocalStack, words: list[str]) -> None:
+    refused = run(stack, *JOURNEY[:3], "--key", "1", *words)
 
     assert refused.exit_code == 2
     assert "--qr needs --wait" in refused.output

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from demo.summary import Outcome, charges_of, lines
+from demo.summary import ScenarioOutcome, charges_of, lines
 from satyapan.records import Row, State, view
 from tests.support.eventually import eventually
 
@@ -73,12 +73,12 @@ def kill(pids: Iterable[int]) -> None:
 
 
 def read_until(demo: subprocess.Popen[str], text: str) -> None:
-    """Read the story up to a line that holds this text."""
+    """Read the output up to a line that holds this text."""
     assert demo.stdout
     for line in demo.stdout:
         if text in line:
             return
-    pytest.fail(f"the story ended before {text!r}: {demo.communicate()[1]}")
+    pytest.fail(f"the output ended before {text!r}: {demo.communicate()[1]}")
 
 
 def summary(demo: subprocess.Popen[str], timeout: float = 100) -> dict[str, Any]:
@@ -93,14 +93,14 @@ def assert_nothing_is_left(place: Path) -> None:
     assert not list(place.iterdir())
 
 
-def test_it_tells_its_story_and_cleans_up(start: Start, place: Path) -> None:
+def test_it_runs_the_scenario_and_cleans_up(start: Start, place: Path) -> None:
     demo = start()
 
     out, err = demo.communicate(timeout=100)
 
     assert (demo.returncode, err) == (0, "")
     told = ["DONE, VALID", "charged once", "QR picture", "is sent back to our return page: 'We "]
-    for text in [*told, "exactly what the person consented to", "everything ended as told"]:
+    for text in [*told, "exactly what the person consented to", "everything ended as expected"]:
         assert text in out
     assert_nothing_is_left(place)
 
@@ -144,8 +144,8 @@ def test_whenever_the_worker_is_killed_all_ends_and_nothing_is_paid_twice(
     for each in told["verifications"]:
         assert each["state"] in SETTLED, (moment, each)
         assert max(each["charges"].values(), default=1) == 1, (moment, each)
-        # Only a call that the kill cut in two may end otherwise; that is told, and fails the demo.
-        assert each["as_told"] or each["state"] in {"LOST", "PARKED"}, (moment, each)
+        # Only a call that the kill cut in two may end otherwise; the demo reports it and fails.
+        assert each["as_expected"] or each["state"] in {"LOST", "PARKED"}, (moment, each)
     assert told["ok"] is (demo.returncode == 0)
     eventually(lambda: not of_place(place))
 
@@ -165,7 +165,7 @@ def test_ctrl_c_stops_everything_with_one_friendly_line(
     _, err = demo.communicate(timeout=100)
 
     assert demo.returncode == 130
-    assert err == "Stopped as you asked; nothing is left running.\n"
+    assert err == "Stopped by Ctrl-C; no process is left running.\n"
     assert_nothing_is_left(place)
 
 
@@ -200,17 +200,17 @@ def test_no_secret_stands_in_a_command_line_and_none_of_ones_own_settings_gets_i
     assert "somebody-elses" not in text
 
 
-def outcome(audit: list[dict[str, Any]], state: State = State.DONE) -> Outcome:
+def outcome(audit: list[dict[str, Any]], state: State = State.DONE) -> ScenarioOutcome:
     row = Row(id="P-1", kind="passport", state=state)
-    return Outcome(view(row), State.DONE, ("passport",), charges_of(audit).get("P-1", {}))
+    return ScenarioOutcome(view(row), State.DONE, ("passport",), charges_of(audit).get("P-1", {}))
 
 
-def test_only_what_ended_well_and_was_charged_once_is_as_told() -> None:
+def test_only_what_ended_well_and_was_charged_once_is_as_expected() -> None:
     charge = {"charge": "passport", "verification_id": "P-1", "detail": None}
     document = {"charge": "document", "verification_id": "P-1", "detail": "PAN"}
 
-    assert outcome([charge]).as_told
-    assert not outcome([charge], State.PARKED).as_told
+    assert outcome([charge]).as_expected
+    assert not outcome([charge], State.PARKED).as_expected
     assert not outcome([]).paid_once
     assert not outcome([charge, charge]).paid_once
     assert not outcome([charge, document]).paid_once

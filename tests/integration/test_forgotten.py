@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from config.checks import run_checks
 from config.settings import read_settings
+from demo.local_stack import LocalStack
 from demo.server import EmbeddedServer
-from demo.stage import Stage
 from satyapan.errors import Unreadable
 from satyapan.ids import child_id
 from satyapan.names import Keys
@@ -328,8 +328,8 @@ def test_a_visit_is_not_forgotten_before_every_producer_was_told(
 
 
 def test_a_running_worker_has_the_file_rewritten(tmp_path: Path) -> None:
-    with Stage(tmp_path, callbacks=False) as stage:
-        client: Any = redis.Redis.from_url(stage.server.url)
+    with LocalStack(tmp_path, callbacks=False) as stack:
+        client: Any = redis.Redis.from_url(stack.server.url)
         want_rewrite(client, Keys())
 
         eventually(lambda: not client.exists(Keys().rewrite_wanted))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from satyapan import InvalidRequest, State, Verification, Verifications
 from tests.support.project import APPLICATION, PRODUCER, ROOT, files
 
@@ -74,18 +74,18 @@ def vendor() -> Iterator[Vendor]:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> Iterator[Stage]:
+def stack(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> Iterator[LocalStack]:
     """A real worker process that knows the toy by nothing but SATYAPAN_KINDS."""
     env = {"SATYAPAN_KINDS": PLACE, "SATYAPAN_QUOTA_PER_MINUTE": "pan-toy=1000"}
-    folder = tmp_path_factory.mktemp("stage")
+    folder = tmp_path_factory.mktemp("stack")
     address = {"SATYAPAN_CASHFREE_BASE_URL": vendor.url, "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.05"}
-    with Stage(folder, callbacks=False, env=env, worker_env=address) as running:
+    with LocalStack(folder, callbacks=False, env=env, worker_env=address) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def producer(stage: Stage) -> Verifications:
-    return stage.verifications()
+def producer(stack: LocalStack) -> Verifications:
+    return stack.verifications()
 
 
 def end_of(producer: Verifications, pan: str, name: str) -> Verification:
@@ -153,11 +153,11 @@ def test_its_duplicate_answer_out_of_the_blue_is_for_a_person(
     assert changes(producer, "toy-taken") == ["parked"]
 
 
-def test_the_command_line_shows_it(stage: Stage) -> None:
+def test_the_command_line_shows_it(stack: LocalStack) -> None:
     def satyapan(*words: str) -> str:
         command = [sys.executable, "-m", "satyapan.cli", *words]
         done = subprocess.run(
-            command, env=stage.env, capture_output=True, text=True, timeout=30, check=False
+            command, env=stack.env, capture_output=True, text=True, timeout=30, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -166,13 +166,13 @@ def test_the_command_line_shows_it(stage: Stage) -> None:
     assert "pan_toy" in satyapan("kinds", "--json")
 
 
-def test_its_private_fields_stay_private(producer: Verifications, stage: Stage) -> None:
+def test_its_private_fields_stay_private(producer: Verifications, stack: LocalStack) -> None:
     end_of(producer, "CANAR1234Y", "toy-canary")
 
-    with redis.Redis.from_url(stage.server.url) as store:
+    with redis.Redis.from_url(stack.server.url) as store:
         store.config_set("rdbcompression", "no")  # a compressed dump would hide them
         held = b"".join(store.dump(key) or b"" for key in store.scan_iter())
-    logs = b"".join(path.read_bytes() for path in stage.logs.iterdir())
+    logs = b"".join(path.read_bytes() for path in stack.logs.iterdir())
     for secret in (b"CANAR1234Y", b"JOHN DOE", b"John Doe"):
         assert secret not in held + logs
     assert b"toy-canary" in held

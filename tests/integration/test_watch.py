@@ -10,8 +10,8 @@ import redis
 from config.redis_clients import ledger_client
 from config.servers import check_server
 from config.settings import read_settings
+from demo.local_stack import LocalStack
 from demo.server import EmbeddedServer
-from demo.stage import Stage
 from demo.supervisor import ChildFailed
 from satyapan.following import ROLE_S
 from tests.support.eventually import eventually
@@ -110,13 +110,13 @@ def test_the_new_master_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 @pytest.mark.slow
 def test_a_worker_process_ends_and_refuses_to_start_again(tmp_path: Path) -> None:
-    with Stage(tmp_path, callbacks=False) as stage:
-        log = stage.logs / "worker-1.log"
-        with redis.Redis.from_url(stage.server.url) as admin:
+    with LocalStack(tmp_path, callbacks=False) as stack:
+        log = stack.logs / "worker-1.log"
+        with redis.Redis.from_url(stack.server.url) as admin:
             admin.config_set("maxmemory-policy", "allkeys-lru")
         eventually(lambda: "this worker ends" in log.read_text(), within=2 * TIMES * LOOK_S)
         with pytest.raises(ChildFailed, match=f"ended with code {UNSAFE}"):
-            eventually(stage.tend, within=20)
+            eventually(stack.restart_ended, within=20)
 
         with pytest.raises(ChildFailed, match="E002"):
-            stage.restart_worker()
+            stack.restart_worker()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from tests.support.eventually import eventually
 
 WORKER = (sys.executable, "-P", "-m", "satyapan.cli", "worker")
@@ -19,8 +19,8 @@ WORKER = (sys.executable, "-P", "-m", "satyapan.cli", "worker")
 
 @pytest.fixture
 def env(tmp_path: Path) -> Iterator[dict[str, str]]:
-    with Stage(tmp_path, workers=0, callbacks=False) as stage:
-        yield {**stage.env, "SATYAPAN_LOG_FORMAT": "json"}
+    with LocalStack(tmp_path, workers=0, callbacks=False) as stack:
+        yield {**stack.env, "SATYAPAN_LOG_FORMAT": "json"}
 
 
 @contextmanager

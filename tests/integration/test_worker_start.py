@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from demo.supervisor import ChildFailed
 
 
@@ -13,6 +13,6 @@ def test_a_worker_without_its_certificates_ends_at_once(tmp_path: Path) -> None:
 
     with (
         pytest.raises(ChildFailed, match="SATYAPAN_CASHFREE_CA_FILE: can't be read"),
-        Stage(tmp_path, worker_env=env, callbacks=False),
+        LocalStack(tmp_path, worker_env=env, callbacks=False),
     ):
         pass

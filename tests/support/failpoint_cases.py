@@ -178,7 +178,7 @@ class _CaseRun:
             return {"file_number": "PA1079341954215", "dob": "2007-03-01"}
         if self.case.kind == "digilocker":
             return {"document_requested": ["PAN"]}
-        self.services.stage.control("templates", {"name": one, "steps": ["AADHAAR"]})
+        self.services.stack.control("templates", {"name": one, "steps": ["AADHAAR"]})
         return {"template_name": one}
 
     def _produce(self, fault: str, request: dict[str, Any], one: str) -> Child:
@@ -253,8 +253,8 @@ class _CaseRun:
 
     def _break(self, action: str) -> Iterator[None]:
         if action == "redis-restart":
-            self.services.stage.server.kill()
-            self.services.stage.server.restart()
+            self.services.stack.server.kill()
+            self.services.stack.server.restart()
             return
         wire = self.redis_wire if action.startswith("redis") else self.vendor_wire
         assert wire is not None
@@ -300,7 +300,7 @@ class _CaseRun:
         name = generation_id(seen.id, seen.generation)
         if name not in self.allowed and not seen.settled:
             self.allowed.add(name)
-            self.services.stage.control(f"journeys/{name}", {"decision": "allow"})
+            self.services.stack.control(f"journeys/{name}", {"decision": "allow"})
 
     def _visit(self, seen: Verification) -> None:
         if self.case.point in WEBHOOK_POINTS and seen.link not in self.visited:

@@ -20,8 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from demo.process import TETHER, spawn
-from demo.tether import PR_SET_PDEATHSIG
+from demo.parent_death import PR_SET_PDEATHSIG
+from demo.process import PARENT_DEATH, spawn
 from tests.support.project import ROOT
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "satyapan.cli")
@@ -124,7 +124,7 @@ class ForkedWorker:
 @contextmanager
 def fork_server() -> Iterator[ForkServer]:
     """Run a fork server inside the block; its forks end with it."""
-    command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
+    command = [sys.executable, "-I", "-S", str(PARENT_DEATH), "exec", str(os.getpid())]
     command += [sys.executable, "-m", "tests.support.fork_server"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import requests
 
 from demo.environment import passed_on
-from demo.stage import Stage
+from demo.local_stack import LocalStack
 from demo.supervisor import Child, Supervisor
 from satyapan import Unavailable, Verifications
 from satyapan.points import VARIABLE
@@ -117,8 +117,8 @@ class Services:
     def __init__(self, folder: Path, *, sandbox_args: tuple[str, ...] = ()) -> None:
         self.folder = folder
         quotas = [f"--quota={route}={PLENTY}" for route in (*ROUTES, "static_link")]
-        self.stage = Stage(
-            folder / "stage",
+        self.stack = LocalStack(
+            folder / "stack",
             workers=0,
             callbacks=False,
             env=SETTINGS,
@@ -130,12 +130,12 @@ class Services:
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
-            opening.enter_context(self.stage)
+            opening.enter_context(self.stack)
             opening.enter_context(self.relay.open())
             forks = opening.enter_context(fork_server())
             self.children = Supervisor(self.folder / "logs", grace=3, spawn=forks.spawn)
             opening.enter_context(self.children)
-            self.stage.control("webhooks", {"url": self.relay.url})
+            self.stack.control("webhooks", {"url": self.relay.url})
             self._open = opening.pop_all()
         return self
 
@@ -144,16 +144,16 @@ class Services:
 
     def audit(self) -> list[Mapping[str, Any]]:
         """List all that the vendor charged for, whoever asked."""
-        entries: list[Mapping[str, Any]] = self.stage.control("audit")["audit"]
+        entries: list[Mapping[str, Any]] = self.stack.control("audit")["audit"]
         return entries
 
     def wire_to_redis(self) -> Proxy:
         """Make a faulty wire to the server."""
-        return Proxy("127.0.0.1", self.stage.server.port)
+        return Proxy("127.0.0.1", self.stack.server.port)
 
     def wire_to_vendor(self) -> Proxy:
         """Make a faulty wire to the sandbox."""
-        return Proxy("127.0.0.1", int(self.stage.sandbox_url.rpartition(":")[2]))
+        return Proxy("127.0.0.1", int(self.stack.sandbox_url.rpartition(":")[2]))
 
 
 class Installation:
@@ -162,13 +162,13 @@ class Installation:
     def __init__(self, services: Services, name: str, **env: str) -> None:
         self.services = services
         self.name = name
-        self.env = {**services.stage.env, "SATYAPAN_PREFIX": name, **env}
-        self.producer = Verifications.from_env({**services.stage.env, "SATYAPAN_PREFIX": name})
+        self.env = {**services.stack.env, "SATYAPAN_PREFIX": name, **env}
+        self.producer = Verifications.from_env({**services.stack.env, "SATYAPAN_PREFIX": name})
         self.children: list[Child] = []
 
     def mute_producer(self) -> Verifications:
         """Be a producer whose wake-ups never arrive: only the sweeper finds what it submits."""
-        own = {**self.services.stage.env, "SATYAPAN_PREFIX": self.name}
+        own = {**self.services.stack.env, "SATYAPAN_PREFIX": self.name}
         return Verifications.from_env({**own, "SATYAPAN_BROKER_URL": _DEAF})
 
     def start_worker(self, fault: str = "", **env: str) -> Child:

@@ -35,7 +35,7 @@ class Trial:
     @property
     def server(self) -> Any:
         """Talk to the server itself, past every faulty wire."""
-        return redis.Redis.from_url(self.services.stage.server.url)
+        return redis.Redis.from_url(self.services.stack.server.url)
 
     def submit(self, number: int, producer: Verifications | None = None) -> list[str]:
         """Submit so many, each until it is confirmed; returns their ids."""
@@ -93,8 +93,8 @@ class Trial:
 
 def restart(trial: Trial) -> None:
     """Kill the server, start it again on its data."""
-    trial.services.stage.server.kill()
-    trial.services.stage.server.restart()
+    trial.services.stack.server.kill()
+    trial.services.stack.server.restart()
 
 
 def demote(trial: Trial) -> None:
@@ -115,7 +115,7 @@ def fill_memory(trial: Trial) -> None:
 
 def freeze(trial: Trial) -> None:
     """Stop the server in its tracks for longer than every read waits."""
-    process = trial.services.stage.server.pid
+    process = trial.services.stack.server.pid
     os.kill(process, signal.SIGSTOP)
     try:
         time.sleep(7)
@@ -131,7 +131,7 @@ def flush(trial: Trial) -> None:
 
 def lose_data(trial: Trial) -> None:
     """Kill the server and start it again without its data."""
-    server = trial.services.stage.server
+    server = trial.services.stack.server
     server.kill()
     for path in sorted(server.data.rglob("*"), reverse=True):
         if path.is_file() and path != server.log:

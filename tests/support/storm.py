@@ -110,8 +110,8 @@ class PlainCelerySide:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self._vendor = f"{services.stage.sandbox_url}/verification"
-        self._url = services.stage.server.url.replace("/0", "/1")
+        self._vendor = f"{services.stack.sandbox_url}/verification"
+        self._url = services.stack.server.url.replace("/0", "/1")
         self.plain = Plain(self._url, self._vendor)
         self._started = 0
         self._calm_since = 0.0
@@ -185,9 +185,9 @@ def _kill(side: Side, services: Services, workers: list[Child], dice: random.Ran
 
 
 def _restart(_side: Side, services: Services, _workers: list[Child], dice: random.Random) -> None:
-    services.stage.server.kill()
+    services.stack.server.kill()
     time.sleep(dice.uniform(0, 1))
-    services.stage.server.restart()
+    services.stack.server.restart()
 
 
 def _await(

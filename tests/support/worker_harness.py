@@ -1,7 +1,7 @@
 """Run the worker's own parts step by step, on a real server and the real sandbox.
 
 Nothing is replaced; only Celery is left out, so that a test decides when a verification is
-processed. The tests that want Celery too use `demo.stage`.
+processed. The tests that want Celery too use `demo.local_stack`.
 """
 
 import base64

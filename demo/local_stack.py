@@ -1,13 +1,13 @@
-"""The whole of Satyapan in a folder, on free ports: server, sandbox vendor, workers, callbacks.
+"""A complete installation in a folder, on free ports: server, sandbox vendor, workers, callbacks.
 
-    with Stage(tmp_path) as stage:
-        verifications = stage.verifications()
+    with LocalStack(tmp_path) as stack:
+        verifications = stack.verifications()
         ...
-        stage.kill_worker()   # as a crash would
-        stage.restart_worker()
+        stack.kill_worker()   # as a crash would
+        stack.restart_worker()
 
-Every process is real and gone with the block, also after `kill -9` of whoever made the stage.
-For the demo and for tests; knows nothing of the story that is played on it.
+Every process is real and ends with the block, also after `kill -9` of the process that opened it.
+For the demo, tests and benchmarks; independent of what they do with it.
 """
 
 import os
@@ -33,25 +33,25 @@ _SATYAPAN: Final = (*_PROGRAM, "satyapan.cli")
 _LISTENING: Final = r"listening on http://(?P<address>[^\s/\"]+)"
 
 
-class Stage:
-    """Context manager; inside the block everything runs.
+class LocalStack:
+    """Context manager; inside the block every process runs.
 
     Attributes, inside the block:
-        env: the settings, as a producer or another child of the test takes them.
-        settings: the same, read.
+        env: the settings, as environment variables for producers and further children.
+        settings: the same settings, read.
         server: the EmbeddedServer; it can be killed and restarted under the same address.
-        sandbox_url: the sandbox's base; its control routes are below `/_control`.
-        callbacks_url: the base of return page and webhooks; without callbacks nobody listens.
+        sandbox_url: base of the sandbox's addresses; its control routes are below `/_control`.
+        callbacks_url: base of return page and webhooks; without callbacks nothing listens there.
 
     Args:
-        folder: for data, logs and whatever the caller adds; made if need be, never removed.
+        folder: for data, logs and files of the caller; created if missing, never removed.
         workers: how many worker processes; named worker-1, worker-2 ...
-        env: settings added to the stage's own, for every child.
-        worker_env: settings added for the workers alone, such as SATYAPAN_WORKER_POOL.
+        env: further settings for every child.
+        worker_env: further settings for the workers alone, such as SATYAPAN_WORKER_POOL.
         sandbox_args: further options of the sandbox, such as `["--latency-ms", "200"]`.
         callbacks: whether to start the callbacks app.
-        revive: whether `tend` starts workers and callbacks again that have ended.
-        started: told the name and the address (or process id) of each child that is up.
+        revive: whether `restart_ended` restarts workers and callbacks that have ended.
+        started: called with the name and the address (or process id) of each child that is ready.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Stage:
 
     @property
     def settings(self) -> Settings:
-        """Read the settings that the children have."""
+        """Read the settings of the children."""
         return read_settings(self.env)
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class Stage:
             opening.enter_context(self._supervisor)
             opening.callback(self.server.stop)
             opening.callback(self._supervisor.stop)  # before the server
-            self._raise()
+            self._start_all()
             self._open = opening.pop_all()
         return self
 
@@ -108,15 +108,15 @@ class Stage:
         self.stop()
 
     def stop(self) -> None:
-        """End everything, the server last; a second call does nothing."""
+        """Stop every child, the server last; a second call does nothing."""
         self._open.close()
 
     def verifications(self, reply_to: str = "demo") -> Verifications:
-        """Be a producer of this name."""
+        """Build the client of a producer with this name."""
         return Verifications.from_env({**self.env, "SATYAPAN_REPLY_TO": reply_to})
 
     def control(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the sandbox's control route `path` (GET), or tell it something (POST)."""
+        """Read the sandbox's control route `path` (GET), or change something with `body` (POST)."""
         url = f"{self.sandbox_url}/_control/{path}"
         method = "GET" if body is None else "POST"
         answer = requests.request(method, url, json=body, timeout=10)
@@ -125,7 +125,7 @@ class Stage:
         return found
 
     def pid(self, name: str = "worker-1") -> int:
-        """Give the process id of a child: worker-1, sandbox, callbacks."""
+        """Return the process id of a child: worker-1, sandbox, callbacks."""
         return self._children[name].pid
 
     def kill_worker(self, name: str = "worker-1") -> None:
@@ -134,31 +134,31 @@ class Stage:
         self._supervisor.kill(name)
 
     def restart_worker(self, name: str = "worker-1") -> None:
-        """Kill a worker if it runs, and start it again; returns once it is ready."""
+        """Kill a worker if it runs, and start it again; return once it is ready."""
         if name in self._children:
             self.kill_worker(name)
         self._start_worker(name)
 
-    def tend(self) -> list[str]:
-        """Start again what has ended by itself and may; returns their names.
+    def restart_ended(self) -> list[str]:
+        """Restart the workers and callbacks that have ended by themselves; return their names.
 
         Raises:
-            ChildFailed: something ended that can't be replaced, or again and again.
+            ChildFailed: another child ended, or restarts exceed their maximum.
         """
         ended = [n for n, child in self._children.items() if child.process.poll() is not None]
         for name in ended:
             if name not in self._restarts or len(self.revived) >= _REVIVALS:
                 self._supervisor.check()
-            self._supervisor.kill(name)  # also what it left in its group
+            self._supervisor.kill(name)  # also what is left of its group
             self._restarts[name]()
             self.revived.append(name)
         return ended
 
-    def _raise(self) -> None:
+    def _start_all(self) -> None:
         self.server.start()
         self._started("server", self.server.url)
         self.env = keys = fresh_settings(self.server.url) | self._more_env
-        address = self._start_callbacks(0) if self._with_callbacks else _nowhere()
+        address = self._start_callbacks(0) if self._with_callbacks else _unused_address()
         self.callbacks_url = f"http://{address}"
         self._started("callbacks", self.callbacks_url)
         self.sandbox_url = self._start_sandbox()
@@ -173,7 +173,7 @@ class Stage:
             self._started(name, f"process {self.pid(name)}")
 
     def _start_callbacks(self, port: int, ready: Ready = _LISTENING) -> str:
-        """Start the callbacks app; returns host and port."""
+        """Start the callbacks app; return host and port."""
         command = [*_SATYAPAN, "callbacks", "--workers", "1", "--bind", f"{HOST}:{port}"]
         child = self._start("callbacks", command, self.env, ready)
         address = child.ready["address"] if child.ready else f"{HOST}:{port}"
@@ -182,7 +182,7 @@ class Stage:
         return address
 
     def _start_sandbox(self) -> str:
-        """Start the vendor; returns the base of its addresses."""
+        """Start the sandbox; return the base of its addresses."""
         hook = f"{self.callbacks_url}/webhooks/cashfree"
         command = [*_PROGRAM, "sandbox", "--loopback-redirects", "--webhook-url", hook]
         child = self._start("sandbox", [*command, *self._sandbox_args], {}, _LISTENING)
@@ -211,6 +211,6 @@ class Stage:
             self._restarts[name] = start
 
 
-def _nowhere() -> str:
-    """Give an address at which nobody listens."""
+def _unused_address() -> str:
+    """Return an address at which nothing listens."""
     return f"{HOST}:{free_port()}"
