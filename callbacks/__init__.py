@@ -1,1 +1,1 @@
-"""Listens to the outside: people coming back in a browser, the vendor's webhooks, health probes."""
+"""The public web app: the return page, the vendor's webhooks and the operators' probes."""

@@ -1,10 +1,10 @@
-"""The command that listens to the outside."""
+"""The command that serves the public web app."""
 
 import os
 
 import click
 
-from callbacks.operations import PUBLIC
+from callbacks.operations.access import PUBLIC
 from callbacks.server import address, serve
 from config.logs import configure_logs, last_words
 from config.rules import is_address
@@ -13,8 +13,8 @@ from satyapan.points import arm
 
 
 def _address(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
-    word = option.name == "ops_bind" and text in {"", PUBLIC}
-    if text is not None and not word and not is_address(text):
+    keyword = option.name == "ops_bind" and text in {"", PUBLIC}
+    if text is not None and not keyword and not is_address(text):
         raise click.BadParameter("write it as host:port ([host]:port for IPv6)")
     return text
 
@@ -30,13 +30,13 @@ def _address(_: click.Context, option: click.Parameter, text: str | None) -> str
     "--ops-bind",
     metavar="HOST:PORT",
     callback=_address,
-    help="Address for /metrics and /openapi.json; public: on the other one.",
+    help="Address for /metrics and /openapi.json; public: on the public one.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes."
 )
 def callbacks(bind: str | None, ops_bind: str | None, workers: int) -> None:
-    """Take returning browsers and the vendor's webhooks."""
+    """Serve the return page and receive the vendor's webhooks."""
     settings = read_settings()
     configure_logs(settings.log.level, settings.log.format)
     arm(os.environ)

@@ -1,4 +1,4 @@
-"""Errors as programs read them: RFC 9457 problem documents, and nothing of the request in them."""
+"""Errors for programs: RFC 9457 problem documents that repeat nothing of the request."""
 
 import json
 from http import HTTPStatus
@@ -7,11 +7,11 @@ from flask import Response
 
 
 def problem(status: int, detail: str = "") -> Response:
-    """Make an `application/problem+json` answer; the title is the status' own name."""
+    """Return an `application/problem+json` response; its title is the status' standard phrase."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
     if detail:
         content["detail"] = detail
-    answer = Response(json.dumps(content), status, content_type="application/problem+json")
+    response = Response(json.dumps(content), status, content_type="application/problem+json")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = "5"
-    return answer
+        response.headers["Retry-After"] = "5"
+    return response

@@ -1,4 +1,4 @@
-"""Runs the app under gunicorn, configured here and not by files or variables of gunicorn's own."""
+"""Run the app under gunicorn, which is configured here and not by its own files or variables."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -9,54 +9,58 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from callbacks.app import create_app
-from callbacks.counts import counts_folder
-from callbacks.impatient import impatient
-from callbacks.metrics import share
-from callbacks.operations import PUBLIC, Operations
+from callbacks.operations.access import PUBLIC, OperatorAccess
+from callbacks.operations.metrics import count_into
+from callbacks.operations.metrics_folder import metrics_folder
+from callbacks.request_deadline_worker import request_deadline_worker
 from config.brand import read_brand
 from config.settings import Settings, SettingsError
 from satyapan.environment import PREFIX, SettingFault
 
 THREADS: Final = 8
 CONNECTIONS: Final = 800
-"""Connections that a process holds open; with Redis' and files, below the usual limit of 1,024."""
-PER_ADDRESS: Final = 2
+"""Open connections of a process; with Redis' and files, below the usual limit of 1,024."""
+THREADS_PER_ADDRESS: Final = 2
 """Threads that one address may have in a process, unless it is a proxy's."""
-OPEN_PER_ADDRESS: Final = 250
+CONNECTIONS_PER_ADDRESS: Final = 250
 GRACE_S: Final = 20
-"""Seconds that running requests get at the end; longer than every wait for Redis."""
+"""Seconds that running requests get at a stop; longer than every wait for Redis."""
 _OPS_BIND: Final = f"{PREFIX}CALLBACKS_OPS_BIND"
+_MESSAGES_WITH_REQUESTS: Final = ("Invalid request", "Error handling request")
+"""Starts of gunicorn's messages that repeat a request."""
+
 log: Final = logging.getLogger(__name__)
-_WITH_ADDRESSES: Final = ("Invalid request", "Error handling request")
 
 
 def serve(settings: Settings, bind: str, ops_bind: str, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; log the addresses once it listens.
 
-    `ops_bind` is the address for operations, "" for none, or "public".
+    `ops_bind` is the operators' address, "" for none, or "public".
+
+    Raises:
+        SettingsError: both addresses have the same port, or the brand's logo can't be used.
     """
-    apart = ops_bind not in {"", PUBLIC}
-    if apart and _port(ops_bind) == _port(bind) != "0":
+    separate = ops_bind not in {"", PUBLIC}
+    if separate and _port(ops_bind) == _port(bind) != "0":
         text = "needs another port than the public address."
         raise SettingsError([SettingFault(_OPS_BIND, text)])
-    options = _options(settings, [bind, ops_bind] if apart else [bind], workers)
-    with counts_folder() as counts:
-        share(counts)
-        # Before the fork, so that a bad logo refuses the start and no worker misses it later.
+    options = _options(settings, [bind, ops_bind] if separate else [bind], workers)
+    with metrics_folder() as folder:
+        count_into(folder)
+        # Before the fork, so that a bad logo prevents the start.
         brand = read_brand(settings.callbacks)
 
-        def make() -> Flask:
+        def build_app() -> Flask:
             """Build a worker's app after the fork: connections must not cross one."""
-            operations = Operations(ops_bind == PUBLIC, ops_port)
-            return create_app(settings, counts, operations, brand)
+            return create_app(settings, folder, OperatorAccess(ops_bind == PUBLIC, ops_port), brand)
 
         ops_port = 0
 
         def ready(arbiter: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
             nonlocal ops_port
-            ops_port = _say_addresses(arbiter)
+            ops_port = _log_addresses(arbiter)
 
-        _Server(make, {**options, "when_ready": ready}).run()
+        _Server(build_app, {**options, "when_ready": ready}).run()
 
 
 def _port(bind: str) -> str:
@@ -64,20 +68,20 @@ def _port(bind: str) -> str:
 
 
 def address(host: str, port: int) -> str:
-    """Write host and port as they stand in a URL."""
+    """Return host and port as they are written in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _options(settings: Settings, bind: list[str], workers: int) -> dict[str, Any]:
     hooks = settings.callbacks
-    bounds = () if hooks.proxies else (PER_ADDRESS, OPEN_PER_ADDRESS)
+    limits = () if hooks.proxies else (THREADS_PER_ADDRESS, CONNECTIONS_PER_ADDRESS)
     return {
         "bind": bind,
         "workers": workers,
-        "worker_class": impatient(hooks.request_s, *bounds),
+        "worker_class": request_deadline_worker(hooks.request_s, *limits),
         "worker_connections": CONNECTIONS,
         "threads": THREADS,
-        # Nobody in front of us sets the app's path or the scheme, not even on this machine.
+        # No proxy sets the app's path or the scheme, not even one on this machine.
         "forwarded_allow_ips": "",
         "forwarder_headers": "",
         "secure_scheme_headers": {},
@@ -92,8 +96,8 @@ def _options(settings: Settings, bind: list[str], workers: int) -> dict[str, Any
     }
 
 
-def _say_addresses(arbiter: Any) -> int:  # noqa: ANN401 - gunicorn ships no types
-    """Say where it listens; return the port for operations, 0 if there is none."""
+def _log_addresses(arbiter: Any) -> int:  # noqa: ANN401 - gunicorn ships no types
+    """Log the addresses; return the port of the operators' address, 0 if there is none."""
     names = [listener.sock.getsockname()[:2] for listener in arbiter.LISTENERS]
     for what, (host, port) in zip(("callbacks", "operations"), names, strict=False):
         log.info("%s listening on http://%s", what, address(host, port))
@@ -101,24 +105,24 @@ def _say_addresses(arbiter: Any) -> int:  # noqa: ANN401 - gunicorn ships no typ
 
 
 class _ServerLog(Logger):  # type: ignore[misc] # gunicorn ships no types
-    """Gunicorn's log as part of ours, without what strangers wrote into request lines."""
+    """Gunicorn's log as part of ours, without text that strangers wrote into request lines."""
 
     def __init__(self, cfg: object) -> None:
         super().__init__(cfg)
         self.error_log.propagate = True
-        self.error_log.addFilter(_anonymous)
+        self.error_log.addFilter(_remove_requests)
 
 
-def _anonymous(record: logging.LogRecord) -> bool:
-    for phrase in _WITH_ADDRESSES:
+def _remove_requests(record: logging.LogRecord) -> bool:
+    for phrase in _MESSAGES_WITH_REQUESTS:
         if str(record.msg).startswith(phrase):
             record.msg, record.args = phrase, ()
     return True
 
 
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
-    def __init__(self, make: Callable[[], Flask], options: Mapping[str, Any]) -> None:
-        self._make = make
+    def __init__(self, build_app: Callable[[], Flask], options: Mapping[str, Any]) -> None:
+        self._build_app = build_app
         self._options = options
         super().__init__()
 
@@ -127,4 +131,4 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._make()
+        return self._build_app()

@@ -178,7 +178,7 @@ class Verifications:
         if lane not in _PRIORITIES:
             faults.append(Fault("priority", "priority_value_invalid", "choose normal or high."))
         given = plain(request)
-        checked = asked.check(given, faults + self._onward_faults(asked, given))
+        checked = asked.check(given, faults + self._return_url_faults(asked, given))
         return Row(
             id=row_id,
             kind=asked.name,
@@ -211,9 +211,9 @@ class Verifications:
         given = text_of(verification_id)
         return possible_id(given), id_faults(given)
 
-    def _onward_faults(self, kind: Kind, request: object) -> list[Fault]:
+    def _return_url_faults(self, kind: Kind, request: object) -> list[Fault]:
         """Refuse an address that nobody would be sent on to; whether it is one, the kind says."""
-        name = kind.onward_field
+        name = kind.return_url_field
         url = request.get(name) if name and isinstance(request, dict) else None
         if not isinstance(url, str) or not url.startswith("https://"):
             return []

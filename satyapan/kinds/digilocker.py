@@ -153,7 +153,7 @@ DIGILOCKER = Kind(
             data_life_s=3600,
         )
     },
-    onward_field="return_url",
+    return_url_field="return_url",
     lost_answer="reissue",  # what is lost is a link; a new one costs nothing
     private=frozenset({"user_details", "documents", "url", "link", "return_url"}),
     labels={

@@ -141,7 +141,7 @@ class Kind:
     operations: Mapping[str, Operation]
     private: frozenset[str]
     """Names of fields, in requests and results, that may never be shown or logged in clear."""
-    onward_field: str = ""
+    return_url_field: str = ""
     """The request field with the address that a person is sent on to; settings allow its hosts."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """What each of the vendor's result words says, for people."""

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
-from callbacks.impatient import Connection, ImpatientWorker
+from callbacks.request_deadline_worker import DeadlineConnection, RequestDeadlineWorker
 from tests.support import private_names
 from tests.support.project import ROOT, pyproject
 from worker.broker import kombu_transport as transport
@@ -178,13 +178,15 @@ def test_what_takes_messages_in_is_what_we_repeat_or_go_before(
 def test_the_web_worker_that_we_change_is_the_one_we_read(
     theirs: Callable[..., object], known: str
 ) -> None:
-    assert source(theirs) == known  # changed: read it again, then callbacks/impatient.py
+    assert (
+        source(theirs) == known
+    )  # changed: read it again, then callbacks/request_deadline_worker.py
 
 
 def test_what_we_override_of_the_web_worker_is_there_and_written_down() -> None:
     overridden = {
         name
-        for ours, library in ((ImpatientWorker, ThreadWorker), (Connection, TConn))
+        for ours, library in ((RequestDeadlineWorker, ThreadWorker), (DeadlineConnection, TConn))
         for name, value in vars(ours).items()
         if inspect.isfunction(value) and name != "__init__" and name in vars(library)
     }

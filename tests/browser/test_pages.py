@@ -9,7 +9,7 @@ import redis
 from playwright.sync_api import Browser, FloatRect, Locator
 
 from callbacks.app import create_app
-from callbacks.pages import FIRST, languages
+from callbacks.returns.pages import FIRST_LANGUAGES, languages
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.records import State
@@ -74,7 +74,12 @@ def address(base: str, redis_url: str) -> Callable[[str], str]:
 
 @pytest.mark.parametrize(
     ("page", "lang"),
-    [(page, lang) for page in PAGES for lang in languages() if lang in FIRST or page in LONG],
+    [
+        (page, lang)
+        for page in PAGES
+        for lang in languages()
+        if lang in FIRST_LANGUAGES or page in LONG
+    ],
 )
 def test_a_page_is_good_for_everybody(
     browser: Browser, address: Callable[[str], str], page: str, lang: str

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from callbacks.server import PER_ADDRESS, THREADS
+from callbacks.server import THREADS, THREADS_PER_ADDRESS
 from config.brand import LARGEST
 from demo.supervisor import Supervisor
 from tests.support.callbacks_process import Callbacks, raw_request, running_callbacks
@@ -159,7 +159,7 @@ def test_senders_that_read_no_answers_lose_their_threads(
         ExitStack() as all_open,
     ):
         for number in range(THREADS):
-            source = f"127.0.0.{2 + number // PER_ADDRESS}"
+            source = f"127.0.0.{2 + number // THREADS_PER_ADDRESS}"
             connection = all_open.enter_context(connect(callbacks.url, source))
             connection.sendall(page * 500)
         # Three times: once may be a busy machine.

@@ -13,7 +13,7 @@ import pytest
 import redis
 import requests
 
-from callbacks.letters import read_webhook
+from callbacks.webhooks.incoming_webhook import read_webhook
 from demo.server import EmbeddedServer
 from demo.supervisor import Supervisor
 from satyapan.canonical import digest

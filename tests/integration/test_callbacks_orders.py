@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callbacks.app import create_app
-from callbacks.letters import read_webhook
+from callbacks.webhooks.incoming_webhook import read_webhook
 from satyapan import State
 from shared.return_tokens import ReturnTokens
 from tests.support.journey_simulator import END, Stimulus, Truth

@@ -5,7 +5,7 @@ import logging
 import pytest
 import redis
 
-from callbacks.census import Census
+from callbacks.operations.ledger_collector import LedgerCollector
 from config.checks import run_checks
 from config.redis_clients import ledger_client
 from satyapan.names import Keys
@@ -29,8 +29,8 @@ def calls(harness: Harness) -> int:
 def held(redis_url: str) -> dict[str, float]:
     """Read the metric of the routes that are held."""
     with redis.Redis.from_url(redis_url) as client:
-        census = Census(client, Keys(), "main", ["digilocker", "passport"], 60_000)
-        (family,) = [one for one in census.collect() if one.name == "satyapan_calls_held"]
+        collector = LedgerCollector(client, Keys(), "main", ["digilocker", "passport"], 60_000)
+        (family,) = [one for one in collector.collect() if one.name == "satyapan_calls_held"]
         return {sample.labels["route"]: sample.value for sample in family.samples}
 
 

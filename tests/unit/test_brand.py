@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from callbacks import pages
+from callbacks.returns import pages
 from config.brand import DARK, LARGEST, LIGHT, READABLE, Brand, contrast, lightened, read_brand
 from config.outside import CallbacksSettings
 from config.settings import read_settings

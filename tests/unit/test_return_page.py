@@ -1,4 +1,4 @@
-"""Words, states and onward addresses of the return page; nothing here needs a server."""
+"""Words, states and redirects of the return page; nothing here needs a server."""
 
 import json
 import re
@@ -12,9 +12,9 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks import pages
-from callbacks.onward import onward_url
-from callbacks.pages import CONFIRMING, PAGE_OF, SLOW, depends_on_time, languages, page_at
+from callbacks.returns import pages
+from callbacks.returns.handler import redirect_url
+from callbacks.returns.pages import CONFIRMING, PAGE_OF, SLOW, depends_on_time, languages, page_at
 from config.brand import Brand
 from satyapan.records import Row, State
 
@@ -199,7 +199,7 @@ def test_a_settled_row_is_never_slow(state: State) -> None:
     ],
 )
 def test_an_allowed_address_gets_our_id(return_url: str, expected: str) -> None:
-    assert onward_url(return_url, "v-1", HOSTS) == expected
+    assert redirect_url(return_url, "v-1", HOSTS) == expected
 
 
 @pytest.mark.parametrize(
@@ -228,11 +228,11 @@ def test_an_allowed_address_gets_our_id(return_url: str, expected: str) -> None:
     ],
 )
 def test_nobody_is_sent_anywhere_else(return_url: str) -> None:
-    assert onward_url(return_url, "v-1", HOSTS) is None
+    assert redirect_url(return_url, "v-1", HOSTS) is None
 
 
 @given(st.lists(st.sampled_from(["shop.example", "evil", ":8443", *"/\\@?#.&= \t\n[]%:"])))
 def test_no_text_leads_elsewhere_or_fails(parts: list[str]) -> None:
-    url = onward_url(f"https://{''.join(parts)}", "v-1", HOSTS)
+    url = redirect_url(f"https://{''.join(parts)}", "v-1", HOSTS)
 
     assert url is None or re.match(r"https://shop\.example(:8443)?[/?]", url)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks.verifiers import BadSignature
-from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
+from callbacks.webhooks.verifiers import BadSignature
+from callbacks.webhooks.verifiers.cashfree_body import CashfreeBodyVerifier
 
 SECRETS = ["newest", "older"]
 DATA = {"utr": "1387420170430008800069857", "amount_deposited": "1.00", "bank_name": "Y", "n": 7}

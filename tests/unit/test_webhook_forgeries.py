@@ -12,9 +12,9 @@ from random import Random
 
 import pytest
 
-from callbacks.verifiers import BadSignature, Verifier
-from callbacks.verifiers.cashfree import CashfreeVerifier
-from callbacks.verifiers.cashfree_body import CashfreeBodyVerifier
+from callbacks.webhooks.verifiers import BadSignature, Verifier
+from callbacks.webhooks.verifiers.cashfree import CashfreeVerifier
+from callbacks.webhooks.verifiers.cashfree_body import CashfreeBodyVerifier
 from tests.conftest import absent
 from tests.support.forged_webhooks import NOW_MS, SPOILERS, TOLERANCE_S, Delivery, forgeries, good
 from tests.web.outside import SECRET

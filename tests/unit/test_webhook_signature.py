@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks.verifiers import BadSignature
-from callbacks.verifiers.cashfree import CashfreeVerifier
+from callbacks.webhooks.verifiers import BadSignature
+from callbacks.webhooks.verifiers.cashfree import CashfreeVerifier
 
 SECRETS = ["newest", "older"]
 NOW_S = 1_767_607_872.0

@@ -11,7 +11,7 @@ from tests.web.outside import TOKEN_KEY, environment, stored_inbox
 @pytest.fixture(autouse=True)
 def one_look_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the mark of a look outlast a test, however slow the machine is."""
-    monkeypatch.setattr("callbacks.looks.EVERY_MS", 600_000)
+    monkeypatch.setattr("callbacks.returns.handler.STATUS_CHECK_INTERVAL_MS", 600_000)
 
 
 @pytest.fixture

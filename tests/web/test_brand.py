@@ -15,7 +15,7 @@ import redis
 from flask.testing import FlaskClient
 
 from callbacks.app import create_app
-from callbacks.pages import languages
+from callbacks.returns.pages import languages
 from config.settings import read_settings
 from satyapan.records import State
 from tests.web.outside import environment, insert

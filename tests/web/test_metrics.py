@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from prometheus_client import values
 
 from callbacks.app import create_app
-from callbacks.metrics import Metrics, share
+from callbacks.operations.metrics import Metrics, count_into
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
@@ -41,7 +41,7 @@ def test_webhooks_are_counted_by_what_became_of_them(client: FlaskClient, redis_
     assert not [each for each in found if "somebody" in each], "a label is a stranger's word"
 
 
-def test_pages_and_looks_are_counted(client: FlaskClient, path: str, redis_url: str) -> None:
+def test_pages_and_status_checks_count(client: FlaskClient, path: str, redis_url: str) -> None:
     insert(redis_url)
     for url in (path, path, "/return/digilocker/x"):
         client.get(url)
@@ -50,8 +50,8 @@ def test_pages_and_looks_are_counted(client: FlaskClient, path: str, redis_url: 
 
     assert found['satyapan_returns_total{page="confirming"}'] == 2.0
     assert found['satyapan_returns_total{page="unknown"}'] == 1.0
-    assert found['satyapan_looks_total{asked="yes"}'] == 1.0
-    assert found['satyapan_looks_total{asked="no"}'] == 1.0
+    assert found['satyapan_status_checks_total{requested="yes"}'] == 1.0
+    assert found['satyapan_status_checks_total{requested="no"}'] == 1.0
     assert "dl-1" not in str(found)
 
 
@@ -113,13 +113,13 @@ def test_without_redis_only_its_absence_is_told(tmp_path: Path) -> None:
 def count_three(folder: Path) -> None:
     metrics = Metrics(folder)
     for _ in range(3):
-        metrics.webhook("cashfree", "stored")
+        metrics.count_webhook("cashfree", "stored")
 
 
 def test_processes_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-    share(tmp_path)
+    count_into(tmp_path)
 
     for _ in range(2):
         child = multiprocessing.get_context("fork").Process(target=count_three, args=(tmp_path,))
@@ -128,4 +128,4 @@ def test_processes_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert child.exitcode == 0
 
     line = b'satyapan_webhooks_total{outcome="stored",vendor="cashfree"} 6.0'
-    assert line in Metrics(tmp_path).text().splitlines()
+    assert line in Metrics(tmp_path).render().splitlines()

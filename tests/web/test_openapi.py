@@ -78,10 +78,10 @@ def test_good_answers_are_as_described(
     insert(redis_url)
     schemas = describe(app)["components"]["schemas"]
     answers = {
-        "Up": client.get("/healthz"),
+        "Live": client.get("/healthz"),
         "Ready": client.get("/readyz"),
         "State": client.get(f"{path}/state"),
-        "Taken": client.post("/webhooks/cashfree", data=b"{}", headers=signed(b"{}")),
+        "Received": client.post("/webhooks/cashfree", data=b"{}", headers=signed(b"{}")),
         "Problem": client.get("/nowhere"),
     }
 

@@ -11,9 +11,9 @@ import redis
 import time_machine
 from flask.testing import FlaskClient
 
-from callbacks import looks
 from callbacks.app import create_app
-from callbacks.looks import EVERY_MS
+from callbacks.returns import handler
+from callbacks.returns.handler import STATUS_CHECK_INTERVAL_MS
 from config.settings import Settings, read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import LOOK
@@ -162,9 +162,9 @@ def test_the_mark_of_a_look_ends_soon(client: FlaskClient, path: str, redis_url:
     insert(redis_url)
     client.get(path)
 
-    assert EVERY_MS <= 2000
+    assert STATUS_CHECK_INTERVAL_MS <= 2000
     with redis.Redis.from_url(redis_url) as server:
-        assert 0 < int(server.pttl("satyapan:looked:dl-1")) <= looks.EVERY_MS
+        assert 0 < int(server.pttl("satyapan:looked:dl-1")) <= handler.STATUS_CHECK_INTERVAL_MS
         server.delete("satyapan:looked:dl-1")
     client.get(path)
 

@@ -10,7 +10,7 @@ import redis
 from flask.testing import FlaskClient
 
 from callbacks.app import create_app
-from callbacks.letters import read_webhook
+from callbacks.webhooks.incoming_webhook import read_webhook
 from config.settings import read_settings
 from satyapan.canonical import canonical
 from satyapan.names import Keys

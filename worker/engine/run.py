@@ -304,7 +304,7 @@ class ClaimedRun:
         shared = kind.operation(after.vendor).mode is Mode.RESOURCE and not after.parent
         # Nothing is sent again, and the digest tells whether a repeat is the same. A person who
         # comes back later is still sent on.
-        onward = {n: v for n, v in after.request.items() if n == kind.onward_field}
+        onward = {n: v for n, v in after.request.items() if n == kind.return_url_field}
         resource = self._resource() if shared else ""
         return replace(after, request=onward, deadline=0, resource=resource)
 

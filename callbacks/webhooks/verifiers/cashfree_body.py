@@ -1,9 +1,9 @@
-"""Cashfree's older webhook signature (contract.md 5.4, variant B), for flat payloads only.
+"""Cashfree's older webhook signature, inside the body; for flat payloads only.
 
-The body's own `signature` is the base64 of HMAC-SHA256 over the values of `data`, put together in
-the order of their names. It proves neither the event's name nor its time, and where one value
-ends and the next begins it doesn't prove either. So it is taken only where a setting asks for it;
-nested values, which the vendor writes in a way that can't be told from here, are never taken.
+The body's `signature` is the base64 of HMAC-SHA256 over the values of `data`, concatenated in the
+order of their names. It proves neither the event's name nor its time, nor where one value ends and
+the next begins. Therefore it is accepted only if a setting asks for it. Nested values are always
+refused, because how the vendor serialises them is not documented.
 """
 
 import base64
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from callbacks.verifiers import BadSignature
+from callbacks.webhooks.verifiers import BadSignature
 
 _MALFORMED: Final = "body_malformed"
 
@@ -25,7 +25,7 @@ class CashfreeBodyVerifier:
         self._keys = [secret.encode() for secret in secrets if secret]
 
     def verify(self, body: bytes, _headers: Iterable[tuple[str, str]]) -> None:
-        """Return if one of the secrets signed this body; else raise BadSignature."""
+        """Return None if the body was signed with one of the secrets; else raise BadSignature."""
         content = _content(body)
         if "signature" not in content:
             raise BadSignature("signature_missing")
@@ -40,14 +40,14 @@ class CashfreeBodyVerifier:
 
 
 def _content(body: bytes) -> dict[str, Any]:
-    """Read a body whose numbers stay as they are written."""
+    """Parse a body and keep its numbers as they are written."""
     try:
         content = json.loads(
             body,
             parse_int=str,
             parse_float=str,
             parse_constant=_refuse,
-            object_pairs_hook=_each_once,
+            object_pairs_hook=_unique_names,
         )
     except (ValueError, RecursionError):
         raise BadSignature(_MALFORMED) from None
@@ -56,8 +56,8 @@ def _content(body: bytes) -> dict[str, Any]:
     return content
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that comes twice: two readers would see two values."""
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a repeated name: two parsers could read two different values."""
     if len(dict(pairs)) != len(pairs):
         raise ValueError
     return dict(pairs)

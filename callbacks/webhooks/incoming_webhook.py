@@ -1,7 +1,7 @@
 """Read a verified webhook: its scrubbed content, and the bytes that its webhook id is made of.
 
-Only signed content counts: a repeated delivery may carry new headers, and an unsigned delivery id
-would let a stranger replay a captured body.
+Only signed content counts: a repeated delivery may have new headers, and with an unsigned delivery
+id a stranger could replay a captured body.
 """
 
 import re
@@ -17,34 +17,34 @@ _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The parts of a webhook. `body` is the scrubbed content as JSON."""
+class IncomingWebhook:
+    """The parts of a verified webhook. `body` is the scrubbed content as JSON."""
 
     event: str
-    """Empty when it names none."""
+    """The event type; empty if there is none that can be stored in clear."""
     vendor_id: str
-    """The vendor-side id that it is about; empty when it names none."""
-    told_ms: int | None
-    """When the event was, in ms since the epoch; None when that can't be read."""
+    """The vendor-side id that it is about; empty if there is none."""
+    event_ms: int | None
+    """When the event happened, in ms since the epoch; None if that can't be read."""
     signed: bytes = field(repr=False)
     """The signed content, of which the webhook id is made."""
     body: bytes = field(repr=False)
 
 
-def read_webhook(raw: bytes) -> Reading:
+def read_webhook(raw: bytes) -> IncomingWebhook:
     """Read a webhook whose signature is valid. No body raises an error.
 
-    Of a body that is no JSON object, or is nested too deep, only the size is kept: nobody can tell
-    whether it holds an Aadhaar number.
+    Of a body that is not a JSON object, or is nested too deep, only the size is kept: nobody can
+    tell whether it contains an Aadhaar number.
     """
     content = clean(raw, KEPT_FIELDS)
     if content is None:
         body = canonical({"unreadable": True, "bytes": len(raw)})
-        return Reading("", "", None, raw, body)
-    return Reading(
+        return IncomingWebhook("", "", None, raw, body)
+    return IncomingWebhook(
         event=_event(content.get("event_type")),
         vendor_id=_vendor_id(content.get("data")),
-        told_ms=_moment(content.get("event_time")),
+        event_ms=_timestamp_ms(content.get("event_time")),
         signed=_signed(raw),
         body=canonical(content),
     )
@@ -60,7 +60,7 @@ def _signed(raw: bytes) -> bytes:
 
 
 def _event(name: object) -> str:
-    """Return the event's name if it is a plain one, else "": it is stored and logged in clear."""
+    """Return the event type if it is a plain name, else "": it is stored and logged in clear."""
     return name if isinstance(name, str) and _EVENT.fullmatch(name) else ""
 
 
@@ -69,10 +69,11 @@ def _vendor_id(data: object) -> str:
     return str(found or "")
 
 
-def _moment(text: object) -> int | None:
-    """Read the vendor's forms, ISO 8601 and `YYYY-MM-DD HH:MM:SS`.
+def _timestamp_ms(text: object) -> int | None:
+    """Parse the vendor's formats, ISO 8601 and `YYYY-MM-DD HH:MM:SS`.
 
-    A time without a zone is taken as UTC, not as India's: it is never judged older than it is.
+    A time without a zone is taken as UTC, not as India's, so that it is never taken as older than
+    it is.
     """
     try:
         when = datetime.fromisoformat(text if isinstance(text, str) else "")

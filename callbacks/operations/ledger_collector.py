@@ -1,6 +1,6 @@
 """The state of the whole installation, read from Redis whenever Prometheus asks.
 
-Any one web process can tell it: workers need no port of their own. Labels are words of ours.
+Any web process can report it, so workers need no port of their own. Labels are words of ours.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ from satyapan.records import State
 from satyapan.redis_time import now_ms
 from shared.inbox import WebhookState
 
-_SHUT_HELP: Final = "1 while a breaker is open: the account's, or with a route that route's."
+_BREAKER_HELP: Final = "1 while a breaker is open: the route's, or without a route the account's."
 
 
-class Census(Collector):
-    """Gauges; without Redis only `satyapan_ledger_up`, which then says 0."""
+class LedgerCollector(Collector):
+    """Collects gauges; without Redis only `satyapan_ledger_up`, which is then 0."""
 
     def __init__(
         self, redis: Redis, keys: Keys, account: str, routes: Sequence[str], window_ms: int
@@ -34,48 +34,57 @@ class Census(Collector):
         self._window_ms = window_ms
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Name nothing beforehand: a registry that asks must not have to reach Redis."""
+        """Describe nothing: otherwise the registry would collect, which needs Redis."""
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Read everything anew."""
+        """Read all gauges from Redis."""
         try:
-            families = [self._states(), *self._waiting(), self._shut(), self._calls()]
+            families = [
+                self._states(),
+                *self._due(),
+                self._breakers(),
+                self._calls(),
+            ]
         except RedisError:
             families = []
-        answered = bool(families)
-        yield GaugeMetricFamily("satyapan_ledger_up", "1 if Redis answered.", value=answered)
+        up = bool(families)
+        yield GaugeMetricFamily("satyapan_ledger_up", "1 if Redis answered.", value=up)
         yield from families
 
     def _states(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            "satyapan_verifications", "Verifications that are stored, by state.", labels=["state"]
+            "satyapan_verifications", "Stored verifications, by state.", labels=["state"]
         )
         for state in State:
             family.add_metric([state.lower()], self._size(self._keys.index(state)))
         return family
 
-    def _waiting(self) -> Iterator[GaugeMetricFamily]:
-        now = self._now()
-        late = max(0.0, (now - self._earliest(self._keys.due, now)) / 1000)
+    def _due(self) -> Iterator[GaugeMetricFamily]:
+        now = now_ms(self._redis)
+        overdue_s = max(0.0, (now - self._earliest(self._keys.due, now)) / 1000)
         yield GaugeMetricFamily(
-            "satyapan_overdue_seconds", "How long the longest overdue row has waited.", value=late
+            "satyapan_overdue_seconds",
+            "Seconds for which the most overdue row has been due.",
+            value=overdue_s,
         )
         yield GaugeMetricFamily(
-            "satyapan_inbox_open", "Webhooks to work on.", value=self._size(self._keys.inbox_due)
+            "satyapan_inbox_open",
+            "Webhooks that still have to be processed.",
+            value=self._size(self._keys.inbox_due),
         )
-        kept = GaugeMetricFamily(
-            "satyapan_inbox", "Webhooks that are kept, by state.", labels=["state"]
-        )
+        stored = GaugeMetricFamily("satyapan_inbox", "Stored webhooks, by state.", labels=["state"])
         for state in WebhookState:
-            kept.add_metric([state.lower()], self._size(self._keys.inbox_index(state)))
-        yield kept
+            stored.add_metric([state.lower()], self._size(self._keys.inbox_index(state)))
+        yield stored
 
-    def _shut(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily("satyapan_calls_held", _SHUT_HELP, labels=["account", "route"])
-        places = {"": self._keys.stop(self._account)}
-        places |= {route: self._keys.breaker(self._account, route) for route in self._routes}
-        for route, key in places.items():
+    def _breakers(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "satyapan_calls_held", _BREAKER_HELP, labels=["account", "route"]
+        )
+        breakers = {"": self._keys.stop(self._account)}
+        breakers |= {route: self._keys.breaker(self._account, route) for route in self._routes}
+        for route, key in breakers.items():
             family.add_metric([self._account, route], read_breaker(self._redis, key) is not None)
         return family
 
@@ -85,7 +94,7 @@ class Census(Collector):
             "Calls that count against the vendor's quota now.",
             labels=["account", "route"],
         )
-        since = self._now() - self._window_ms
+        since = now_ms(self._redis) - self._window_ms
         for route in self._routes:
             count = self._redis.zcount(self._keys.slots(self._account, route), f"({since}", "+inf")
             family.add_metric([self._account, route], count)
@@ -97,6 +106,3 @@ class Census(Collector):
     def _earliest(self, key: str, default: int) -> float:
         first = self._redis.zrange(key, 0, 0, withscores=True)
         return float(first[0][1]) if first else float(default)
-
-    def _now(self) -> int:
-        return now_ms(self._redis)

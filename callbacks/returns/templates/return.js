@@ -1,28 +1,28 @@
 "use strict";
-// Polls the verification and updates the page when its words change. Without this script the page
-// says the same at each load, and "Check again" reloads it.
+// Polls the verification and updates the page when its texts change. Without this script "Check
+// again" reloads the page.
 (() => {
   const FIRST_MS = 2000, LONGEST_MS = 15000, ENOUGH_MS = 15 * 60000, ANSWER_MS = 10000;
   const find = (selector) => document.querySelector(selector);
-  // The vendor may have stuck its own parameter to the path.
+  // The vendor may have appended its own parameter to the path.
   const address = location.pathname.split("&")[0].replace(/\/+$/, "") +
     "/state?lang=" + document.documentElement.lang;
-  // Behind the heading's words the title says whose page it is.
-  const whose = document.title.slice(find("h1").textContent.length);
+  // The title is the heading, followed by the brand's name if there is one.
+  const brandSuffix = document.title.slice(find("h1").textContent.length);
   const started = Date.now();
   let wait = FIRST_MS, timer = 0, asking = false;
 
   function show(state) {
-    const title = state.title + whose;
+    const title = state.title + brandSuffix;
     if (document.title !== title) document.title = title;
     document.body.dataset.page = state.page;
     write(find("h1"), state.title);
     write(find("[role=status] p"), state.text);
   }
 
-  // A screen reader announces each write to a status region, also one of the same words.
-  function write(element, words) {
-    if (element.textContent !== words) element.textContent = words;
+  // A screen reader announces each write to a status region, also of an unchanged text.
+  function write(element, text) {
+    if (element.textContent !== text) element.textContent = text;
   }
 
   function end() {
@@ -51,11 +51,11 @@
     if (asking) return;
     asking = true;
     clearTimeout(timer);
-    const patience = new AbortController();
-    const late = setTimeout(() => patience.abort(), ANSWER_MS);
+    const controller = new AbortController();
+    const timeout = setTimeout(() => controller.abort(), ANSWER_MS);
     try {
       const answer = await fetch(address, {
-        cache: "no-store", credentials: "omit", signal: patience.signal,
+        cache: "no-store", credentials: "omit", signal: controller.signal,
       });
       if (answer.status === 404) return pause();
       if (answer.ok) {
@@ -64,9 +64,9 @@
         if (state.settled) return end();
       }
     } catch {
-      // Offline, or the server is away for a moment: ask again later.
+      // Offline, or the server is unreachable: ask again later.
     } finally {
-      clearTimeout(late);
+      clearTimeout(timeout);
       asking = false;
     }
     if (Date.now() - started > ENOUGH_MS) return pause();

@@ -2,8 +2,8 @@
 
 import pytest
 
-from callbacks import guard
-from callbacks.guard import Guard
+from callbacks.webhooks import sender_limits
+from callbacks.webhooks.sender_limits import SenderLimits
 
 
 class Clock:
@@ -13,11 +13,11 @@ class Clock:
         return self.now
 
 
-def spent(per_minute: int, clock: Clock, address: str = "203.0.113.7") -> Guard:
+def spent(per_minute: int, clock: Clock, address: str = "203.0.113.7") -> SenderLimits:
     """A guard under which an address has used up its refusals."""
-    found = Guard([], per_minute, clock)
+    found = SenderLimits([], per_minute, clock)
     for _ in range(per_minute):
-        found.refused(address)
+        found.count_refusal(address)
     return found
 
 
@@ -37,17 +37,17 @@ def test_time_never_saves_up_more_than_a_minute() -> None:
     found = spent(2, clock)
     clock.now += 3600
 
-    found.refused("203.0.113.7")
-    found.refused("203.0.113.7")
+    found.count_refusal("203.0.113.7")
+    found.count_refusal("203.0.113.7")
 
     assert found.wait_s("203.0.113.7") > 0
 
 
 def test_zero_means_no_limit() -> None:
-    found = Guard([], 0, Clock())
+    found = SenderLimits([], 0, Clock())
 
     for _ in range(100):
-        found.refused("203.0.113.7")
+        found.count_refusal("203.0.113.7")
 
     assert found.wait_s("203.0.113.7") == 0
 
@@ -69,19 +69,19 @@ def test_one_customer_has_one_account(address: str, same: str) -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MOST", 3)
-    found = Guard([], 1, Clock())
+    monkeypatch.setattr(sender_limits, "MAX_SENDERS", 3)
+    found = SenderLimits([], 1, Clock())
 
     for last in range(10):
-        found.refused(f"203.0.113.{last}")
+        found.count_refusal(f"203.0.113.{last}")
 
     assert [found.wait_s(f"203.0.113.{last}") > 0 for last in range(10)] == [False] * 7 + [True] * 3
 
 
 def test_an_address_is_judged_as_an_address_not_as_a_text() -> None:
-    found = Guard(["10.0.0.1"], 0)
+    found = SenderLimits(["10.0.0.1"], 0)
 
     assert found.allows("10.0.0.1")
     assert not found.allows("10.0.0.11")
     assert not found.allows(None)
-    assert Guard([], 0).allows(None)
+    assert SenderLimits([], 0).allows(None)

@@ -1,9 +1,10 @@
-"""Cashfree's webhook signature (contract.md 5.4, variant A).
+"""Cashfree's webhook signature in a header.
 
 `x-webhook-signature` is the base64 of HMAC-SHA256 over `x-webhook-timestamp` and the raw body,
-nothing between them. The key is the client secret of the account's oldest active key pair; while
-keys rotate that may be any of several, so all are tried. Since nothing stands between the two, the
-timestamp has one length and the body one beginning: else digits could move from one to the other.
+without a separator. Therefore the timestamp must have a fixed length and the body a fixed first
+byte: otherwise digits could move from one to the other under the same signature. The key is the
+client secret of the account's oldest active key pair; during a rotation that may be any of several,
+so all are tried.
 """
 
 import base64
@@ -12,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from callbacks.verifiers import BadSignature
+from callbacks.webhooks.verifiers import BadSignature
 
 SIGNATURE: Final = "x-webhook-signature"
 TIMESTAMP: Final = "x-webhook-timestamp"
@@ -22,8 +23,8 @@ _MILLISECONDS: Final = re.compile(rb"[0-9]{13}")
 class CashfreeVerifier:
     """Checks signatures against several secrets.
 
-    `tolerance_s` refuses older and younger timestamps; 0 takes any, because the vendor may repeat
-    a delivery under its first time. `clock` gives seconds since the epoch.
+    Timestamps that differ from `clock` (seconds since the epoch) by more than `tolerance_s` are
+    refused; 0 accepts any, because the vendor may repeat a delivery with its first timestamp.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class CashfreeVerifier:
         self._clock = clock
 
     def verify(self, body: bytes, headers: Iterable[tuple[str, str]]) -> int:
-        """Return when (ms) one of the secrets signed this body; else raise BadSignature."""
+        """Return when (ms) the body was signed with one of the secrets; else raise BadSignature."""
         pairs = [(name.lower(), value) for name, value in headers]
         signature = _only(pairs, SIGNATURE, "signature")
         timestamp = _only(pairs, TIMESTAMP, "timestamp")
@@ -44,7 +45,7 @@ class CashfreeVerifier:
         if not body.startswith(b"{"):
             raise BadSignature("body_malformed")
         signed = timestamp + body
-        # Every key is tried, so that the time it takes tells nothing of which one fits.
+        # Every key is tried, so that the duration doesn't tell which one fits.
         fits = [hmac.compare_digest(_sign(key, signed), signature) for key in self._keys]
         if not any(fits):
             raise BadSignature("signature_mismatch")
@@ -58,7 +59,7 @@ class CashfreeVerifier:
 
 
 def _only(pairs: list[tuple[str, str]], name: str, what: str) -> bytes:
-    """Give the one value of a header in ASCII."""
+    """Return the single value of a header, which must be ASCII."""
     values = [value for each, value in pairs if each == name]
     if len(values) != 1:
         raise BadSignature(f"{what}_repeated" if values else f"{what}_missing")
@@ -68,5 +69,5 @@ def _only(pairs: list[tuple[str, str]], name: str, what: str) -> bytes:
 
 
 def _sign(key: bytes, signed: bytes) -> bytes:
-    """Compute the header's text; comparing texts needs no decoding of what a stranger sent."""
+    """Return the header's text; comparing texts avoids decoding what a stranger sent."""
     return base64.b64encode(hmac.digest(key, signed, "sha256"))

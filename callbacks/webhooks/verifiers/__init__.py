@@ -1,11 +1,11 @@
-"""Who may speak to us as a vendor: one module for each vendor's way of signing webhooks."""
+"""Verify that a webhook comes from the vendor: one module for each way of signing."""
 
 from collections.abc import Iterable
 from typing import Protocol
 
 
 class BadSignature(Exception):
-    """The webhook isn't proven to be the vendor's. `code` says why, in words fit for a log."""
+    """The webhook isn't proven to be the vendor's. `code` says why, and may be logged."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -16,8 +16,8 @@ class Verifier(Protocol):
     """Proves that a webhook comes from the vendor."""
 
     def verify(self, body: bytes, headers: Iterable[tuple[str, str]]) -> int | None:
-        """Return if the bytes are the vendor's: when they were signed (ms), None if that is unsaid.
+        """Return when the webhook was signed (ms), or None if the signature covers no time.
 
         Raises:
-            BadSignature: whatever is wrong; no input brings about any other error.
+            BadSignature: it isn't proven to be the vendor's; no input raises any other error.
         """

@@ -1,0 +1,1 @@
+"""The routes for operators: liveness, readiness and metrics."""

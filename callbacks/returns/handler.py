@@ -1,0 +1,165 @@
+"""The return route: request a status check, then show a page or redirect to the producer.
+
+Nobody is authenticated here. The token in the path says which verification it is. The vendor's own
+parameter is never read, and it is cut off where it was appended to the token.
+"""
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlunsplit
+
+from flask import Blueprint, Request, Response, request
+from redis import Redis
+from redis.exceptions import RedisError
+
+from callbacks.operations.metrics import Metrics
+from callbacks.problems import problem
+from callbacks.returns.pages import Pages, depends_on_time, page_at
+from satyapan.broker import Waker
+from satyapan.errors import SatyapanError
+from satyapan.hosts import allowed
+from satyapan.ledger import Ledger
+from satyapan.names import LOOK, Keys
+from satyapan.records import TERMINAL, Row
+from shared.return_tokens import ReturnTokens
+
+PAGE_ENDPOINT: Final = "returns.page"
+"""The endpoint that people open; the others are for programs."""
+STATUS_CHECK_INTERVAL_MS: Final = 2_000
+"""Milliseconds between two status checks of one verification that browsers can request."""
+_NO_ID: Final = " "
+"""An id that no verification has, because ids contain no space."""
+_PAGE_FIELDS: Final = ("state", "asked")
+"""The row's fields that decide which page is shown."""
+_PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+_PREFETCH_WORDS: Final = ("prefetch", "preview")
+
+log: Final = logging.getLogger(__name__)
+
+
+class StatusChecks:
+    """Requests status checks from workers, at most one per interval and verification."""
+
+    def __init__(self, redis: Redis, keys: Keys, waker: Waker, metrics: Metrics) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._waker = waker
+        self._metrics = metrics
+
+    def request(self, verification_id: str) -> bool:
+        """Request a status check; return False if one was requested within the interval.
+
+        Raises:
+            redis.RedisError: the ledger can't be reached.
+        """
+        mark = self._keys.looked(verification_id)
+        first = bool(self._redis.set(mark, 1, nx=True, px=STATUS_CHECK_INTERVAL_MS))
+        self._metrics.count_status_check(requested=first)
+        if first:
+            self._waker.wake(LOOK, [verification_id])
+        return first
+
+
+@dataclass(frozen=True)
+class ReturnHandler:
+    """Answers people who come back; redirects go to `return_hosts` (lower case) only.
+
+    `return_url_fields` has, for each kind that redirects, the field of its request with the URL.
+    """
+
+    tokens: ReturnTokens
+    ledger: Ledger
+    status_checks: StatusChecks
+    pages: Pages
+    return_hosts: Collection[str]
+    return_url_fields: Mapping[str, str]
+    metrics: Metrics
+
+    def page(self, kind: str, token: str) -> Response:
+        """Return the page of a verification, or the redirect to its producer."""
+        # Opening the request costs time, and it is private: only where it may hold a URL.
+        row = self._row(kind, token, *(["request"] if kind in self.return_url_fields else []))
+        if row is None:
+            return self._show("unknown", status=404)
+        self._request_status_check(row)
+        return self._redirect(row) or self._show(*self._page_of(row))
+
+    def state(self, kind: str, token: str) -> Response:
+        """Return the page's texts as JSON, for the script that updates it."""
+        row = self._row(kind, token)
+        if row is None:
+            return problem(404)
+        self._request_status_check(row)
+        return self.pages.as_json(*self._page_of(row))
+
+    def unavailable(self, error: Exception) -> Response:
+        """Respond that the ledger can't be read now."""
+        log.warning("return page without a ledger", extra={"code": type(error).__name__})
+        if request.endpoint != PAGE_ENDPOINT:
+            return problem(503)
+        return self._show("unavailable", status=503)
+
+    def _row(self, kind: str, token: str, *fields: str) -> Row | None:
+        """Return the row of a valid token; None for a forged, expired or unknown one.
+
+        Only what a page shows is read, and the named fields. Whatever the token is, the ledger is
+        read once: neither the response time nor an outage of the ledger tells a valid token from
+        another.
+        """
+        own = token.partition("&")[0].partition("?")[0]
+        verification_id = self.tokens.read(kind, own) or _NO_ID
+        return self.ledger.read_fields(verification_id, *_PAGE_FIELDS, *fields)
+
+    def _request_status_check(self, row: Row) -> None:
+        """Request a status check if a person opened the page: not a link scanner or a prefetch."""
+        # Flask adds HEAD to GET routes; link scanners send it.
+        if request.method == "GET" and not _is_prefetch(request) and row.state not in TERMINAL:
+            self.status_checks.request(row.id)
+
+    def _page_of(self, row: Row) -> tuple[str, int]:
+        return page_at(row, self.ledger.now() if depends_on_time(row) else 0)
+
+    def _redirect(self, row: Row) -> Response | None:
+        """Return the redirect to the producer's return_url; None if it has none that is allowed."""
+        given = row.request.get(self.return_url_fields.get(row.kind, ""))
+        url = redirect_url(str(given or ""), row.id, self.return_hosts)
+        if url is None:
+            return None
+        self.metrics.count_return("redirect")
+        return Response(status=303, headers={"Location": url})
+
+    def _show(self, page: str, minutes: int = 0, *, status: int = 200) -> Response:
+        self.metrics.count_return(page)
+        return self.pages.show(page, status, minutes)
+
+
+def redirect_url(return_url: str, verification_id: str, hosts: Collection[str]) -> str | None:
+    """Return the producer's URL with our `verification_id` in its query; None if not allowed.
+
+    See `satyapan.hosts.allowed` for `hosts`.
+    """
+    parts = allowed(return_url, hosts)
+    if parts is None:
+        return None
+    pairs = [pair for pair in parts.query.split("&") if pair]
+    kept = [pair for pair in pairs if pair.partition("=")[0] != "verification_id"]
+    query = "&".join([*kept, f"verification_id={verification_id}"])
+    return urlunsplit(parts._replace(query=query))
+
+
+def _is_prefetch(sent: Request) -> bool:
+    """Return True if a browser fetches the page before a person has opened it."""
+    purposes = [sent.headers.get(name, "").lower() for name in _PREFETCH_HEADERS]
+    return any(word in purpose for purpose in purposes for word in _PREFETCH_WORDS)
+
+
+def returns(handler: ReturnHandler) -> Blueprint:
+    """Build the blueprint of the return route, and of the state that its page polls."""
+    blueprint = Blueprint("returns", __name__, template_folder="templates")
+    blueprint.get("/return/<kind>/<token>")(handler.page)
+    blueprint.get("/return/<kind>/<token>/state")(handler.state)
+    blueprint.register_error_handler(RedisError, handler.unavailable)
+    blueprint.register_error_handler(SatyapanError, handler.unavailable)
+    return blueprint

@@ -1,0 +1,1 @@
+"""The webhook route: verify, scrub and store what the vendor sends."""
