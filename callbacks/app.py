@@ -27,9 +27,9 @@ from callbacks.webhooks.verifiers.cashfree import CashfreeVerifier
 from callbacks.webhooks.verifiers.cashfree_body import CashfreeBodyVerifier
 from config.brand import Brand, read_brand
 from config.redis_clients import broker_client, ledger_client
-from config.rules import route_names
 from config.servers import check_server
 from config.settings import CashfreeSettings, Settings
+from config.validators import route_names
 from satyapan.broker import Waker, wake_app
 from satyapan.kinds import Registry
 from satyapan.ledger import Ledger
@@ -104,7 +104,7 @@ class _Handlers:
         app.register_blueprint(openapi())
 
     def _collector(self) -> LedgerCollector:
-        routes = sorted(route_names(self._settings))
+        routes = sorted(route_names(self._settings.producer.kinds))
         window_ms = self._settings.quota.window_s * 1000
         return LedgerCollector(self._redis, self._keys, ACCOUNT, routes, window_ms)
 

@@ -7,8 +7,8 @@ import click
 from callbacks.operations.access import PUBLIC
 from callbacks.server import address, serve
 from config.logs import configure_logs, last_words
-from config.rules import is_address
 from config.settings import read_settings
+from config.validators import is_address
 from satyapan.points import arm
 
 

@@ -15,7 +15,7 @@ from callbacks.operations.metrics_folder import metrics_folder
 from callbacks.request_deadline_worker import request_deadline_worker
 from config.brand import read_brand
 from config.settings import Settings, SettingsError
-from satyapan.environment import PREFIX, SettingFault
+from satyapan.settings.declaration import PREFIX, SettingFault
 
 THREADS: Final = 8
 CONNECTIONS: Final = 800

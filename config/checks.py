@@ -18,16 +18,16 @@ from config.brand import read_brand
 from config.breakers import PUBLIC_URL_REFUSED, read_breaker
 from config.findings import Finding, Level, found, redacted
 from config.reference import names
-from config.rules import is_loopback, is_public, route_names
 from config.servers import SERVER, Info, check_broker, forbidden, judge, unreachable
 from config.settings import Settings, SettingsError
+from config.validators import is_loopback, is_public, route_names
 from satyapan.canonical import digest
-from satyapan.environment import PREFIX
 from satyapan.errors import Unreadable
 from satyapan.kinds import Registry
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT, State
 from satyapan.redis_time import now_ms
+from satyapan.settings.declaration import PREFIX
 
 _SKEW_S: Final = 30
 _FULL: Final = 0.8
@@ -179,7 +179,7 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
         hint = _STOP_HINTS.get(stop.code, _STOP_HINT)
         text = f"The vendor refuses account {account} ({stop.code}, since {stop.since})."
         yield found(20, "warning", text, hint)
-    for name in sorted(route_names(settings)):
+    for name in sorted(route_names(settings.producer.kinds)):
         shut = read_breaker(client, keys.breaker(account, name))
         if shut and shut.code == PUBLIC_URL_REFUSED:
             hint = f"Correct {PREFIX}CALLBACKS_PUBLIC_URL and restart the workers; nothing is lost."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from config.settings import SECTIONS, Settings
-from satyapan.environment import Declared, declared
+from satyapan.settings.declaration import Declared, declared
 
 _TITLES: Final = {
     "producer": ("Ledger and broker", "producers and every process of the application"),

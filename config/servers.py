@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from config.findings import Finding, Level, found, redacted
 from config.redis_clients import broker_client
 from config.settings import Settings
-from satyapan.environment import PREFIX
+from satyapan.settings.declaration import PREFIX
 
 OLDEST: Final = (7, 0)
 """The first Redis release with all that the scripts use; every Valkey has it."""

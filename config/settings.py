@@ -1,36 +1,249 @@
-"""The application's settings: frozen, read in one go, every fault in one error."""
+"""The application's settings: read at once, frozen, with every fault in one error.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+To add a setting, add a line to its section and run `python -m config.reference`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
-from marshmallow.validate import OneOf
+from marshmallow.validate import Regexp
 
-from config import rules
-from config.outside import CallbacksSettings
-from config.sections import (
-    BreakerSettings,
-    CashfreeSettings,
-    LogSettings,
-    QuotaSettings,
-    RetentionSettings,
-    WorkerSettings,
-)
-from satyapan.environment import (
+from config import validators
+from config.callback_settings import CallbacksSettings
+from satyapan.settings.declaration import (
+    POSITIVE,
     Secret,
     SettingFault,
     SettingsError,
+    at_least,
+    between,
+    declared,
     environment,
+    one_of,
     read_section,
     read_values,
     setting,
 )
-from satyapan.settings import ProducerSettings
+from satyapan.settings.producer import ProducerSettings
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_DATE: Final = Regexp(
+    r"\A([0-9]{4}-[0-9]{2}-[0-9]{2})?\Z", error="should be a date (2024-12-01), or empty."
+)
+_HOUR_S: Final = 3600
+_WEEK_S: Final = 604_800
+_YEAR_S: Final = 31_536_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class CashfreeSettings:
+    """The vendor: address, credentials, time-outs."""
+
+    base_url: str = setting(
+        "https://sandbox.cashfree.com/verification",
+        "The vendor's address; production is https://api.cashfree.com/verification.",
+        validators.web_url,
+    )
+    client_id: str = setting("", "The account's client id.")
+    client_secret: Secret = setting(Secret(), "The account's client secret.")
+    public_key: Secret = setting(
+        Secret(),
+        "The account's RSA public key in PEM; calls are signed with it instead of an IP "
+        "allow-list.",
+        validators.pem,
+    )
+    api_version: str = setting(
+        "2024-12-01", "Value of the header x-api-version; empty: not sent.", _DATE, blank=True
+    )
+    webhook_secrets: tuple[Secret, ...] = setting(
+        (),
+        "Secrets of signed webhooks, separated by commas, the newest first; not set: the client "
+        "secret.",
+    )
+    webhook_scheme: str = setting(
+        "header",
+        "Where webhooks are signed: header (over timestamp and raw body), or body (an old "
+        "account's flat payloads with the signature inside); never both.",
+        one_of("header", "body"),
+    )
+    webhook_tolerance_s: int = setting(
+        0,
+        "Refuse webhooks whose signed time differs from ours by more seconds than this; 0: no "
+        "check (the vendor may repeat a delivery with its first time).",
+        at_least(0),
+    )
+    connect_timeout_s: float = setting(
+        5.0, "Seconds to wait for a connection to the vendor.", POSITIVE
+    )
+    read_timeout_s: float = setting(
+        30.0, "Seconds to wait for the next byte of an answer.", POSITIVE
+    )
+    total_timeout_s: float = setting(45.0, "Most seconds for one whole call.", POSITIVE)
+    max_reply_bytes: int = setting(8 * 1024 * 1024, "Most bytes of an answer.", at_least(1024))
+    proxy: str = setting("", "Proxy for calls to the vendor.", validators.proxy_url, show=False)
+    ca_file: str = setting(
+        "", "File of the certificate authorities to trust instead of the usual ones."
+    )
+
+    def __post_init__(self) -> None:
+        """Derive what depends on other settings."""
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        pem = validators.one_per_line(self.public_key.reveal())
+        object.__setattr__(self, "public_key", Secret(pem))
+        if not self.webhook_secrets and self.client_secret:
+            object.__setattr__(self, "webhook_secrets", (self.client_secret,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaSettings:
+    """How often the vendor may be called."""
+
+    per_minute: Mapping[str, int] = setting(
+        _NOTHING,
+        "Calls a minute by route, where the account's limit differs from the vendor's usual one: "
+        "passport=100,digilocker=50.",
+        validators.quotas,
+    )
+    margin_ms: int = setting(
+        1000,
+        "Milliseconds added to the window: a quarter for late wake-ups, the rest for differences "
+        "in the time that calls need to reach the vendor.",
+        at_least(0),
+    )
+    horizon_ms: int = setting(
+        2000,
+        "Milliseconds ahead for which call times are assigned. About the longest wait of a new "
+        "row, even while others have a backlog.",
+        at_least(100),
+    )
+    window_s: int = setting(60, "Seconds of the vendor's window.", at_least(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerSettings:
+    """When calls to a failing vendor stop, by account and route."""
+
+    calls: int = setting(
+        10,
+        "Number of calls from which on a share of failures opens the breaker.",
+        between(2, 100_000),
+    )
+    in_a_row: int = setting(
+        3,
+        "While there are fewer calls: number of verifications in a row whose failure opens it.",
+        between(2, 100_000),
+    )
+    percent: int = setting(
+        50,
+        "Share of failed calls, in per cent, that opens it: time-outs, cuts, 5xx, no connection.",
+        between(1, 100),
+    )
+    over_s: float = setting(
+        30.0,
+        "Seconds over which calls and failures are counted, at most the quota's window.",
+        POSITIVE,
+    )
+    cool_down_s: float = setting(
+        10.0,
+        "Seconds to the first probe of an open breaker; doubled after each failed probe.",
+        POSITIVE,
+    )
+    cool_down_most_s: float = setting(120.0, "Most seconds between two probes.", POSITIVE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """How workers work."""
+
+    pool: str = setting(
+        "threads",
+        "Celery's pool: threads, prefork or solo.",
+        one_of("threads", "prefork", "solo"),
+    )
+    concurrency: int = setting(16, "Most calls at once in one worker process.", between(1, 512))
+    lease_s: float = setting(
+        15.0,
+        "Seconds without a renewal after which other workers take a claim over; a worker renews "
+        "its claims every third of that.",
+        at_least(6),
+    )
+    sweep_s: float = setting(0.25, "Seconds between two sweeps for what is due.", POSITIVE)
+    sweep_batch: int = setting(
+        200,
+        "Most verifications that one script of a sweep takes.",
+        between(1, 1_000),  # a script blocks the server: 1,000 for about 20 ms
+    )
+    lost_answer: Mapping[str, str] = setting(
+        _NOTHING,
+        "What happens by kind when a paid answer is lost: park, fail or reissue, as in "
+        "passport=park.",
+        validators.policies,
+    )
+    max_attempts: int = setting(5, "Most vendor calls of one generation.", between(1, 100))
+    max_generations: int = setting(3, "Most vendor-side ids of one verification.", between(1, 100))
+    backoff_base_s: float = setting(
+        1.0, "Most seconds of the first wait after a failure; doubled each time.", POSITIVE
+    )
+    backoff_cap_s: float = setting(60.0, "Most seconds of any wait after a failure.", POSITIVE)
+    poll_min_s: float = setting(5.0, "Seconds to the first status read of a journey.", POSITIVE)
+    poll_max_s: float = setting(
+        60.0,
+        "Most seconds between two status reads of a journey, while few journeys are open.",
+        POSITIVE,
+    )
+    probe_s: float = setting(
+        30.0,
+        "Seconds to the first probe of an account that the vendor refuses, or of a route where it "
+        "refuses our public address; later waits grow up to ten times that.",
+        POSITIVE,
+    )
+    soft_shutdown_s: float = setting(
+        20.0,
+        "Seconds for running calls to end at shutdown; shorter than the orchestrator's grace "
+        "period.",
+        at_least(0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """How long things are kept."""
+
+    terminal_s: int = setting(
+        _WEEK_S, "Seconds that a verification is kept after its end.", at_least(_HOUR_S)
+    )
+    parked_s: int = setting(
+        7_776_000,
+        "Seconds after which a parked verification without a decision ends as FAILED and its "
+        "private data is deleted; a week to a year.",
+        between(_WEEK_S, _YEAR_S),
+    )
+    events_s: int = setting(
+        _WEEK_S, "Seconds that events stay in the results streams.", at_least(_HOUR_S)
+    )
+    inbox_s: int = setting(
+        _WEEK_S,
+        "Seconds that webhooks are kept, also to recognise repeated ones; events that are older "
+        "are ignored.",
+        at_least(_HOUR_S),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """What is logged and how."""
+
+    level: str = setting(
+        "INFO", "Least severity that is logged.", one_of("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+    format: str = setting("json", "json, or console for people.", one_of("json", "console"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that a process of the application is told from outside."""
+    """All settings of a process of the application."""
 
     producer: ProducerSettings
     vendor: CashfreeSettings
@@ -40,25 +253,25 @@ class Settings:
     callbacks: CallbacksSettings
     retention: RetentionSettings
     log: LogSettings
-    environment: str = field(
-        default="development",
-        metadata=setting(
-            "ENVIRONMENT",
-            "development or production; production turns warnings of `satyapan check` that "
-            "endanger data or money into errors.",
-            check=[OneOf(["development", "production"])],
-        ),
+    environment: str = setting(
+        "development",
+        "development or production. In production, warnings of `satyapan check` that endanger data "
+        "or money are errors.",
+        one_of("development", "production"),
     )
 
     @property
     def production(self) -> bool:
-        """Tell whether real people's data are at stake."""
+        """Return True if real people's data are processed."""
         return self.environment == "production"
 
     @property
     def redis_recovery_s(self) -> float:
-        """Return the seconds to find a connection to Redis dead, and to make a new one."""
-        return self.producer.redis_read_timeout_s + self.producer.redis_connect_timeout_s + 1
+        """Return the seconds to notice a dead connection to Redis, and to make a new one."""
+        producer = self.producer
+        return validators.recovery_s(
+            producer.redis_read_timeout_s, producer.redis_connect_timeout_s
+        )
 
 
 SECTIONS: Final[Mapping[str, tuple[str, type[Any]]]] = {
@@ -78,8 +291,8 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read all settings from `env`, by default the process' environment.
 
     Raises:
-        SettingsError: with every fault at once, of each setting alone and of them together; no
-            text repeats a value.
+        SettingsError: it holds every fault, of single settings and of combinations; no text
+            repeats a value.
     """
     given, faults = environment(env), list[SettingFault]()
     sections = {
@@ -87,10 +300,19 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
         for name, (prefix, section) in SECTIONS.items()
     }
     settings = Settings(**sections, **read_values(Settings, given, faults))
-    faults += rules.conflicts(settings, {fault.name for fault in faults})
+    faults += validators.conflicts(dict(_values(settings)), {fault.name for fault in faults})
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """List all values by variable."""
+    for each in declared(Settings):
+        yield each.name, getattr(settings, each.attribute)
+    for name, (prefix, section) in SECTIONS.items():
+        for each in declared(section, prefix):
+            yield each.name, getattr(getattr(settings, name), each.attribute)
 
 
 __all__ = [

@@ -24,7 +24,8 @@ from satyapan.errors import (
 )
 from satyapan.events import Event
 from satyapan.records import State, Verification
-from satyapan.settings import ProducerSettings, SettingsError
+from satyapan.settings.declaration import SettingsError
+from satyapan.settings.producer import ProducerSettings
 
 if typing.TYPE_CHECKING:
     from satyapan.client import Verifications, linked, settled

@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from satyapan.names import QUEUE_OF, RUN_QUEUE
-from satyapan.settings import ProducerSettings
+from satyapan.settings.producer import ProducerSettings
 
 _SHOWN: Final = 20
 _log: Final = logging.getLogger(__name__)

@@ -25,12 +25,12 @@ from satyapan.cli_output import (
     table,
 )
 from satyapan.client import Priority, Verifications
-from satyapan.environment import SettingFault, SettingsError, read_values
 from satyapan.errors import NotFound
 from satyapan.ids import possible_id
 from satyapan.kinds import Registry
 from satyapan.records import State, Verification
-from satyapan.settings import ProducerSettings
+from satyapan.settings.declaration import SettingFault, SettingsError, read_values
+from satyapan.settings.producer import ProducerSettings
 
 GROUP: Final = "satyapan-watch"
 _BLOCK_S: Final = 1.0

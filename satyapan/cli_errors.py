@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import click
 
-from satyapan.environment import SettingsError
 from satyapan.errors import (
     Conflict,
     InvalidRequest,
@@ -15,6 +14,7 @@ from satyapan.errors import (
     Unavailable,
     shown,
 )
+from satyapan.settings.declaration import SettingsError
 
 FINE: Final = 0
 OTHERWISE: Final = 1

@@ -37,7 +37,7 @@ from satyapan.names import RUN, RUN_HIGH, Keys
 from satyapan.points import INSERTED, reach
 from satyapan.records import Row, State, Verification, view
 from satyapan.results import Results, ResultSource, reader_name
-from satyapan.settings import ProducerSettings, read_producer_settings
+from satyapan.settings.producer import ProducerSettings, read_producer_settings
 
 Until = Callable[[Verification], bool]
 Priority = Literal["normal", "high"]

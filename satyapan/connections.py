@@ -7,7 +7,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from satyapan.following import following
-from satyapan.settings import ProducerSettings
+from satyapan.settings.producer import ProducerSettings
 
 _CONNECTIONS: Final = 64
 _HEALTH_S: Final = 10

@@ -18,7 +18,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from satyapan.client import Verifications
-from satyapan.environment import Secret
 from satyapan.errors import NotFound, Unavailable
 from satyapan.events import Event, write_event
 from satyapan.ids import child_id, possible_id
@@ -26,7 +25,8 @@ from satyapan.ledger import Inserted
 from satyapan.records import SETTLED, TERMINAL, Row, State, Verification, view
 from satyapan.rows import decode, encode
 from satyapan.sealing import KeyRing
-from satyapan.settings import ProducerSettings
+from satyapan.settings.declaration import Secret
+from satyapan.settings.producer import ProducerSettings
 
 _START_MS: Final = 1_767_225_600_000  # 2026-01-01
 _KEY: Final = base64.b64encode(bytes(32)).decode()

@@ -6,10 +6,10 @@ from typing import Final
 from redis import Redis
 
 from config.settings import Settings
-from satyapan.environment import PREFIX, SettingFault, SettingsError
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
+from satyapan.settings.declaration import PREFIX, SettingFault, SettingsError
 from shared.return_tokens import ReturnTokens, return_url
 from worker.admission.admission import Figures
 from worker.engine.vendor import Vendor

@@ -11,7 +11,7 @@ import yaml
 
 from config.settings import SECTIONS
 from sandbox.cli import sandbox
-from satyapan.environment import declared
+from satyapan.settings.declaration import declared
 from tests.support.project import APPLICATION, PRODUCER, ROOT
 
 COMPOSE = ROOT / "docker-compose.yml"

@@ -18,7 +18,7 @@ from satyapan.connections import connect
 from satyapan.following import Following
 from satyapan.listener import Listener
 from satyapan.names import RUN, Keys
-from satyapan.settings import ProducerSettings
+from satyapan.settings.producer import ProducerSettings
 from tests.integration.test_transport import MENDED, marks, send, start_worker
 from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair, connect_to

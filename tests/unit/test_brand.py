@@ -9,10 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callbacks.returns import pages
-from config.brand import DARK, LARGEST, LIGHT, READABLE, Brand, contrast, lightened, read_brand
-from config.outside import CallbacksSettings
+from config.brand import LARGEST, Brand, read_brand
+from config.callback_settings import CallbacksSettings
+from config.colours import DARK, LIGHT, READABLE, contrast, lightened
 from config.settings import read_settings
-from satyapan.environment import SettingsError
+from satyapan.settings.declaration import SettingsError
 from tests.web.outside import environment
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)

@@ -7,7 +7,7 @@ import pytest
 
 from config.reference import env_example, groups, names, settings_page
 from config.settings import SettingsError, read_settings
-from satyapan.environment import Declared
+from satyapan.settings.declaration import Declared
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = [each for _, _, settings in groups() for each in settings]

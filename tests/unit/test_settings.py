@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from config.settings import Settings, SettingsError, read_settings
-from satyapan.settings import ProducerSettings, Secret, read_producer_settings
+from satyapan.settings.declaration import Secret
+from satyapan.settings.producer import ProducerSettings, read_producer_settings
 
 CANARY = "CANARY7f3a"
 SEAL_KEY = "k1:" + base64.b64encode(b"s" * 32).decode()

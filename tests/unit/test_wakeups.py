@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from satyapan.names import INGEST, LOOK, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT
-from satyapan.settings import ProducerSettings
+from satyapan.settings.producer import ProducerSettings
 from tests.support.broken_messages import broken, envelope, unacknowledged
 from worker.broker.wakeups import MOST_BYTES, MOST_IDS, take, take_back
 
@@ -87,6 +87,6 @@ def test_a_chunk_can_not_be_set_to_more_than_a_message_may_carry() -> None:
         check.max
         for field in ProducerSettings.__dataclass_fields__.values()
         if field.name == "chunk"
-        for check in field.metadata["setting"].check
+        for check in field.metadata["setting"].checks
     ]
     assert most == MOST_IDS

@@ -17,7 +17,7 @@ from satyapan.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
-from satyapan.settings import ProducerSettings
+from satyapan.settings.producer import ProducerSettings
 from shared.inbox import Inbox
 
 SECRET = "the-client-secret"

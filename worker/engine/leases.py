@@ -16,7 +16,7 @@ from worker.engine.redis_batch import RedisBatch
 from worker.ledger.work_ledger import WorkLedger
 
 AGAIN_S: Final = 1.0
-"""Seconds to the next try after a renewal that failed; settings allow for it (config/rules.py)."""
+"""Seconds to the next try after a failed renewal; config/validators.py allows for it."""
 
 log = logging.getLogger("satyapan.engine")
 
