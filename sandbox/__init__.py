@@ -1,6 +1,6 @@
-"""The vendor, emulated: its published contracts, journeys, webhooks, quotas and faults.
+"""The emulated vendor: its published contracts, journeys, webhooks, quotas and faults.
 
-Owns everything a test or a demonstration needs in place of the real vendor. Knows nothing of the
-other packages of this repository and shares no schema with them, so that it cannot share their
+It has everything that a test or a demonstration needs in place of the real vendor. It imports no
+other package of this repository and shares no schema with them, so that it can't share their
 mistakes.
 """

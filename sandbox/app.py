@@ -1,4 +1,4 @@
-"""The Flask application: puts the parts together and hangs the routes up."""
+"""Build the Flask application from its parts and add the routes."""
 
 import time
 from collections.abc import Callable
@@ -9,31 +9,31 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from sandbox import digilocker, forms, passport
+from sandbox.calls import ApiRoute, serve
 from sandbox.clock import Clock
 from sandbox.config import QUOTAS, SandboxConfig
 from sandbox.control import control
-from sandbox.desk import Route, serve
 from sandbox.errors import invalid
 from sandbox.faults import Faults
 from sandbox.ids import Ids, RandomIds
 from sandbox.journey_pages import journey_pages
 from sandbox.quota import Quota
 from sandbox.records import Records
-from sandbox.state import State
-from sandbox.vendor import Vendor
+from sandbox.state import VendorState
+from sandbox.vendor import EmulatedVendor
 from sandbox.webhooks import Webhooks
 
 PREFIX = "/verification"
 EXTENSION = "sandbox"
 
-ROUTES: tuple[Route, ...] = (
-    Route("passport", "POST", "/passport", passport.verify),
-    Route("digilocker", "POST", "/digilocker", digilocker.create),
-    Route("digilocker_status", "GET", "/digilocker", digilocker.status),
-    Route("digilocker_document", "GET", "/digilocker/document/<document>", digilocker.document),
-    Route("static_link", "POST", "/form/static-link", forms.create),
-    Route("static_link_delete", "DELETE", "/form/static-link", forms.deactivate),
-    Route("form_status", "GET", "/form", forms.status),
+ROUTES: tuple[ApiRoute, ...] = (
+    ApiRoute("passport", "POST", "/passport", passport.verify),
+    ApiRoute("digilocker", "POST", "/digilocker", digilocker.create),
+    ApiRoute("digilocker_status", "GET", "/digilocker", digilocker.read_status),
+    ApiRoute("digilocker_document", "GET", "/digilocker/document/<document>", digilocker.document),
+    ApiRoute("static_link", "POST", "/form/static-link", forms.create),
+    ApiRoute("static_link_delete", "DELETE", "/form/static-link", forms.deactivate),
+    ApiRoute("form_status", "GET", "/form", forms.read_status),
 )
 
 
@@ -42,16 +42,16 @@ def create_app(
     clock: Callable[[], float] = time.time,
     ids: Ids | None = None,
 ) -> Flask:
-    """Return a new sandbox with its own state; ``app.extensions["sandbox"]`` is its Vendor.
+    """Return a new sandbox with its own state, which is in ``app.extensions["sandbox"]``.
 
-    ``clock`` returns Unix seconds. The webhooks of expiry are sent when the control routes move
-    the clock and, in an app run by ``sandbox.server``, as time passes.
+    ``clock`` returns Unix seconds. Webhooks about an expiry are sent when the control routes move
+    the clock and, if ``sandbox.server`` runs the app, as time passes.
     """
     vendor = _vendor(config, Clock(clock), ids or RandomIds())
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = vendor
     for route in ROUTES:
-        _hang_up(app, vendor, route)
+        _add_route(app, vendor, route)
     app.register_blueprint(journey_pages(vendor))
     app.register_blueprint(control(vendor))
     app.register_error_handler(NotFound, _not_found)
@@ -59,12 +59,12 @@ def create_app(
     return app
 
 
-def _vendor(config: SandboxConfig, clock: Clock, ids: Ids) -> Vendor:
-    return Vendor(
+def _vendor(config: SandboxConfig, clock: Clock, ids: Ids) -> EmulatedVendor:
+    return EmulatedVendor(
         config=config,
         clock=clock,
         ids=ids,
-        state=State(),
+        state=VendorState(),
         quota=Quota({**QUOTAS, **config.quotas}, config.quota_window_s, clock.steady),
         faults=Faults(),
         records=Records(config.audit_file),
@@ -78,7 +78,7 @@ def _vendor(config: SandboxConfig, clock: Clock, ids: Ids) -> Vendor:
     )
 
 
-def _hang_up(app: Flask, vendor: Vendor, route: Route) -> None:
+def _add_route(app: Flask, vendor: EmulatedVendor, route: ApiRoute) -> None:
     def view(document: str = "") -> Response:
         return serve(vendor, route, request, document)
 

@@ -1,4 +1,4 @@
-"""The vendor's authentication: a key pair in headers, and ``x-cf-signature`` where asked for."""
+"""The vendor's authentication: a key pair in headers, and ``x-cf-signature`` if required."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 
 from sandbox import errors
 from sandbox.config import SandboxConfig
-from sandbox.errors import Refused, missing
+from sandbox.errors import RefusedCall, missing
 
 SIGNATURE_LIFETIME_S = 300.0
 
@@ -23,14 +23,14 @@ def authenticate(config: SandboxConfig, headers: Headers, now: float) -> str:
     client_id = headers.get("x-client-id")
     secret = headers.get("x-client-secret")
     if not client_id:
-        raise Refused(missing("x-client-id"))
+        raise RefusedCall(missing("x-client-id"))
     if not secret:
-        raise Refused(missing("x-client-secret"))
+        raise RefusedCall(missing("x-client-secret"))
     if _same(secret, config.test_secret):
-        raise Refused(errors.TEST_SECRET)
+        raise RefusedCall(errors.TEST_SECRET)
     expected = config.accounts.get(client_id)
     if expected is None or not _same(secret, expected):
-        raise Refused(errors.WRONG_PAIR)
+        raise RefusedCall(errors.WRONG_PAIR)
     if config.require_signature:
         _check_signature(config.signature_key, headers.get("x-cf-signature"), client_id, now)
     return client_id
@@ -42,12 +42,12 @@ def _same(one: str, other: str) -> bool:
 
 def _check_signature(key: str | None, signature: str | None, client_id: str, now: float) -> None:
     if not signature:
-        raise Refused(errors.SIGNATURE_MISSING)
-    if key is not None and not _opens(key, signature, client_id, now):
-        raise Refused(errors.SIGNATURE_INVALID)
+        raise RefusedCall(errors.SIGNATURE_MISSING)
+    if key is not None and not _is_valid(key, signature, client_id, now):
+        raise RefusedCall(errors.SIGNATURE_INVALID)
 
 
-def _opens(key: str, signature: str, client_id: str, now: float) -> bool:
+def _is_valid(key: str, signature: str, client_id: str, now: float) -> bool:
     private = serialization.load_pem_private_key(key.encode(), password=None)
     if not isinstance(private, rsa.RSAPrivateKey):
         raise TypeError("the signature key must be an RSA private key in PEM form")

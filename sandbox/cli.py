@@ -1,4 +1,4 @@
-"""The command line of the sandbox: options in, one line out, then serve."""
+"""The command line of the sandbox: print one line with the address, then serve."""
 
 import contextlib
 import signal
@@ -11,7 +11,7 @@ import click
 
 from sandbox.app import PREFIX, create_app
 from sandbox.config import DEFAULT_ACCOUNTS, QUOTAS, SandboxConfig
-from sandbox.server import Listener
+from sandbox.server import SandboxServer
 
 
 def _accounts(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -49,15 +49,15 @@ def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> di
     "--test-secret",
     default=SandboxConfig.test_secret,
     show_default=True,
-    help="The secret that is answered as a test secret on production.",
+    help="Secret that is refused as a test secret used in production.",
 )
-@click.option("--require-signature", is_flag=True, help="Demand x-cf-signature.")
+@click.option("--require-signature", is_flag=True, help="Require x-cf-signature.")
 @click.option(
     "--signature-key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Private key (PEM) that must open x-cf-signature.",
+    help="Private key (PEM) that must decrypt x-cf-signature.",
 )
-@click.option("--webhook-url", help="Where signed webhooks are sent.")
+@click.option("--webhook-url", help="Address to which signed webhooks are sent.")
 @click.option(
     "--quota",
     "quotas",
@@ -71,19 +71,24 @@ def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> di
     "quota_window_s",
     default=60.0,
     show_default=True,
-    help="Length of the quota's window in seconds.",
+    help="Length of the quota's window, in seconds.",
 )
 @click.option(
     "--loopback-redirects",
     is_flag=True,
     help="Also accept plain http redirects to this machine (not the vendor's rule).",
 )
-@click.option("--public-base", help="Base of the addresses that people open. Default: own address.")
+@click.option(
+    "--public-base", help="Base of the addresses that people open. Default: its own address."
+)
 @click.option("--url-lifetime", "url_lifetime_s", default=600.0, show_default=True)
 @click.option("--consent-lifetime", "consent_lifetime_s", default=3600.0, show_default=True)
-@click.option("--latency-ms", default=0, show_default=True, help="Wait before every answer.")
+@click.option("--latency-ms", default=0, show_default=True, help="Delay before each response.")
 @click.option(
-    "--document-202", default=0, show_default=True, help="How often each document is not ready yet."
+    "--document-202",
+    default=0,
+    show_default=True,
+    help='How many fetches of each document are answered "not ready".',
 )
 @click.option(
     "--failed-consumes-id", is_flag=True, help="422, 500 and 502 use up the verification_id."
@@ -93,7 +98,7 @@ def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> di
     "repeat_link_is_new",
     flag_value=False,
     default=True,
-    help="A second create returns the first link again.",
+    help="A repeated create returns the first link.",
 )
 @click.option(
     "--audit",
@@ -102,10 +107,10 @@ def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> di
     help="Append one JSON line for each chargeable execution to this file.",
 )
 def sandbox(host: str, port: int, signature_key: Path | None, **options: Any) -> None:
-    """Run the vendor's sandbox, emulated: passport, DigiLocker and static KYC links."""
+    """Run the emulated vendor: passport, DigiLocker and static KYC links."""
     key = signature_key.read_text() if signature_key else None
     config = SandboxConfig(signature_key=key, **options)
-    listener = Listener(create_app(config), host, port)
+    listener = SandboxServer(create_app(config), host, port)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     click.echo(f"sandbox listening on http://{host}:{listener.port}{PREFIX}")

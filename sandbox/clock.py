@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Tell the time; it can be moved forward, never back."""
+    """A clock that can be moved forward, but not back."""
 
     def __init__(self, base: Callable[[], float]) -> None:
-        """Take the clock to build on: a callable that returns Unix seconds."""
+        """Use ``base``, a callable that returns Unix seconds."""
         self._base = base
         self._offset = 0.0
 
@@ -21,9 +21,9 @@ class Clock:
         return self._base() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move the time of expiry forward by ``seconds``."""
+        """Move the clock forward by ``seconds``."""
         if seconds < 0:
-            raise ValueError("the clock only goes forward: advance_s must be 0 or more")
+            raise ValueError("the clock can't go back: advance_s must be 0 or more")
         self._offset += seconds
 
     def reset(self) -> None:
@@ -32,5 +32,5 @@ class Clock:
 
 
 def iso(seconds: float) -> str:
-    """Return Unix seconds as the vendor's newer webhooks write them: ISO 8601, UTC, Z."""
+    """Return Unix seconds in the format of the vendor's newer webhooks: ISO 8601, UTC, Z."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

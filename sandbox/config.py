@@ -1,4 +1,4 @@
-"""What one sandbox is set up with; the command line and the tests fill it in."""
+"""The settings of one sandbox; the command line and the tests set them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,12 +22,11 @@ TEST_SECRET = "test-environment-secret"  # noqa: S105 - made up
 class SandboxConfig:
     """Settings of one sandbox. Durations are seconds unless the name says otherwise.
 
-    ``accounts`` maps client id to client secret. ``test_secret`` is answered as a test secret on
-    production. ``signature_key`` is a private key (PEM) that opens ``x-cf-signature``. ``quotas``
-    changes some of ``QUOTAS``.
-    ``loopback_redirects`` is the one deliberate deviation from the vendor's rules: it also accepts
-    plain http for redirects to this machine. ``failed_consumes_id`` and ``repeat_link_is_new``
-    decide what the vendor does not document.
+    ``accounts`` maps client id to client secret. ``test_secret`` is refused as a test secret used
+    in production. ``signature_key`` is a private key (PEM) that decrypts ``x-cf-signature``.
+    ``quotas`` overrides some of ``QUOTAS``. ``loopback_redirects`` is the only deliberate deviation
+    from the vendor's rules: it also accepts plain http for redirects to this machine.
+    ``failed_consumes_id`` and ``repeat_link_is_new`` decide what the vendor does not document.
     """
 
     accounts: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_ACCOUNTS))

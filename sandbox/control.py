@@ -9,40 +9,40 @@ from typing import Any, Protocol
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from sandbox import checks, digilocker, people
+from sandbox import digilocker, people, validation
 from sandbox.config import QUOTAS
+from sandbox.control_fields import NONE, NUMBER, TEXT, checked_fields
 from sandbox.errors import STOPS, BadControl
 from sandbox.examples import find_example
 from sandbox.faults import ANY_ROUTE, parse_plan
 from sandbox.journey_pages import redirect_target
-from sandbox.journeys import Script
+from sandbox.journeys import PersonScript
 from sandbox.state import DEFAULT_STEPS
-from sandbox.vendor import Vendor
-from sandbox.wanted import NONE, NUMBER, TEXT, check
+from sandbox.vendor import EmulatedVendor
 from sandbox.webhooks import BEHAVIOUR_FIELDS
 
-LISTENER = "sandbox_listener"
+SERVER_EXTENSION = "sandbox_server"
 FLUSH_TIMEOUT_S = 5.0
 
 Body = Mapping[str, Any]
 
 
-class Refuser(Protocol):
-    """Something that can refuse connections for a while: the listener."""
+class ClosablePort(Protocol):
+    """A server that can refuse connections for a while."""
 
     def refuse(self, seconds: float) -> None:
         """Close the port for ``seconds``."""
 
 
-def control(vendor: Vendor) -> Blueprint:
+def control(vendor: EmulatedVendor) -> Blueprint:
     """Return the blueprint of the control routes."""
     routes = Blueprint("control", __name__, url_prefix="/_control")
     routes.before_request(_loopback_only)
     routes.register_error_handler(ValueError, _bad_request)
     for path, change in _CHANGES.items():
         routes.add_url_rule(path, path, _post(vendor, change), methods=["POST"])
-    for path, look in _LOOKS.items():
-        routes.add_url_rule(path, f"get {path}", _get(vendor, look), methods=["GET"])
+    for path, read in _READS.items():
+        routes.add_url_rule(path, f"get {path}", _get(vendor, read), methods=["GET"])
 
     @routes.post("/journeys/<verification_id>")
     def journey(verification_id: str) -> Response:
@@ -70,15 +70,17 @@ def _body() -> Body:
     return body
 
 
-def _post(vendor: Vendor, change: Callable[[Vendor, Body], Body]) -> Callable[[], Response]:
+def _post(
+    vendor: EmulatedVendor, change: Callable[[EmulatedVendor, Body], Body]
+) -> Callable[[], Response]:
     return lambda: jsonify(change(vendor, _body()))
 
 
-def _get(vendor: Vendor, look: Callable[[Vendor], Body]) -> Callable[[], Response]:
-    return lambda: jsonify(look(vendor))
+def _get(vendor: EmulatedVendor, read: Callable[[EmulatedVendor], Body]) -> Callable[[], Response]:
+    return lambda: jsonify(read(vendor))
 
 
-def _add_fault(vendor: Vendor, body: Body) -> Body:
+def _add_fault(vendor: EmulatedVendor, body: Body) -> Body:
     if body.get("cut") == "refuse":
         return _refuse(body)
     route = body.get("route", ANY_ROUTE)
@@ -101,50 +103,50 @@ def _known_example(name: str) -> None:
     try:
         find_example(name)
     except KeyError:
-        raise BadControl("unknown example; write <operation>/<name of the vendor's page>") from None
+        raise BadControl("unknown example; use <operation>/<name on the vendor's page>") from None
 
 
 def _refuse(body: Body) -> Body:
-    seconds = check(body, {"cut": (str,), "seconds": NUMBER}).get("seconds", 1)
-    listener: Refuser | None = current_app.extensions.get(LISTENER)
-    if listener is None:
-        raise BadControl("only a sandbox on a socket can refuse connections")
-    listener.refuse(seconds)
+    seconds = checked_fields(body, {"cut": (str,), "seconds": NUMBER}).get("seconds", 1)
+    server: ClosablePort | None = current_app.extensions.get(SERVER_EXTENSION)
+    if server is None:
+        raise BadControl("only a sandbox that listens on a port can refuse connections")
+    server.refuse(seconds)
     return {"refusing_s": seconds}
 
 
-def _advance(vendor: Vendor, body: Body) -> Body:
-    vendor.clock.advance(check(body, {"advance_s": NUMBER}).get("advance_s", 0))
+def _advance(vendor: EmulatedVendor, body: Body) -> Body:
+    vendor.clock.advance(checked_fields(body, {"advance_s": NUMBER}).get("advance_s", 0))
     vendor.expire()
     return _show_clock(vendor)
 
 
-def _show_clock(vendor: Vendor) -> Body:
+def _show_clock(vendor: EmulatedVendor) -> Body:
     return {"now": vendor.clock.now(), "steady": vendor.clock.steady()}
 
 
-def _set_webhooks(vendor: Vendor, body: Body) -> Body:
-    for name, value in check(body, BEHAVIOUR_FIELDS).items():
+def _set_webhooks(vendor: EmulatedVendor, body: Body) -> Body:
+    for name, value in checked_fields(body, BEHAVIOUR_FIELDS).items():
         setattr(vendor.webhooks.behaviour, name, value)
     return asdict(vendor.webhooks.behaviour)
 
 
-def _flush(vendor: Vendor, _: Body) -> Body:
+def _flush(vendor: EmulatedVendor, _: Body) -> Body:
     return {"done": vendor.webhooks.flush(FLUSH_TIMEOUT_S), "webhooks": vendor.webhooks.log()}
 
 
-def _add_template(vendor: Vendor, body: Body) -> Body:
-    check(body, {"name": (str,), "steps": (list,)})
+def _add_template(vendor: EmulatedVendor, body: Body) -> Body:
+    checked_fields(body, {"name": (str,), "steps": (list,)})
     name, steps = body.get("name"), body.get("steps", list(DEFAULT_STEPS))
-    if not checks.is_legal_id(name):
+    if not validation.is_legal_id(name):
         raise BadControl("a template needs a name of letters, digits, dot, hyphen, underscore")
     with vendor.state.lock:
         vendor.state.templates[str(name)] = tuple(steps)
     return {"templates": sorted(vendor.state.templates)}
 
 
-def _set_quota(vendor: Vendor, body: Body) -> Body:
-    check(body, {"route": (str,), "per_minute": (int,)})
+def _set_quota(vendor: EmulatedVendor, body: Body) -> Body:
+    checked_fields(body, {"route": (str,), "per_minute": (int,)})
     route = _known_route(body.get("route"))
     if "per_minute" not in body:
         raise BadControl("give per_minute")
@@ -152,25 +154,25 @@ def _set_quota(vendor: Vendor, body: Body) -> Body:
     return {"route": route, "per_minute": body["per_minute"]}
 
 
-def _set_stop(vendor: Vendor, body: Body) -> Body:
-    code = check(body, {"code": TEXT}).get("code")
+def _set_stop(vendor: EmulatedVendor, body: Body) -> Body:
+    code = checked_fields(body, {"code": TEXT}).get("code")
     if code is not None and code not in STOPS:
         raise BadControl(f"code must be null or one of {', '.join(STOPS)}")
     vendor.state.stop = STOPS[code] if code else None
     return {"code": code}
 
 
-def _reset(vendor: Vendor, _: Body) -> Body:
+def _reset(vendor: EmulatedVendor, _: Body) -> Body:
     vendor.reset()
     return {"reset": True}
 
 
-def _journey(vendor: Vendor, verification_id: str, body: Body) -> Body:
-    """Script a person for a journey; without one, the script waits for its creation."""
+def _journey(vendor: EmulatedVendor, verification_id: str, body: Body) -> Body:
+    """Script a person's actions; if the journey does not exist yet, they wait for it."""
     script = _script(body)
     with vendor.state.lock:
         vendor.state.scripts[verification_id] = script
-        journey = vendor.state.journey_of_anyone(verification_id)
+        journey = vendor.state.journey_of_any_client(verification_id)
     if journey is None:
         return {"planned": True}
     digilocker.play_script(vendor, journey)
@@ -181,19 +183,19 @@ def _journey(vendor: Vendor, verification_id: str, body: Body) -> Body:
     }
 
 
-def _script(body: Body) -> Script:
-    check(body, _SCRIPT_FIELDS)
+def _script(body: Body) -> PersonScript:
+    checked_fields(body, _SCRIPT_FIELDS)
     if body.get("decision") not in (None, "allow", "deny", "fail"):
         raise BadControl("decision must be allow, deny or fail")
-    who = body.get("person", {})
-    strange = sorted(set(who) - set(people.DEFAULT))
-    if strange:
-        raise BadControl(f"person has no {strange[0]}; known are {', '.join(people.DEFAULT)}")
+    person = body.get("person", {})
+    unknown = sorted(set(person) - set(people.DEFAULT))
+    if unknown:
+        raise BadControl(f"person has no field {unknown[0]}; known are {', '.join(people.DEFAULT)}")
     documents = body.get("documents")
-    return Script(
+    return PersonScript(
         decision=body.get("decision"),
         documents=None if documents is None else tuple(documents),
-        person=who,
+        person=person,
         document_202=body.get("document_202"),
     )
 
@@ -205,7 +207,7 @@ _SCRIPT_FIELDS: Mapping[str, tuple[type, ...]] = {
     "document_202": (int, NONE),
 }
 
-_CHANGES: Mapping[str, Callable[[Vendor, Body], Body]] = {
+_CHANGES: Mapping[str, Callable[[EmulatedVendor, Body], Body]] = {
     "/faults": _add_fault,
     "/clock": _advance,
     "/webhooks": _set_webhooks,
@@ -216,7 +218,7 @@ _CHANGES: Mapping[str, Callable[[Vendor, Body], Body]] = {
     "/reset": _reset,
 }
 
-_LOOKS: Mapping[str, Callable[[Vendor], Body]] = {
+_READS: Mapping[str, Callable[[EmulatedVendor], Body]] = {
     "/clock": _show_clock,
     "/webhooks": lambda vendor: {"webhooks": vendor.webhooks.log()},
     "/quota": lambda vendor: {"quota": vendor.quota.report()},

@@ -2,26 +2,30 @@
 
 import re
 
-from sandbox import checks, errors, people
-from sandbox.errors import Refused
-from sandbox.journeys import Decision, Journey, Script
-from sandbox.vendor import Ask, Reply, Vendor
+from sandbox import errors, people, validation
+from sandbox.errors import RefusedCall
+from sandbox.journeys import Decision, Journey, PersonScript
+from sandbox.vendor import ApiReply, ApiRequest, EmulatedVendor
 
 _ROUTE = "digilocker"
 _REFERENCE = re.compile(r"[0-9]{1,19}")
 
 
-def create(vendor: Vendor, ask: Ask) -> Reply:
+def create(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
     """Create a journey and return the address of its consent page."""
-    verification_id = checks.verification_id(ask.fields)
-    documents = checks.documents(ask.fields)
-    redirect_url = checks.redirect_url(ask.fields, loopback=vendor.config.loopback_redirects)
-    user_flow = checks.user_flow(ask.fields)
+    verification_id = validation.verification_id(request.fields)
+    documents = validation.documents(request.fields)
+    redirect_url = validation.redirect_url(
+        request.fields, loopback=vendor.config.loopback_redirects
+    )
+    user_flow = validation.user_flow(request.fields)
     with vendor.state.lock:
-        vendor.state.refuse_used(_ROUTE, ask.account, verification_id, errors.DIGILOCKER_REPEATED)
-        vendor.state.use(_ROUTE, ask.account, verification_id)
+        vendor.state.refuse_used(
+            _ROUTE, request.account, verification_id, errors.DIGILOCKER_REPEATED
+        )
+        vendor.state.use(_ROUTE, request.account, verification_id)
         journey = Journey(
-            account=ask.account,
+            account=request.account,
             verification_id=verification_id,
             reference_id=vendor.ids.reference_id(),
             code=vendor.ids.code(),
@@ -35,17 +39,17 @@ def create(vendor: Vendor, ask: Ask) -> Reply:
     execution = vendor.records.execution(
         vendor.clock.now(),
         _ROUTE,
-        account=ask.account,
+        account=request.account,
         route=_ROUTE,
         verification_id=verification_id,
         reference_id=journey.reference_id,
     )
     play_script(vendor, journey)
-    return Reply(200, _created(journey, ask.base), execution)
+    return ApiReply(200, _created(journey, request.base), execution)
 
 
 def _created(journey: Journey, base: str) -> dict[str, object]:
-    """Return the answer of a create; what was not sent is not echoed."""
+    """Return the body of the answer; optional fields that were not sent are not echoed."""
     body: dict[str, object] = {
         "verification_id": journey.verification_id,
         "reference_id": journey.reference_id,
@@ -60,8 +64,8 @@ def _created(journey: Journey, base: str) -> dict[str, object]:
     return body
 
 
-def play_script(vendor: Vendor, journey: Journey) -> None:
-    """Let the scripted person of this journey act, if there is one."""
+def play_script(vendor: EmulatedVendor, journey: Journey) -> None:
+    """Carry out the scripted actions for this journey, if there are any."""
     with vendor.state.lock:
         script = vendor.state.scripts.pop(journey.verification_id, None)
         if script is None:
@@ -71,82 +75,84 @@ def play_script(vendor: Vendor, journey: Journey) -> None:
         decide(vendor, journey, script.decision, _chosen(script, journey))
 
 
-def _chosen(script: Script, journey: Journey) -> tuple[str, ...]:
+def _chosen(script: PersonScript, journey: Journey) -> tuple[str, ...]:
     return journey.documents if script.documents is None else script.documents
 
 
-def decide(vendor: Vendor, journey: Journey, decision: Decision, consent: tuple[str, ...]) -> bool:
-    """Record a person's decision and announce it; False if it comes too late."""
+def decide(
+    vendor: EmulatedVendor, journey: Journey, decision: Decision, consent: tuple[str, ...]
+) -> bool:
+    """Record a person's decision and send its webhook; return False if it is too late."""
     now = vendor.clock.now()
     with vendor.state.lock:
         if not journey.is_open(now):
             return False
-        word = journey.decide(decision, consent, now, vendor.config.consent_lifetime_s)
-        vendor.announce_journey(journey, word)
+        event = journey.decide(decision, consent, now, vendor.config.consent_lifetime_s)
+        vendor.send_journey_webhook(journey, event)
     return True
 
 
-def status(vendor: Vendor, ask: Ask) -> Reply:
-    """Return where a journey stands."""
-    journey = _find(vendor, ask)
-    return Reply(200, journey.report(vendor.clock.now()))
+def read_status(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+    """Return the status of a journey."""
+    journey = _find(vendor, request)
+    return ApiReply(200, journey.report(vendor.clock.now()))
 
 
-def _find(vendor: Vendor, ask: Ask) -> Journey:
-    """Return the journey asked for; the vendor's own id wins."""
-    reference = ask.fields.get("reference_id")
+def _find(vendor: EmulatedVendor, request: ApiRequest) -> Journey:
+    """Return the requested journey; the vendor's own id takes precedence."""
+    reference = request.fields.get("reference_id")
     if reference:
         known = _REFERENCE.fullmatch(reference)
         journey = vendor.state.journey_by_reference(int(reference)) if known else None
-        if journey is None or journey.account != ask.account:
-            raise Refused(errors.NO_SUCH_REFERENCE)
+        if journey is None or journey.account != request.account:
+            raise RefusedCall(errors.NO_SUCH_REFERENCE)
         return journey
-    verification_id = ask.fields.get("verification_id")
+    verification_id = request.fields.get("verification_id")
     if not verification_id:
-        raise Refused(errors.NO_ID_GIVEN)
-    journey = vendor.state.journey(ask.account, verification_id)
+        raise RefusedCall(errors.NO_ID_GIVEN)
+    journey = vendor.state.journey(request.account, verification_id)
     if journey is None:
-        raise Refused(errors.NO_SUCH_ID)
+        raise RefusedCall(errors.NO_SUCH_ID)
     return journey
 
 
-def document(vendor: Vendor, ask: Ask) -> Reply:
-    """Return one document while the consent lives; each fetch is recorded as a charge."""
-    if ask.document not in checks.DOCUMENTS:
-        raise Refused(errors.DOCUMENT_TYPE)
-    journey = _find(vendor, ask)
+def document(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+    """Return one document while the consent is valid; each fetch is recorded as a charge."""
+    if request.document not in validation.DOCUMENTS:
+        raise RefusedCall(errors.DOCUMENT_TYPE)
+    journey = _find(vendor, request)
     with vendor.state.lock:
-        _refuse_without_consent(journey, ask.document, vendor.clock.now())
-        if journey.takes_202(ask.document):
-            raise Refused(errors.NOT_READY)
+        _refuse_without_consent(journey, request.document, vendor.clock.now())
+        if journey.use_not_ready(request.document):
+            raise RefusedCall(errors.NOT_READY)
     ids = {"verification_id": journey.verification_id, "reference_id": journey.reference_id}
     execution = vendor.records.execution(
         vendor.clock.now(),
         "document",
-        account=ask.account,
+        account=request.account,
         route="digilocker_document",
         verification_id=journey.verification_id,
         reference_id=journey.reference_id,
-        detail=ask.document,
+        detail=request.document,
     )
-    return Reply(200, {**ids, **_content(journey, ask)}, execution)
+    return ApiReply(200, {**ids, **_content(journey, request)}, execution)
 
 
 def _refuse_without_consent(journey: Journey, name: str, now: float) -> None:
-    status_word = journey.status(now)
+    status = journey.status(now)
     if journey.consent_until is None:
-        raise Refused(errors.URL_EXPIRED if status_word == "EXPIRED" else errors.NO_CONSENT)
-    if status_word == "EXPIRED":
-        raise Refused(errors.SESSION_EXPIRED)
+        raise RefusedCall(errors.URL_EXPIRED if status == "EXPIRED" else errors.NO_CONSENT)
+    if status == "EXPIRED":
+        raise RefusedCall(errors.SESSION_EXPIRED)
     not_linked = journey.person["eaadhaar"] == "N"
     if name not in journey.consent or (not_linked and name != "AADHAAR"):
-        raise Refused(errors.NO_CONSENT)
+        raise RefusedCall(errors.NO_CONSENT)
     if name == "PAN" and not people.documents_agree(journey.person):
-        raise Refused(errors.PERSON_MISMATCH)
+        raise RefusedCall(errors.PERSON_MISMATCH)
 
 
-def _content(journey: Journey, ask: Ask) -> dict[str, object]:
+def _content(journey: Journey, request: ApiRequest) -> dict[str, object]:
     if journey.person["eaadhaar"] == "N":
         return {"status": "AADHAAR_NOT_LINKED", "message": "Aadhaar is not linked"}
-    xml_file = f"{ask.base}/files/{journey.code}/{ask.document}.zip"
-    return {"status": "SUCCESS", **people.document(ask.document, journey.person, xml_file)}
+    xml_file = f"{request.base}/files/{journey.code}/{request.document}.zip"
+    return {"status": "SUCCESS", **people.document(request.document, journey.person, xml_file)}

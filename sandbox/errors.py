@@ -1,7 +1,7 @@
-"""The vendor's error answers, in the vendor's words.
+"""The vendor's error answers, with the vendor's texts.
 
-The constants are the documented ones (compared with the vendor's pages by the tests), or, where
-the vendor's page is not public, built from the documented list of codes.
+The constants are the documented answers; tests compare them with the vendor's pages. Where the
+vendor's page is not public, they are built from the documented list of codes.
 """
 
 from collections.abc import Mapping
@@ -28,31 +28,31 @@ class VendorError:
         return {"type": self.type, "code": self.code, "message": self.message}
 
 
-class Refused(Exception):
-    """End a call with an error answer."""
+class RefusedCall(Exception):
+    """The call is refused with an error answer."""
 
     def __init__(self, error: VendorError) -> None:
-        """Take the answer to give."""
+        """Refuse with ``error``."""
         super().__init__(f"{error.status} {error.code}")
         self.error = error
 
 
 class BadControl(ValueError):
-    """A control request that makes no sense; the text says what to send instead."""
+    """An invalid control request; the text says what to send instead."""
 
 
 def invalid(code: str, message: str, status: int = 400) -> VendorError:
-    """Return an answer of the vendor's commonest type, ``validation_error``."""
+    """Return an answer of the vendor's most common type, ``validation_error``."""
     return VendorError(status, VALIDATION, code, message)
 
 
 def missing(field: str) -> VendorError:
-    """Return the answer for a field or header that is not there."""
+    """Return the answer for a missing field or header."""
     return invalid(f"{field}_missing", f"{field} is missing in the request.")
 
 
 def value_invalid(field: str, message: str | None = None) -> VendorError:
-    """Return the answer for a field with a value that cannot be accepted."""
+    """Return the answer for an invalid value of a field."""
     return invalid(f"{field}_value_invalid", message or f"{field} is invalid.")
 
 
@@ -147,7 +147,7 @@ STOPS: Mapping[str, VendorError] = {
     "authentication_failed": WRONG_PAIR,
     "ip_validation_failed": IP_REFUSED,
 }
-"""What the control route can make every call answer, by code."""
+"""The answers that the control route can give to every call, by code."""
 
 TYPES: Mapping[int, str] = {
     401: AUTHENTICATION,
@@ -156,4 +156,4 @@ TYPES: Mapping[int, str] = {
     500: INTERNAL,
     502: INTERNAL,
 }
-"""The usual type by HTTP status; every other status has ``validation_error``."""
+"""The usual type for an HTTP status; all others have ``validation_error``."""

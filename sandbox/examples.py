@@ -1,6 +1,6 @@
-"""Every example on the vendor's pages, and how to provoke it here.
+"""Every example on the vendor's pages, and how to reproduce it here.
 
-The tests compare this table with the pages themselves and provoke each entry. Magic ids and the
+The tests compare this table with the pages and reproduce each entry. Magic ids and the
 fault ``{"example": "<operation>/<name>"}`` take their answers from it.
 """
 
@@ -17,7 +17,7 @@ from sandbox.sample_qr import SAMPLE_QR
 class Example:
     """One documented answer.
 
-    To provoke it: set ``config``, post ``control`` to the control route of that name, then send
+    To reproduce it: set ``config``, post ``control`` to the control route of that name, then send
     ``request`` with ``headers`` (None leaves a header out), twice if ``repeat``. ``varying`` names
     the fields whose values are samples and differ in every answer.
     """
@@ -59,7 +59,7 @@ def _without(request: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _error(operation: str, name: str, error: VendorError, **how: Any) -> Example:
-    """Return an example that differs from a good call only in ``how``."""
+    """Return an example that differs from a valid call only in ``how``."""
     request = how.pop("request", GOOD[operation])
     return Example(operation, name, error.status, error.body(), request, **how)
 

@@ -1,4 +1,4 @@
-"""Faults on demand: which call gets which fault. What a fault does is in ``sandbox.shaping``."""
+"""Injected faults: which call gets which. Their effects are in ``sandbox.responses``."""
 
 import random
 import threading
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from sandbox.control_fields import NONE, NUMBER, TEXT, checked_fields
 from sandbox.errors import BadControl
-from sandbox.wanted import NONE, NUMBER, TEXT, check
 
 CUTS = ("before_status", "in_headers", "in_body")
 ANY_ROUTE = "*"
 
 
 @dataclass(frozen=True)
-class Fault:
+class InjectedFault:
     """One fault; the fields are those of the control route.
 
-    ``executed`` None means: an error or a redirect comes instead of the execution, any other fault
-    after it.
+    With ``executed`` None an error or a redirect replaces the execution; any other fault follows
+    it.
     """
 
     status: int | None = None
@@ -39,17 +39,17 @@ class Fault:
 
     @property
     def replaces_answer(self) -> bool:
-        """Tell whether the answer is the fault's own."""
+        """Return True if the fault has an answer of its own."""
         return self.status is not None or self.example is not None or self.redirect is not None
 
     @property
     def executes(self) -> bool:
-        """Tell whether the operation is carried out."""
+        """Return True if the operation is executed."""
         return not self.replaces_answer if self.executed is None else self.executed
 
     @property
-    def spoils(self) -> bool:
-        """Tell whether the caller does not get the operation's own answer intact."""
+    def spoils_answer(self) -> bool:
+        """Return True if the operation's own answer does not reach the caller intact."""
         return bool(
             self.replaces_answer
             or self.cut
@@ -62,48 +62,48 @@ class Fault:
 
     @property
     def label(self) -> str:
-        """Return the names of the fields that are set, for the record of calls."""
+        """Return the names of the fields that are set, for the call's record."""
         return ",".join(each.name for each in fields(self) if getattr(self, each.name))
 
 
 @dataclass
 class _Plan:
-    fault: Fault
+    fault: InjectedFault
     times: int | None
     probability: float
-    dice: random.Random
+    generator: random.Random
 
-    def hits(self) -> bool:
-        return self.probability >= 1 or self.dice.random() < self.probability
+    def applies(self) -> bool:
+        return self.probability >= 1 or self.generator.random() < self.probability
 
 
 class Faults:
-    """Queues of faults by route, used up in the order in which they came."""
+    """Faults by route, used up in the order in which they were added."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without faults."""
         self._plans: list[tuple[str, _Plan]] = []
         self._lock = threading.Lock()
 
     def add(
         self,
         route: str,
-        fault: Fault,
+        fault: InjectedFault,
         *,
         times: int | None = 1,
         probability: float = 1.0,
         seed: int | None = None,
     ) -> None:
-        """Queue ``fault`` for ``times`` calls (None: for ever) on ``route`` or on any route."""
-        plan = _Plan(fault, times, probability, random.Random(seed))  # noqa: S311 - test dice
+        """Add ``fault`` for ``times`` calls (None: all) on ``route`` or on any route."""
+        plan = _Plan(fault, times, probability, random.Random(seed))  # noqa: S311 - for tests
         with self._lock:
             self._plans.append((route, plan))
 
-    def take(self, route: str) -> Fault | None:
-        """Return the fault for a call on ``route``, if one hits, and use it up."""
+    def take(self, route: str) -> InjectedFault | None:
+        """Return the fault for a call on ``route``, if one applies, and use it up."""
         with self._lock:
-            for index, (where, plan) in enumerate(self._plans):
-                if where in (route, ANY_ROUTE) and plan.hits():
+            for index, (planned_route, plan) in enumerate(self._plans):
+                if planned_route in (route, ANY_ROUTE) and plan.applies():
                     if plan.times is not None:
                         plan.times -= 1
                         if plan.times <= 0:
@@ -112,7 +112,7 @@ class Faults:
         return None
 
     def waiting(self) -> int:
-        """Return how many plans are not used up."""
+        """Return the number of faults that are not used up."""
         with self._lock:
             return len(self._plans)
 
@@ -122,18 +122,18 @@ class Faults:
             self._plans.clear()
 
 
-def parse_plan(body: Mapping[str, Any]) -> tuple[Fault, Mapping[str, Any]]:
-    """Return the fault that a control request describes and when it hits, or raise BadControl."""
-    check(body, FAULT_FIELDS | PLAN_FIELDS)
+def parse_plan(body: Mapping[str, Any]) -> tuple[InjectedFault, Mapping[str, Any]]:
+    """Return a control request's fault and when it applies, or raise BadControl."""
+    checked_fields(body, FAULT_FIELDS | PLAN_FIELDS)
     plan = {name: body[name] for name in PLAN_FIELDS if name in body}
-    fault = Fault(**{name: body[name] for name in FAULT_FIELDS if name in body})
+    fault = InjectedFault(**{name: body[name] for name in FAULT_FIELDS if name in body})
     if fault.cut is not None and fault.cut not in CUTS:
         raise BadControl(f"cut must be refuse or one of {', '.join(CUTS)}")
     if not fault.executes and not (fault.replaces_answer or fault.cut):
         raise BadControl("executed false needs a status, an example, a redirect or a cut")
     times, probability = plan.get("times"), plan.get("probability", 1)
     if (times is not None and times < 1) or not 0 <= probability <= 1:
-        raise BadControl("times must be 1 or more (null: for ever), probability from 0 to 1")
+        raise BadControl("times must be 1 or more (null: all), probability from 0 to 1")
     return fault, plan
 
 

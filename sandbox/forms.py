@@ -1,4 +1,4 @@
-"""Static KYC links: make one, switch it off, and what becomes of the people who use it."""
+"""Static KYC links: create and deactivate them, and the forms of the people who use them."""
 
 import base64
 import io
@@ -7,33 +7,33 @@ from typing import Any
 
 import segno
 
-from sandbox import checks, errors
-from sandbox.errors import Refused
+from sandbox import errors, validation
+from sandbox.errors import RefusedCall
 from sandbox.state import Form, StaticLink
-from sandbox.vendor import Ask, Reply, Vendor
+from sandbox.vendor import ApiReply, ApiRequest, EmulatedVendor
 
 LINK_DAYS = 30
 
 
-def create(vendor: Vendor, ask: Ask) -> Reply:
-    """Return a static link for a template, with its picture."""
-    name = checks.template_name(ask.fields)
+def create(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+    """Return a static link for a template, with its QR code."""
+    name = validation.template_name(request.fields)
     with vendor.state.lock:
         if name not in vendor.state.templates:
-            raise Refused(errors.TEMPLATE_UNKNOWN)
-        active = _active(vendor, ask.account, name)
+            raise RefusedCall(errors.TEMPLATE_UNKNOWN)
+        active = _active(vendor, request.account, name)
         if active and not vendor.config.repeat_link_is_new:
-            return Reply(200, _described(active[-1]))
+            return ApiReply(200, _described(active[-1]))
         code = vendor.ids.code()
-        link = StaticLink(ask.account, name, code, f"{ask.base}/forms/{code}")
+        link = StaticLink(request.account, name, code, f"{request.base}/forms/{code}")
         vendor.state.links[code] = link
     execution = vendor.records.execution(
-        vendor.clock.now(), "static_link", account=ask.account, route="static_link", detail=name
+        vendor.clock.now(), "static_link", account=request.account, route="static_link", detail=name
     )
-    return Reply(200, _described(link), execution)
+    return ApiReply(200, _described(link), execution)
 
 
-def _active(vendor: Vendor, account: str, template_name: str) -> list[StaticLink]:
+def _active(vendor: EmulatedVendor, account: str, template_name: str) -> list[StaticLink]:
     return [
         link
         for link in vendor.state.links.values()
@@ -51,21 +51,21 @@ def _described(link: StaticLink) -> dict[str, object]:
 
 
 def qr_png(text: str) -> str:
-    """Return a QR picture of ``text`` as base64 PNG, without a data URI prefix."""
-    picture = io.BytesIO()
-    segno.make(text, micro=False).save(picture, kind="png", scale=6)
-    return base64.b64encode(picture.getvalue()).decode()
+    """Return a QR code of ``text`` as base64 PNG, without a data URI prefix."""
+    png = io.BytesIO()
+    segno.make(text, micro=False).save(png, kind="png", scale=6)
+    return base64.b64encode(png.getvalue()).decode()
 
 
-def deactivate(vendor: Vendor, ask: Ask) -> Reply:
-    """Switch off every active link of a template; name the newest."""
-    name = checks.template_name(ask.fields)
+def deactivate(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+    """Deactivate every active link of a template; return the newest."""
+    name = validation.template_name(request.fields)
     with vendor.state.lock:
         if name not in vendor.state.templates:
-            raise Refused(errors.TEMPLATE_UNKNOWN)
-        links = _active(vendor, ask.account, name)
+            raise RefusedCall(errors.TEMPLATE_UNKNOWN)
+        links = _active(vendor, request.account, name)
         if not links:
-            raise Refused(errors.LINK_NOT_LINKED)
+            raise RefusedCall(errors.LINK_NOT_LINKED)
         for link in links:
             link.active = False
     body = {
@@ -74,11 +74,11 @@ def deactivate(vendor: Vendor, ask: Ask) -> Reply:
         "template_name": name,
         "status": "INACTIVE",
     }
-    return Reply(200, body)
+    return ApiReply(200, body)
 
 
-def fill_in(vendor: Vendor, link: StaticLink, name: str, phone: str, email: str) -> Form:
-    """Let a person go through all steps of a link; one webhook each, and one at the end."""
+def fill_in(vendor: EmulatedVendor, link: StaticLink, name: str, phone: str, email: str) -> Form:
+    """Complete all steps of a link for a person, with a webhook for each and one at the end."""
     expiry = datetime.fromtimestamp(vendor.clock.now(), UTC) + timedelta(days=LINK_DAYS)
     with vendor.state.lock:
         form = Form(
@@ -95,14 +95,14 @@ def fill_in(vendor: Vendor, link: StaticLink, name: str, phone: str, email: str)
         for step in vendor.state.templates[link.template_name]:
             reference = vendor.ids.reference_id()
             form.steps.append({"reference_id": reference, "type": step, "status": "SUCCESS"})
-            vendor.announce(form.account, "KYC_LINK_ACTION_PERFORMED", described_form(form))
+            vendor.send_webhook(form.account, "KYC_LINK_ACTION_PERFORMED", described_form(form))
         form.form_status = "SUCCESS"
-        vendor.announce(form.account, "KYC_LINK_SUCCESS", described_form(form))
+        vendor.send_webhook(form.account, "KYC_LINK_SUCCESS", described_form(form))
     return form
 
 
 def described_form(form: Form) -> dict[str, Any]:
-    """Return what status answers and webhooks say about one person's form."""
+    """Return one person's form as in status answers and webhooks."""
     return {
         "name": form.name,
         "phone": form.phone,
@@ -116,15 +116,15 @@ def described_form(form: Form) -> dict[str, Any]:
     }
 
 
-def status(vendor: Vendor, ask: Ask) -> Reply:
-    """Return one person's form; the query keys are camel case here."""
-    reference = ask.fields.get("referenceID")
-    verification_id = ask.fields.get("verificationID")
+def read_status(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+    """Return one person's form; the query keys of this route are camel case."""
+    reference = request.fields.get("referenceID")
+    verification_id = request.fields.get("verificationID")
     if not (reference or verification_id):
-        raise Refused(errors.NO_ID_GIVEN)
+        raise RefusedCall(errors.NO_ID_GIVEN)
     with vendor.state.lock:
         for form in vendor.state.forms:
             wanted = str(form.reference_id) if reference else form.verification_id
-            if form.account == ask.account and wanted == (reference or verification_id):
-                return Reply(200, described_form(form))
-    raise Refused(errors.NO_SUCH_FORM)
+            if form.account == request.account and wanted == (reference or verification_id):
+                return ApiReply(200, described_form(form))
+    raise RefusedCall(errors.NO_SUCH_FORM)

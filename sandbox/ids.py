@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Ids(Protocol):
-    """Issue the vendor's identifiers; replace it to get known ones."""
+    """Issues the vendor's identifiers; tests replace it to get known ones."""
 
     def reference_id(self) -> int:
         """Return a new reference id."""
@@ -16,10 +16,10 @@ class Ids(Protocol):
 
 
 class RandomIds:
-    """Issue rising reference ids and codes that cannot be guessed."""
+    """Issues rising reference ids, and codes that can't be guessed."""
 
     def __init__(self) -> None:
-        """Start at a reference id that does not look like an index."""
+        """Start at a reference id that can't be mistaken for an index."""
         self._references = itertools.count(100_001)
 
     def reference_id(self) -> int:
@@ -27,5 +27,5 @@ class RandomIds:
         return next(self._references)
 
     def code(self) -> str:
-        """Return twelve characters of hexadecimal."""
+        """Return twelve hexadecimal characters."""
         return secrets.token_hex(6)

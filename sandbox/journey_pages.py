@@ -1,4 +1,4 @@
-"""The addresses that people open: consent page, static link, and the files of documents."""
+"""The addresses that people open: consent pages, static links and files of documents."""
 
 import io
 import zipfile
@@ -10,14 +10,14 @@ from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from sandbox import digilocker, forms, pages, people
-from sandbox.checks import DOCUMENTS
 from sandbox.journeys import Journey
-from sandbox.vendor import Vendor
+from sandbox.validation import DOCUMENTS
+from sandbox.vendor import EmulatedVendor
 
 Page = tuple[str, HTTPStatus]
 
 
-def journey_pages(vendor: Vendor) -> Blueprint:
+def journey_pages(vendor: EmulatedVendor) -> Blueprint:
     """Return the blueprint of all pages; a GET changes nothing."""
     pages_of = Blueprint("pages", __name__)
 
@@ -51,8 +51,8 @@ def journey_pages(vendor: Vendor) -> Blueprint:
     return pages_of
 
 
-def too_late(vendor: Vendor, journey: Journey) -> Page | None:
-    """Return the page for a journey that no longer takes a decision, else None."""
+def too_late(vendor: EmulatedVendor, journey: Journey) -> Page | None:
+    """Return the page for a journey that can no longer be decided, or None if it can."""
     if journey.is_open(vendor.clock.now()):
         return None
     if journey.decision is None:
@@ -62,8 +62,8 @@ def too_late(vendor: Vendor, journey: Journey) -> Page | None:
     return pages.message_page("Already answered", message), HTTPStatus.OK
 
 
-def take_decision(vendor: Vendor, journey: Journey) -> Page | BaseResponse:
-    """Record the form of the consent page and send the person back."""
+def take_decision(vendor: EmulatedVendor, journey: Journey) -> Page | BaseResponse:
+    """Record the decision of the consent page's form and redirect the person."""
     documents = tuple(name for name in request.form.getlist("documents") if name in DOCUMENTS)
     if request.form.get("decision") == "allow":
         in_time = digilocker.decide(vendor, journey, "allow", documents)
@@ -89,8 +89,8 @@ def redirect_target(journey: Journey) -> str | None:
     return f"{address}{joint}verification_id={quote(journey.verification_id)}{mark}{fragment}"
 
 
-def take_person(vendor: Vendor, code: str) -> Page:
-    """Let the person who filled in a static link's page go through all its steps."""
+def take_person(vendor: EmulatedVendor, code: str) -> Page:
+    """Complete all steps of a static link for the person who submitted its form."""
     name = request.form.get("name", "").strip()
     if not name:
         abort(HTTPStatus.BAD_REQUEST)
@@ -100,13 +100,13 @@ def take_person(vendor: Vendor, code: str) -> Page:
 
 
 def gone() -> Page:
-    """Return the page of a static link that was switched off."""
+    """Return the page of a deactivated static link."""
     message = "This link is no longer active."
     return pages.message_page("Link switched off", message), HTTPStatus.GONE
 
 
 def zipped_xml(journey: Journey, document: str) -> bytes:
-    """Return what a document's ``xml_file`` points to: its fields as XML in a zip file."""
+    """Return the file of a document's ``xml_file``: its fields as XML in a zip file."""
     root = ET.Element("Document", {"type": document})
     for key, value in people.document(document, journey.person, "").items():
         ET.SubElement(root, key).text = str(value)

@@ -1,4 +1,4 @@
-"""DigiLocker journeys: what one is, and how time and a person's decision change it."""
+"""DigiLocker journeys, and how time and a person's decision change them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,10 +29,10 @@ class Journey:
     consent: tuple[str, ...] = ()
     consent_until: float | None = None
     not_ready: dict[str, int] = field(default_factory=dict)
-    announced: bool = False
+    expiry_reported: bool = False
 
     def status(self, now: float) -> str:
-        """Return the vendor's status word at ``now``."""
+        """Return the vendor's status at ``now``."""
         if self.decision == "deny":
             return "CONSENT_DENIED"
         if self.consent_until is not None:
@@ -40,13 +40,13 @@ class Journey:
         return "PENDING" if now < self.url_until else "EXPIRED"
 
     def is_open(self, now: float) -> bool:
-        """Tell whether a person can still decide."""
+        """Return True if a person can still decide."""
         return self.decision is None and now < self.url_until
 
     def decide(
         self, decision: Decision, consent: tuple[str, ...], now: float, lifetime: float
     ) -> str:
-        """Record what the person did; return the last word of the webhook's event type."""
+        """Record the decision; return the end of the webhook's event type."""
         self.decision = decision
         if decision == "allow":
             self.consent = tuple(name for name in self.documents if name in consent)
@@ -54,28 +54,28 @@ class Journey:
         return {"allow": "SUCCESS", "deny": "CONSENT_DENIED", "fail": "FAILURE"}[decision]
 
     def expiry_event(self, now: float) -> str | None:
-        """Return the event that the passing of time makes due, once."""
-        if self.announced or self.status(now) != "EXPIRED":
+        """Return the event of an expiry, once; None if nothing has expired."""
+        if self.expiry_reported or self.status(now) != "EXPIRED":
             return None
-        self.announced = True
+        self.expiry_reported = True
         return "LINK_EXPIRED" if self.consent_until is None else "CONSENT_EXPIRED"
 
-    def takes_202(self, document: str) -> bool:
-        """Tell whether this fetch of ``document`` must still be answered "not ready"."""
+    def use_not_ready(self, document: str) -> bool:
+        """Return True if this fetch of ``document`` must be answered "not ready"."""
         left = self.not_ready.setdefault(document, self.document_202)
         self.not_ready[document] = max(0, left - 1)
         return left > 0
 
     def report(self, now: float) -> dict[str, Any]:
-        """Return the body of a status answer, which is also the data of a webhook."""
+        """Return the body of a status answer, which is also a webhook's data."""
         status = self.status(now)
-        known = status == "AUTHENTICATED"
+        authenticated = status == "AUTHENTICATED"
         linked = self.person["eaadhaar"] != "N"
         body = {
-            "user_details": people.details(self.person) if known else {},
+            "user_details": people.details(self.person) if authenticated else {},
             "status": status,
             "document_requested": list(self.documents),
-            "document_consent": None if known and not linked else list(self.consent),
+            "document_consent": None if authenticated and not linked else list(self.consent),
             "verification_id": self.verification_id,
             "reference_id": self.reference_id,
         }
@@ -85,8 +85,8 @@ class Journey:
 
 
 @dataclass(frozen=True)
-class Script:
-    """What a scripted person will do, and who they are."""
+class PersonScript:
+    """What a scripted person does, and the person's data."""
 
     decision: Decision | None = None
     documents: tuple[str, ...] | None = None
@@ -94,7 +94,7 @@ class Script:
     document_202: int | None = None
 
     def prepare(self, journey: Journey) -> None:
-        """Set the person and the fetches that are not ready."""
+        """Set the person and the number of fetches that are not ready."""
         journey.person = people.person(self.person)
         if self.document_202 is not None:
             journey.document_202 = self.document_202

@@ -1,13 +1,13 @@
-"""Magic ids: ``magic-<status>-<code>-<anything>`` asks for that error answer.
+"""Magic ids: ``magic-<status>-<code>-<anything>`` requests that error answer.
 
-Works in ``verification_id`` (passport, all DigiLocker routes) and in ``template_name``.
+They work in ``verification_id`` (passport, all DigiLocker routes) and in ``template_name``.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.errors import TYPES, VALIDATION, Refused, VendorError
+from sandbox.errors import TYPES, VALIDATION, RefusedCall, VendorError
 from sandbox.examples import first_with
 
 _MAGIC = re.compile(r"magic-([2-5][0-9]{2})-(.+)-[^-]*")
@@ -15,11 +15,11 @@ _FIELDS = ("verification_id", "template_name")
 
 
 def refuse_magic(route: str, fields: Mapping[str, Any]) -> None:
-    """Give the answer that a magic id asks for, in the documented words if there are any."""
+    """Refuse a magic id with the answer it requests, with the documented text if there is one."""
     for name in _FIELDS:
         found = _MAGIC.fullmatch(str(fields.get(name, "")))
         if found:
-            raise Refused(_answer(route, int(found[1]), found[2]))
+            raise RefusedCall(_answer(route, int(found[1]), found[2]))
 
 
 def _answer(route: str, status: int, code: str) -> VendorError:

@@ -1,4 +1,4 @@
-"""The pages that people see: consent, static link, and what tells them that it is too late.
+"""The pages that people see: consent, static link and messages.
 
 Plain HTML without script; every page says that it is a sandbox.
 """
@@ -85,12 +85,12 @@ def consent_page(documents: tuple[str, ...]) -> str:
 
 
 def form_page(template: str) -> str:
-    """Return the page behind a static link."""
+    """Return the page of a static link."""
     return _render(_FORM, "Verify your identity", template=template)
 
 
 def message_page(title: str, message: str) -> str:
-    """Return a page that only says something."""
+    """Return a page with a message only."""
     return _render(_MESSAGE, title, message=message)
 
 

@@ -1,4 +1,4 @@
-"""The invented people who stand behind a consent, and what their documents say.
+"""The invented people who give consent, and the content of their documents.
 
 All data here is made up. A test may replace any of it, for instance by canary values.
 """
@@ -15,7 +15,7 @@ PIXEL = base64.b64encode(
         "1f15c4890000000d49444154789c63f8ffff3f0005fe02fea735819b0000000049454e44ae426082"
     )
 ).decode()
-"""A valid PNG of one pixel, base64: stands for a photograph."""
+"""A valid PNG of one pixel, base64, used as a photograph."""
 
 DEFAULT: Person = {
     "name": "Asha Namuna",
@@ -62,7 +62,7 @@ def details(who: Person) -> dict[str, Any]:
 
 
 def documents_agree(who: Person) -> bool:
-    """Tell whether the name on the PAN card is the one on the Aadhaar card."""
+    """Return True if the PAN card has the same name as the Aadhaar card."""
     return who["name_pan_card"] in (None, who["name"])
 
 

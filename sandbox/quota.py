@@ -1,7 +1,7 @@
 """The vendor's rate limits: a sliding window for each account and route.
 
-Also the judge of the caller's manners: it remembers the most calls that ever *arrived* within one
-window, refused ones included.
+It also records the most calls that *arrived* within any window, refused ones included, so that
+tests can check how the caller keeps the limits.
 """
 
 import math
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Seat:
-    """What the limiter said to one call."""
+class QuotaDecision:
+    """The limiter's decision about one call."""
 
     granted: bool
     limit: int
@@ -39,12 +39,12 @@ class _Window:
 
 
 class Quota:
-    """Grant or refuse calls, and keep the peaks."""
+    """Grants or refuses calls, and records the peaks."""
 
     def __init__(
         self, limits: Mapping[str, int], window_s: float, clock: Callable[[], float]
     ) -> None:
-        """Take calls per window for each route, the window, and a clock in seconds."""
+        """Set the calls per window for each route, the window, and a clock in seconds."""
         self._limits = dict(limits)
         self._window_s = window_s
         self._clock = clock
@@ -56,8 +56,8 @@ class Quota:
         with self._lock:
             self._limits[route] = limit
 
-    def take(self, account: str, route: str) -> Seat:
-        """Count a call and say whether it is within the limit; a refused one costs nothing."""
+    def take(self, account: str, route: str) -> QuotaDecision:
+        """Count a call and decide whether it is within the limit; a refused one uses no quota."""
         with self._lock:
             now = self._clock()
             window = self._windows.setdefault((account, route), _Window())
@@ -68,7 +68,7 @@ class Quota:
                 window.granted.append(now)
             else:
                 window.refused += 1
-            return Seat(
+            return QuotaDecision(
                 granted, limit, max(0, limit - len(window.granted)), self._reset(window, now)
             )
 
@@ -85,7 +85,7 @@ class Quota:
         return max(1, math.ceil(oldest + self._window_s - now))
 
     def report(self) -> list[dict[str, object]]:
-        """Return for each account and route: limit, calls, refusals, most arrivals in a window."""
+        """Return limit, calls, refusals and most arrivals in a window, by account and route."""
         with self._lock:
             return [
                 {

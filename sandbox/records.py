@@ -1,6 +1,6 @@
-"""What happened here: every call, and every execution that the vendor would charge for.
+"""Records of all calls, and of all executions that the vendor would charge for.
 
-Ids and codes only; no request or answer is kept.
+They contain ids and codes only; no request or answer is kept.
 """
 
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 @dataclass
-class Call:
-    """One HTTP call as it arrived; status None means that no status was sent."""
+class CallRecord:
+    """One HTTP call; status None means that no status was sent."""
 
     n: int
     at: float
@@ -25,7 +25,7 @@ class Call:
 
 @dataclass
 class Execution:
-    """One chargeable execution; ``answered`` tells whether its own answer was sent, intact."""
+    """One chargeable execution; ``answered``: its own answer was sent, intact."""
 
     n: int
     at: float
@@ -40,19 +40,19 @@ class Execution:
 
 
 class Records:
-    """Keep calls in memory and executions also in a file, if one is named."""
+    """Keeps calls in memory, and executions also in a file if one is configured."""
 
     def __init__(self, audit_file: str | None) -> None:
-        """Take the file that gets one JSON line for each execution, written before the answer."""
+        """Set the file that gets one JSON line for each execution, before it is answered."""
         self._file = Path(audit_file) if audit_file else None
         self._lock = threading.Lock()
-        self._calls: list[Call] = []
+        self._calls: list[CallRecord] = []
         self._executions: list[Execution] = []
 
-    def call(self, at: float, route: str) -> Call:
-        """Open the record of a call."""
+    def call(self, at: float, route: str) -> CallRecord:
+        """Create the record of a call."""
         with self._lock:
-            call = Call(len(self._calls) + 1, at, route)
+            call = CallRecord(len(self._calls) + 1, at, route)
             self._calls.append(call)
             return call
 
@@ -67,7 +67,7 @@ class Records:
         reference_id: int | None = None,
         detail: str | None = None,
     ) -> Execution:
-        """Record a chargeable execution and, if there is a file, write it there at once."""
+        """Record a chargeable execution, and append it to the file if there is one."""
         with self._lock:
             n = len(self._executions) + 1
             row = Execution(n, at, charge, account, route, verification_id, reference_id, detail)
@@ -93,7 +93,7 @@ class Records:
             return [asdict(row) for row in self._executions]
 
     def reset(self) -> None:
-        """Forget everything; the file stays as it is."""
+        """Remove all records; the file is not changed."""
         with self._lock:
             self._calls.clear()
             self._executions.clear()

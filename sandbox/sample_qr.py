@@ -1,4 +1,4 @@
-"""The QR picture of the vendor's static link example, base64: data, nothing else."""
+"""The QR code of the vendor's static link example, base64."""
 
 SAMPLE_QR = (
     "iVBORw0KGgoAAAANSUhEUgAAAQAAAAEAAQMAAABmvDolAAAABlBMVEX///8AAABVwtN+AAACuklEQVR42uyYwa3jMAxE"

@@ -1,4 +1,4 @@
-"""The sandbox on a socket: a threaded server that can also refuse connections for a while."""
+"""A threaded server for the sandbox that can also refuse connections for a while."""
 
 import threading
 import time
@@ -8,40 +8,40 @@ from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from sandbox.app import EXTENSION
-from sandbox.control import LISTENER
-from sandbox.vendor import Vendor
+from sandbox.control import SERVER_EXTENSION
+from sandbox.vendor import EmulatedVendor
 
 POLL_S = 0.05
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """Serve without a line for each request."""
+    """Handles requests without logging them."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  werkzeug's name
-        """Write nothing: addresses carry ids."""
+        """Log nothing: paths contain ids."""
 
 
-class _Server(ThreadedWSGIServer):
-    """Announce what has expired whenever there is a moment."""
+class _ExpiringServer(ThreadedWSGIServer):
+    """Sends the webhooks of what has expired, between requests."""
 
     def service_actions(self) -> None:
-        """Let time pass for journeys without a call."""
-        vendor: Vendor = cast("Flask", self.app).extensions[EXTENSION]
+        """Send webhooks that have become due without a call."""
+        vendor: EmulatedVendor = cast("Flask", self.app).extensions[EXTENSION]
         vendor.expire()
 
 
-class Listener:
-    """Serve an application until stopped."""
+class SandboxServer:
+    """Serves an application until it is stopped."""
 
     def __init__(self, app: Flask, host: str, port: int) -> None:
         """Bind to ``host``; port 0 takes a free one."""
         self._app = app
-        self._server = _Server(host, port, app, handler=_QuietHandler)
+        self._server = _ExpiringServer(host, port, app, handler=_QuietHandler)
         self.host = host
         self.port = self._server.port
         self._pause_s: float | None = None
         self._closed = threading.Event()
-        app.extensions[LISTENER] = self
+        app.extensions[SERVER_EXTENSION] = self
 
     def serve(self) -> None:
         """Serve until interrupted; connections are closed on return."""
@@ -53,10 +53,10 @@ class Listener:
             time.sleep(self._pause_s)
             self._pause_s = None
             self._closed.clear()
-            self._server = _Server(self.host, self.port, self._app, handler=_QuietHandler)
+            self._server = _ExpiringServer(self.host, self.port, self._app, handler=_QuietHandler)
 
     def refuse(self, seconds: float) -> None:
-        """Close the port for ``seconds``: every connection is then refused by the system."""
+        """Close the port for ``seconds``: the system then refuses every connection."""
         self._pause_s = seconds
         self._server.shutdown()
         self._closed.wait(timeout=5)

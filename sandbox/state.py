@@ -1,10 +1,10 @@
-"""Everything the sandbox remembers between calls, behind one lock."""
+"""The state that the sandbox keeps between calls, protected by one lock."""
 
 import threading
 from dataclasses import dataclass, field
 
-from sandbox.errors import Refused, VendorError
-from sandbox.journeys import Journey, Script
+from sandbox.errors import RefusedCall, VendorError
+from sandbox.journeys import Journey, PersonScript
 
 DEFAULT_TEMPLATE = "Aadhaar_verification"
 DEFAULT_STEPS = ("OFFLINE_AADHAAR_VERIFICATION",)
@@ -23,7 +23,7 @@ class StaticLink:
 
 @dataclass
 class Form:
-    """One person's way through a static link, under ids that the vendor issued."""
+    """One person's form of a static link, with ids that the vendor issued."""
 
     account: str
     verification_id: str
@@ -37,21 +37,21 @@ class Form:
     steps: list[dict[str, object]] = field(default_factory=list)
 
 
-class State:
-    """Hold journeys, links, forms, used ids and templates; use it under ``lock``."""
+class VendorState:
+    """Journeys, links, forms, used ids and templates; hold ``lock`` while using it."""
 
     def __init__(self) -> None:
-        """Start with the vendor's built-in template and nothing else."""
+        """Start with the vendor's built-in template only."""
         self.lock = threading.RLock()
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Remove everything but the built-in template."""
         with self.lock:
             self.used: set[tuple[str, str, str]] = set()
             self.journeys: dict[str, Journey] = {}
-            self.waiting: dict[str, Journey] = {}
-            self.scripts: dict[str, Script] = {}
+            self.not_expired: dict[str, Journey] = {}
+            self.scripts: dict[str, PersonScript] = {}
             self.links: dict[str, StaticLink] = {}
             self.forms: list[Form] = []
             self.templates: dict[str, tuple[str, ...]] = {DEFAULT_TEMPLATE: DEFAULT_STEPS}
@@ -60,7 +60,7 @@ class State:
             self._by_reference: dict[int, Journey] = {}
 
     def use(self, route: str, account: str, verification_id: str) -> None:
-        """Mark an id as used for good."""
+        """Mark an id as used."""
         self.used.add((route, account, verification_id))
 
     def refuse_used(
@@ -68,24 +68,24 @@ class State:
     ) -> None:
         """Refuse an id that was used before."""
         if (route, account, verification_id) in self.used:
-            raise Refused(repeated)
+            raise RefusedCall(repeated)
 
     def add_journey(self, journey: Journey) -> None:
-        """Remember a journey by its code and both its ids."""
+        """Store a journey under its code and both its ids."""
         self.journeys[journey.code] = journey
-        self.waiting[journey.code] = journey
+        self.not_expired[journey.code] = journey
         self._by_id[(journey.account, journey.verification_id)] = journey
         self._by_reference[journey.reference_id] = journey
 
     def journey(self, account: str, verification_id: str) -> Journey | None:
-        """Return the journey with the client's id."""
+        """Return the journey with this client-side id."""
         return self._by_id.get((account, verification_id))
 
-    def journey_of_anyone(self, verification_id: str) -> Journey | None:
-        """Return the newest journey with this client's id, whoever the client is."""
+    def journey_of_any_client(self, verification_id: str) -> Journey | None:
+        """Return the newest journey with this client-side id, of any client."""
         found = [each for (_, vid), each in self._by_id.items() if vid == verification_id]
         return found[-1] if found else None
 
     def journey_by_reference(self, reference_id: int) -> Journey | None:
-        """Return the journey with the vendor's id."""
+        """Return the journey with this vendor-side id."""
         return self._by_reference.get(reference_id)

@@ -1,4 +1,4 @@
-"""The parts of one sandbox in one place, and what goes in and out of an operation."""
+"""All parts of one sandbox, and the input and output of its operations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from sandbox.ids import Ids
 from sandbox.journeys import EVENT_PREFIX, Journey
 from sandbox.quota import Quota
 from sandbox.records import Execution, Records
-from sandbox.state import State
-from sandbox.webhooks import Event, Webhooks
+from sandbox.state import VendorState
+from sandbox.webhooks import WebhookEvent, Webhooks
 
 
 @dataclass(frozen=True)
-class Ask:
-    """An authenticated call: its account, its fields (body or query) and what the path named."""
+class ApiRequest:
+    """An authenticated call: its account, its fields (body or query) and the path's document."""
 
     account: str
     fields: Mapping[str, Any]
@@ -27,53 +27,53 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What an operation answers, and the execution to charge for, if any."""
+class ApiReply:
+    """An operation's answer, and its chargeable execution, if any."""
 
     status: int
     body: Mapping[str, Any]
     execution: Execution | None = None
 
     @classmethod
-    def of(cls, error: VendorError) -> "Reply":
+    def of(cls, error: VendorError) -> "ApiReply":
         """Return an error answer."""
         return cls(error.status, error.body())
 
 
 @dataclass(frozen=True)
-class Vendor:
+class EmulatedVendor:
     """All parts of one sandbox."""
 
     config: SandboxConfig
     clock: Clock
     ids: Ids
-    state: State
+    state: VendorState
     quota: Quota
     faults: Faults
     records: Records
     webhooks: Webhooks
 
-    def announce(self, account: str, event_type: str, data: Mapping[str, Any]) -> None:
+    def send_webhook(self, account: str, event_type: str, data: Mapping[str, Any]) -> None:
         """Send a webhook for ``account``."""
-        self.webhooks.emit(Event(account, event_type, iso(self.clock.now()), data))
+        self.webhooks.emit(WebhookEvent(account, event_type, iso(self.clock.now()), data))
 
-    def announce_journey(self, journey: Journey, word: str) -> None:
-        """Send the DigiLocker webhook that ends in ``word``."""
-        self.announce(journey.account, EVENT_PREFIX + word, journey.report(self.clock.now()))
+    def send_journey_webhook(self, journey: Journey, event: str) -> None:
+        """Send the DigiLocker webhook whose event type ends in ``event``."""
+        self.send_webhook(journey.account, EVENT_PREFIX + event, journey.report(self.clock.now()))
 
     def expire(self) -> None:
-        """Send the webhooks that the passing of time has made due; call it often."""
+        """Send the webhooks about what has expired; must be called regularly."""
         now = self.clock.now()
         with self.state.lock:
-            for code, journey in list(self.state.waiting.items()):
-                word = journey.expiry_event(now)
-                if word is not None:
-                    self.announce_journey(journey, word)
-                if journey.announced or journey.decision == "deny":
-                    del self.state.waiting[code]
+            for code, journey in list(self.state.not_expired.items()):
+                event = journey.expiry_event(now)
+                if event is not None:
+                    self.send_journey_webhook(journey, event)
+                if journey.expiry_reported or journey.decision == "deny":
+                    del self.state.not_expired[code]
 
     def reset(self) -> None:
-        """Forget all that happened; settings and limits stay."""
+        """Remove all state and records; settings and limits stay."""
         self.state.reset()
         self.quota.reset()
         self.faults.reset()

@@ -1,4 +1,4 @@
-"""The vendor's webhooks: signed, retried, and on demand doubled, reordered, late or lost."""
+"""The vendor's webhooks: signed, retried, and on request repeated, reordered, late or lost."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from sandbox.wanted import NUMBER, TEXT
+from sandbox.control_fields import NUMBER, TEXT
 
 VERSION = "v1"
 TIMEOUT_S = 3.0
@@ -25,8 +25,8 @@ FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True)
-class Event:
-    """One thing to tell a client about."""
+class WebhookEvent:
+    """One event that a client is notified of."""
 
     account: str
     event_type: str
@@ -47,7 +47,7 @@ class Event:
 
 @dataclass
 class Delivery:
-    """One copy of one event on its way; state: off, held, waiting, delivered or failed."""
+    """The delivery of one copy of an event; state: off, held, waiting, delivered or failed."""
 
     n: int
     event_type: str
@@ -60,7 +60,7 @@ class Delivery:
 
 @dataclass
 class Behaviour:
-    """How deliveries misbehave; the fields are those of the control route."""
+    """How deliveries behave; the fields are those of the control route."""
 
     url: str | None = None
     duplicate: int = 0
@@ -87,14 +87,14 @@ def sign(secret: str, timestamp: str, raw: bytes) -> str:
 
 
 @dataclass
-class _Parcel:
-    event: Event
+class _QueuedDelivery:
+    event: WebhookEvent
     delivery: Delivery
     timestamp: str | None = None
 
 
 class Webhooks:
-    """Deliver events in a thread that starts with the first one."""
+    """Delivers events in a thread that starts with the first one."""
 
     def __init__(
         self,
@@ -105,16 +105,16 @@ class Webhooks:
         attempts: int,
         backoff_s: float,
     ) -> None:
-        """Take the address, each account's secret, a clock for timestamps, and the retries."""
+        """Set the address, each account's secret, a clock for timestamps, and the retries."""
         self._url = url
         self._secrets = secrets
         self._clock = clock
-        self._most_attempts = attempts
+        self._max_attempts = attempts
         self._backoff_s = backoff_s
         self.behaviour = Behaviour(url)
         self._log: list[Delivery] = []
-        self._held: list[_Parcel] = []
-        self._queue: list[tuple[float, int, _Parcel]] = []
+        self._held: list[_QueuedDelivery] = []
+        self._queue: list[tuple[float, int, _QueuedDelivery]] = []
         self._order = itertools.count()
         self._busy = 0
         self._thread: threading.Thread | None = None
@@ -122,13 +122,13 @@ class Webhooks:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def emit(self, event: Event) -> None:
-        """Queue an event with as many copies as asked for."""
+    def emit(self, event: WebhookEvent) -> None:
+        """Queue an event with the configured number of copies."""
         with self._changed:
             for copy in range(1 + self.behaviour.duplicate):
                 self._emit_copy(event, copy)
 
-    def _emit_copy(self, event: Event, copy: int) -> None:
+    def _emit_copy(self, event: WebhookEvent, copy: int) -> None:
         delivery = Delivery(
             len(self._log) + 1,
             event.event_type,
@@ -141,14 +141,14 @@ class Webhooks:
             delivery.state = "off"
         elif self.behaviour.reorder:
             delivery.state = "held"
-            self._held.append(_Parcel(event, delivery))
+            self._held.append(_QueuedDelivery(event, delivery))
         else:
-            self._schedule(_Parcel(event, delivery), self.behaviour.delay_s)
+            self._schedule(_QueuedDelivery(event, delivery), self.behaviour.delay_s)
 
-    def _schedule(self, parcel: _Parcel, delay_s: float) -> None:
+    def _schedule(self, queued: _QueuedDelivery, delay_s: float) -> None:
         with self._changed:
             due = time.monotonic() + delay_s
-            heapq.heappush(self._queue, (due, next(self._order), parcel))
+            heapq.heappush(self._queue, (due, next(self._order), queued))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
                 self._thread.start()
@@ -156,15 +156,15 @@ class Webhooks:
 
     def _run(self) -> None:
         while True:
-            parcel = self._next()
+            queued = self._next()
             try:
-                self._attempt(parcel)
+                self._attempt(queued)
             finally:
                 with self._changed:
                     self._busy -= 1
                     self._changed.notify_all()
 
-    def _next(self) -> _Parcel:
+    def _next(self) -> _QueuedDelivery:
         with self._changed:
             while not self._queue or self._queue[0][0] > time.monotonic():
                 wait = self._queue[0][0] - time.monotonic() if self._queue else None
@@ -172,29 +172,29 @@ class Webhooks:
             self._busy += 1
             return heapq.heappop(self._queue)[2]
 
-    def _attempt(self, parcel: _Parcel) -> None:
-        delivery = parcel.delivery
-        outcome = self._post(parcel, len(delivery.attempts) + 1)
+    def _attempt(self, queued: _QueuedDelivery) -> None:
+        delivery = queued.delivery
+        outcome = self._post(queued, len(delivery.attempts) + 1)
         delivery.attempts.append(outcome)
         if delivery.state == FORGOTTEN:
             return
         if outcome in OK_RANGE:
             delivery.state = "delivered"
-        elif len(delivery.attempts) >= self._most_attempts:
+        elif len(delivery.attempts) >= self._max_attempts:
             delivery.state = "failed"
         else:
             backoff = self._backoff_s * 2 ** (len(delivery.attempts) - 1)
-            self._schedule(parcel, min(backoff, LONGEST_BACKOFF_S))
+            self._schedule(queued, min(backoff, LONGEST_BACKOFF_S))
 
-    def _post(self, parcel: _Parcel, attempt: int) -> int | str:
-        raw = parcel.event.raw()
-        if parcel.timestamp is None or self.behaviour.renew_timestamp:
-            parcel.timestamp = str(int(self._clock() * 1000))
+    def _post(self, queued: _QueuedDelivery, attempt: int) -> int | str:
+        raw = queued.event.raw()
+        if queued.timestamp is None or self.behaviour.renew_timestamp:
+            queued.timestamp = str(int(self._clock() * 1000))
         headers = {
             "content-type": "application/json",
             "x-webhook-attempt": str(attempt),
-            "x-webhook-signature": sign(self._secrets[parcel.event.account], parcel.timestamp, raw),
-            "x-webhook-timestamp": parcel.timestamp,
+            "x-webhook-signature": sign(self._secrets[queued.event.account], queued.timestamp, raw),
+            "x-webhook-timestamp": queued.timestamp,
             "x-webhook-version": VERSION,
         }
         url = self.behaviour.url or ""
@@ -207,30 +207,30 @@ class Webhooks:
         return answer.status_code
 
     def flush(self, timeout_s: float) -> bool:
-        """Send all that is held (latest first) or late, and wait; tell whether all is done."""
+        """Send what is held (latest first) or late, and wait; return True if all is sent."""
         with self._changed:
             held, self._held = self._held, []
             late = sorted(self._queue)
             self._queue.clear()
-            parcels = [parcel for _, _, parcel in late] + held[::-1]
-            for parcel in parcels:
-                parcel.delivery.state = "waiting"
-                self._schedule(parcel, 0)
+            every = [queued for _, _, queued in late] + held[::-1]
+            for queued in every:
+                queued.delivery.state = "waiting"
+                self._schedule(queued, 0)
             return self._changed.wait_for(
                 lambda: not self._queue and not self._busy, timeout=timeout_s
             )
 
     def log(self) -> list[dict[str, Any]]:
-        """Return all deliveries, oldest first: ids, states and answers, no data."""
+        """Return all deliveries, oldest first: ids, states and answers, but no data."""
         with self._changed:
             return [asdict(delivery) for delivery in self._log]
 
     def reset(self) -> None:
-        """Forget all deliveries and misbehaviour; the address from the start comes back."""
+        """Remove all deliveries, and restore the initial address and behaviour."""
         with self._changed:
             self.behaviour = Behaviour(self._url)
             for delivery in self._log:
-                delivery.state = FORGOTTEN  # one that is under way is not tried again
+                delivery.state = FORGOTTEN  # a delivery in progress is not retried
             self._log.clear()
             self._held.clear()
             self._queue.clear()

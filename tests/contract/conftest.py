@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from sandbox.app import create_app
 from sandbox.config import QUOTAS, SandboxConfig
-from sandbox.server import Listener
+from sandbox.server import SandboxServer
 
 NOON = 1_767_607_872.0  # 2026-01-05T10:11:12Z
 KEYS = {"x-client-id": "sandbox-client", "x-client-secret": "sandbox-secret"}
@@ -102,7 +102,7 @@ class Vendor:
 def on_a_socket(config: SandboxConfig) -> Iterator[Vendor]:
     """Serve a sandbox with a fixed clock from a thread."""
     clock = FixedClock()
-    listener = Listener(create_app(config, clock, FixedIds()), "127.0.0.1", 0)
+    listener = SandboxServer(create_app(config, clock, FixedIds()), "127.0.0.1", 0)
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
     vendor = Vendor(f"http://127.0.0.1:{listener.port}", clock)

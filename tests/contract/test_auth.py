@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from flask.testing import FlaskClient
 
 from sandbox.app import ROUTES, create_app
+from sandbox.calls import ApiRoute
 from sandbox.config import SandboxConfig
-from sandbox.desk import Route
 from tests.contract.conftest import KEYS, NOON, FixedClock
 
 GOOD = {"verification_id": "p-1", "file_number": "PA1079341954215", "dob": "2007-03-01"}
@@ -50,7 +50,7 @@ def signed() -> FlaskClient:
     ],
 )
 def test_every_route_demands_a_good_pair(
-    client: FlaskClient, route: Route, headers: dict[str, str], status: int, code: str
+    client: FlaskClient, route: ApiRoute, headers: dict[str, str], status: int, code: str
 ) -> None:
     answer = client.open(f"/verification{route.path}", method=route.method, headers=headers)
 

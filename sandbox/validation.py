@@ -1,4 +1,4 @@
-"""The vendor's own validation of requests: one fault at a time, in the order of the fields."""
+"""Validate requests as the vendor does: report one fault, the first in the order of the fields."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox import errors
-from sandbox.errors import Refused, missing, value_invalid
+from sandbox.errors import RefusedCall, missing, value_invalid
 
 DOCUMENTS = ("AADHAAR", "PAN", "DRIVING_LICENSE")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -21,17 +21,17 @@ Fields = Mapping[str, Any]
 
 
 def is_legal_id(value: object) -> bool:
-    """Tell whether ``value`` keeps the vendor's rule for a verification_id."""
+    """Return True if ``value`` follows the vendor's rule for a verification_id."""
     return isinstance(value, str) and len(value) <= _LONGEST_ID and bool(_NAME.fullmatch(value))
 
 
 def text(fields: Fields, field: str) -> str:
-    """Return a required text field; missing, null and empty are one fault."""
+    """Return a required text field; missing, null and empty are the same fault."""
     value = fields.get(field)
     if value is None or value == "":
-        raise Refused(missing(field))
+        raise RefusedCall(missing(field))
     if not isinstance(value, str):
-        raise Refused(value_invalid(field))
+        raise RefusedCall(value_invalid(field))
     return value
 
 
@@ -41,7 +41,7 @@ def optional_text(fields: Fields, field: str) -> str | None:
         return None
     value = fields[field]
     if not isinstance(value, str):
-        raise Refused(value_invalid(field))
+        raise RefusedCall(value_invalid(field))
     return value
 
 
@@ -49,41 +49,41 @@ def verification_id(fields: Fields) -> str:
     """Return the client's id."""
     value = fields.get("verification_id")
     if value is None or value == "":
-        raise Refused(missing("verification_id"))
+        raise RefusedCall(missing("verification_id"))
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise Refused(errors.ID_CHARACTERS)
+        raise RefusedCall(errors.ID_CHARACTERS)
     if len(value) > _LONGEST_ID:
-        raise Refused(errors.ID_LENGTH)
+        raise RefusedCall(errors.ID_LENGTH)
     return value
 
 
 def date_of_birth(fields: Fields) -> str:
-    """Return the date of birth as written; it must be a real day."""
+    """Return the date of birth as it was sent; it must be a real date."""
     value = fields.get("dob")
     if value is None or value == "":
-        raise Refused(missing("dob"))
+        raise RefusedCall(missing("dob"))
     if not isinstance(value, str) or not _DATE.fullmatch(value):
-        raise Refused(errors.DOB_FORMAT)
+        raise RefusedCall(errors.DOB_FORMAT)
     try:
         date.fromisoformat(value)
     except ValueError:
-        raise Refused(errors.DOB_FORMAT) from None
+        raise RefusedCall(errors.DOB_FORMAT) from None
     return value
 
 
 def documents(fields: Fields) -> tuple[str, ...]:
-    """Return the documents requested, in the order given."""
+    """Return the requested documents, in the order in which they were sent."""
     value = fields.get("document_requested")
     if value is None:
-        raise Refused(missing("document_requested"))
+        raise RefusedCall(missing("document_requested"))
     if not isinstance(value, list):
-        raise Refused(errors.DOCUMENTS_UNKNOWN)
+        raise RefusedCall(errors.DOCUMENTS_UNKNOWN)
     if not value:
-        raise Refused(errors.DOCUMENTS_EMPTY)
+        raise RefusedCall(errors.DOCUMENTS_EMPTY)
     if any(document not in DOCUMENTS for document in value):
-        raise Refused(errors.DOCUMENTS_UNKNOWN)
+        raise RefusedCall(errors.DOCUMENTS_UNKNOWN)
     if len(set(value)) != len(value):
-        raise Refused(errors.DOCUMENTS_REPEATED)
+        raise RefusedCall(errors.DOCUMENTS_REPEATED)
     return tuple(value)
 
 
@@ -93,13 +93,13 @@ def redirect_url(fields: Fields, *, loopback: bool) -> str | None:
         return None
     value = fields["redirect_url"]
     if not isinstance(value, str):
-        raise Refused(errors.REDIRECT_NOT_URL)
+        raise RefusedCall(errors.REDIRECT_NOT_URL)
     if loopback and value.startswith("http://") and _host(value) in LOOPBACK_HOSTS:
         return value
     if not value.startswith("https"):
-        raise Refused(errors.REDIRECT_NOT_HTTPS)
+        raise RefusedCall(errors.REDIRECT_NOT_HTTPS)
     if not value.startswith("https://") or _host(value) is None:
-        raise Refused(errors.REDIRECT_NOT_URL)
+        raise RefusedCall(errors.REDIRECT_NOT_URL)
     return value
 
 
@@ -115,12 +115,12 @@ def _host(url: str) -> str | None:
 
 
 def user_flow(fields: Fields) -> str | None:
-    """Return ``signin`` or ``signup`` when one was given."""
+    """Return ``signin`` or ``signup``, or None if neither was sent."""
     if "user_flow" not in fields:
         return None
     value = fields["user_flow"]
     if value not in ("signin", "signup"):
-        raise Refused(errors.USER_FLOW)
+        raise RefusedCall(errors.USER_FLOW)
     return str(value)
 
 
@@ -128,7 +128,7 @@ def template_name(fields: Fields) -> str:
     """Return the name of a template."""
     value = fields.get("template_name")
     if value is None or value == "":
-        raise Refused(missing("template_name"))
+        raise RefusedCall(missing("template_name"))
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise Refused(errors.TEMPLATE_CHARACTERS)
+        raise RefusedCall(errors.TEMPLATE_CHARACTERS)
     return value

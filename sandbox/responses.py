@@ -1,4 +1,4 @@
-"""Turn an operation's answer into bytes, spoiled as a fault demands."""
+"""Turn an operation's answer into an HTTP response, changed by a fault if there is one."""
 
 import json
 import socket
@@ -10,8 +10,8 @@ from flask import Response
 
 from sandbox.errors import TYPES, VALIDATION
 from sandbox.examples import find_example, first_with
-from sandbox.faults import Fault
-from sandbox.vendor import Reply
+from sandbox.faults import InjectedFault
+from sandbox.vendor import ApiReply
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -20,17 +20,17 @@ FOREIGN = {"verification_id": "somebody-elses-id", "reference_id": 1, "template_
 
 
 class CutResponse(Response):
-    """Send a part of the answer straight to the socket, then close the connection."""
+    """A response of which only a part is sent before the connection is closed."""
 
     def __init__(self, part: bytes) -> None:
-        """Take the bytes that still reach the client."""
+        """Set the bytes that reach the client."""
         super().__init__()
         self._part = part
 
     def __call__(
         self, environ: "WSGIEnvironment", _start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Cut the connection; the server takes the error for a client that went away."""
+        """Close the connection; the server treats the error as a client that disconnected."""
         connection = environ.get("werkzeug.socket")
         if isinstance(connection, socket.socket):
             connection.sendall(self._part)
@@ -38,17 +38,17 @@ class CutResponse(Response):
         raise ConnectionAbortedError("cut on demand")
 
 
-def fault_reply(route: str, fault: Fault, reply: Reply | None) -> Reply:
-    """Return what is to be answered: the fault's own answer, or the operation's."""
+def fault_reply(route: str, fault: InjectedFault, reply: ApiReply | None) -> ApiReply:
+    """Return the fault's own answer, or the operation's."""
     if fault.example is not None:
         example = find_example(fault.example)
-        return Reply(example.status, example.body)
+        return ApiReply(example.status, example.body)
     if fault.status is not None:
-        return Reply(fault.status, _error_body(route, fault, fault.status))
-    return reply or Reply(HTTPStatus.OK, {})
+        return ApiReply(fault.status, _error_body(route, fault, fault.status))
+    return reply or ApiReply(HTTPStatus.OK, {})
 
 
-def _error_body(route: str, fault: Fault, status: int) -> Mapping[str, Any]:
+def _error_body(route: str, fault: InjectedFault, status: int) -> Mapping[str, Any]:
     documented = first_with(route, status, fault.code)
     known = documented.body if documented else {}
     return {
@@ -58,9 +58,11 @@ def _error_body(route: str, fault: Fault, status: int) -> Mapping[str, Any]:
     }
 
 
-def shape(reply: Reply, headers: Mapping[str, str], fault: Fault | None) -> Response:
-    """Return the answer as it goes to the wire."""
-    fault = fault or Fault()
+def to_response(
+    reply: ApiReply, headers: Mapping[str, str], fault: InjectedFault | None
+) -> Response:
+    """Return the HTTP response, changed by the fault."""
+    fault = fault or InjectedFault()
     body = dict(reply.body)
     if fault.foreign_id:
         names = FOREIGN if fault.foreign_id is True else (fault.foreign_id,)
@@ -78,7 +80,7 @@ def shape(reply: Reply, headers: Mapping[str, str], fault: Fault | None) -> Resp
 
 
 def cut(response: Response, where: str) -> CutResponse:
-    """Return a response that breaks off at ``where``."""
+    """Return a response that ends at ``where``."""
     if where == "before_status":
         return CutResponse(b"")
     body = response.get_data()
