@@ -12,8 +12,8 @@ from config.checks import run_checks, unknown_variables
 from config.findings import Finding, only_away
 from config.redis_clients import ledger_client
 from config.settings import Settings, SettingsError, read_settings
-from satyapan.cli_errors import FINE, OTHERWISE, UNAVAILABLE, WRONG
-from satyapan.cli_options import json_option
+from satyapan.cli.errors import NOT_DONE, SUCCESS, UNAVAILABLE, WRONG
+from satyapan.cli.options import json_option
 
 
 @click.command()
@@ -60,4 +60,4 @@ def _leave(findings: Sequence[Finding], *, strict: bool) -> NoReturn:
     levels = {each.level for each in findings}
     if "error" in levels:
         raise SystemExit(WRONG)
-    raise SystemExit(OTHERWISE if strict and levels else FINE)
+    raise SystemExit(NOT_DONE if strict and levels else SUCCESS)

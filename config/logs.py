@@ -21,7 +21,7 @@ from stdnum.in_ import aadhaar
 
 from config.findings import UnsafeStart, only_away
 from config.streams import log_what_is_printed, log_what_python_prints, place, real
-from satyapan.cli_errors import UNAVAILABLE, exit_code
+from satyapan.cli.errors import UNAVAILABLE, exit_code
 from satyapan.errors import SatyapanError
 
 FIELDS: Final = frozenset(

@@ -14,7 +14,7 @@ import pytest
 
 import satyapan
 from config.reference import names
-from satyapan.cli import main
+from satyapan.cli.main import main
 from satyapan.names import Keys
 from satyapan.testing import FakeVerifications
 from tests.support.project import APPLICATION, PRODUCER, ROOT, pyproject

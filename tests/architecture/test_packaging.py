@@ -85,7 +85,7 @@ for name in satyapan.__all__:
     getattr(satyapan, name)
 print(satyapan.__file__)
 print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])
-from satyapan.cli import main
+from satyapan.cli.main import main
 main(["--help"])
 """
 

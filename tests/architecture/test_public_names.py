@@ -54,7 +54,7 @@ def test_the_package_shows_these_names_and_no_others() -> None:
 
 
 def test_the_package_alone_does_not_bring_celery() -> None:
-    code = "import satyapan.cli, sys; sys.exit('celery' in sys.modules)"
+    code = "import satyapan.cli.main, sys; sys.exit('celery' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from satyapan.cli import main
+from satyapan.cli.main import main
 from satyapan.names import Keys
 from shared.inbox import StoreOutcome, WebhookState
 from tests.web.outside import EVENT, environment, stored_inbox, written

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from demo.local_stack import LocalStack
 from satyapan import Verifications, linked
-from satyapan.cli import main
+from satyapan.cli.main import main
 from satyapan.sealing import new_key
 from tests.support.eventually import eventually
 
@@ -138,7 +138,7 @@ def test_result_and_link_are_shown_on_request_only(cli: Cli, verifications: Veri
 
     assert link.link
     assert link.link not in masked.output
-    assert "there is one" in masked.output
+    assert "hidden: show --private" in masked.output
     assert link.link in private.output
     assert "--json prints all" in private.output  # the picture is long
     assert data["result"] == link.result

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from satyapan.cli import main
+from satyapan.cli.main import main
 from tests.support.worker_harness import environment
 
 AWAY = {"SATYAPAN_REDIS_URL": "redis://127.0.0.1:1"}

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from satyapan import State
-from satyapan.cli import main
+from satyapan.cli.main import main
 from tests.support.worker_harness import Harness
 
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")

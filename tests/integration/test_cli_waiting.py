@@ -16,7 +16,7 @@ import segno
 from click.testing import CliRunner, Result
 
 from demo.local_stack import LocalStack
-from satyapan.cli import main
+from satyapan.cli.main import main
 
 PROGRAM = str(Path(sys.executable).with_name("satyapan"))
 JOURNEY = ["submit", "digilocker", "document_requested=PAN", "--wait", "100"]
@@ -123,7 +123,7 @@ def test_ctrl_c_says_how_to_go_on(stack: LocalStack) -> None:
 
         assert program.returncode == 130
         assert err.splitlines()[-1] == (
-            "stopped waiting; the verification goes on: "
+            "stopped waiting; the verification continues: "
             "`satyapan watch left` or `satyapan show left`"
         )
         assert "Traceback" not in err

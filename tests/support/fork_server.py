@@ -26,7 +26,7 @@ from tests.support.project import ROOT
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "satyapan.cli")
 _NEEDED: Final = (
-    "satyapan.cli",
+    "satyapan.cli.main",
     "worker.cli",
     "celery.apps.worker",
     "celery.app.amqp",
@@ -187,4 +187,4 @@ def _report(**fields: int) -> None:
 
 if __name__ == "__main__":
     forked = serve()
-    import_module("satyapan.cli").main(forked, prog_name="satyapan")
+    import_module("satyapan.cli.main").main(forked, prog_name="satyapan")

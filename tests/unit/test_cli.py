@@ -1,4 +1,4 @@
-"""The command line's frame: how commands are found, how errors end. No server is there."""
+"""The command line's cli_main: how commands are found, how errors end. No server is there."""
 
 import json
 import os
@@ -11,8 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from satyapan import cli as frame
-from satyapan.cli import main
+from satyapan.cli import main as cli_main
+from satyapan.cli.main import main
 from satyapan.kinds import KINDS, Kind
 from satyapan.kinds.digilocker import DOCUMENTS
 
@@ -32,8 +32,8 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Install entry points in place of those of this environment."""
 
     def install(**places: str) -> None:
-        found = [EntryPoint(name, place, frame.PLUGINS) for name, place in places.items()]
-        monkeypatch.setattr(frame, "entry_points", lambda **_: found)
+        found = [EntryPoint(name, place, cli_main.PLUGINS) for name, place in places.items()]
+        monkeypatch.setattr(cli_main, "entry_points", lambda **_: found)
 
     return install
 
@@ -41,7 +41,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_help_lists_every_command_without_importing_one() -> None:
     program = """
 import sys
-from satyapan.cli import main
+from satyapan.cli.main import main
 main(["--help"], standalone_mode=False)
 heavy = {"flask", "requests", "gunicorn", "worker.cli", "demo.cli", "config.settings"}
 print(sorted(heavy & set(sys.modules)))

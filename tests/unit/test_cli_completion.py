@@ -71,7 +71,7 @@ def test_completing_a_command_imports_none() -> None:
 import sys
 import click
 from click.shell_completion import BashComplete
-from satyapan.cli import main
+from satyapan.cli.main import main
 items = BashComplete(main, {}, "satyapan", "_SATYAPAN_COMPLETE").get_completions([], "")
 assert {item.value for item in items} >= {"demo", "callbacks", "worker", "submit"}
 print(sorted({"flask", "requests", "gunicorn", "worker.cli", "demo.cli"} & set(sys.modules)))

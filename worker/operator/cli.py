@@ -14,9 +14,9 @@ from redis.exceptions import RedisError
 from config.redis_clients import ledger_client
 from config.settings import read_settings
 from satyapan.broker import Waker, wake_app
-from satyapan.cli_errors import FINE, NOT_FOUND, OTHERWISE, exit_code
-from satyapan.cli_options import Words, json_option, limit_option
-from satyapan.cli_output import moment, say_json, table
+from satyapan.cli.errors import NOT_DONE, NOT_FOUND, SUCCESS, exit_code
+from satyapan.cli.options import Words, json_option, limit_option
+from satyapan.cli.output import moment, print_json, table
 from satyapan.errors import SatyapanError, Unavailable, shown
 from satyapan.kinds import Registry
 from satyapan.names import Keys
@@ -172,7 +172,7 @@ def _list(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str) ->
     """Print a table with a header, or one JSON object a line; an empty table is said on stderr."""
     if as_json:
         for row in rows:
-            say_json(row)
+            print_json(row)
     elif rows:
         cells = [[str(part) for part in row.values()] for row in rows]
         click.echo("\n".join(table([[name.upper() for name in rows[0]], *cells])))
@@ -222,12 +222,12 @@ def _each(
         _say(done, as_json=as_json)
     if note and len(codes) < len(ids):
         click.echo(note, err=True)
-    sys.exit(min(codes, default=FINE))
+    sys.exit(min(codes, default=SUCCESS))
 
 
 def _code(error: Refused | SatyapanError) -> int:
     if isinstance(error, Refused):
-        return NOT_FOUND if isinstance(error, Unknown) else OTHERWISE
+        return NOT_FOUND if isinstance(error, Unknown) else NOT_DONE
     return exit_code(error)
 
 

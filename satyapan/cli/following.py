@@ -1,4 +1,4 @@
-"""How the command line follows one verification: its changes, its link, and after Ctrl-C."""
+"""Follow one verification: print its changes and its link; after Ctrl-C, how to continue."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from typing import Any, Final
 
 import click
 
-from satyapan.cli_output import data_of, moment, say_json
+from satyapan.cli.output import data_of, moment, print_json
 from satyapan.client import Verifications
 from satyapan.kinds import Kind
 from satyapan.kinds.model import Mode
 from satyapan.records import Verification
 
 Draw = Callable[[str], str]
-"""Draws a link as a QR code."""
+"""Returns a link as a QR code in text."""
 _BLOCKS: Final = "\N{UPPER HALF BLOCK}\N{LOWER HALF BLOCK}\N{FULL BLOCK}"
 
 
@@ -25,11 +25,11 @@ def follow(
     verifications: Verifications,
     verification_id: str,
     seconds: float,
-    tell: Callable[[Verification], None],
+    report: Callable[[Verification], None],
 ) -> Verification:
-    """Wait until a verification is settled; `tell` is called with it at first and at each change.
+    """Wait until a verification is settled; `report` gets its first state and each change.
 
-    A poll that found nothing new is no change.
+    A poll that found nothing new is not a change.
 
     Raises:
         StillOpen, NotFound, Unavailable: as `Verifications.wait`.
@@ -39,7 +39,7 @@ def follow(
     def seen(now: Verification) -> bool:
         nonlocal before
         if (data := data_of(now, private=False) | {"updated": None}) != before:
-            tell(now)
+            report(now)
         before = data
         return now.settled
 
@@ -49,58 +49,58 @@ def follow(
 
 @contextmanager
 def _resumable(verification_id: str) -> Iterator[None]:
-    """Say after Ctrl-C how to go on."""
+    """Print after Ctrl-C how to continue."""
     try:
         yield
     except KeyboardInterrupt:
-        on = f"`satyapan watch {verification_id}` or `satyapan show {verification_id}`"
-        click.echo(f"\nstopped waiting; the verification goes on: {on}", err=True)
+        commands = f"`satyapan watch {verification_id}` or `satyapan show {verification_id}`"
+        click.echo(f"\nstopped waiting; the verification continues: {commands}", err=True)
         raise
 
 
 def change_line(now: Verification) -> str:
-    """Write where a verification is on one line."""
+    """Format the state of a verification as one line."""
     return f"{moment(now.updated)}  {now.id}  {now.state:8}  {now.status}  {now.reason}".rstrip()
 
 
 @dataclass
 class Progress:
-    """Shows a verification that somebody waits for; its link as soon as there is one."""
+    """Prints the changes of a verification, and its link as soon as it has one."""
 
     kind: Kind
     as_json: bool
     draw: Draw | None
-    _told: str = ""
+    _printed: str = ""
 
-    def tell(self, now: Verification) -> None:
-        """Print a change: for people on stderr, and the link, once, on stdout."""
+    def report(self, now: Verification) -> None:
+        """Print a change to stderr, and the link, once, to stdout; with --json all to stdout."""
         link = self._usable(now)
         if self.as_json:
-            say_json(data_of(now, private=False) | ({"link": link} if link else {}))
+            print_json(data_of(now, private=False) | ({"link": link} if link else {}))
             return
         click.echo(change_line(now), err=True)
-        if link not in {"", self._told}:
-            self._told = link
+        if link not in {"", self._printed}:
+            self._printed = link
             click.echo(f"link  {link}")
             if self.draw:
                 click.echo(self.draw(link))
 
     def _usable(self, now: Verification) -> str:
-        """Return the link while somebody can use it: a journey's until the journey has ended."""
+        """Return the link while it works: a journey's ends with the journey."""
         shared = any(each.mode is Mode.RESOURCE for each in self.kind.operations.values())
         return now.link if shared or not now.settled else ""
 
 
 def qr_drawer(*, wanted: bool | None) -> Draw | None:
-    """Return what draws QR codes; None where stdout is no terminal that shows them.
+    """Return a function that draws QR codes; None if stdout can't show them.
 
     Raises:
-        click.UsageError: they are wanted, but the package that makes them is not installed.
+        click.UsageError: QR codes are wanted, but the package segno is not installed.
     """
     if not (_terminal() if wanted is None else wanted):
         return None
     try:
-        segno = import_module("segno")  # the application's, not the producer's dependency
+        segno = import_module("segno")  # a dependency of the application, not of producers
     except ImportError:
         if wanted:
             raise click.UsageError("--qr needs the package segno: pip install segno") from None

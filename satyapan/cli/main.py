@@ -1,8 +1,4 @@
-"""`satyapan`: the command line. Producers' commands, and those that other distributions add.
-
-Owns how commands are found and how errors end: text (or, with --json, one object) and an exit
-code that means something. What the commands do stands in `satyapan.cli_commands`.
-"""
+"""The command group `satyapan`: finds commands, and turns errors into texts and exit codes."""
 
 import ast
 from contextlib import suppress
@@ -14,13 +10,13 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
-from satyapan.cli_errors import ERRORS, INTERRUPTED, JSON_FLAG, show_error
-from satyapan.cli_options import meant
+from satyapan.cli.errors import ERRORS, INTERRUPTED, JSON_FLAG, show_error
+from satyapan.cli.options import did_you_mean
 
 PLUGINS: Final = "satyapan.commands"
-"""The group of entry points, each a click command, that distributions add commands by."""
+"""The group of entry points, each a click command, by which distributions add commands."""
 _OWN: Final = {
-    name: f"satyapan.cli_commands:{attribute}"
+    name: f"satyapan.cli.commands:{attribute}"
     for name, attribute in {
         "submit": "submit",
         "show": "show",
@@ -32,14 +28,14 @@ _OWN: Final = {
 
 
 class Commands(click.Group):
-    """Commands by entry point, each imported when it is run; a broken one is named, not fatal."""
+    """Commands by entry point, imported when they are run; a broken one breaks no other."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """List producers' commands first, then what is installed beside."""
+        """List producers' commands first, then those of other distributions."""
         return [*_OWN, *sorted(set(_entries()) - set(_OWN))]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; a broken one becomes a command that says so."""
+        """Import a command; one that can't be imported becomes a command that reports it."""
         entry = _entries().get(cmd_name)
         if entry is None:
             return None
@@ -55,27 +51,26 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; an unknown one is an error that names the nearest.
+        """Find a command; the error about an unknown one names the nearest.
 
-        Whether errors are printed for programs is settled here, before options are parsed: an
-        option that doesn't exist is an error too.
+        Reads --json before options are parsed, because an unknown option is an error too.
         """
         name = args[0]
         ctx.meta[JSON_FLAG] = "--json" in args
         if not (name.startswith("-") or name in _entries() or ctx.resilient_parsing):
             known = self.list_commands(ctx)
-            raise click.UsageError(f"there is no command {name!r}{meant(name, known)}", ctx)
+            raise click.UsageError(f"there is no command {name!r}{did_you_mean(name, known)}", ctx)
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete names of commands without importing one."""
+        """Complete command names without importing a command."""
         entries = _entries()
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         items = [CompletionItem(name, help=_summary(entries[name])) for name in names]
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with the first lines of their docstrings, importing none of them."""
+        """List the commands with the first lines of their docstrings, without importing them."""
         entries = _entries()
         with formatter.section("Commands"):
             formatter.write_dl(
@@ -83,7 +78,7 @@ class Commands(click.Group):
             )
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; an error that is expected ends it with its line and its exit code."""
+        """Run a command; print an expected error and exit with its code."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -98,18 +93,18 @@ def _entries() -> dict[str, EntryPoint]:
 
 
 def _broken(entry: EntryPoint, error: Exception) -> click.Command:
-    """Stand in for a command that can't be imported."""
+    """Build a command that reports why it can't be imported."""
     why = f"{entry.name} ({entry.value}) can't be loaded: {type(error).__name__}"
 
     def fail() -> None:
-        raise click.UsageError(f"{why}; install it again, or remove what provides it")
+        raise click.UsageError(f"{why}; install its distribution again, or remove it")
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     return click.Command(entry.name, callback=fail, help=why, context_settings=settings)
 
 
 def _summary(entry: EntryPoint) -> str:
-    """Read the first line of a command's docstring from its source, for a fast --help."""
+    """Read the first line of a command's docstring from its source, without importing it."""
     try:
         spec = find_spec(entry.module)
     except ImportError:
@@ -127,14 +122,10 @@ def _summary(entry: EntryPoint) -> str:
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 1 ended otherwise, parked or refused, 2 wrong usage, request or "
-    "settings, 3 conflict, 4 unavailable, 5 not found, 6 still open, 130 Ctrl-C. Settings: "
+    epilog="Exit codes: 0 success, 1 not DONE (ended, parked or refused), 2 wrong usage, request "
+    "or settings, 3 conflict, 4 unavailable, 5 not found, 6 still open, 130 Ctrl-C. Settings: "
     "SATYAPAN_* variables.",
 )
 @click.version_option(package_name="satyapan", message="satyapan %(version)s")
 def main() -> None:
-    """Submit Indian KYC verifications, follow them, and run what works on them."""
-
-
-if __name__ == "__main__":
-    main(prog_name="satyapan")
+    """Submit Indian KYC verifications, follow them, and run the processes that carry them out."""

@@ -1,4 +1,4 @@
-"""The request of a submission, from arguments or a file. No error here repeats what was given."""
+"""Read the request of a submission from arguments or a file. No error repeats a value."""
 
 import json
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from satyapan.boundary import MOST_TEXT
 from satyapan.kinds import Kind
 
 _MOST_TEXT: Final = 2 * MOST_TEXT
-"""Characters that are read of a file: signs and spaces of JSON are none of the request's."""
+"""Most characters of a file: more than of a request, for JSON's punctuation and spaces."""
 
 
 def read_request(
     kind: Kind, pairs: Sequence[str], data: str | None, file: TextIO | None
 ) -> dict[str, Any]:
-    """Read the request from exactly one of FIELD=VALUE pairs, a JSON text, a file of JSON.
+    """Read the request from exactly one of FIELD=VALUE pairs, a JSON text, a JSON file.
 
     Raises:
-        click.UsageError: there is none or more than one, or it can't be read.
+        click.UsageError: none or several are given, or it can't be read.
     """
     if sum(bool(given) for given in (pairs, data is not None, file)) != 1:
         raise click.UsageError("give the request by FIELD=VALUE, --data or --data-file")
@@ -50,7 +50,7 @@ def _json_object(option: str, text: str) -> dict[str, Any]:
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise click.UsageError(f"{option} is not JSON{place}") from None
     except RecursionError:
-        raise click.UsageError(f"{option} is nested too deep") from None
+        raise click.UsageError(f"{option} is nested too deeply") from None
     if not isinstance(found, dict):
         raise click.UsageError(f"{option} should be a JSON object")
     return found

@@ -1,4 +1,4 @@
-"""How the command line describes kinds: a table of all, and each field's rule."""
+"""Describe kinds: a table of all, and the fields of one."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields as schema_fields
 
-from satyapan.cli_output import table
+from satyapan.cli.output import table
 from satyapan.kinds import Kind, Operation
 from satyapan.kinds.model import Mode
 
@@ -19,7 +19,7 @@ _TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
 
 
 def kind_data(kind: Kind) -> dict[str, Any]:
-    """Describe a kind."""
+    """Return a kind as JSON data."""
     return {
         "name": kind.name,
         "title": kind.title,
@@ -44,7 +44,7 @@ def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, 
 
 
 def kinds_table(kinds: Iterable[Kind]) -> Iterator[str]:
-    """List kinds for people: what each needs, and what is paid for."""
+    """Return a table of kinds: what each needs, and which calls are paid for."""
     rows = [(kind.name, _needs(kind), _paid(kind), kind.title) for kind in kinds]
     return table([("KIND", "NEEDS", "PAID CALLS", "TITLE"), *rows])
 
@@ -57,7 +57,7 @@ def _needs(kind: Kind) -> str:
 
 
 def _paid(kind: Kind) -> str:
-    """Say which calls the vendor may charge for; an operation's mode decides it."""
+    """Describe which calls the vendor may charge for, by the modes of the operations."""
     return "; ".join(dict.fromkeys(map(_paid_calls, kind.operations.values())))
 
 
@@ -68,7 +68,7 @@ def _paid_calls(operation: Operation) -> str:
 
 
 def kind_lines(kind: Kind) -> Iterator[str]:
-    """Describe a kind for people, with a command that submits its example."""
+    """Return a kind as text, with a command that submits its example."""
     described = kind_data(kind)
     yield f"{kind.name}: {kind.title}"
     yield f"Paid calls: {described['paid_calls']}"
@@ -76,7 +76,7 @@ def kind_lines(kind: Kind) -> Iterator[str]:
     yield from _part("Request", [_field_row(field) for field in described["request"]])
     yield from _part("Private", [(name,) for name in described["private"]])
     yield from _part("Status", described["labels"].items())
-    yield from ("", "Example: write the request to a file, it may hold private values")
+    yield from ("", "Example: write the request to a file; it may hold private values")
     yield f"  {json.dumps(described['example'], ensure_ascii=False)}"
     yield f"  satyapan submit {kind.name} --key YOURS --data-file request.json"
 

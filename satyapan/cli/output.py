@@ -1,4 +1,4 @@
-"""What the command line prints: tables for people, JSON for programs, nothing private unasked."""
+"""Print tables or JSON; private data only where it is asked for."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,25 +17,25 @@ _PRIVATE: Final = ("result", "link")
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How much is shown, and for whom."""
+class OutputOptions:
+    """Whether private data is shown, and whether as JSON."""
 
     private: bool
     as_json: bool
 
 
-def say_json(value: object) -> None:
+def print_json(value: object) -> None:
     """Print one JSON value on one line."""
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
 def moment(ms: int) -> str:
-    """Write a time on Redis' clock as ISO 8601 in UTC, for people and programs alike."""
+    """Format milliseconds since 1970 as ISO 8601 in UTC; "" for 0."""
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}" if ms else ""
 
 
 def data_of(verification: Verification, *, private: bool) -> dict[str, Any]:
-    """Describe a verification; its result by the names of its fields, unless `private`."""
+    """Return a verification as JSON data; of its result only the field names, unless `private`."""
     data = listed_data(verification)
     data["result_fields"] = sorted(verification.result or {})
     data["has_link"] = bool(verification.link)
@@ -45,14 +45,14 @@ def data_of(verification: Verification, *, private: bool) -> dict[str, Any]:
 
 
 def listed_data(verification: Verification) -> dict[str, Any]:
-    """Describe a verification of a list, where private fields are sealed: nothing about them."""
+    """Return a verification of a list as JSON data, without its sealed fields."""
     data = {name: value for name, value in asdict(verification).items() if name not in _PRIVATE}
     times = {name: moment(data[name]) or None for name in ("created", "updated")}
     return data | times | {"settled": verification.settled}
 
 
 def lines_of(verification: Verification, kinds: Registry, *, private: bool) -> Iterator[str]:
-    """Show a verification as a table of two columns, without what is empty."""
+    """Return a verification as a table of two columns, without empty values."""
     rows = [(name, text) for name, text in _rows(verification, kinds, private=private) if text]
     return table(rows)
 
@@ -86,18 +86,18 @@ def _private(verification: Verification) -> Iterator[tuple[str, str]]:
 
 
 def _masked(verification: Verification) -> Iterator[tuple[str, str]]:
-    yield "link", "there is one: show --private" if verification.link else ""
+    yield "link", "hidden: show --private" if verification.link else ""
     names = ", ".join(sorted(verification.result or {}))
     yield "result", f"{names}: show --private" if names else ""
 
 
 def event_data(event: Event) -> dict[str, Any]:
-    """Describe an event; its time has milliseconds."""
+    """Return an event as JSON data; its time has milliseconds."""
     return asdict(event) | {"time": event.time.replace("+00:00", "Z"), "name": event.name}
 
 
 def event_line(event: Event) -> str:
-    """Write one event on one line."""
+    """Format an event as one line."""
     parts = (event.status, event.reason, f"of {event.parent}" if event.parent else "")
     rest = "  ".join(part for part in parts if part)
     return (
@@ -106,12 +106,12 @@ def event_line(event: Event) -> str:
 
 
 def counted(counts: Mapping[State, int]) -> str:
-    """Write how many there are of each state; empty if there are none."""
+    """Format the counts by state; "" if all are 0."""
     return ", ".join(f"{state} {n}" for state, n in counts.items() if n)
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Write rows with aligned columns."""
+    """Format rows with aligned columns."""
     listed = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
     for row in listed:

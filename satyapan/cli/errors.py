@@ -1,4 +1,4 @@
-"""How the command line ends: exit codes, and errors as one line or one JSON object."""
+"""Exit codes of the command line, and errors as one line or one JSON object."""
 
 import json
 from typing import Any, Final
@@ -16,9 +16,9 @@ from satyapan.errors import (
 )
 from satyapan.settings.declaration import SettingsError
 
-FINE: Final = 0
-OTHERWISE: Final = 1
-"""The verification ended in another way than DONE, or is parked."""
+SUCCESS: Final = 0
+NOT_DONE: Final = 1
+"""The verification is parked, or ended in another state than DONE."""
 WRONG: Final = 2
 """Wrong usage, an invalid request, or wrong settings."""
 CONFLICT: Final = 3
@@ -28,7 +28,7 @@ STILL_OPEN: Final = 6
 INTERRUPTED: Final = 130
 
 _LONGEST: Final = 20_000
-"""Longer than any error of ours."""
+"""More characters than any error of ours has."""
 JSON_FLAG: Final = "satyapan.json"
 """Whether --json was given, in click's meta."""
 ERRORS: Final = (SatyapanError, click.UsageError)
@@ -56,7 +56,7 @@ def exit_code(error: Exception) -> int:
 
 
 def _text(error: SatyapanError | click.UsageError) -> str:
-    """Write an error on one line; faults of settings and servers on a line each."""
+    """Format an error as one line; faults of settings and servers as a line each."""
     if isinstance(error, click.UsageError):
         return _line(error)
     return "\n  ".join(shown(line.strip(), _LONGEST) for line in str(error).splitlines())

@@ -7,13 +7,13 @@ from typing import Final, NoReturn, TextIO
 
 import click
 
-from satyapan.cli_errors import FINE, OTHERWISE
-from satyapan.cli_following import Progress, change_line, follow, qr_drawer
-from satyapan.cli_input import read_request
-from satyapan.cli_kinds import kind_data, kind_lines, kinds_table
-from satyapan.cli_options import Words, json_option, limit_option
-from satyapan.cli_output import (
-    Shown,
+from satyapan.cli.errors import NOT_DONE, SUCCESS
+from satyapan.cli.following import Progress, change_line, follow, qr_drawer
+from satyapan.cli.input import read_request
+from satyapan.cli.kinds import kind_data, kind_lines, kinds_table
+from satyapan.cli.options import Words, json_option, limit_option
+from satyapan.cli.output import (
+    OutputOptions,
     counted,
     data_of,
     event_data,
@@ -21,7 +21,7 @@ from satyapan.cli_output import (
     lines_of,
     listed_data,
     moment,
-    say_json,
+    print_json,
     table,
 )
 from satyapan.client import Priority, Verifications
@@ -38,7 +38,7 @@ _BLOCK_S: Final = 1.0
 
 def _known_kinds(
     _: click.Context, __: click.Parameter, incomplete: str
-) -> list[str]:  # for the shell's completion
+) -> list[str]:  # for shell completion
     try:
         kinds = _registry()
     except SettingsError:
@@ -47,7 +47,7 @@ def _known_kinds(
 
 
 def _registry() -> Registry:
-    """Load the kinds that the settings name; keys and servers need not be set for that.
+    """Load all kinds, those in the settings included; no key or server needs to be set.
 
     Raises:
         SettingsError: a further kind can't be loaded.
@@ -60,8 +60,8 @@ def _registry() -> Registry:
         raise SettingsError([SettingFault("SATYAPAN_KINDS", text)]) from error
 
 
-def _leave(verification: Verification) -> NoReturn:
-    click.get_current_context().exit(FINE if verification.state is State.DONE else OTHERWISE)
+def _exit_by_state(verification: Verification) -> NoReturn:
+    click.get_current_context().exit(SUCCESS if verification.state is State.DONE else NOT_DONE)
 
 
 @click.command()
@@ -70,20 +70,20 @@ def _leave(verification: Verification) -> NoReturn:
 @click.option(
     "--data",
     metavar="JSON",
-    help="The request as a JSON object. Arguments can be read in the process list and stay in the "
-    "shell's history: use --data-file for people's data.",
+    help="The request as a JSON object. Arguments are visible in the process list and stay in the "
+    "shell's history: use --data-file for private data.",
 )
 @click.option(
     "--data-file",
     type=click.File(encoding="utf-8"),
     metavar="FILE",
-    help="Read the request from a file that holds a JSON object; - reads standard input.",
+    help="Read the request from a file with a JSON object; - reads standard input.",
 )
 @click.option("--id", "verification_id", metavar="ID", help="The verification_id to use.")
 @click.option(
     "--key",
-    help="Your own name for this verification, nothing private; the id is derived from it. Give "
-    "--id or --key.",
+    help="Your own name for this verification, without private data; the id is derived from it. "
+    "Give --id or --key.",
 )
 @click.option(
     "--priority",
@@ -91,18 +91,18 @@ def _leave(verification: Verification) -> NoReturn:
     metavar="LANE",
     default="normal",
     show_default=True,
-    help="normal or high; high goes before others that wait for the vendor's quota.",
+    help="normal or high; high is called before others that wait for the vendor's quota.",
 )
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Wait for the end, at most this long; print changes and the link as they come.",
+    help="Wait for the end, at most this long; print each change, and the link.",
 )
 @click.option(
     "--qr/--no-qr",
     default=None,
-    help="With --wait: also draw the link as a QR code, or not. Default: only on a terminal.",
+    help="With --wait: print the link also as a QR code. Default: only on a terminal.",
 )
 @json_option
 def submit(  # noqa: PLR0913  one parameter for each option
@@ -122,15 +122,16 @@ def submit(  # noqa: PLR0913  one parameter for each option
 
     `satyapan kinds` lists the KINDs, `satyapan kinds KIND` shows the fields of one. Give the
     request by --data-file, by --data, or as FIELD=VALUE (commas separate the values of a list).
-    Arguments can be read in the process list and stay in the shell's history: give people's data
+    Arguments are visible in the process list and stay in the shell's history: give private data
     by --data-file only.
 
-    Submitting the same again with the same --id or --key is free and shows the same verification.
+    Submitting the same request again with the same --id or --key is free and shows the same
+    verification.
     """
     if (verification_id is None) == (key is None):
         raise click.UsageError("give either --id or --key")
     if qr and (wait is None or as_json):
-        raise click.UsageError("--qr needs --wait, and can't go with --json")
+        raise click.UsageError("--qr needs --wait, and can't be used with --json")
     asked = _registry().ask(kind)
     progress = Progress(asked, as_json, None if as_json else qr_drawer(wanted=qr))
     request = read_request(asked, fields, data, data_file)
@@ -139,11 +140,11 @@ def submit(  # noqa: PLR0913  one parameter for each option
         kind, request, verification_id=verification_id, key=key, priority=priority
     )
     if wait is not None:
-        found = follow(verifications, found.id, wait, progress.tell)
+        found = follow(verifications, found.id, wait, progress.report)
     if wait is None or not as_json:
-        _print(found, Shown(private=False, as_json=as_json))
+        _print(found, OutputOptions(private=False, as_json=as_json))
     if wait is not None:
-        _leave(found)
+        _exit_by_state(found)
 
 
 @click.command()
@@ -151,16 +152,16 @@ def submit(  # noqa: PLR0913  one parameter for each option
 @click.option("--private", is_flag=True, help="Also print the result and the link.")
 @json_option
 def show(*, verification_id: str, private: bool, as_json: bool) -> None:
-    """Show one verification. Of its result, only the names of the fields are printed."""
+    """Show one verification; of its result only the names of the fields."""
     found = Verifications.from_env().get(verification_id)
     if found is None:
         raise NotFound(possible_id(verification_id))
-    _print(found, Shown(private=private, as_json=as_json))
+    _print(found, OutputOptions(private=private, as_json=as_json))
 
 
-def _print(verification: Verification, shown: Shown) -> None:
+def _print(verification: Verification, shown: OutputOptions) -> None:
     if shown.as_json:
-        say_json(data_of(verification, private=shown.private))
+        print_json(data_of(verification, private=shown.private))
     else:
         click.echo("\n".join(lines_of(verification, _registry(), private=shown.private)))
 
@@ -168,7 +169,10 @@ def _print(verification: Verification, shown: Shown) -> None:
 @click.command()
 @click.argument("verification_id", metavar="[ID]", required=False)
 @click.option(
-    "--group", default=GROUP, show_default=True, help="Without ID: the group that reads the events."
+    "--group",
+    default=GROUP,
+    show_default=True,
+    help="Without ID: the consumer group of the reader.",
 )
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this long."
@@ -179,16 +183,16 @@ def watch(*, verification_id: str | None, group: str, timeout: float | None, as_
 
     With ID: print each change until the verification is settled; exit code 0 if it is DONE.
 
-    Without ID: print the events of this producer as they come, one on a line. Each group gets
-    every event once, also older ones, and continues after the last one it was given.
+    Without ID: print this producer's events as they come, one on a line. Each group gets every
+    event once, older ones included, and continues after its last event.
     """
     verifications = Verifications.from_env()
     seconds = float("inf") if timeout is None else timeout
     if verification_id is None:
         _watch_events(verifications, group, seconds, as_json=as_json)
     else:
-        tell = partial(_tell, as_json=as_json)
-        _leave(follow(verifications, verification_id, seconds, tell))
+        report = partial(_print_change, as_json=as_json)
+        _exit_by_state(follow(verifications, verification_id, seconds, report))
 
 
 def _watch_events(
@@ -198,23 +202,23 @@ def _watch_events(
     while (left := end - time.monotonic()) > 0:
         for event in verifications.events(group, block=min(_BLOCK_S, left)):
             if as_json:
-                say_json(event_data(event))
+                print_json(event_data(event))
             else:
                 click.echo(event_line(event))
 
 
-def _tell(now: Verification, *, as_json: bool) -> None:
+def _print_change(now: Verification, *, as_json: bool) -> None:
     if as_json:
-        say_json(data_of(now, private=False))
+        print_json(data_of(now, private=False))
     else:
         click.echo(change_line(now))
 
 
 @click.command("list")
 @click.option(
-    "--state", type=Words(State), metavar="STATE", help=f"Only of this state: {', '.join(State)}."
+    "--state", type=Words(State), metavar="STATE", help=f"Only this state: {', '.join(State)}."
 )
-@limit_option(10, "List at most this many of each state, newest first.")
+@limit_option(10, "Most verifications of each state, newest first.")
 @json_option
 def list_(*, state: State | None, limit: int, as_json: bool) -> None:
     """List the newest verifications of each state, and count them."""
@@ -223,12 +227,12 @@ def list_(*, state: State | None, limit: int, as_json: bool) -> None:
     states = [state] if state else list(State)
     found = [each for one in states for each in verifications.newest(one, limit)]
     if as_json:
-        say_json({"counts": counts, "verifications": [listed_data(each) for each in found]})
+        print_json({"counts": counts, "verifications": [listed_data(each) for each in found]})
         return
-    if not (told := counted({one: counts[one] for one in states})):
+    if not (summary := counted({one: counts[one] for one in states})):
         click.echo(f"no verification is {state or 'stored'}", err=True)
         return
-    click.echo(told)
+    click.echo(summary)
     if found:
         head = ("ID", "KIND", "STATE", "STATUS", "REASON", "UPDATED")
         rows_of = [(v.id, v.kind, v.state, v.status, v.reason, moment(v.updated)) for v in found]
@@ -244,10 +248,10 @@ def kinds(*, name: str | None, as_json: bool) -> None:
     if name is not None:
         kind = registry.ask(name)
         if as_json:
-            say_json(kind_data(kind))
+            print_json(kind_data(kind))
         else:
             click.echo("\n".join(kind_lines(kind)))
     elif as_json:
-        say_json([kind_data(kind) for kind in registry])
+        print_json([kind_data(kind) for kind in registry])
     else:
         click.echo("\n".join(kinds_table(registry)))

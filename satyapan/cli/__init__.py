@@ -1,0 +1,1 @@
+"""The command line: producers' commands, and those that other distributions add."""
