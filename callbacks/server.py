@@ -60,7 +60,7 @@ def serve(settings: Settings, bind: str, ops_bind: str, workers: int) -> None:
             nonlocal ops_port
             ops_port = _log_addresses(arbiter)
 
-        _Server(build_app, {**options, "when_ready": ready}).run()
+        _GunicornApplication(build_app, {**options, "when_ready": ready}).run()
 
 
 def _port(bind: str) -> str:
@@ -120,7 +120,7 @@ def _remove_requests(record: logging.LogRecord) -> bool:
     return True
 
 
-class _Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+class _GunicornApplication(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
     def __init__(self, build_app: Callable[[], Flask], options: Mapping[str, Any]) -> None:
         self._build_app = build_app
         self._options = options
