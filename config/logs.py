@@ -6,7 +6,6 @@ process writes nothing else: what a library prints becomes a line that says so.
 """
 
 import logging
-import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -17,8 +16,8 @@ from typing import Any, Final, TextIO
 
 import structlog
 from celery.signals import setup_logging
-from stdnum.in_ import aadhaar
 
+from config.aadhaar import mask, mask_number
 from config.findings import UnsafeStart, only_away
 from config.streams import log_what_is_printed, log_what_python_prints, place, real
 from satyapan.cli.errors import UNAVAILABLE, exit_code
@@ -100,7 +99,6 @@ _FLOORS: Final = {
 _CELERY_KEYS: Final = frozenset({"id", "name"})
 _LONGEST: Final = 300
 _MOST: Final = 50
-_AADHAAR: Final = re.compile(r"(?<!\d)[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}(?!\d)")
 
 Line = MutableMapping[str, Any]
 
@@ -195,23 +193,12 @@ def keep_allowed(_logger: object, _method: str, line: Line) -> Line:
     return kept
 
 
-def mask(text: str) -> str:
-    """Hide all but the last four digits of every valid Aadhaar number in a text."""
-    return _AADHAAR.sub(_masked, text)
-
-
-def _masked(found: re.Match[str]) -> str:
-    number = found.group()
-    return f"XXXX XXXX {number[-4:]}" if aadhaar.is_valid(number) else number
-
-
 def _plain(value: object) -> object:
     """Give a value as a log may hold it; None for what no field should hold."""
-    if isinstance(value, bool | float):
+    if isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        text = mask(str(value))
-        return int(value) if text == str(value) else text
+    if isinstance(value, int | float):
+        return mask_number(value)
     if isinstance(value, str):
         return mask(value)[:_LONGEST]
     if isinstance(value, list | tuple | set | frozenset):

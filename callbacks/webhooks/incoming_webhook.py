@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from config.scrub import clean, parse
 from satyapan.canonical import canonical
 from shared.inbox import KEPT_FIELDS
+from shared.scrub import clean, parse
 
 _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from config.scrub import KEPT
+from shared.scrub import KEPT
 
 KEPT_FIELDS: Final = KEPT | {"form_link"}
 """Fields of a webhook that name what it is about; the scrubber must not change them."""

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.scrub import parse
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation, Role
+from shared.scrub import parse
 from tests.contract import vendor_pages
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.replies import Asked, classify

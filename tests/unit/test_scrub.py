@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import verhoeff
 
-from config.scrub import DEEPEST, parse, scrub
+from shared.scrub import DEEPEST, parse, scrub
 
 NUMBER = "234123412346"
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from redis import exceptions as redis_errors
 
-from config.scrub import clean
 from satyapan.errors import Unavailable, Unreadable
 from satyapan.ids import child_id, generation_id, link_alias
 from satyapan.kinds import Kind, Registry
@@ -20,6 +19,7 @@ from satyapan.kinds.model import Operation
 from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
 from shared.inbox import KEPT_FIELDS, Inbox, StoredWebhook, WebhookState
+from shared.scrub import clean
 from worker.engine.engine import Engine
 from worker.ledger.work_ledger import WorkLedger, resource_of
 from worker.rules.model import Told

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from config.scrub import parse
 from satyapan.kinds.model import Operation, Recovery, Role
+from shared.scrub import parse
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Account, Credentials
 from worker.vendors.cashfree.replies import Asked, classify

@@ -19,8 +19,8 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from config.breakers import PUBLIC_URL_REFUSED
-from config.scrub import KEPT, scrub
 from satyapan.kinds.model import Mode, Operation, Role, Signature, schema
+from shared.scrub import KEPT, scrub
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.wire import Raw
 
