@@ -1,7 +1,7 @@
 """The return route: request a status check, then show a page or redirect to the producer.
 
-Nobody is authenticated here. The token in the path says which verification it is. The vendor's own
-parameter is never read, and it is cut off where it was appended to the token.
+The person is not authenticated; the token in the path names the verification. The vendor's own
+parameter is never read, and it is cut off if it was appended to the token.
 """
 
 import logging
@@ -104,9 +104,8 @@ class ReturnHandler:
     def _row(self, kind: str, token: str, *fields: str) -> Row | None:
         """Return the row of a valid token; None for a forged, expired or unknown one.
 
-        Only what a page shows is read, and the named fields. Whatever the token is, the ledger is
-        read once: neither the response time nor an outage of the ledger tells a valid token from
-        another.
+        Only the fields that a page needs are read, and the named ones. The ledger is read once for
+        any token: neither the response time nor an outage of the ledger reveals a valid token.
         """
         own = token.partition("&")[0].partition("?")[0]
         verification_id = self.tokens.read(kind, own) or _NO_ID

@@ -34,8 +34,8 @@ class IncomingWebhook:
 def read_webhook(raw: bytes) -> IncomingWebhook:
     """Read a webhook whose signature is valid. No body raises an error.
 
-    Of a body that is not a JSON object, or is nested too deep, only the size is kept: nobody can
-    tell whether it contains an Aadhaar number.
+    Of a body that is not a JSON object, or is nested too deep, only the size is kept: it can't be
+    checked for Aadhaar numbers.
     """
     content = clean(raw, KEPT_FIELDS)
     if content is None:

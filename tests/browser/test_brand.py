@@ -13,7 +13,7 @@ from demo.server import EmbeddedServer
 from satyapan.records import State
 from shared.return_tokens import ReturnTokens
 from tests.support.browser import Look, person, served
-from tests.web.outside import TOKEN_KEY, environment, insert
+from tests.web.callbacks_app import TOKEN_KEY, environment, insert
 
 pytestmark = pytest.mark.browser
 

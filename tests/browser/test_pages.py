@@ -15,7 +15,7 @@ from demo.server import EmbeddedServer
 from satyapan.records import State
 from shared.return_tokens import ReturnTokens
 from tests.support.browser import Look, person, served
-from tests.web.outside import TOKEN_KEY, asked_ago, environment, insert
+from tests.web.callbacks_app import TOKEN_KEY, asked_ago, environment, insert
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,7 @@ from tests.support.experiment_log import ExperimentLog, scale
 from tests.support.failover import ReplicaPair
 from tests.support.installation import Services, listens_at
 from tests.support.outage import REQUEST, Trial
-from tests.web.outside import EVENT, signed, written
+from tests.web.callbacks_app import EVENT, signed, written
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 BACK_S = 15.0

@@ -22,7 +22,7 @@ from tests.support.callbacks_process import (
 )
 from tests.support.eventually import eventually
 from tests.support.process_groups import live_members
-from tests.web.outside import (
+from tests.web.callbacks_app import (
     EVENT,
     SEAL_KEYS,
     SECRET,

@@ -15,7 +15,7 @@ from config.brand import LARGEST
 from demo.supervisor import Supervisor
 from tests.support.callbacks_process import Callbacks, raw_request, running_callbacks
 from tests.support.eventually import eventually
-from tests.web.outside import EVENT, signed, written
+from tests.web.callbacks_app import EVENT, signed, written
 
 ELSEWHERE = "127.0.0.2"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -20,7 +20,7 @@ from satyapan.canonical import digest
 from tests.support.callbacks_process import Callbacks, raw_request, running_callbacks
 from tests.support.eventually import eventually
 from tests.support.process_groups import live_members
-from tests.web.outside import EVENT, ID_KEY, signed, written
+from tests.web.callbacks_app import EVENT, ID_KEY, signed, written
 
 BODY = written(EVENT)
 THREADS = 8

@@ -15,7 +15,7 @@ from satyapan import State
 from shared.return_tokens import ReturnTokens
 from tests.support.journey_simulator import END, Stimulus, Truth
 from tests.support.worker_harness import Harness
-from tests.web.outside import EVENT, written
+from tests.web.callbacks_app import EVENT, written
 
 EVENTS = {
     Stimulus.SUCCESS: "SUCCESS",

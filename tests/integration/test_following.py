@@ -23,7 +23,7 @@ from tests.integration.test_transport import MENDED, marks, send, start_worker
 from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair, connect_to
 from tests.support.outage import REQUEST
-from tests.web.outside import environment
+from tests.web.callbacks_app import environment
 
 
 @pytest.fixture

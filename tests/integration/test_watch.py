@@ -16,7 +16,7 @@ from demo.supervisor import ChildFailed
 from satyapan.following import ROLE_S
 from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair, connect_to
-from tests.web.outside import environment
+from tests.web.callbacks_app import environment
 from worker.app import UNSAFE
 from worker.maintenance.watch import LOOK_S, TIMES, Watch
 

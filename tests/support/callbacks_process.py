@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import requests
 
 from demo.supervisor import Child, Supervisor
-from tests.web.outside import environment
+from tests.web.callbacks_app import environment
 
 COMMAND = [sys.executable, "-m", "satyapan.cli", "callbacks", "--bind", "127.0.0.1:0"]
 READY = r"callbacks listening on (?P<url>http://127\.0\.0\.1:(?!0\b)\d+)[\s\"]"

@@ -1,6 +1,6 @@
 """Webhooks that nobody with the secret sent: every way to spoil a good one, by the thousand.
 
-The good one is signed by `tests.web.outside`, which shares nothing with the code under test.
+The good one is signed by `tests.web.callbacks_app`, which shares nothing with the code under test.
 """
 
 import base64
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
-from tests.web.outside import EVENT, SECRET, sign, written
+from tests.web.callbacks_app import EVENT, SECRET, sign, written
 
 NOW_MS: Final = 1_767_607_872_000
 TOLERANCE_S: Final = 300

@@ -14,7 +14,7 @@ from config.callback_settings import CallbacksSettings
 from config.colours import DARK, LIGHT, READABLE, contrast, lightened
 from config.settings import read_settings
 from satyapan.settings.declaration import SettingsError
-from tests.web.outside import environment
+from tests.web.callbacks_app import environment
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'

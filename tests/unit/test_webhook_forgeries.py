@@ -17,7 +17,7 @@ from callbacks.webhooks.verifiers.cashfree import CashfreeVerifier
 from callbacks.webhooks.verifiers.cashfree_body import CashfreeBodyVerifier
 from tests.conftest import absent
 from tests.support.forged_webhooks import NOW_MS, SPOILERS, TOLERANCE_S, Delivery, forgeries, good
-from tests.web.outside import SECRET
+from tests.web.callbacks_app import SECRET
 
 COUNT = int(os.environ.get("SATYAPAN_TEST_WEBHOOKS", "20000"))
 SECRETS = [SECRET, "an older secret"]

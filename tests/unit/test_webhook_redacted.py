@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.web.outside import EVENT, written
+from tests.web.callbacks_app import EVENT, written
 from worker.operator.redacted import redacted
 
 

@@ -5,12 +5,12 @@ from callbacks.app import create_app
 from config.settings import Settings, read_settings
 from shared.inbox import Inbox
 from shared.return_tokens import ReturnTokens
-from tests.web.outside import TOKEN_KEY, environment, stored_inbox
+from tests.web.callbacks_app import TOKEN_KEY, environment, stored_inbox
 
 
 @pytest.fixture(autouse=True)
-def one_look_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the mark of a look outlast a test, however slow the machine is."""
+def one_status_check_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the mark of a status check outlast a test, however slow the machine is."""
     monkeypatch.setattr("callbacks.returns.handler.STATUS_CHECK_INTERVAL_MS", 600_000)
 
 

@@ -18,7 +18,7 @@ from callbacks.app import create_app
 from callbacks.returns.pages import languages
 from config.settings import read_settings
 from satyapan.records import State
-from tests.web.outside import environment, insert
+from tests.web.callbacks_app import environment, insert
 
 NAME = 'A & B "Bank" <b>{name}</b> بنك 🏦'
 LINK = "https://bank.example/app?a=1&b=2"

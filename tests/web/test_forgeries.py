@@ -12,7 +12,7 @@ from callbacks.app import create_app
 from config.settings import read_settings
 from tests.conftest import IN_CI
 from tests.support.forged_webhooks import NOW_MS, TOLERANCE_S, forgeries, good
-from tests.web.outside import environment
+from tests.web.callbacks_app import environment
 
 JSON = ("content-type", "application/json")
 COUNT = 5_000 if IN_CI else 2_000

@@ -14,7 +14,7 @@ from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
 from shared.inbox import WebhookState
-from tests.web.outside import EVENT, asked_ago, environment, insert, signed, written
+from tests.web.callbacks_app import EVENT, asked_ago, environment, insert, signed, written
 
 BODY = written(EVENT)
 

@@ -20,7 +20,7 @@ from callbacks.openapi import describe
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from tests.conftest import IN_CI
-from tests.web.outside import asked_ago, environment, insert, signed
+from tests.web.callbacks_app import asked_ago, environment, insert, signed
 
 EXAMPLES = 200 if IN_CI else 30
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -11,7 +11,7 @@ from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing
 from shared.return_tokens import ReturnTokens
-from tests.web.outside import SEAL_KEYS, TOKEN_KEY
+from tests.web.callbacks_app import SEAL_KEYS, TOKEN_KEY
 
 LARGE = 8 * 1024 * 1024
 MOST = 16 * 1024

@@ -1,4 +1,4 @@
-"""A person comes back in a browser: a page or a way on, at most one look, and nothing else."""
+"""A person comes back in a browser: a page or a redirect, at most one status check, and no more."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ from satyapan.names import LOOK
 from satyapan.records import TERMINAL, State
 from satyapan.sealing import new_key
 from shared.return_tokens import ReturnTokens
-from tests.web.outside import TOKEN_KEY, environment, everything, insert, wakeups
+from tests.web.callbacks_app import TOKEN_KEY, environment, everything, insert, wakeups
 
 TITLES = {
     State.ACCEPTED: ("We are confirming your details", "पुष्टि कर रहे हैं"),
@@ -144,7 +144,7 @@ def test_an_ended_verification_offers_no_further_look(
     assert "Check again" not in client.get(path).text
 
 
-def test_a_return_asks_for_one_look_and_changes_nothing_else(
+def test_a_return_requests_one_status_check_and_changes_nothing_else(
     client: FlaskClient, path: str, redis_url: str, settings: Settings
 ) -> None:
     insert(redis_url)
@@ -158,7 +158,9 @@ def test_a_return_asks_for_one_look_and_changes_nothing_else(
     assert everything(redis_url, settings.producer) == before
 
 
-def test_the_mark_of_a_look_ends_soon(client: FlaskClient, path: str, redis_url: str) -> None:
+def test_the_mark_of_a_status_check_ends_soon(
+    client: FlaskClient, path: str, redis_url: str
+) -> None:
     insert(redis_url)
     client.get(path)
 

@@ -17,7 +17,7 @@ from satyapan.names import LOOK
 from satyapan.records import State
 from shared.return_tokens import ReturnTokens
 from tests.support.project import ROOT
-from tests.web.outside import TOKEN_KEY, asked_ago, everything, insert, wakeups
+from tests.web.callbacks_app import TOKEN_KEY, asked_ago, everything, insert, wakeups
 
 ROUNDS = 200
 

@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from callbacks.app import create_app
 from config.settings import read_settings
-from tests.web.outside import EVENT, SECRET, environment, sign, signed, wakeups, written
+from tests.web.callbacks_app import EVENT, SECRET, environment, sign, signed, wakeups, written
 
 URL = "/webhooks/cashfree"
 BODY = written(EVENT)

@@ -13,7 +13,7 @@ from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import INGEST
 from shared.inbox import Inbox, WebhookState
-from tests.web.outside import EVENT, environment, now_ms, signed, wakeups, written
+from tests.web.callbacks_app import EVENT, environment, now_ms, signed, wakeups, written
 
 URL = "/webhooks/cashfree"
 BODY = written(EVENT)

@@ -15,7 +15,7 @@ from config.settings import read_settings
 from satyapan.canonical import canonical
 from satyapan.names import Keys
 from shared.inbox import Inbox, WebhookState
-from tests.web.outside import EVENT, environment, now_ms, signed, stored_inbox, written
+from tests.web.callbacks_app import EVENT, environment, now_ms, signed, stored_inbox, written
 
 URL = "/webhooks/cashfree"
 NUMBER = "234123412346"

@@ -1,4 +1,4 @@
-"""What an orchestrator asks: is it up, can it work."""
+"""The probes of an orchestrator: is the process up, can webhooks be stored."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from demo.server import EmbeddedServer, find_server, server_command
 from demo.supervisor import Supervisor
 from satyapan.names import Keys
 from tests.support.eventually import eventually
-from tests.web.outside import environment
+from tests.web.callbacks_app import environment
 from worker.admission.admission import Figures, Gate
 from worker.admission.redis_clock import RedisClock
 from worker.maintenance.marker import Marker

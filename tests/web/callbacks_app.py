@@ -1,6 +1,6 @@
-"""What is outside of the callbacks app: settings, the vendor that signs, what the broker was told.
+"""The callbacks app's settings, signed webhooks, stored rows and wake-ups, for tests.
 
-The signature is HMAC-SHA256 as RFC 2104 writes it, so that it shares nothing with ours.
+The signature is HMAC-SHA256 as RFC 2104 writes it, so that it shares no code with ours.
 """
 
 import base64
@@ -38,7 +38,7 @@ EVENT = {
 
 
 def environment(redis_url: str, **more: str) -> dict[str, str]:
-    """Give the variables that the app is started with; `more` go without the common prefix."""
+    """Return the app's variables; `more` are written without the common prefix."""
     variables = {
         "REDIS_URL": redis_url,
         "SEAL_KEYS": SEAL_KEYS,
@@ -63,12 +63,12 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch."""
+    """Return milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 def signed(body: bytes, *, secret: str = SECRET, timestamp: str = "") -> dict[str, str]:
-    """Give the headers of a delivery, signed now unless told when."""
+    """Return the headers of a delivery, signed now or at `timestamp`."""
     timestamp = timestamp or str(now_ms())
     return {
         "content-type": "application/json",
@@ -79,17 +79,17 @@ def signed(body: bytes, *, secret: str = SECRET, timestamp: str = "") -> dict[st
 
 
 def stored_inbox(redis_url: str, life_ms: int = 60_000) -> Inbox:
-    """Open the inbox as workers do."""
+    """Return the inbox as workers use it."""
     return Inbox(redis.Redis.from_url(redis_url), Keys(), KeyRing.parse(SEAL_KEYS), life_ms, ID_KEY)
 
 
 def written(event: Mapping[str, Any]) -> bytes:
-    """Write an event as the vendor sends it."""
+    """Return an event as the vendor sends it."""
     return json.dumps(event).encode()
 
 
 def wakeups(redis_url: str) -> list[tuple[str, list[str]]]:
-    """Read what waits in the broker for the workers: task and ids, the oldest first."""
+    """Return the wake-ups that wait in the broker: task and ids, the oldest first."""
     with redis.Redis.from_url(redis_url) as client:
         raw: Any = client.lrange("satyapan:broker:satyapan.follow", 0, -1)
     messages = [json.loads(each) for each in reversed(raw)]
@@ -97,7 +97,7 @@ def wakeups(redis_url: str) -> list[tuple[str, list[str]]]:
 
 
 def insert(redis_url: str, state: State = State.PENDING, **request: str) -> Row:
-    """Put a DigiLocker verification into the ledger."""
+    """Insert a DigiLocker verification into the ledger."""
     row = Row(id="dl-1", kind="digilocker", state=state, digest="d", request=request)
     with redis.Redis.from_url(redis_url) as client:
         Ledger(client, Keys(), KeyRing.parse(SEAL_KEYS)).insert(row, life_ms=60_000)
@@ -105,7 +105,7 @@ def insert(redis_url: str, state: State = State.PENDING, **request: str) -> Row:
 
 
 def asked_ago(redis_url: str, minutes: int) -> None:
-    """Date the first request for a status read of `dl-1` so many minutes back, on Redis' clock."""
+    """Set the time of `dl-1`'s first requested status check to so many minutes ago."""
     with redis.Redis.from_url(redis_url) as client:
         seconds, micros = client.time()
         now_ms = seconds * 1000 + micros // 1000
@@ -113,7 +113,7 @@ def asked_ago(redis_url: str, minutes: int) -> None:
 
 
 def everything(redis_url: str, settings: ProducerSettings) -> dict[bytes, bytes]:
-    """Copy the whole server, but for the broker's keys and the marks of looks."""
+    """Copy the whole server, except the broker's keys and the marks of status checks."""
     passing = (f"{settings.prefix}:broker:".encode(), f"{settings.prefix}:looked:".encode())
     with redis.Redis.from_url(redis_url) as client:
         names: Any = client.keys("*")
