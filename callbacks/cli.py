@@ -6,7 +6,7 @@ import click
 
 from callbacks.operations.access import PUBLIC
 from callbacks.server import address, serve
-from config.logs import configure_logs, last_words
+from config.logs import configure_logs, log_fatal_errors
 from config.settings import read_settings
 from config.validators import is_address
 from satyapan.points import arm
@@ -42,5 +42,5 @@ def callbacks(bind: str | None, ops_bind: str | None, workers: int) -> None:
     arm(os.environ)
     hooks = settings.callbacks
     public = bind or address(hooks.host, hooks.port)
-    with last_words():
+    with log_fatal_errors():
         serve(settings, public, hooks.ops_bind if ops_bind is None else ops_bind, workers)

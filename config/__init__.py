@@ -1,1 +1,1 @@
-"""What the application's processes share: settings, Celery's settings, Redis, logs, checks."""
+"""Configuration of the application's processes: settings, Celery, Redis clients, logs, checks."""

@@ -1,4 +1,4 @@
-"""Celery's settings for workers, on top of those that every user of the broker shares."""
+"""Celery's settings for workers, on top of those that producers share."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ _TRANSPORT: Final = "worker.broker.kombu_transport:StrictTransport"
 
 
 def worker_settings(settings: Settings) -> dict[str, Any]:
-    """Give the Celery settings of a worker process."""
+    """Return the Celery settings of a worker process."""
     return {
         **broker_settings(settings.producer),
         **_connection(),
@@ -24,7 +24,7 @@ def worker_settings(settings: Settings) -> dict[str, Any]:
 
 
 def build_app(settings: Settings) -> Celery:
-    """Build the workers' app. Tasks are registered by the worker package."""
+    """Build the workers' app; the worker package registers the tasks."""
     return new_app(worker_settings(settings))
 
 
@@ -33,27 +33,27 @@ def _connection() -> dict[str, Any]:
         "broker_transport": _TRANSPORT,
         "broker_connection_retry": True,
         "broker_connection_retry_on_startup": True,
-        # None: a worker waits for its broker for as long as it takes, not for 100 tries.
+        # None: a worker waits for its broker without end, not for 100 tries.
         "broker_connection_max_retries": None,
         # A Redis demoted to replica keeps the connection and refuses writes: reconnect then.
         "broker_channel_error_retry": True,
-        # An interrupted paid call has an unknown outcome; lease and fence bear the redelivery.
+        # An interrupted paid call has an unknown outcome; lease and fence make a redelivery safe.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
     }
 
 
 def _acknowledgement() -> dict[str, Any]:
     return {
-        # Plain direct queues go through the anonymous exchange: no routing table to be lost.
+        # Plain direct queues use the anonymous exchange: there is no routing table to be lost.
         "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
         "task_create_missing_queues": False,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        # The row knows what to do next; a message that failed once has nothing more to say.
+        # The row says what is next; the sweeper wakes it again, so the message is not needed.
         "task_acks_on_failure": True,
         "task_acks_on_timeout": True,
         "worker_prefetch_multiplier": 1,
-        # Take a message only when a slot is free: what waits can be taken by another worker.
+        # Take a message only when a slot is free: another worker can take one that waits.
         "worker_disable_prefetch": True,
         # We send no ETA; should one arrive, memory stays bounded.
         "worker_eta_task_limit": 1000,
@@ -65,9 +65,9 @@ def _process(settings: Settings) -> dict[str, Any]:
         "worker_pool": settings.worker.pool,
         "worker_concurrency": settings.worker.concurrency,
         "worker_soft_shutdown_timeout": settings.worker.soft_shutdown_s,
-        # Otherwise an idle-looking worker with reserved messages leaves without giving them back.
+        # Otherwise a worker with reserved but no running tasks exits without returning them.
         "worker_enable_soft_shutdown_on_idle": True,
-        # Our logs go through one allow-list; Celery's own set-up would write beside it.
+        # Our logs go through one allow-list; Celery's own set-up would bypass it.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_log_color": False,
@@ -77,10 +77,10 @@ def _process(settings: Settings) -> dict[str, Any]:
 
 
 def _time_limits(settings: Settings) -> dict[str, Any]:
-    """Bound a task in prefork, the one pool that can; calls end by their own deadlines before."""
+    """Bound tasks in prefork, the only pool that can; calls end earlier by their own deadlines."""
     if settings.worker.pool != "prefork":
         return {}
-    # By then its message is delivered again; a call that has just begun may still end.
+    # By then the message is delivered again; a call that has just begun may still end.
     soft = settings.producer.visibility_timeout_s
     return {
         "task_soft_time_limit": soft,

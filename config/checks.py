@@ -1,6 +1,6 @@
-"""Start-up checks: is what the settings point at safe to work on?
+"""Start-up checks: are the servers and accounts that the settings name safe to use?
 
-Settings that are wrong in themselves never get here: reading refuses them.
+Wrong settings don't get here: `read_settings` refuses them.
 """
 
 import hmac
@@ -33,16 +33,15 @@ _SKEW_S: Final = 30
 _FULL: Final = 0.8
 _ALIKE: Final = 0.9
 _LATE_MINUTES: Final = 30
-"""Three pauses between rewrites."""
+"""Three times the least time between two rewrites."""
 
 
 def run_checks(
     settings: Settings, client: Redis, now: Callable[[], float] = time.time
 ) -> list[Finding]:
-    """Check settings and the servers that they name; takes a few round trips.
+    """Check settings and the servers that they name, in a few round trips.
 
-    The first run on an empty ledger leaves a sealed mark there, by which later ones know
-    whether the keys are still the same.
+    The first run on an empty ledger stores a sealed mark, by which later runs recognise the keys.
     """
     return [
         *_account(settings),
@@ -54,12 +53,12 @@ def run_checks(
 
 
 def unknown_variables(env: Mapping[str, str]) -> Iterator[Finding]:
-    """Find variables that look like misspelt settings: those are silently not read."""
+    """Find variables that look like misspelt settings, which would be ignored silently."""
     known = {name for each in names() for name in (each, f"{each}_FILE")}
     for name in sorted(env):
         near = get_close_matches(name, known, n=1, cutoff=_ALIKE)
         if name.startswith(PREFIX) and name not in known and near:
-            yield found(19, "warning", f"{name} is not a setting.", f"Is {near[0]} meant?")
+            yield found(19, "warning", f"{name} is not a setting.", f"Did you mean {near[0]}?")
 
 
 def _account(settings: Settings) -> Iterator[Finding]:
@@ -68,34 +67,40 @@ def _account(settings: Settings) -> Iterator[Finding]:
         hint = f"Set {PREFIX}CASHFREE_CLIENT_ID and {PREFIX}CASHFREE_CLIENT_SECRET."
         yield found(13, "error", "The vendor's client id or secret is not set.", hint)
     host = urlsplit(vendor.base_url).hostname or ""
-    tryout = host.startswith("sandbox.") or is_loopback(vendor.base_url)
-    if settings.production and tryout:
+    testing = host.startswith("sandbox.") or is_loopback(vendor.base_url)
+    if settings.production and testing:
         hint = f"Set {PREFIX}CASHFREE_BASE_URL to the vendor's production address."
-        yield found(14, "error", "Production points at a sandbox of the vendor.", hint)
+        yield found(14, "error", "Production uses a sandbox of the vendor.", hint)
     if not settings.production and host == "api.cashfree.com":
         hint = f"Set {PREFIX}ENVIRONMENT to production, or use the vendor's sandbox."
         yield found(14, "warning", "Development would make the vendor's paid calls.", hint)
     if settings.production and not vendor.public_key:
-        hint = f"Set {PREFIX}CASHFREE_PUBLIC_KEY, or have every worker's address on the list."
-        yield found(18, "warning", "Calls are not signed: the vendor goes by IP allow-list.", hint)
+        hint = f"Set {PREFIX}CASHFREE_PUBLIC_KEY, or add every worker's address to the allow-list."
+        yield found(
+            18, "warning", "Calls are not signed: the vendor checks an IP allow-list.", hint
+        )
 
 
 def _public(settings: Settings) -> Iterator[Finding]:
     url = settings.callbacks.public_url
     if not url:
-        hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL if you verify by DigiLocker or KYC links."
-        yield found(12, "warning", "Browsers and webhooks have no address to come to.", hint)
+        hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL if you use DigiLocker or KYC links."
+        yield found(12, "warning", "There is no public address for browsers and webhooks.", hint)
     elif not is_public(url) and (settings.production or is_public(settings.vendor.base_url)):
         level: Level = "error" if settings.production else "warning"
         hint = f"Set {PREFIX}CALLBACKS_PUBLIC_URL to an https:// address with a public host name."
         yield found(12, level, "The vendor will refuse the public address.", hint)
-    hooks = settings.callbacks
+    callbacks = settings.callbacks
     yield from _brand(settings)
-    # The web app speaks no TLS: where browsers use https, a proxy is in front.
-    hidden = url.startswith("https://") and not hooks.proxies
-    if hidden and (hooks.refusals_per_minute or hooks.vendor_addresses):
-        hint = f"Set {PREFIX}CALLBACKS_PROXIES to how many proxies add to X-Forwarded-For."
-        yield found(22, "warning", "Behind a proxy all webhooks seem to have one sender.", hint)
+    # The web app has no TLS: if browsers use https, there is a proxy in front.
+    hidden = url.startswith("https://") and not callbacks.proxies
+    if hidden and (callbacks.refusals_per_minute or callbacks.vendor_addresses):
+        hint = (
+            f"Set {PREFIX}CALLBACKS_PROXIES to the number of proxies that add to X-Forwarded-For."
+        )
+        yield found(
+            22, "warning", "Behind a proxy all webhooks seem to come from one sender.", hint
+        )
 
 
 def _brand(settings: Settings) -> Iterator[Finding]:
@@ -104,11 +109,11 @@ def _brand(settings: Settings) -> Iterator[Finding]:
     except SettingsError as error:
         name, message = error.faults[0]
         text = f"{name}: {message}"
-        yield found(24, "warning", text, "`satyapan callbacks` doesn't start with it.")
+        yield found(24, "warning", text, "`satyapan callbacks` refuses to start with it.")
         return
     if settings.production and settings.callbacks.public_url and not brand.name:
-        hint = f"Set {PREFIX}CALLBACKS_BRAND_NAME: people have just shared documents there."
-        yield found(24, "warning", "The return page doesn't say whose it is.", hint)
+        hint = f"Set {PREFIX}CALLBACKS_BRAND_NAME: people should see who asked for their documents."
+        yield found(24, "warning", "The return page is anonymous.", hint)
 
 
 def _quota(settings: Settings) -> Iterator[Finding]:
@@ -118,7 +123,7 @@ def _quota(settings: Settings) -> Iterator[Finding]:
                 if settings.quota.per_minute.get(route.name, 0) > route.per_minute:
                     usual = f"The vendor's usual limit for {route.name} is {route.per_minute}"
                     hint = f"Keep it in {PREFIX}QUOTA_PER_MINUTE only if the vendor raised yours."
-                    yield found(15, "warning", f"{usual} a minute; yours is set higher.", hint)
+                    yield found(15, "warning", f"{usual} a minute; your setting is higher.", hint)
 
 
 def _ledger(settings: Settings, client: Redis, now: Callable[[], float]) -> list[Finding]:
@@ -139,19 +144,19 @@ def _clock(
     skew = max(before - seconds - 1, seconds - now())
     if skew > _SKEW_S:
         place = redacted(settings.producer.redis_url)
-        hint = "Run a time service on both: signatures for the vendor live five minutes."
+        hint = "Run a time service on both: signatures for the vendor are valid for five minutes."
         yield found(16, "warning", f"This clock and {place} are {skew:.0f} s apart.", hint)
 
 
 def _memory(_settings: Settings, _client: Redis, info: Info) -> Iterator[Finding]:
     limit, used = int(info.get("maxmemory") or 0), int(info.get("used_memory") or 0)
     if limit and used > limit * _FULL:
-        message = f"Redis' memory is {100 * used // limit} % full: soon it refuses submissions."
+        message = f"Redis' memory is {100 * used // limit} % full: submissions will be refused."
         yield found(7, "warning", message, "Raise maxmemory, or shorten the retention settings.")
 
 
 def _same_keys(settings: Settings, client: Redis, info: Info) -> Iterator[Finding]:
-    """Compare with the keys used before; a changed id key would pay for everything twice."""
+    """Compare the keys with those used before; with another id key everything is paid for again."""
     if info.get("role") != "master":
         return
     producer, mark = settings.producer, f"{settings.producer.prefix}:mark"
@@ -162,18 +167,18 @@ def _same_keys(settings: Settings, client: Redis, info: Info) -> Iterator[Findin
         if same:
             client.set(mark, ring.seal(mark, ours))
     except Unreadable:
-        hint = f"Put the old key back, behind the new one, in {PREFIX}SEAL_KEYS."
+        hint = f"Add the old key after the new one in {PREFIX}SEAL_KEYS."
         yield found(11, "error", "The seal keys don't open what is stored here.", hint)
     except RedisError as error:
-        yield found(10, "error", f"Redis takes no write ({type(error).__name__}).", "See its log.")
+        yield found(10, "error", f"Redis refuses writes ({type(error).__name__}).", "See its log.")
     else:
         if not same:
-            hint = f"Set {PREFIX}ID_KEY to the old one: another gives new ids, paid for again."
-            yield found(11, "error", "The id key is not the one used here before.", hint)
+            hint = f"Set {PREFIX}ID_KEY to the old key: other ids would be paid for again."
+            yield found(11, "error", "The id key is not the one that was used here before.", hint)
 
 
 def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
-    """Tell what the workers don't call at present; it mends itself when the vendor does."""
+    """Report open breakers; they close by themselves when the vendor works again."""
     keys, account = Keys(settings.producer.prefix), ACCOUNT
     if stop := read_breaker(client, keys.stop(account)):
         hint = _STOP_HINTS.get(stop.code, _STOP_HINT)
@@ -186,31 +191,31 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
             text = f"The vendor refuses our public address at {name} (since {shut.since})."
             yield found(25, "warning", text, hint)
         elif shut:
-            hint = "Nothing is lost: it is tried again by itself. Ask the vendor if it lasts."
-            text = f"The vendor fails at {name} ({shut.code}, since {shut.since})."
+            hint = "Nothing is lost: workers probe it. Ask the vendor if this lasts."
+            text = f"Calls to {name} fail at the vendor ({shut.code}, since {shut.since})."
             yield found(21, "warning", text, hint)
 
 
 def _rewrite(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
-    """Tell if what was forgotten stays in the append-only file longer than it should."""
+    """Report forgotten data that stays in the append-only file for too long."""
     wanted = Keys(settings.producer.prefix).rewrite_wanted
     oldest: Any = client.zrange(wanted, 0, 0, withscores=True)
     if oldest and (minutes := int(now_ms(client) - oldest[0][1]) // 60_000) >= _LATE_MINUTES:
-        text = f"What was forgotten {minutes} minutes ago is still in Redis' append-only file."
-        hint = "Allow the workers' user +bgrewriteaof, and have a worker run; see Redis' log."
+        text = f"Data forgotten {minutes} minutes ago is still in Redis' append-only file."
+        hint = "Allow the workers' user +bgrewriteaof, and start a worker; see Redis' log."
         yield found(23, "warning", text, hint)
 
 
 def _parked(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
-    """Tell of verifications that have waited for a person for half of their time."""
+    """Report verifications that have been parked for half of the longest time."""
     now, most = now_ms(client), settings.retention.parked_s * 1000
     index = Keys(settings.producer.prefix).index(State.PARKED)
     count: Any = client.zcount(index, "-inf", now - most // 2)
     oldest: Any = client.zrange(index, 0, 0, withscores=True)
     if count:
         left = max(0, int(oldest[0][1] + most - now)) // 86_400_000
-        text = f"Parked verifications wait for a person ({count}); the first ends in {left} days."
-        hint = "Decide about them (satyapan list --state PARKED): then their data is shredded."
+        text = f"{count} parked verifications wait for a decision; the first ends in {left} days."
+        hint = "Decide about them (satyapan list --state PARKED); at the end their data is deleted."
         yield found(26, "warning", text, hint)
 
 

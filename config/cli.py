@@ -22,8 +22,8 @@ from satyapan.cli.options import json_option
 def check(as_json: bool, strict: bool) -> None:
     """Check the settings and the servers that they name.
 
-    Exit code 0: safe to start. 1: warnings, with --strict. 2: errors. 4: Redis can't be reached,
-    and nothing else is wrong.
+    Exit code 0: safe to start. 1: warnings, with --strict. 2: errors. 4: the only error is that
+    Redis can't be reached.
     """
     try:
         settings = read_settings()
@@ -31,12 +31,12 @@ def check(as_json: bool, strict: bool) -> None:
         faults = [Finding("E000", "error", f"{name}: {text}", "") for name, text in error.faults]
         _report(faults, as_json=as_json)
         raise SystemExit(WRONG) from None
-    findings = [*unknown_variables(os.environ), *_checked(settings)]
+    findings = [*unknown_variables(os.environ), *_findings(settings)]
     _report(findings, as_json=as_json)
-    _leave(findings, strict=strict)
+    _exit_by_level(findings, strict=strict)
 
 
-def _checked(settings: Settings) -> list[Finding]:
+def _findings(settings: Settings) -> list[Finding]:
     with ledger_client(settings, "check") as client:
         return run_checks(settings, client)
 
@@ -54,7 +54,7 @@ def _report(findings: Sequence[Finding], *, as_json: bool) -> None:
     click.echo(f"{errors} errors, {len(findings) - errors} warnings")
 
 
-def _leave(findings: Sequence[Finding], *, strict: bool) -> NoReturn:
+def _exit_by_level(findings: Sequence[Finding], *, strict: bool) -> NoReturn:
     if only_away(findings):
         raise SystemExit(UNAVAILABLE)
     levels = {each.level for each in findings}

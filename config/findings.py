@@ -1,4 +1,4 @@
-"""What a start-up check finds, and the refusal to start on a bad one."""
+"""The findings of start-up checks, and the refusal to start on an error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from satyapan.errors import SatyapanError
 Level = Literal["error", "warning"]
 _LETTER: Final = {"error": "E", "warning": "W"}
 _AWAY: Final = {"E001", "E017"}
-"""The ledger's server, and the broker's, can't be reached."""
+"""Findings of servers that can't be reached: the ledger's and the broker's."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong or doubtful, and what to do about it. Holds no secret."""
+    """A problem and what to do about it; contains no secret."""
 
     id: str
-    """A letter for the level and a number that stays the same at either level."""
+    """A letter for the level, and a number that is the same at both levels."""
     level: Level
     message: str
     hint: str
 
 
 class UnsafeStart(SatyapanError):
-    """Starting could lose or repeat paid work; `findings` has the errors. Mend them first."""
+    """Starting could lose or repeat paid work; correct the errors in `findings` first."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
@@ -51,7 +51,7 @@ def refuse_if_unsafe(findings: Sequence[Finding]) -> None:
 
 
 def redacted(url: str) -> str:
-    """Name a server without user, password and options."""
+    """Return a URL without user, password and options."""
     parts = urlsplit(url)
     if not parts.hostname:
         return f"{parts.scheme}://{parts.path}"

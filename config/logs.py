@@ -1,8 +1,8 @@
-"""Logs by allow-list: a field that is not named here can't reach a log, whoever writes the line.
+"""Logs by allow-list: only the fields that are named here reach a log.
 
-Our own code logs an event and fields (`structlog.get_logger(__name__).info("claimed", id=...)`).
-Lines of libraries keep their wording, but the texts they would fill in are left out. In JSON a
-process writes nothing else: what a library prints becomes a line that says so.
+Our own code logs an event and fields (`log.info("claimed", extra={"id": ...})`). Lines of libraries
+keep their templates, without the texts that they would fill in. In JSON a process writes nothing
+else: what a library prints is replaced by a line with its length.
 """
 
 import logging
@@ -79,19 +79,19 @@ FIELDS: Final = frozenset(
         "worker",
     ]
 )
-"""The fields that may be logged. None of them ever holds what a person or the vendor told us."""
+"""The fields that may be logged. None of them holds data of a person or a text of the vendor."""
 
 OURS: Final = frozenset({"satyapan", "config", "shared", "worker", "callbacks", "demo", "sandbox"})
 _FLOORS: Final = {
-    "celery": logging.INFO,  # below it prints messages
-    # "received" and "succeeded", twice the work of the one line that our own code writes.
+    "celery": logging.INFO,  # DEBUG prints messages
+    # Its INFO lines per task (received, succeeded) cost twice as much as our own one.
     "celery.worker.strategy": logging.WARNING,
     "celery.app.trace": logging.WARNING,
     "kombu": logging.INFO,
     "amqp": logging.WARNING,
     "redis": logging.WARNING,
-    "urllib3": logging.WARNING,  # below it prints addresses with their queries
-    "werkzeug": logging.WARNING,  # below it prints paths, which hold return tokens
+    "urllib3": logging.WARNING,  # DEBUG prints addresses with their queries
+    "werkzeug": logging.WARNING,  # INFO prints paths, which contain return tokens
     "gunicorn.error": logging.INFO,
     "gunicorn.access": logging.WARNING,
     "asyncio": logging.WARNING,
@@ -106,11 +106,11 @@ Line = MutableMapping[str, Any]
 def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None = None) -> None:
     """Send every logger of the process through the allow-list to `stream` (standard error).
 
-    Call it before a worker is started: from then on Celery leaves logging alone.
+    Call it before a worker is started: Celery then doesn't set up its own logging.
     """
     out = real(sys.stderr) if stream is None else stream
     _configure_structlog()
-    # Celery sets up its own logging unless something listens here.
+    # Celery sets up its own logging unless this signal has a receiver.
     setup_logging.connect(_leave_logging_alone, weak=False, dispatch_uid=__name__)
     handler = logging.StreamHandler(out)
     handler.setFormatter(_formatter(fmt, colors=out.isatty()))
@@ -120,7 +120,7 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
         library.handlers.clear()
         library.propagate = True
         library.setLevel(max(floor, logging.getLogger().level))
-    # A line that can't be written must not be printed in full instead.
+    # Otherwise a line that can't be written would be printed in full.
     logging.raiseExceptions = False
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
@@ -130,10 +130,10 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
 
 
 @contextmanager
-def last_words() -> Iterator[None]:
-    """Log the error of ours that ends a process, a line for each line, and exit with its code.
+def log_fatal_errors() -> Iterator[None]:
+    """Log an error of ours that ends the process, line by line, and exit with its code.
 
-    The command line would print it, but in JSON mode printed texts are not repeated in the log.
+    The command line would only print it, and in JSON mode printed texts don't reach the log.
     """
     try:
         yield
@@ -145,7 +145,7 @@ def last_words() -> Iterator[None]:
 
 
 def _leave_logging_alone(**_options: object) -> None:
-    """Do nothing, by which Celery knows that somebody else took care."""
+    """Do nothing: a receiver of the signal is enough."""
 
 
 def _configure_structlog() -> None:
@@ -167,25 +167,25 @@ def _formatter(fmt: str, *, colors: bool) -> logging.Formatter:
         foreign_pre_chain=[
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.ExtraAdder(),
-            _word_foreign,
+            _format_foreign,
         ],
         processors=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _tell_exception,
+            _describe_exception,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             keep_allowed,
             structlog.processors.JSONRenderer() if fmt == "json" else console,
         ],
-        # Foreign lines come as template and arguments, so that the arguments can be judged.
+        # Foreign lines arrive as template and arguments, so that the arguments can be hidden.
         use_get_message=False,
         pass_foreign_args=True,
     )
 
 
 def keep_allowed(_logger: object, _method: str, line: Line) -> Line:
-    """Drop all but the allowed fields, count what was dropped, mask what looks like an Aadhaar."""
+    """Keep the allowed fields, with Aadhaar numbers masked, and count the dropped ones."""
     kept = {key: _plain(value) for key, value in line.items() if key in FIELDS}
     kept = {key: value for key, value in kept.items() if value is not None}
     if dropped := len(line) - len(kept):
@@ -194,7 +194,7 @@ def keep_allowed(_logger: object, _method: str, line: Line) -> Line:
 
 
 def _plain(value: object) -> object:
-    """Give a value as a log may hold it; None for what no field should hold."""
+    """Return a value as it may be logged; None for a type that may not."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
@@ -209,8 +209,8 @@ def _plain(value: object) -> object:
     return None
 
 
-def _word_foreign(_logger: logging.Logger, _method: str, line: Line) -> Line:
-    """Word a line that came by the standard library's logging."""
+def _format_foreign(_logger: logging.Logger, _method: str, line: Line) -> Line:
+    """Format a line of the standard library's logging."""
     record: logging.LogRecord = line["_record"]
     args = line.pop("positional_args", None) or record.args or ()
     trusted = record.name.partition(".")[0] in OURS
@@ -235,7 +235,7 @@ def _guarded(args: object) -> object:
 
 
 def _guard(value: object) -> object:
-    """Let numbers and Celery's node names pass, name exceptions by their type, hide the rest."""
+    """Keep numbers and Celery's node names, replace exceptions by their type, hide the rest."""
     if value is None or isinstance(value, int | float):
         return value
     if isinstance(value, str) and value.startswith("celery@"):
@@ -244,7 +244,7 @@ def _guard(value: object) -> object:
 
 
 class _Hidden:
-    """Shows as a given word, however it is formatted."""
+    """Is formatted as a fixed word."""
 
     def __init__(self, word: str) -> None:
         self._word = word
@@ -253,10 +253,10 @@ class _Hidden:
         return self._word
 
 
-def _tell_exception(_logger: object, _method: str, line: Line) -> Line:
-    """Replace an exception by its type and the places it passed; never its text or locals.
+def _describe_exception(_logger: object, _method: str, line: Line) -> Line:
+    """Replace an exception by its type and its stack's lines, without text and locals.
 
-    Only our own errors may speak: they are written to hold ids and codes.
+    The texts of our own errors are kept: they contain ids and codes only.
     """
     info = line.pop("exc_info", None)
     if info is True:
@@ -271,7 +271,7 @@ def _tell_exception(_logger: object, _method: str, line: Line) -> Line:
 
 
 def _chain(error: BaseException) -> Iterator[str]:
-    """Name an exception and those that it came from."""
+    """List the types of an exception and of its causes."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:

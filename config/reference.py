@@ -1,6 +1,6 @@
-"""The list of all settings for people: `.env.example` and docs/settings.md, written from the code.
+"""Write the lists of all settings, `.env.example` and docs/settings.md, from the declarations.
 
-Run `python -m config.reference` in the project's folder to write both anew; a test compares.
+Run `python -m config.reference` in the project's folder to update both; a test compares.
 """
 
 from collections.abc import Iterator
@@ -20,26 +20,26 @@ _TITLES: Final = {
     "retention": ("Retention", "workers and callbacks"),
     "log": ("Logs", "every process of the application"),
 }
-_FILES: Final = "Each can be read from a file instead: NAME_FILE holds the path."
+_FILES: Final = "Each can be read from a file instead, whose path is in NAME_FILE."
 
 
 def groups() -> Iterator[tuple[str, str, list[Declared]]]:
-    """Walk the settings in groups: title, who reads them, settings."""
+    """List the settings in groups: title, readers, settings."""
     yield "Environment", "every process of the application", list(declared(Settings))
     for attribute, (prefix, section) in SECTIONS.items():
         yield *_TITLES[attribute], list(declared(section, prefix))
 
 
 def names() -> Iterator[str]:
-    """Walk the names of all variables."""
+    """List the names of all variables."""
     for _, _, settings in groups():
         yield from (each.name for each in settings)
 
 
 def env_example() -> str:
-    """Write `.env.example`: required settings stand open, the others with their defaults."""
+    """Return `.env.example`: required settings empty, the others commented out."""
     parts = [
-        "# Every setting with its default. The required ones have none, and no # before them.",
+        "# Every setting with its default; required settings have none, and are not commented out.",
         f"# {_FILES}",
     ]
     for title, readers, settings in groups():
@@ -50,8 +50,8 @@ def env_example() -> str:
 
 
 def settings_page() -> str:
-    """Write docs/settings.md."""
-    parts = ["# Settings", "", "All are environment variables. " + _FILES]
+    """Return docs/settings.md."""
+    parts = ["# Settings", "", "All settings are environment variables. " + _FILES]
     for title, readers, settings in groups():
         parts += ["", f"## {title}", "", f"Read by {readers}.", ""]
         parts += ["| variable | default | meaning |", "|---|---|---|"]
@@ -70,7 +70,7 @@ def _table_row(each: Declared) -> str:
 
 
 def write(folder: Path) -> None:
-    """Write both files below the project's folder."""
+    """Write both files."""
     (folder / ".env.example").write_text(env_example(), encoding="utf-8")
     (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "settings.md").write_text(settings_page(), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Turns what Python and libraries print into log lines.
+"""Replace what Python and libraries print by log lines.
 
-None of these lines repeats a text: it was written by others and may hold anything.
+No line repeats a printed text: it may contain private data.
 """
 
 import logging
@@ -13,21 +13,22 @@ log: Final = logging.getLogger("config.streams")
 
 
 def log_what_python_prints() -> None:
-    """Log warnings, and exceptions that nothing can catch, by their type and place."""
+    """Log warnings, and exceptions that can't be raised, by their type and place."""
     warnings.showwarning = _warned
     sys.unraisablehook = _unraisable
 
 
 def log_what_is_printed() -> None:
-    """Replace standard output and error of this process; call it once the log has its stream."""
+    """Replace standard output and error; call it after the log has got its stream."""
     sys.stdout = sys.__stdout__ = _Printed(real(sys.stdout))  # type: ignore[assignment,misc]
     sys.stderr = sys.__stderr__ = _Printed(real(sys.stderr))  # type: ignore[assignment,misc]
 
 
-def give_back() -> None:
-    """Give Python the streams of its start back, for a program that replaces this one.
+def restore_streams() -> None:
+    """Restore the original streams, for a program that replaces this one.
 
-    Celery's restart (SIGHUP) closes every file but these, which it knows by their `fileno`.
+    Celery's restart (SIGHUP) closes every file except those of `sys.__stdout__` and
+    `sys.__stderr__`, which must have a `fileno` for that.
     """
     sys.__stdout__ = real(sys.stdout)  # type: ignore[assignment,misc]
     sys.__stderr__ = real(sys.stderr)  # type: ignore[assignment,misc]
@@ -39,12 +40,12 @@ def real(stream: TextIO) -> TextIO:
 
 
 def place(filename: str) -> str:
-    """Shorten a file's path to its last two parts: enough to find it, and no machine's layout."""
+    """Return the last two parts of a file's path."""
     return "/".join(Path(filename).parts[-2:])
 
 
 def _warned(
-    message: Warning | str,  # noqa: ARG001  the names are Python's
+    message: Warning | str,  # noqa: ARG001 - the signature is Python's
     category: type[Warning],
     filename: str,
     lineno: int,
@@ -59,23 +60,23 @@ def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
 
 
 class _Printed:
-    """Logs that something was printed, and how much.
+    """Logs how many characters were printed.
 
-    It has no `fileno`, by which Celery's signal handlers know that nothing can be written here.
+    Without a `fileno`, Celery's signal handlers don't write to it.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Log each text that is more than an end of line."""
+        """Log the length of a text, unless it is only a line end."""
         if text.strip():
             log.info("a library printed %d characters", len(text))
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: each line was written when it came."""
+        """Do nothing: there is no buffer."""
 
     def isatty(self) -> bool:
-        """Return False: nobody sees colours here."""
+        """Return False: no colours."""
         return False

@@ -17,7 +17,7 @@ from config.logs import configure_logs
 from config.redis_clients import ledger_client
 from config.servers import check_server
 from config.settings import Settings
-from config.streams import give_back
+from config.streams import restore_streams
 from satyapan.broker import Waker
 from worker.build import PerProcess, build
 from worker.engine.backpressure import backpressure
@@ -119,5 +119,5 @@ def _start(app: Celery, settings: Settings) -> int:
     try:
         worker.start()
     finally:
-        give_back()
+        restore_streams()
     return int(worker.exitcode or 0)

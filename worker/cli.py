@@ -8,7 +8,7 @@ import click
 
 from config.checks import run_checks
 from config.findings import refuse_if_unsafe
-from config.logs import configure_logs, last_words
+from config.logs import configure_logs, log_fatal_errors
 from config.redis_clients import ledger_client
 from config.settings import read_settings
 from satyapan.points import arm
@@ -26,6 +26,6 @@ def worker(heartbeat: Path | None) -> None:
     settings = read_settings()
     configure_logs(settings.log.level, settings.log.format)
     arm(os.environ)
-    with last_words():
+    with log_fatal_errors():
         refuse_if_unsafe(run_checks(settings, ledger_client(settings)))
         sys.exit(run_worker(settings, heartbeat))
