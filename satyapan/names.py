@@ -121,16 +121,16 @@ class Keys:
         """Name the sorted set of the calls that were let through to one account and route."""
         return f"{self.prefix}:slots:{account}:{route}"
 
-    def tickets(self, account: str, route: str) -> str:
+    def reservations(self, account: str, route: str) -> str:
         """Name the sorted set of the verifications that hold a call time there."""
-        return f"{self.prefix}:tickets:{account}:{route}"
+        return f"{self.prefix}:reservations:{account}:{route}"
 
     def queue(self, account: str, route: str, lane: str) -> str:
         """Name the sorted set of the verifications that wait for one, scored by their turn."""
         return f"{self.prefix}:queue:{account}:{route}:{lane}"
 
     def low(self, account: str, route: str) -> str:
-        """Name the sorted set of the calls and tickets of the low lane (polls) there."""
+        """Name the sorted set of the calls and reservations of the low lane (polls) there."""
         return f"{self.prefix}:low:{account}:{route}"
 
     def open(self, account: str, route: str) -> str:

@@ -18,7 +18,7 @@ from satyapan.kinds.model import Mode
 from satyapan.names import RUN, Keys
 from satyapan.sealing import KeyRing
 from shared.inbox import Inbox
-from worker.admission.admission import Gate
+from worker.admission.admission import Admission
 from worker.admission.redis_clock import RedisClock
 from worker.admission.triage import CreateRoute, Triage
 from worker.broker.wakeups import Wake
@@ -28,7 +28,14 @@ from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
 from worker.engine.run import Runner, Tools
 from worker.engine.vendor import Vendor
-from worker.from_settings import calls_at_once, cashfree, figures, policy, redirects, work_ledger
+from worker.from_settings import (
+    calls_at_once,
+    cashfree,
+    make_admission,
+    policy,
+    redirects,
+    work_ledger,
+)
 from worker.ledger.rewrite import Rewrite
 from worker.ledger.work_ledger import WorkLedger
 from worker.maintenance.marker import Marker
@@ -45,7 +52,7 @@ class Parts:
 
     engine: Engine
     triage: Triage
-    gate: Gate
+    admission: Admission
     ingest: Ingest
     ledger: WorkLedger
     sweep: Sweep
@@ -91,10 +98,10 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     ring = KeyRing.parse(shared.seal_keys.reveal())
     kinds = Registry.with_plugins(shared.kinds)
     ledger = work_ledger(settings, redis, keys, ring)
-    gate, clock = Gate(redis, keys, figures(settings)), RedisClock()
+    admission, clock = make_admission(settings, redis, keys), RedisClock()
     vendors: dict[str, Vendor] = {"cashfree": cashfree(settings)}
-    tools = _tools(settings, redis, ledger, gate, clock, kinds, vendors)
-    triage = Triage(redis, keys, gate, _create_routes(settings, kinds))
+    tools = _tools(settings, redis, ledger, admission, clock, kinds, vendors)
+    triage = Triage(redis, keys, admission.limiter, _create_routes(settings, kinds))
     engine = _engine(settings, tools, wake, triage)
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000, shared.id_key_bytes())
     ingest = Ingest(inbox, ledger, engine, kinds, shared.id_key_bytes())
@@ -108,13 +115,13 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
         chunk=shared.chunk,
         keep_ms=ledger.lives.terminal,
     )
-    marker = Marker(redis, keys, gate, clock, ledger.outage.gap)
+    marker = Marker(redis, keys, admission.limiter, clock, ledger.outage.gap)
     rewrite = Rewrite(redis, keys)
     rules = policy(settings)
     desk = Desk(ledger, inbox, kinds, rules, wake, BY)
     retention = Retention(desk, settings.retention.parked_s * 1000)
     return Parts(
-        engine, triage, gate, ingest, ledger, sweep, marker, rewrite, retention, kinds, rules
+        engine, triage, admission, ingest, ledger, sweep, marker, rewrite, retention, kinds, rules
     )
 
 
@@ -136,7 +143,7 @@ def _tools(
     settings: Settings,
     redis: Redis,
     ledger: WorkLedger,
-    gate: Gate,
+    admission: Admission,
     clock: RedisClock,
     kinds: Registry,
     vendors: dict[str, Vendor],
@@ -146,7 +153,7 @@ def _tools(
         calls=BlockingCalls(calls_at_once(settings)),
         leases=Leases(ledger),
         ledger=ledger,
-        gate=gate,
+        admission=admission,
         vendors=vendors,
         kinds=kinds,
         policy=policy(settings),

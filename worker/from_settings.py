@@ -11,7 +11,9 @@ from satyapan.records import Row
 from satyapan.sealing import KeyRing
 from satyapan.settings.declaration import PREFIX, SettingFault, SettingsError
 from shared.return_tokens import ReturnTokens, return_url
-from worker.admission.admission import Figures
+from worker.admission.admission import Admission
+from worker.admission.breakers import BreakerConfig, Breakers
+from worker.admission.limiter import Limiter, LimiterConfig
 from worker.engine.vendor import Vendor
 from worker.ledger.work_ledger import Lives, Outage, WorkLedger
 from worker.rules.model import Policy
@@ -37,19 +39,31 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def figures(settings: Settings) -> Figures:
-    """Give the gate its measures."""
-    quota, breaker = settings.quota, settings.breaker
-    return Figures(
-        window=round(quota.window_s * 1000),
-        margin=quota.margin_ms,
-        horizon=quota.horizon_ms,
+def make_admission(settings: Settings, redis: Redis, keys: Keys) -> Admission:
+    """Build what admits calls."""
+    limiter = Limiter(redis, keys, limiter_config(settings))
+    return Admission(limiter, Breakers(redis, keys, breaker_config(settings)))
+
+
+def limiter_config(settings: Settings) -> LimiterConfig:
+    """Read what the limiter goes by."""
+    return LimiterConfig(
+        window=round(settings.quota.window_s * 1000),
+        margin=settings.quota.margin_ms,
+        horizon=settings.quota.horizon_ms,
         longest_call=round((settings.vendor.total_timeout_s + _REPORT_S) * 1000),
+    )
+
+
+def breaker_config(settings: Settings) -> BreakerConfig:
+    """Read what the breakers go by; they count over the vendor's window at most."""
+    breaker = settings.breaker
+    return BreakerConfig(
         probe=round(settings.worker.probe_s * 1000),
         calls=breaker.calls,
         in_a_row=breaker.in_a_row,
         percent=breaker.percent,
-        over=round(breaker.over_s * 1000),
+        over=round(min(breaker.over_s, settings.quota.window_s) * 1000),
         cool_down=round(breaker.cool_down_s * 1000),
         cool_down_most=round(breaker.cool_down_most_s * 1000),
     )

@@ -17,7 +17,7 @@ from tests.support.admission_simulator import (
     Simulator,
     wait,
 )
-from worker.admission.admission import Go, Wait
+from worker.admission.limiter import Admitted, NotYet
 from worker.rules.lane import Lane
 
 PROBE, COOL = 50, 300
@@ -30,7 +30,7 @@ def simulator(redis_url: str) -> Iterator[Simulator]:
 
 
 def fail(simulator: Simulator, name: str, *, probe: bool = False) -> bool:
-    return simulator.gate.fail(Row(id=name, kind="x"), ROUTE, "http_502", probe=probe)
+    return simulator.breakers.fail(Row(id=name, kind="x"), ROUTE, "http_502", probe=probe)
 
 
 def broken(simulator: Simulator) -> int:
@@ -46,18 +46,20 @@ def broken(simulator: Simulator) -> int:
 
 def test_a_stopped_account_stops_every_route(simulator: Simulator) -> None:
     row = Row(id="a", kind="x")
-    until = simulator.gate.stop("main", "insufficient_balance")
+    until = simulator.breakers.stop("main", "insufficient_balance")
 
     assert until == START + PROBE
     for route in (ROUTE, "digilocker"):
-        answer = wait(simulator.gate.entering(row, route, 1).now())
+        answer = wait(simulator.limiter.admit(row, route, 1).now())
         assert answer.reason == "account/insufficient_balance"
-    assert simulator.gate.entering(Row(id="o", kind="x", account="other"), ROUTE, 1).now() == Go(1)
+    assert simulator.limiter.admit(
+        Row(id="o", kind="x", account="other"), ROUTE, 1
+    ).now() == Admitted(1)
     assert simulator.breaker() == Shut("insufficient_balance", START, until)
 
 
 def test_one_call_probes_and_the_next_probe_moves_away(simulator: Simulator) -> None:
-    simulator.gate.stop("main", "x")
+    simulator.breakers.stop("main", "x")
     waits = []
     for _ in range(6):
         state = simulator.breaker()
@@ -67,39 +69,39 @@ def test_one_call_probes_and_the_next_probe_moves_away(simulator: Simulator) -> 
 
         answers = [simulator.ask(f"{len(waits)}-{n}") for n in range(3)]
 
-        assert answers[0] == Go(100, probe=True)
-        assert {type(each) for each in answers[1:]} == {Wait}
+        assert answers[0] == Admitted(100, probe=True)
+        assert {type(each) for each in answers[1:]} == {NotYet}
         simulator.client.delete(*simulator.client.keys("test:queue*"))
-        simulator.gate.stop("main", "x", probe=True)
+        simulator.breakers.stop("main", "x", probe=True)
 
     assert waits == [50, 100, 200, 400, 500, 500]
 
 
 def test_news_of_a_stop_does_not_move_the_probe(simulator: Simulator) -> None:
-    until = simulator.gate.stop("main", "x")
+    until = simulator.breakers.stop("main", "x")
     simulator.now += 10
 
-    assert simulator.gate.stop("main", "y") == until
+    assert simulator.breakers.stop("main", "y") == until
     assert simulator.breaker() == Shut("y", START, until)
 
 
 def test_those_who_wait_probe_one_at_a_time_and_go_on_when_it_got_through(
     simulator: Simulator,
 ) -> None:
-    until = simulator.gate.stop("main", "x")
+    until = simulator.breakers.stop("main", "x")
     for n in range(20):
         simulator.ask(f"a{n}")
 
     assert simulator.run_for(until - simulator.now - 10) == []
     assert simulator.run_for(400) == ["a0"]
-    simulator.gate.resume("main")
+    simulator.breakers.resume("main")
 
     assert simulator.breaker() is None
     assert len(simulator.run_for(19 * SPAN // 100 + 100)) == 19
 
 
 def test_a_probe_that_vanished_is_followed_by_another(simulator: Simulator) -> None:
-    simulator.gate.stop("main", "x")
+    simulator.breakers.stop("main", "x")
     for n in range(3):
         simulator.ask(f"a{n}")
 
@@ -110,10 +112,10 @@ def test_a_probe_that_vanished_is_followed_by_another(simulator: Simulator) -> N
 def test_a_probe_takes_a_slot_like_any_call(simulator: Simulator) -> None:
     simulator.limit = 3
     simulator.fill_window()
-    simulator.gate.stop("main", "x")
+    simulator.breakers.stop("main", "x")
     simulator.now += PROBE
 
-    assert isinstance(simulator.ask("a"), Wait)
+    assert isinstance(simulator.ask("a"), NotYet)
     simulator.run_for(SPAN)
 
     assert [name for _, name in simulator.sent[3:]] == ["a"]
@@ -121,13 +123,13 @@ def test_a_probe_takes_a_slot_like_any_call(simulator: Simulator) -> None:
 
 def test_many_failures_open_the_vendors_breaker_and_everybody_waits(simulator: Simulator) -> None:
     for n in range(10):
-        assert simulator.ask(f"a{n}") == Go(100)
+        assert simulator.ask(f"a{n}") == Admitted(100)
     opened = [fail(simulator, f"a{n}") for n in range(6)]
 
     assert opened == [False] * 4 + [True, False]
     assert simulator.breaker(ROUTE) == Shut("http_502", START, START + COOL)
     assert wait(simulator.ask("b")).reason == "vendor/http_502"
-    assert simulator.gate.entering(Row(id="z", kind="x"), "digilocker", 1).now() == Go(1)
+    assert simulator.limiter.admit(Row(id="z", kind="x"), "digilocker", 1).now() == Admitted(1)
 
 
 def test_a_smaller_share_opens_nothing(simulator: Simulator) -> None:
@@ -180,7 +182,7 @@ def test_the_vendor_is_probed_by_one_call_and_left_alone_longer_when_that_fails(
     assert state.until_ms - simulator.now == 2 * COOL
     assert simulator.run_for(2 * COOL - 10) == []
     assert simulator.run_for(100) == ["a1"]
-    simulator.gate.resume("main", ROUTE)
+    simulator.breakers.resume("main", ROUTE)
     assert simulator.run_for(HORIZON + 100) == ["a2", "a3", "a4"]
     assert simulator.breaker(ROUTE) is None
 
@@ -196,22 +198,22 @@ def test_calls_that_were_on_their_way_do_not_move_the_probe(simulator: Simulator
 
 
 def written(simulator: Simulator, account: str, route: str) -> set[str]:
-    """Bring everything about at one gate; list the keys that this wrote."""
+    """Bring everything about for one account and route; list the keys that this wrote."""
     simulator.client.flushdb()
-    gate = simulator.gate
+    limiter, breakers = simulator.limiter, simulator.breakers
     for name, lane in (("a", Lane.LOW), ("b", Lane.NORMAL), ("c", Lane.HIGH), ("d", Lane.LOW)):
         row = Row(id=name, kind="x", account=account, reply_to="shop")
-        gate.entering(row, route, 1, lane).now()
+        limiter.admit(row, route, 1, lane).now()
         simulator.set_due(name, START + FAR)
-    gate.hold(account, route, 0.001)
-    gate.hold_account(account, 0.001)
-    gate.learn(account, route, 1)
+    limiter.hold(account, route, 0.001)
+    limiter.hold_account(account, 0.001)
+    limiter.learn(account, route, 1)
     for number in range(10):
-        gate.fail(Row(id=f"f{number}", kind="x", account=account), route, "http_502")
-    gate.stop(account, "x")
+        breakers.fail(Row(id=f"f{number}", kind="x", account=account), route, "http_502")
+    breakers.stop(account, "x")
     before = set(simulator.client.scan_iter())
     simulator.now += 2 * SPAN
-    gate.deal()
+    limiter.deal()
     rows = [KEYS.row(name) for name in "abcd"]
     return {raw.decode() for raw in before.union(simulator.client.scan_iter())} - {*rows, KEYS.due}
 
@@ -222,7 +224,7 @@ def written(simulator: Simulator, account: str, route: str) -> set[str]:
 def test_accounts_and_routes_have_everything_of_their_own(
     simulator: Simulator, account: str, route: str
 ) -> None:
-    own = (KEYS.slots, KEYS.tickets, KEYS.turns, KEYS.hold, KEYS.learned, KEYS.low)
+    own = (KEYS.slots, KEYS.reservations, KEYS.turns, KEYS.hold, KEYS.learned, KEYS.low)
     keys = {key(account, route) for key in (*own, KEYS.breaker, KEYS.failures, KEYS.streak)}
     lanes = {KEYS.queue(account, route, lane) for lane in ("normal", "high", "low")}
 
@@ -234,20 +236,20 @@ def test_accounts_and_routes_have_everything_of_their_own(
 
 
 def test_a_stopped_account_is_probed_ten_times_more_rarely_in_the_end(simulator: Simulator) -> None:
-    state = simulator.gate.stop("main", "x")
+    state = simulator.breakers.stop("main", "x")
     for _ in range(12):
         simulator.now = state
-        assert simulator.ask("a") == Go(100, probe=True)
-        state = simulator.gate.stop("main", "x", probe=True)
+        assert simulator.ask("a") == Admitted(100, probe=True)
+        state = simulator.breakers.stop("main", "x", probe=True)
 
     assert state - simulator.now == 10 * PROBE
 
 
 def test_a_route_that_works_again_begins_to_count_anew(simulator: Simulator) -> None:
     simulator.now = broken(simulator)
-    assert simulator.ask("probe") == Go(100, probe=True, failing=True)
+    assert simulator.ask("probe") == Admitted(100, probe=True, failing=True)
 
-    simulator.gate.resume("main", ROUTE)
+    simulator.breakers.resume("main", ROUTE)
 
     assert not fail(simulator, "another")
     assert simulator.breaker(ROUTE) is None
@@ -261,7 +263,7 @@ class TestAtQuietTimes:
         opened = []
         for name in names:
             simulator.now += self.FAR_APART
-            assert isinstance(simulator.ask(name), Go)
+            assert isinstance(simulator.ask(name), Admitted)
             opened.append(fail(simulator, name))
         return opened
 
@@ -276,10 +278,10 @@ class TestAtQuietTimes:
         self.fail_apart(simulator, "a", "b")
         simulator.now += self.FAR_APART
 
-        assert simulator.ask("answered") == Go(100, failing=True)
-        simulator.gate.answered("main", ROUTE)
+        assert simulator.ask("answered") == Admitted(100, failing=True)
+        simulator.breakers.answered("main", ROUTE)
 
-        assert simulator.ask("next") == Go(100)
+        assert simulator.ask("next") == Admitted(100)
         assert self.fail_apart(simulator, "c", "d", "e") == [False, False, True]
 
     def test_of_many_calls_the_share_decides(self, simulator: Simulator) -> None:

@@ -13,7 +13,7 @@ from satyapan.records import Row
 from satyapan.scripts import load
 from tests.conftest import Sandbox
 from tests.support.worker_harness import Harness
-from worker.admission.admission import Go
+from worker.admission.limiter import Admitted
 from worker.admission.redis_clock import RedisClock
 from worker.ledger.work_ledger import Claim, Outage, StaleFence, WorkLedger
 from worker.maintenance.marker import Marker
@@ -212,7 +212,14 @@ class TestAfterAnOutage:
     ) -> None:
         clock, client, cut = [0.0], harness.redis, []
         old, new = (
-            Marker(client, held.keys, harness.parts.gate, RedisClock(), self.GAP, lambda: clock[0])
+            Marker(
+                client,
+                held.keys,
+                harness.parts.admission.limiter,
+                RedisClock(),
+                self.GAP,
+                lambda: clock[0],
+            )
             for _ in range(2)
         )
         for marker, clock[0] in ((old, 0.0), (old, 5.0), (new, 20.0), (old, 20.0)):
@@ -270,7 +277,7 @@ class TestAReadThatHasToWait:
     def use_up(self, harness: Harness, route: str, limit: int) -> None:
         """Take all but `limit` - 1 calls of a route's window."""
         row = Row(id="somebody-else", kind="digilocker")
-        assert isinstance(harness.parts.gate.entering(row, route, limit).now(), Go)
+        assert isinstance(harness.parts.admission.limiter.admit(row, route, limit).now(), Admitted)
 
     def test_keeps_the_documents_that_were_fetched_before_it(
         self, redis_url: str, sandbox: Sandbox
@@ -296,7 +303,7 @@ class TestAReadThatHasToWait:
         harness.run_once(row_id)
         harness.vendor.post(f"journeys/{row_id}", decision="allow")
         line = Line(harness, away=1, done=done, let=2)
-        line.script = harness.parts.gate._pass
+        line.script = harness.parts.admission.limiter._admit_and_commit
         redis_batch(harness)._call_all = line.ask_all
         harness.parts.look(row_id)
 

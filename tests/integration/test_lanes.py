@@ -17,7 +17,7 @@ from tests.support.admission_simulator import (
     Simulator,
     wait,
 )
-from worker.admission.admission import Go, Waiting
+from worker.admission.limiter import Admitted, Waiting
 from worker.rules.lane import Lane
 
 LOW = KEYS.queue("main", ROUTE, "low")
@@ -36,7 +36,9 @@ def simulator(client: redis.Redis) -> Simulator:
 
 def polls(simulator: Simulator, count: int) -> int:
     """Let so many polls come; return how many could go at once."""
-    return sum(isinstance(simulator.ask(f"poll-{n}", lane=Lane.LOW), Go) for n in range(count))
+    return sum(
+        isinstance(simulator.ask(f"poll-{n}", lane=Lane.LOW), Admitted) for n in range(count)
+    )
 
 
 def names(called: list[str]) -> set[str]:
@@ -57,7 +59,7 @@ class TestLowLane:
         polls(simulator, 300)
 
         for n in range(3):
-            assert isinstance(simulator.ask(f"asked-{n}", lane=Lane.HIGH), Go)
+            assert isinstance(simulator.ask(f"asked-{n}", lane=Lane.HIGH), Admitted)
             simulator.run_for(SPAN)
 
     def test_a_poll_that_somebody_asks_for_leaves_the_line_of_polls(
@@ -65,7 +67,7 @@ class TestLowLane:
     ) -> None:
         polls(simulator, 100)
 
-        assert isinstance(simulator.ask("poll-99", lane=Lane.HIGH), Go)
+        assert isinstance(simulator.ask("poll-99", lane=Lane.HIGH), Admitted)
 
         assert b"poll-99" not in simulator.client.zrange(LOW, 0, -1)
 
@@ -78,7 +80,7 @@ class TestLowLane:
         assert simulator.dealt() == ["poll-0"]
         simulator.limit += 1  # so that there is room before the slot comes
 
-        assert isinstance(simulator.ask("poll-0", lane=Lane.HIGH), Go)
+        assert isinstance(simulator.ask("poll-0", lane=Lane.HIGH), Admitted)
         assert simulator.slot("poll-0") == 0
 
     @pytest.mark.parametrize("early", [True, False])
@@ -95,7 +97,7 @@ class TestLowLane:
         else:
             simulator.now = simulator.slot("poll-0")
 
-        assert isinstance(simulator.ask("poll-0", lane=Lane.HIGH), Go)
+        assert isinstance(simulator.ask("poll-0", lane=Lane.HIGH), Admitted)
 
         polls_left = simulator.client.zrange(KEYS.low("main", ROUTE), 0, -1)
         assert not [one for one in polls_left if one.startswith(b"poll-0")]
@@ -109,7 +111,7 @@ class TestLowLane:
         assert simulator.dealt() == ["poll-0"]
         simulator.now = simulator.slot("poll-0") + 20
 
-        assert isinstance(simulator.ask("poll-0", lane=Lane.LOW), Go)
+        assert isinstance(simulator.ask("poll-0", lane=Lane.LOW), Admitted)
 
         assert simulator.client.zcard(KEYS.low("main", ROUTE)) == 1
 
@@ -123,9 +125,9 @@ class TestLowLane:
         assert simulator.dealt() == ["asked", "a", "b"]
 
         simulator.limit = 12  # the ten of this window and the slots of "a" and "b"
-        assert not isinstance(simulator.ask("asked", lane=Lane.HIGH), Go)
+        assert not isinstance(simulator.ask("asked", lane=Lane.HIGH), Admitted)
         simulator.limit = 13
-        assert isinstance(simulator.ask("asked", lane=Lane.HIGH), Go)
+        assert isinstance(simulator.ask("asked", lane=Lane.HIGH), Admitted)
 
     def test_of_ten_slots_one_at_least_is_a_polls(self, simulator: Simulator) -> None:
         simulator.fill_window()
@@ -176,7 +178,7 @@ class TestLowLane:
         simulator.ask("asked", lane=Lane.HIGH)
         simulator.now += SPAN
 
-        assert not isinstance(simulator.ask("poll", lane=Lane.LOW), Go)
+        assert not isinstance(simulator.ask("poll", lane=Lane.LOW), Admitted)
 
 
 @given(
@@ -217,7 +219,7 @@ class TestRegistered:
         return Waiting(name, "shop")
 
     def register(self, simulator: Simulator, *rows: Waiting) -> list[str]:
-        return simulator.gate.register("main", ROUTE, simulator.limit, rows)
+        return simulator.limiter.register("main", ROUTE, simulator.limit, rows)
 
     def test_registered_rows_wait_like_those_that_came_with_a_claim(
         self, simulator: Simulator
@@ -314,7 +316,7 @@ def test_a_call_leaves_nothing_in_the_index_of_slots(simulator: Simulator) -> No
     simulator.now += SPAN
     assert simulator.dealt() == ["a"]
 
-    assert isinstance(simulator.ask("a"), Go)
+    assert isinstance(simulator.ask("a"), Admitted)
 
     assert not simulator.client.exists(KEYS.slot_due)
 
@@ -366,9 +368,9 @@ def move(simulator: Simulator, what: str, name: str, lane: Lane) -> None:
     elif what == "register":
         simulator.ask(name) if name not in simulator.rows else None
         simulator.client.hset(KEYS.row(name), mapping={**fields, "due": simulator.now})
-        simulator.gate.register("main", ROUTE, simulator.limit, [Waiting(name, "shop")])
+        simulator.limiter.register("main", ROUTE, simulator.limit, [Waiting(name, "shop")])
         simulator.client.zadd(KEYS.due, {name: simulator.now}, nx=True)
     elif what == "end":
         simulator.set_due(name, 0)
     else:
-        simulator.gate.deal()
+        simulator.limiter.deal()

@@ -47,7 +47,7 @@ def test_it_refuses_nobody_and_resumes_by_itself_once_the_address_is_mended(
     mended = Harness(redis_url, sandbox.root)
     for one in (first, mended.submit("digilocker", "second")):
         while mended.run_once(one).state is not State.PENDING:
-            mended.parts.gate.deal()
+            mended.parts.admission.limiter.deal()
     assert harness.changes() == ["link_ready", "link_ready"]
     assert held(redis_url) == {"": 0, "digilocker": 0, "passport": 0}
 
@@ -71,15 +71,15 @@ def test_a_probe_that_is_refused_too_keeps_the_route_held(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = harness.submit("digilocker", "first")
-    with caplog.at_level(logging.WARNING, "satyapan.heed"):
+    with caplog.at_level(logging.WARNING, "satyapan.admission"):
         while calls(harness) < 3:
             harness.run_once(one)
-            harness.parts.gate.deal()
+            harness.parts.admission.limiter.deal()
 
     assert harness.read(one).state is State.ACCEPTED
     assert harness.row(one).attempts == 0
     assert {record.message for record in caplog.records} == {
-        "route held until the settings are mended"
+        "route held until the settings are corrected"
     }
     assert len(caplog.records) == 3
 

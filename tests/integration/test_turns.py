@@ -193,4 +193,6 @@ def test_everybody_is_served_once_in_their_producers_order_and_nothing_is_left(
         for line, names in came.items():
             assert [name for name in called if name.rpartition("-")[0] == line] == names
     assert simulator.most_in_a_window() <= limit
-    assert not client.exists(KEYS.queues, KEYS.turns("main", ROUTE), KEYS.tickets("main", ROUTE))
+    assert not client.exists(
+        KEYS.queues, KEYS.turns("main", ROUTE), KEYS.reservations("main", ROUTE)
+    )

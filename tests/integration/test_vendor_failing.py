@@ -38,7 +38,7 @@ def calls(harness: Harness) -> int:
 def test_when_many_fail_the_others_wait_unspent_until_a_probe_gets_through(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, "satyapan.heed"):
+    with caplog.at_level(logging.WARNING, "satyapan.admission"):
         failed = failing(harness, 4)
     waiting = [harness.submit("passport", f"waiting-{n}") for n in range(3)]
 
@@ -56,7 +56,7 @@ def test_when_many_fail_the_others_wait_unspent_until_a_probe_gets_through(
 
 def test_what_is_not_called_is_told_by_the_checks(harness: Harness) -> None:
     failing(harness, 4)
-    harness.parts.gate.stop("main", "insufficient_balance")
+    harness.parts.admission.breakers.stop("main", "insufficient_balance")
 
     with ledger_client(harness.settings) as client:
         told = [

@@ -10,7 +10,8 @@ from typing import Any
 from config.breakers import Shut, read_breaker
 from satyapan.names import Keys
 from satyapan.records import Row
-from worker.admission.admission import Figures, Gate, Go, Pass, Wait
+from worker.admission.breakers import BreakerConfig, Breakers
+from worker.admission.limiter import Admitted, Limiter, LimiterConfig, NotYet, Verdict
 from worker.rules.lane import Lane
 
 WINDOW, MARGIN, HORIZON = 1000, 100, 200
@@ -19,40 +20,33 @@ START = 1_700_000_000_000
 FAR = 30_000
 KEYS = Keys("test")
 ROUTE = "passport"
-FIGURES = Figures(
-    window=WINDOW,
-    margin=MARGIN,
-    horizon=HORIZON,
-    longest_call=500,
-    probe=50,
-    over=WINDOW,
-    cool_down=300,
-    cool_down_most=1000,
-)
+LIMITER = LimiterConfig(window=WINDOW, margin=MARGIN, horizon=HORIZON, longest_call=500)
+BREAKERS = BreakerConfig(probe=50, over=WINDOW, cool_down=300, cool_down_most=1000)
 
 
 @dataclass
 class Simulator:
-    """A gate, its clock, the rows that wait, and the calls that were admitted."""
+    """A limiter and breakers, their clock, the rows that wait, and the calls that were admitted."""
 
     client: Any
     limit: int = 3
-    figures: Figures = FIGURES
+    config: LimiterConfig = LIMITER
     now: int = START
     rows: dict[str, Row] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
     sent: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Build the gate."""
-        self.gate = Gate(self.client, KEYS, self.figures, now_ms=lambda: self.now)
+        """Build the limiter and the breakers."""
+        self.limiter = Limiter(self.client, KEYS, self.config, now_ms=lambda: self.now)
+        self.breakers = Breakers(self.client, KEYS, BREAKERS, now_ms=lambda: self.now)
 
-    def ask(self, name: str, producer: str = "shop", lane: Lane = Lane.NORMAL) -> Pass:
+    def ask(self, name: str, producer: str = "shop", lane: Lane = Lane.NORMAL) -> Verdict:
         """Ask whether a row may call now; a refusal sets its due time, as the engine does."""
         row = self.rows.setdefault(name, Row(id=name, kind="x", reply_to=producer))
         self.lanes[name] = lane
-        answer = self.gate.entering(row, ROUTE, self.limit, lane).now()
-        if isinstance(answer, Go):
+        answer = self.limiter.admit(row, ROUTE, self.limit, lane).now()
+        if isinstance(answer, Admitted):
             self.sent.append((self.now, name))
             self.set_due(name, 0)
         else:
@@ -70,7 +64,7 @@ class Simulator:
     def fill_window(self) -> "Simulator":
         """Use up the window."""
         for n in range(self.limit):
-            assert isinstance(self.ask(f"first-{n}"), Go)
+            assert isinstance(self.ask(f"first-{n}"), Admitted)
         return self
 
     def breaker(self, route: str = "") -> Shut | None:
@@ -80,12 +74,12 @@ class Simulator:
 
     def slot(self, name: str) -> int:
         """Return the slot that a row holds; 0 for none."""
-        return int(self.client.zscore(KEYS.tickets("main", ROUTE), name) or 0)
+        return int(self.client.zscore(KEYS.reservations("main", ROUTE), name) or 0)
 
     def dealt(self) -> list[str]:
         """Deal slots, and list the rows that hold one, by its time."""
-        self.gate.deal()
-        held = self.client.zrange(KEYS.tickets("main", ROUTE), 0, -1)
+        self.limiter.deal()
+        held = self.client.zrange(KEYS.reservations("main", ROUTE), 0, -1)
         return [raw.decode() for raw in held]
 
     def run_for(self, ms: int, late: int = 0) -> list[str]:
@@ -97,7 +91,7 @@ class Simulator:
             comes = int(first[0][1]) + late if first else end
             self.now = min(end, max(next_deal, self.now), max(comes, self.now + 1))
             if self.now >= next_deal:
-                self.gate.deal()
+                self.limiter.deal()
                 next_deal = self.now + 50
             for raw in self.client.zrangebyscore(KEYS.due, 0, self.now - late):
                 row = self.rows[raw.decode()]
@@ -110,7 +104,7 @@ class Simulator:
         return max(len([t for t in times if start <= t <= start + WINDOW]) for start in times)
 
 
-def wait(answer: Pass) -> Wait:
+def wait(answer: Verdict) -> NotYet:
     """Return an answer that must be to wait."""
-    assert isinstance(answer, Wait)
+    assert isinstance(answer, NotYet)
     return answer

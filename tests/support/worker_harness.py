@@ -136,7 +136,7 @@ class Harness:
         end = time.monotonic() + within_s
         while not (found := self.run_once(verification_id)).settled:
             assert time.monotonic() < end, f"{found} is not settled"
-            self.parts.gate.deal()
+            self.parts.admission.limiter.deal()
             time.sleep(0.01)
         return found
 

@@ -5,7 +5,7 @@ import pytest
 from config.celery import worker_settings
 from config.settings import Settings, read_settings
 from tests.support.worker_harness import environment
-from worker.from_settings import figures, outage
+from worker.from_settings import limiter_config, outage
 from worker.ledger.work_ledger import Outage
 
 
@@ -41,5 +41,5 @@ def test_a_lease_says_nothing_about_a_call() -> None:
     limits = worker_settings(settings)
 
     assert settings.worker.lease_s < settings.vendor.total_timeout_s
-    assert figures(settings).longest_call == 90_000
+    assert limiter_config(settings).longest_call == 90_000
     assert (limits["task_soft_time_limit"], limits["task_time_limit"]) == (180, 260)

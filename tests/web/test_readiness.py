@@ -12,7 +12,7 @@ from demo.supervisor import Supervisor
 from satyapan.names import Keys
 from tests.support.eventually import eventually
 from tests.web.callbacks_app import environment
-from worker.admission.admission import Figures, Gate
+from worker.admission.limiter import Limiter, LimiterConfig
 from worker.admission.redis_clock import RedisClock
 from worker.maintenance.marker import Marker
 
@@ -29,7 +29,7 @@ def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> Non
 
 def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
-        Marker(server, Keys(), Gate(server, Keys(), Figures()), RedisClock(), 5_000).mark()
+        Marker(server, Keys(), Limiter(server, Keys(), LimiterConfig()), RedisClock(), 5_000).mark()
 
     age = (client.get("/readyz").json or {})["worker_age_s"]
 

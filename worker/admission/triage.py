@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.scripts import load
-from worker.admission.admission import Gate, Waiting
+from worker.admission.limiter import Limiter, Waiting
 
 _VENDOR: Final = Row(id="", kind="").vendor
 _ACCOUNT: Final = Row(id="", kind="").account
@@ -61,12 +61,14 @@ class Triage:
     Args:
         redis: the ledger's server.
         keys: names under the installation's prefix.
-        gate: where rows are registered.
+        limiter: where rows are registered.
         create_route: where a kind's create call goes.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, gate: Gate, create_route: CreateRoute) -> None:
-        self._gate = gate
+    def __init__(
+        self, redis: Redis, keys: Keys, limiter: Limiter, create_route: CreateRoute
+    ) -> None:
+        self._limiter = limiter
         self._keys = keys
         self._create_route = create_route
         self._sort: Any = load(redis, "worker", "triage")
@@ -77,7 +79,7 @@ class Triage:
         Raises:
             redis.RedisError: whoever sweeps next deals.
         """
-        self._gate.deal()
+        self._limiter.deal()
 
     def take(self, most: int, patience_ms: int, spread_ms: int = 0) -> Sorted:
         """Sort what is due, at most so many; they are due again after `patience_ms`.
@@ -103,10 +105,10 @@ class Triage:
 
     def _sorted(self, arguments: list[Any]) -> Sorted:
         keys = [self._keys.due, self._keys.queues]
-        now, following, gates, claim, fresh = self._sort(
+        now, following, queues, claim, fresh = self._sort(
             keys=keys, args=[self._keys.row(""), *arguments]
         )
-        busy = {raw.decode() for raw in gates}
+        busy = {raw.decode() for raw in queues}
         rows = list(_rows(fresh))
         left = self._register(rows, busy) if busy else [row.id for row in rows]
         waits = max(1, int(following) - int(now)) if int(following) else 0
@@ -116,15 +118,15 @@ class Triage:
     def _register(self, rows: Sequence[_Fresh], busy: set[str]) -> list[str]:
         """Register rows where others wait already; return the ids of those that can run now."""
         left: list[str] = []
-        gates: dict[tuple[str, str, int], list[Waiting]] = {}
+        waits: dict[tuple[str, str, int], list[Waiting]] = {}
         for row in rows:
             found = self._create_route(row.kind, row.vendor)
             if found is None or f"{row.account}:{found[0]}" not in busy:
                 left.append(row.id)
             else:
-                gates.setdefault((row.account, *found), []).append(row.waiting)
-        for (account, route, limit), waiting in gates.items():
-            left += self._gate.register(account, route, limit, waiting)
+                waits.setdefault((row.account, *found), []).append(row.waiting)
+        for (account, route, limit), waiting in waits.items():
+            left += self._limiter.register(account, route, limit, waiting)
         return left
 
 

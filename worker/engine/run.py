@@ -24,8 +24,8 @@ from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode, Operation, Role
 from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
-from worker.admission.admission import Gate, Go, Wait
-from worker.admission.outcomes import heed
+from worker.admission.admission import Admission
+from worker.admission.limiter import Admitted, NotYet
 from worker.admission.redis_clock import RedisClock
 from worker.engine.blocking_calls import BlockingCalls
 from worker.engine.leases import Leases
@@ -70,7 +70,7 @@ class Tools:
     calls: BlockingCalls
     leases: Leases
     ledger: WorkLedger
-    gate: Gate
+    admission: Admission
     vendors: Mapping[str, Vendor]
     kinds: Registry
     policy: Policy
@@ -129,7 +129,7 @@ class Runner:
         reach(CLAIMED)
         jump = tools.clock.read(claim.now, asked, tools.monotonic())
         if jump:
-            await tools.redis.call(tools.gate.jumped(jump, tools.clock.confirm))
+            await tools.redis.call(tools.admission.limiter.hold_all(jump, tools.clock.confirm))
         tools.leases.hold(claim.row)
         return claim
 
@@ -165,7 +165,7 @@ class ClaimedRun:
             if order is None:
                 return await self._release(row, effects, kind)
             happened = await self._carry_out(order, row, kind)
-            if isinstance(happened, Wait):
+            if isinstance(happened, NotYet):
                 rests = deferred(row, happened.until_ms, happened.reason, self._now())
                 return await self._release(rests, (), kind)
             event = happened
@@ -184,17 +184,17 @@ class ClaimedRun:
         limit = self._tools.limit(status.name, status.per_minute)
         return 2 * self._open * self._tools.window // limit
 
-    async def _carry_out(self, order: Call | Acquire, row: Row, kind: Kind) -> Event | Wait:
+    async def _carry_out(self, order: Call | Acquire, row: Row, kind: Kind) -> Event | NotYet:
         if isinstance(order, Acquire):
             return await self._tools.calls.run(self._acquire)
         return await self._call(order, row, kind.operation(row.vendor))
 
-    async def _call(self, order: Call, row: Row, operation: Operation) -> Event | Wait:
+    async def _call(self, order: Call, row: Row, operation: Operation) -> Event | NotYet:
         """Be admitted and make the row durable in one step, then call (I4, I12)."""
         route = operation.route(order.role)
         limit = self._tools.limit(route.name, route.per_minute)
         verdict = await self._admit(order, row, operation, limit)
-        if isinstance(verdict, Wait):
+        if isinstance(verdict, NotYet):
             return verdict
         reach(SENT)
         call = partial(self._blocking_call, operation, order, verdict, limit)
@@ -203,7 +203,9 @@ class ClaimedRun:
         self._log_answer(answer, route.name)
         return Answered(order.role, answer, order.item)
 
-    async def _admit(self, order: Call, row: Row, operation: Operation, limit: int) -> Go | Wait:
+    async def _admit(
+        self, order: Call, row: Row, operation: Operation, limit: int
+    ) -> Admitted | NotYet:
         """Take a slot of the quota and make the row durable as sent, both or neither."""
         tools = self._tools
         sent = admitted(row, order, self._now())
@@ -220,21 +222,23 @@ class ClaimedRun:
         )
         try:
             verdict = await tools.redis.call(
-                tools.gate.passing(sent, route, limit, order.lane, commit)
+                tools.admission.limiter.admit_and_commit(sent, route, limit, order.lane, commit)
             )
         except RedisError:
             # An answer in hand is committed until Redis confirms it. Not so before a create: the
             # admission may have been executed, and a commit wouldn't undo its mark.
             if not self._unsaved or order.role is Role.CREATE:
                 raise
-            return Wait(self._now(), "redis_away")
-        if isinstance(verdict, Wait):
+            return NotYet(self._now(), "redis_away")
+        if isinstance(verdict, NotYet):
             return verdict
-        go, self.row = verdict
-        self._open, self._unsaved = go.open, False
-        return go
+        admission, self.row = verdict
+        self._open, self._unsaved = admission.open, False
+        return admission
 
-    def _blocking_call(self, operation: Operation, order: Call, go: Go, limit: int) -> Answer:
+    def _blocking_call(
+        self, operation: Operation, order: Call, admission: Admitted, limit: int
+    ) -> Answer:
         """Call the vendor, and let all workers learn from its answer; in a thread of its own."""
         row = self.row
         answer = self._tools.vendors[row.vendor].call(
@@ -249,9 +253,10 @@ class ClaimedRun:
         )
         reach(ANSWERED)
         try:
-            heed(self._tools.gate, row, operation.route(order.role).name, limit, go, answer)
+            route = operation.route(order.role).name
+            self._tools.admission.record_outcome(row, route, limit, admission, answer)
         except RedisError as error:  # a fault there costs no answer
-            log.warning("answer not heeded", extra={"code": type(error).__name__})
+            log.warning("outcome not recorded", extra={"code": type(error).__name__})
         return answer
 
     def _log_answer(self, answer: Answer, route: str) -> None:
@@ -269,7 +274,7 @@ class ClaimedRun:
             },
         )
 
-    def _acquire(self) -> Event | Wait:
+    def _acquire(self) -> Event | NotYet:
         """Take over a shared resource, wait for its creator, or use what its owner got."""
         ledger, row = self._tools.ledger, self.row
         name = self._resource()
@@ -284,7 +289,7 @@ class ClaimedRun:
             return Acquired()
         parked = held is not None and held.state is State.PARKED
         wait = self._tools.policy.backoff_cap if parked else self._tools.policy.busy
-        return Wait(self._now() + wait, "resource_parked" if parked else "resource_busy")
+        return NotYet(self._now() + wait, "resource_parked" if parked else "resource_busy")
 
     def _resource(self) -> str:
         """Name the shared resource that this row asks for: the same, whichever producer asks."""

@@ -4,7 +4,7 @@
 -- KEYS[1] swept   text: when (ms) a worker swept last
 -- KEYS[2] server  hash: back, when (ms) workers came back after none had swept for a while; since,
 --                 when they first did in a series of such times; cut, when (ms) a worker came back
---                 that had swept before; id and durable, see gate.lua
+--                 that had swept before; id and durable, see admit.lua
 -- ARGV[1] gap, ms: so long without a sweep means that they were cut off
 -- ARGV[2] id of the server's data of which ARGV[3] tells: 1 if every write is durable
 -- ARGV[4] 1 if this very worker swept before, and then not for the gap

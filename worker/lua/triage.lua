@@ -1,16 +1,16 @@
 -- Sort verifications by what can be done about them now, without claiming any. Those that need
 -- nothing now leave the due-index or are put back at their time, as claim.lua would do.
 --
--- KEYS[1] due-index   KEYS[2] queues: names of the gates where rows wait, to their limits
+-- KEYS[1] due-index   KEYS[2] queues: accounts and routes where rows wait, to their limits
 -- ARGV[1] prefix of row keys (so this needs a server that holds all keys)
 -- ARGV[2] patience, ms: what is taken from the due-index comes back then if its wake-up is lost
 -- ARGV[3] those that are to be claimed come back up to so many ms later than the others, spread
 -- ARGV[4] take at most so many from the due-index; 0: sort ARGV[5..]
 -- ARGV[5..] ids
 --
--- Returns {now, time of the next one in the due-index or 0, {gate, ...}, {id, ...}, {id, kind,
--- vendor, account, producer, priority, ...}}: gates where rows wait; rows to be claimed; rows that
--- were never sent and are held by nobody, which a gate may register without a claim.
+-- Returns {now, time of the next one in the due-index or 0, {queue, ...}, {id, ...}, {id, kind,
+-- vendor, account, producer, priority, ...}}: accounts and routes where rows wait; rows to be claimed; rows that
+-- were never sent and are held by nobody, which may be registered without a claim.
 local now = now_ms()
 local index, most = KEYS[1], tonumber(ARGV[4])
 local ids = {}

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from config.servers import sync_settings
 from satyapan.names import Keys
 from satyapan.scripts import load
-from worker.admission.admission import Gate
+from worker.admission.limiter import Limiter
 from worker.admission.redis_clock import RedisClock
 from worker.throttle import Throttle
 
@@ -27,14 +27,14 @@ class Marker:
         self,
         redis: Redis,
         keys: Keys,
-        gate: Gate,
+        limiter: Limiter,
         clock: RedisClock,
         gap_ms: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis: Any = redis
         self._keys = keys
-        self._gate = gate
+        self._limiter = limiter
         self._clock = clock
         self._gap_ms = gap_ms
         self._monotonic = monotonic
@@ -55,7 +55,7 @@ class Marker:
         (now,) = self._script(keys=[self._keys.swept, self._keys.server], args=arguments)
         jump = self._clock.read(now, asked, self._monotonic())
         if jump:
-            self._gate.jumped(jump, self._clock.confirm).now()
+            self._limiter.hold_all(jump, self._clock.confirm).now()
         self._throttle.done(asked)
 
     def _durable(self) -> tuple[str, int]:

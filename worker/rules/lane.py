@@ -1,4 +1,4 @@
-"""The lanes in which rows wait for a slot of the vendor's quota; see lua/gate.lua."""
+"""The lanes in which rows wait for a slot of the vendor's quota; see worker/lua/admit.lua."""
 
 from enum import IntEnum
 

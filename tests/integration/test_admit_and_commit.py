@@ -8,7 +8,7 @@ from satyapan import State
 from satyapan.asking import Ask
 from satyapan.records import Row
 from tests.support.worker_harness import Harness
-from worker.admission.admission import Go, Wait
+from worker.admission.limiter import Admitted, NotYet
 from worker.ledger.work_ledger import StaleFence
 from worker.rules.lane import Lane
 
@@ -21,10 +21,10 @@ def claimed(harness: Harness, key: str) -> Row:
     return claim.row
 
 
-def passing(harness: Harness, row: Row, limit: int = 1) -> Ask[Wait | tuple[Go, Row]]:
+def admission(harness: Harness, row: Row, limit: int = 1) -> Ask[NotYet | tuple[Admitted, Row]]:
     sent = replace(row, state=State.SENT, attempts=1)
     commit = harness.parts.ledger.committing(row, sent, (), 0, keep=True, alias="")
-    return harness.parts.gate.passing(sent, ROUTE, limit, Lane.NORMAL, commit)
+    return harness.parts.admission.limiter.admit_and_commit(sent, ROUTE, limit, Lane.NORMAL, commit)
 
 
 def slots(harness: Harness) -> int:
@@ -35,21 +35,21 @@ def slots(harness: Harness) -> int:
 def test_who_may_go_has_a_slot_and_is_sent(harness: Harness) -> None:
     row = claimed(harness, "a")
 
-    passed = passing(harness, row).now()
+    passed = admission(harness, row).now()
 
-    assert passed == (Go(1), replace(row, state=State.SENT, attempts=1))
+    assert passed == (Admitted(1), replace(row, state=State.SENT, attempts=1))
     assert (harness.row(row.id).state, harness.row(row.id).attempts) == (State.SENT, 1)
     assert harness.row(row.id).lease >= row.lease
     assert slots(harness) == 1
 
 
 def test_who_has_to_wait_is_not_sent(harness: Harness) -> None:
-    passing(harness, claimed(harness, "first")).now()
+    admission(harness, claimed(harness, "first")).now()
     row = claimed(harness, "a")
 
-    passed = passing(harness, row).now()
+    passed = admission(harness, row).now()
 
-    assert isinstance(passed, Wait)
+    assert isinstance(passed, NotYet)
     assert passed.reason == "quota"
     assert harness.row(row.id) == replace(row, updated=harness.row(row.id).updated)
     assert slots(harness) == 1
@@ -60,7 +60,7 @@ def test_who_lost_its_claim_takes_no_slot_and_writes_nothing(harness: Harness) -
     stale = replace(row, fence=row.fence - 1)
 
     with pytest.raises(StaleFence):
-        passing(harness, stale).now()
+        admission(harness, stale).now()
 
     assert harness.row(row.id).state is State.CLAIMED
     assert slots(harness) == 0
@@ -71,6 +71,6 @@ def test_a_claim_that_was_given_back_takes_no_slot(harness: Harness) -> None:
     ledger.commit(row, row, (), 0, keep=False, alias="")
 
     with pytest.raises(StaleFence):
-        passing(harness, row).now()
+        admission(harness, row).now()
 
     assert slots(harness) == 0

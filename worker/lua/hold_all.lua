@@ -1,8 +1,8 @@
 -- This server's clock jumped forward: calls let through before look older than they are, so hold all
 -- calls until a window has passed. Several workers notice one jump; it counts once.
 --
--- KEYS[1] server  hash: until (ms), why, see gate.lua; jumped (ms), by (ms)
--- ARGV    1 by how much (ms)  2 within the last so many ms  3 span, see gate.lua (ms)
+-- KEYS[1] server  hash: until (ms), why, see admit.lua; jumped (ms), by (ms)
+-- ARGV    1 by how much (ms)  2 within the last so many ms  3 span, see admit.lua (ms)
 --         4 now (ms; tests only, empty = this server's clock)
 -- Returns the time (ms) until which calls are held because of a jump; 0 if they aren't.
 local now = tonumber(ARGV[4]) or now_ms()

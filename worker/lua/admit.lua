@@ -1,26 +1,26 @@
--- The gate of one account and route: deal slots to those who wait, in turn, and judge one call.
+-- Admission to one account and route: deal slots to the rows that wait, in turn, and judge one call.
 --
 -- KEYS  1 slots    sorted set: calls let through, scored by the time (ms) they count for
---       2 tickets  sorted set: row ids that hold a slot, scored by it
+--       2 reservations  sorted set: row ids that hold a slot, scored by it
 --       3 queue of the normal lane, 4 of the high one
 --                  sorted sets: row ids, scored by their turn; late holders stand before all turns
 --       5 turns    hash: v<lane> the last turn served; p<lane>:<producer> the last turn given out;
 --                  run: high slots dealt in a row while a normal row waited
---       6 hold     text: the vendor's "not before" (ms); written by gate_hold.lua
+--       6 hold     text: the vendor's "not before" (ms); written by hold.lua
 --       7 learned  text: a limit that the vendor told, lower than ours
 --       8 stop, 9 breaker   hashes until, step, most, code, since: the account's and the vendor's
---                  breaker; written by gate_shut.lua
---       10 due-index   11 queues  hash: names of gates where rows wait, to their limits
+--                  breaker; written by open_breaker.lua
+--       10 due-index   11 queues  hash: accounts and routes where rows wait, to their limits
 --       12 queue of the low lane, like 3 and 4
---       13 low     sorted set: calls and tickets of the low lane, scored like slots
+--       13 low     sorted set: calls and reservations of the low lane, scored like slots
 --       14 slot-due  sorted set: row ids, scored by the slot that was dealt to them (ms), or by the
 --                  time of a read that somebody waits for (hint.lua); the sweeper wakes them first
 --       15 server  hash: id (of the data this server has), durable (1: every write was on disk before
---                  it was confirmed), until (ms: hold all calls), why; see gate_unsure.lua, mark.lua
---       16 streak  sorted set: verifications that failed since a call was answered; see gate_shut.lua
+--                  it was confirmed), until (ms: hold all calls), why; see hold_all.lua, mark.lua
+--       16 streak  sorted set: verifications that failed since a call was answered; see open_breaker.lua
 --       17 hold of the account, on all its routes; like 6
 -- ARGV  1 limit (>= 1)  2 window  3 margin  4 horizon  5 longest call (all ms)
---       6 the gate's name in queues   7 prefix of row keys: the rows to be dealt to are found here.
+--       6 its name in queues   7 prefix of row keys: the rows to be dealt to are found here.
 --         So this needs a server that holds all keys (no Redis Cluster)
 --       8 now (ms; tests only, empty = this server's clock)
 --       9 row id ("" = only deal)  10 its producer  11 its lane (0 normal, 1 high, 2 low)
@@ -40,21 +40,21 @@
 -- Unsure. Another id means that this server was started again or promoted: what was let through last
 -- may be missing here, unless all was durable. Then nothing passes until a window after the last
 -- moment of which that is so: the start of the process, or now. A clock that stepped back leaves
--- calls and tickets in the future; they count as of now, so it delays by a window at most.
--- Planned. Slots are dealt within the horizon only, where the sum of calls and tickets has room,
+-- calls and reservations in the future; they count as of now, so it delays by a window at most.
+-- Planned. Slots are dealt within the horizon only, where the sum of calls and reservations has room,
 -- four fifths of an even spacing apart: a newcomer finds a slot soon, and late calls are made good.
--- A ticket that nobody used for a horizon gives its place up; its holder goes first when it comes.
+-- A reservation that nobody used for a horizon gives its place up; its holder goes first when it comes.
 -- Fair. A row's turn is one after its producer's last and after the last turn served: producers
 -- take turns, each in the order it asked. Of four slots three at most are high while normal waits.
 -- The low lane is for polls, which nobody waits for. It gets at most half of the limit (or one) in
--- any window as planned, so that the other half is free for whoever comes; a ticket that is used a
+-- any window as planned, so that the other half is free for whoever comes; a reservation that is used a
 -- whole window late may be one more. Of ten slots dealt while it waits it gets at least one, so that
 -- it can't starve. A row passes at once if nobody of its own lane or of a higher one waits and there
--- is room beside all tickets.
+-- is room beside all reservations.
 -- Registered. Only what was never sent and is held by nobody: ACCEPTED, due, no lease, no attempt,
 -- before its deadline. Everything else is for a claim to judge.
 
-local slots, tickets, hold, learned = KEYS[1], KEYS[2], KEYS[6], KEYS[7]
+local slots, reservations, hold, learned = KEYS[1], KEYS[2], KEYS[6], KEYS[7]
 local lanes = {[0] = KEYS[3], [1] = KEYS[4], [2] = KEYS[12]}
 local turns, due, queues, low, slot_due = KEYS[5], KEYS[10], KEYS[11], KEYS[13], KEYS[14]
 local server = KEYS[15]
@@ -118,7 +118,7 @@ local held_until, reason = know_server()
 if held_until > math.max(now, not_before) then not_before, why = held_until, reason end
 
 local function score(set, rank) return tonumber(redis.call('ZRANGE', set, rank, rank, 'WITHSCORES')[2]) end
-local function held() return redis.call('ZCOUNT', tickets, text(now - horizon), '+inf') end
+local function held() return redis.call('ZCOUNT', reservations, text(now - horizon), '+inf') end
 local function calls(since) return redis.call('ZCOUNT', slots, '(' .. text(since), '+inf') end
 local function in_lane(lane) return redis.call('ZCARD', lanes[lane]) end
 local function waiting() return in_lane(NORMAL) + in_lane(HIGH) + in_lane(LOW) end
@@ -148,8 +148,8 @@ end
 
 local function next_slot()
   local taken = held()
-  local last = math.max(score(slots, -1) or 0, taken > 0 and score(tickets, -1) or 0)
-  local nth = taken >= limit and score(tickets, -limit) or score(slots, taken - limit)
+  local last = math.max(score(slots, -1) or 0, taken > 0 and score(reservations, -1) or 0)
+  local nth = taken >= limit and score(reservations, -limit) or score(slots, taken - limit)
   return math.max(now, not_before, last + gap, (nth or -span) + span)
 end
 
@@ -198,8 +198,8 @@ local function deal()
     local served = tonumber(redis.call('HGET', turns, 'v' .. lane) or 0)
     redis.call('HSET', turns, 'v' .. lane, text(math.max(served, turn)))
     redis.call('ZREM', lanes[lane], id)
-    redis.call('ZADD', tickets, text(slot), id)
-    redis.call('PEXPIRE', tickets, text(slot - now + span + 3600000))
+    redis.call('ZADD', reservations, text(slot), id)
+    redis.call('PEXPIRE', reservations, text(slot - now + span + 3600000))
     redis.call('ZADD', slot_due, text(slot), id)
     if lane == LOW then count_low(id, slot) end
     if id ~= asker then
@@ -238,7 +238,7 @@ end
 local function register(id, producer, lane)
   local key = ARGV[7] .. id
   local row = redis.call('HMGET', key, 'state', 'due', 'lease', 'attempts', 'deadline')
-  if redis.call('ZSCORE', tickets, id) or not may_be_registered(row) then return false end
+  if redis.call('ZSCORE', reservations, id) or not may_be_registered(row) then return false end
   enqueue(id, producer, lane)
   local back = text(math.min(far(), tonumber(row[5])))
   redis.call('HSET', key, 'due', back, 'reason', why)
@@ -254,8 +254,8 @@ local function note_queue()
   end
 end
 
-local function go(counts_for)
-  redis.call('ZREM', tickets, asker)
+local function admitted(counts_for)
+  redis.call('ZREM', reservations, asker)
   leave_lanes(asker)
   redis.call('ZREM', slot_due, asker)
   redis.call('ZADD', slots, text(counts_for), asker .. ':' .. exact_time)
@@ -270,11 +270,11 @@ local function go(counts_for)
   return {0, limit, #open > 0 and 1 or 0, redis.call('EXISTS', KEYS[16])}
 end
 
--- A call can't have been let through in the future, and no ticket is dealt beyond the horizon.
+-- A call can't have been let through in the future, and no reservation is dealt beyond the horizon.
 local function undo_step_back(set, most)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '(' .. text(most), '+inf')) do
     redis.call('ZADD', set, text(now), member)
-    local row = set == tickets and redis.call('HMGET', ARGV[7] .. member, 'due', 'lease')
+    local row = set == reservations and redis.call('HMGET', ARGV[7] .. member, 'due', 'lease')
     if row and (row[1] or '0') ~= '0' and not row[2] then
       redis.call('HSET', ARGV[7] .. member, 'due', text(now))
       redis.call('ZADD', due, text(now), member)
@@ -284,10 +284,10 @@ local function undo_step_back(set, most)
 end
 
 undo_step_back(slots, now)
-undo_step_back(tickets, now + horizon)
+undo_step_back(reservations, now + horizon)
 undo_step_back(low, now + horizon)
 redis.call('ZREMRANGEBYSCORE', slots, '-inf', text(now - span - margin))
-redis.call('ZREMRANGEBYSCORE', tickets, '-inf', text(now - 3600000))
+redis.call('ZREMRANGEBYSCORE', reservations, '-inf', text(now - 3600000))
 if asker == '' then
   local answer = {1, 0, why}
   for at = 12, #ARGV, 3 do
@@ -306,39 +306,39 @@ local function has_room(counts_for, others)
   return now >= not_before and calls(counts_for - span) + others < limit
 end
 
-local ticket = tonumber(redis.call('ZSCORE', tickets, asker))
+local reservation = tonumber(redis.call('ZSCORE', reservations, asker))
 
--- A ticket of the low lane may be used by a read that somebody asked for meanwhile: polls get that
+-- A reservation of the low lane may be used by a read that somebody asked for meanwhile: polls get that
 -- place back.
-local function use_ticket()
-  redis.call('ZREM', tickets, asker)
-  redis.call('ZREM', low, asker .. ':' .. text(ticket))
+local function use_reservation()
+  redis.call('ZREM', reservations, asker)
+  redis.call('ZREM', low, asker .. ':' .. text(reservation))
 end
 
-if ticket and now < ticket then
+if reservation and now < reservation then
   -- Who waits for an answer goes early if there is room; nobody else needs to.
   if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then
-    use_ticket()
-    return go(now)
+    use_reservation()
+    return admitted(now)
   end
-  return {1, ticket, why}
+  return {1, reservation, why}
 end
 
 local counts_for, others = now, 0
-if ticket then
-  use_ticket()
-  counts_for = math.max(ticket, now - math.floor(margin / 4))
+if reservation then
+  use_reservation()
+  counts_for = math.max(reservation, now - math.floor(margin / 4))
 end
-if not ticket or ticket < now - horizon then others = held() end
-local its_turn = ticket or (before(asker, lane) == 0 and not (lane == LOW and low_is_full()))
+if not reservation or reservation < now - horizon then others = held() end
+local its_turn = reservation or (before(asker, lane) == 0 and not (lane == LOW and low_is_full()))
 if its_turn and has_room(counts_for, others) then
   if lane == LOW then count_low(asker, now) end
-  return go(counts_for)
+  return admitted(counts_for)
 end
 
-enqueue(asker, ARGV[10], lane, ticket)
+enqueue(asker, ARGV[10], lane, reservation)
 deal()
-ticket = tonumber(redis.call('ZSCORE', tickets, asker))
-if ticket and ticket <= now and calls(now - span) < limit then return go(now) end
+reservation = tonumber(redis.call('ZSCORE', reservations, asker))
+if reservation and reservation <= now and calls(now - span) < limit then return admitted(now) end
 note_queue()
-return {1, ticket or far(), why}
+return {1, reservation or far(), why}

@@ -1,4 +1,4 @@
-"""The gate played at random: against its promise, and against the moving window of `limits`."""
+"""The limiter at random: against its promise, and against the moving window of `limits`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,9 +13,9 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from tests.support.admission_simulator import (
-    FIGURES,
     HORIZON,
     KEYS,
+    LIMITER,
     MARGIN,
     ROUTE,
     SPAN,
@@ -23,7 +23,7 @@ from tests.support.admission_simulator import (
     WINDOW,
     Simulator,
 )
-from worker.admission.admission import Go, Wait
+from worker.admission.limiter import Admitted, NotYet
 
 
 @pytest.fixture
@@ -57,15 +57,15 @@ def play(simulator: Simulator, step: Step) -> None:
     if step.what == "come":
         simulator.ask(str(step.who))
     elif step.what == "deal":
-        simulator.gate.deal()
+        simulator.limiter.deal()
         for raw in simulator.client.zrangebyscore(KEYS.due, 0, simulator.now):
             simulator.ask(raw.decode())
     elif step.what == "limit":
         simulator.limit = step.limit
     elif step.what == "learn":
-        simulator.gate.learn("main", ROUTE, step.limit)
+        simulator.limiter.learn("main", ROUTE, step.limit)
     else:
-        simulator.gate.hold("main", ROUTE, step.passes / 1000)
+        simulator.limiter.hold("main", ROUTE, step.passes / 1000)
 
 
 @given(limit=st.integers(1, 4), played=st.lists(steps, min_size=5, max_size=80))
@@ -96,7 +96,7 @@ def test_it_lets_through_what_the_moving_window_of_limits_lets_through(
     client: redis.Redis, limit: int, margin: int, moves: list[tuple[int, bool]]
 ) -> None:
     client.flushall()
-    simulator = Simulator(client, limit, replace(FIGURES, margin=margin))
+    simulator = Simulator(client, limit, replace(LIMITER, margin=margin))
     item = RateLimitItemPerSecond(limit)
     with time_machine.travel(START / 1000, tick=False) as clock:
         oracle = MovingWindowRateLimiter(MemoryStorage())
@@ -104,16 +104,16 @@ def test_it_lets_through_what_the_moving_window_of_limits_lets_through(
             simulator.now += passes
             clock.move_to(simulator.now / 1000)
             known, free = len(simulator.sent), oracle.test(item)
-            idle = not client.exists(KEYS.tickets("main", ROUTE), KEYS.queues)
+            idle = not client.exists(KEYS.reservations("main", ROUTE), KEYS.queues)
 
             if new:
                 answer = simulator.ask(str(n))
                 # With no margin, and nobody before it, whoever finds room goes at once; at the very
-                # edge of a window the gate is one millisecond more careful.
-                edge = isinstance(answer, Wait) and answer.until_ms - simulator.now <= 1
-                assert margin or not idle or edge or isinstance(answer, Go) == free
+                # edge of a window the limiter is one millisecond more careful.
+                edge = isinstance(answer, NotYet) and answer.until_ms - simulator.now <= 1
+                assert margin or not idle or edge or isinstance(answer, Admitted) == free
             else:
-                simulator.gate.deal()
+                simulator.limiter.deal()
                 for raw in simulator.client.zrangebyscore(KEYS.due, 0, simulator.now):
                     simulator.ask(raw.decode())
 

@@ -13,15 +13,15 @@ import redis
 from demo.server import EmbeddedServer
 from satyapan import State
 from tests.conftest import Sandbox
-from tests.support.admission_simulator import FIGURES, HORIZON, KEYS, SPAN, WINDOW, Simulator, wait
+from tests.support.admission_simulator import HORIZON, KEYS, LIMITER, SPAN, WINDOW, Simulator, wait
 from tests.support.worker_harness import Harness
-from worker.admission.admission import Gate, Go
+from worker.admission.limiter import Admitted, Limiter
 from worker.admission.redis_clock import Jump, RedisClock
 from worker.maintenance.marker import Marker
 from worker.rules.lane import Lane
 
-MINUTE = replace(FIGURES, window=60_000)
-LONG_SPAN = 60_000 + FIGURES.margin + 1
+MINUTE = replace(LIMITER, window=60_000)
+LONG_SPAN = 60_000 + LIMITER.margin + 1
 UPTIME_MS = 10_000
 """More than a server needs from its start to the first question of a test."""
 
@@ -45,8 +45,8 @@ class TestAnotherServer:
     def test_after_a_restart_all_calls_are_held_for_a_window_from_its_start(
         self, server: EmbeddedServer
     ) -> None:
-        simulator = Simulator(client_of(server), figures=MINUTE)
-        assert isinstance(simulator.ask("before"), Go)
+        simulator = Simulator(client_of(server), config=MINUTE)
+        assert isinstance(simulator.ask("before"), Admitted)
 
         crash(server)
         held = wait(simulator.ask("after"))
@@ -67,22 +67,22 @@ class TestAnotherServer:
         crash(server)
         time.sleep(SPAN / 1000 + 1)
 
-        assert isinstance(simulator.ask("after"), Go)
+        assert isinstance(simulator.ask("after"), Admitted)
 
     def test_where_every_write_was_durable_nothing_is_held(self, server: EmbeddedServer) -> None:
-        simulator = Simulator(client_of(server), figures=MINUTE)
+        simulator = Simulator(client_of(server), config=MINUTE)
         simulator.ask("before")
         simulator.client.config_set("appendfsync", "always")
         look(simulator.client)
 
         crash(server)
 
-        assert isinstance(simulator.ask("after"), Go)
+        assert isinstance(simulator.ask("after"), Admitted)
 
     def test_a_promoted_replica_may_lack_calls_although_the_old_server_was_durable(
         self, server: EmbeddedServer
     ) -> None:
-        simulator = Simulator(client_of(server), figures=MINUTE)
+        simulator = Simulator(client_of(server), config=MINUTE)
         simulator.ask("before")
         simulator.client.hset(KEYS.server, "durable", 1)
         simulator.client.replicaof("127.0.0.1", 1)
@@ -94,7 +94,7 @@ class TestAnotherServer:
         assert int(simulator.client.hget(KEYS.server, "until")) == simulator.now + LONG_SPAN
 
     def test_a_change_is_noticed_once(self, server: EmbeddedServer) -> None:
-        simulator = Simulator(client_of(server), figures=MINUTE)
+        simulator = Simulator(client_of(server), config=MINUTE)
         simulator.ask("before")
         crash(server)
         simulator.ask("after")
@@ -106,12 +106,12 @@ class TestAnotherServer:
         assert simulator.client.hget(KEYS.server, "until") == until
 
     def test_a_new_installation_holds_nothing(self, server: EmbeddedServer) -> None:
-        assert isinstance(Simulator(client_of(server), figures=MINUTE).ask("first"), Go)
+        assert isinstance(Simulator(client_of(server), config=MINUTE).ask("first"), Admitted)
 
 
 def look(client: Any) -> bytes | None:
     """Let a worker look at the server once; return whether it is marked as durable."""
-    Marker(client, KEYS, Gate(client, KEYS, FIGURES), RedisClock(), 5_000).mark()
+    Marker(client, KEYS, Limiter(client, KEYS, LIMITER), RedisClock(), 5_000).mark()
     mark: bytes | None = client.hget(KEYS.server, "durable")
     return mark
 
@@ -181,7 +181,7 @@ class TestAClockThatJumps:
         simulator.fill_window()
         simulator.now += 65_000
 
-        until = simulator.gate.jumped(Jump(65_000, 500), lambda: None).now()
+        until = simulator.limiter.hold_all(Jump(65_000, 500), lambda: None).now()
         held = wait(simulator.ask("after"))
 
         assert until == simulator.now + SPAN
@@ -192,11 +192,14 @@ class TestAClockThatJumps:
         assert simulator.sent[-1][1] == "after"
 
     def test_one_jump_that_two_workers_notice_counts_once(self, simulator: Simulator) -> None:
-        until = simulator.gate.jumped(Jump(65_000, 500), lambda: None).now()
+        until = simulator.limiter.hold_all(Jump(65_000, 500), lambda: None).now()
         simulator.now += 900
 
-        assert simulator.gate.jumped(Jump(64_700, 1_200), lambda: None).now() == until
-        assert simulator.gate.jumped(Jump(3_000, 1_200), lambda: None).now() == simulator.now + SPAN
+        assert simulator.limiter.hold_all(Jump(64_700, 1_200), lambda: None).now() == until
+        assert (
+            simulator.limiter.hold_all(Jump(3_000, 1_200), lambda: None).now()
+            == simulator.now + SPAN
+        )
 
     def test_back_delays_by_a_window_at_most(self, simulator: Simulator) -> None:
         simulator.fill_window()
@@ -229,9 +232,9 @@ class TestAClockThatJumps:
     def test_back_leaves_polls_their_share(self, simulator: Simulator) -> None:
         simulator.limit = 4
         for name in ("p1", "p2"):
-            assert isinstance(simulator.ask(name, lane=Lane.LOW), Go)
+            assert isinstance(simulator.ask(name, lane=Lane.LOW), Admitted)
         simulator.now -= 600_000
-        simulator.gate.deal()
+        simulator.limiter.deal()
         simulator.ask("p3", lane=Lane.LOW)
 
         simulator.run_for(2 * SPAN)
@@ -239,7 +242,7 @@ class TestAClockThatJumps:
         assert simulator.sent[-1][1] == "p3"
 
     def test_back_after_one_forward_delays_by_a_window_too(self, simulator: Simulator) -> None:
-        simulator.gate.jumped(Jump(65_000, 500), lambda: None).now()
+        simulator.limiter.hold_all(Jump(65_000, 500), lambda: None).now()
         simulator.now -= 600_000
         stepped = simulator.now
         wait(simulator.ask("a"))
@@ -260,7 +263,7 @@ class TestAClockThatJumps:
             if dice.random() < 0.05:
                 simulator.now, ahead = simulator.now + jump, ahead + jump
                 if jump > 0:
-                    simulator.gate.jumped(Jump(jump, 10), lambda: None).now()
+                    simulator.limiter.hold_all(Jump(jump, 10), lambda: None).now()
             before = len(simulator.sent)
             simulator.ask(f"v{number}")
             simulator.run_for(dice.choice([1, 40, 200, 900]))

@@ -3,7 +3,7 @@
 --
 -- KEYS[1] breaker  hash: until (ms, next probe), step (ms, wait before it), most (ms), code, since
 -- KEYS[2] failures sorted set: verifications whose last call failed, by when (ms)   } only for a
--- KEYS[3] slots    sorted set of the calls let through, see gate.lua                } counting one
+-- KEYS[3] slots    sorted set of the calls let through, see admit.lua                } counting one
 -- KEYS[4] streak   sorted set: verifications that failed since a call was answered   }
 -- ARGV    1 code  2 first wait (ms)  3 longest wait (ms)  4 probe: 1 if the failed call was one
 --         5 now (ms; tests only, empty = this server's clock)

@@ -1,4 +1,4 @@
-"""The gate on a real server: no sliding window sees more than the limit, whoever comes when."""
+"""The limiter on a real server: no sliding window sees more than the limit, whoever comes when."""
 
 import threading
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from satyapan.records import Row
 from satyapan.scripts import load
 from tests.support.admission_simulator import (
     FAR,
-    FIGURES,
     HORIZON,
     KEYS,
+    LIMITER,
     ROUTE,
     SPAN,
     START,
     Simulator,
     wait,
 )
-from worker.admission.admission import Gate, Go, Wait
+from worker.admission.limiter import Admitted, Limiter, NotYet
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_who_comes_early_keeps_the_slot(simulator: Simulator) -> None:
 
     simulator.now = START + SPAN - 1
 
-    assert [simulator.ask("a"), simulator.ask("a")] == [Wait(START + SPAN, "quota")] * 2
+    assert [simulator.ask("a"), simulator.ask("a")] == [NotYet(START + SPAN, "quota")] * 2
 
 
 def test_a_late_holder_goes_while_there_is_room(simulator: Simulator) -> None:
@@ -88,7 +88,7 @@ def test_a_late_holder_goes_while_there_is_room(simulator: Simulator) -> None:
 
     simulator.now = START + 5 * SPAN
 
-    assert simulator.ask("a") == Go(3)
+    assert simulator.ask("a") == Admitted(3)
 
 
 def test_a_late_holder_whose_place_is_gone_comes_next(simulator: Simulator) -> None:
@@ -110,11 +110,11 @@ def test_a_slot_serves_one_call(simulator: Simulator) -> None:
     simulator.fill_window().ask("a")
     simulator.now = START + SPAN
     simulator.dealt()
-    assert simulator.ask("a") == Go(3)
+    assert simulator.ask("a") == Admitted(3)
     simulator.ask("b")
     simulator.ask("c")
 
-    assert isinstance(simulator.ask("a"), Wait)
+    assert isinstance(simulator.ask("a"), NotYet)
 
 
 def test_a_slot_that_nobody_used_is_dealt_again(simulator: Simulator) -> None:
@@ -158,8 +158,8 @@ def test_routes_and_accounts_do_not_share_slots(simulator: Simulator) -> None:
     row = Row(id="z", kind="x")
     simulator.fill_window()
 
-    assert simulator.gate.entering(row, "digilocker", 1).now() == Go(1)
-    assert simulator.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
+    assert simulator.limiter.admit(row, "digilocker", 1).now() == Admitted(1)
+    assert simulator.limiter.admit(replace(row, account="other"), ROUTE, 1).now() == Admitted(1)
 
 
 def test_a_lowered_limit_binds_those_who_hold_slots(simulator: Simulator) -> None:
@@ -183,47 +183,47 @@ def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(simulator: Simula
     simulator.ask("a")
     simulator.limit = 10
 
-    assert not any(isinstance(simulator.ask(f"b{n}"), Go) for n in range(10))
+    assert not any(isinstance(simulator.ask(f"b{n}"), Admitted) for n in range(10))
 
 
 def test_a_limit_below_one_is_a_mistake(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="the limit of route passport is 0"):
-        simulator.gate.entering(Row(id="z", kind="x"), ROUTE, 0).now()
+        simulator.limiter.admit(Row(id="z", kind="x"), ROUTE, 0).now()
 
 
 def test_the_vendor_can_lower_the_limit_and_never_raise_it(simulator: Simulator) -> None:
-    simulator.gate.learn("main", ROUTE, 1)
-    assert simulator.ask("a") == Go(1)
-    assert isinstance(simulator.ask("b"), Wait)
+    simulator.limiter.learn("main", ROUTE, 1)
+    assert simulator.ask("a") == Admitted(1)
+    assert isinstance(simulator.ask("b"), NotYet)
 
-    simulator.gate.learn("main", ROUTE, 50)
+    simulator.limiter.learn("main", ROUTE, 50)
 
-    assert simulator.ask("c") != Go(50)
+    assert simulator.ask("c") != Admitted(50)
     assert simulator.run_for(SPAN) == ["b", "c"]
     assert simulator.client.pttl(KEYS.learned("main", ROUTE)) > 0
 
 
 def test_a_hold_moves_everyone_and_only_later(simulator: Simulator) -> None:
-    until = simulator.gate.hold("main", ROUTE, 5)
+    until = simulator.limiter.hold("main", ROUTE, 5)
 
     assert until == START + 5000
-    assert simulator.gate.hold("main", ROUTE, 1) == until
-    assert simulator.gate.hold("main", ROUTE, -1) == until
-    assert simulator.run_for(1) == [] == [isinstance(simulator.ask("a"), Go)][1:]
+    assert simulator.limiter.hold("main", ROUTE, 1) == until
+    assert simulator.limiter.hold("main", ROUTE, -1) == until
+    assert simulator.run_for(1) == [] == [isinstance(simulator.ask("a"), Admitted)][1:]
     assert simulator.run_for(4900) == []
     assert simulator.run_for(500) == ["a"]
 
 
 def test_a_hold_of_an_account_holds_all_its_routes_and_nothing_else(simulator: Simulator) -> None:
     row = Row(id="a", kind="x")
-    until = simulator.gate.hold_account("main", 5)
+    until = simulator.limiter.hold_account("main", 5)
 
-    assert simulator.gate.hold_account("main", 1) == until == START + 5000
+    assert simulator.limiter.hold_account("main", 1) == until == START + 5000
     for route in (ROUTE, "digilocker"):
-        assert isinstance(simulator.gate.entering(row, route, 1).now(), Wait)
-    assert simulator.gate.entering(replace(row, account="other"), ROUTE, 1).now() == Go(1)
+        assert isinstance(simulator.limiter.admit(row, route, 1).now(), NotYet)
+    assert simulator.limiter.admit(replace(row, account="other"), ROUTE, 1).now() == Admitted(1)
     simulator.now = until
-    assert simulator.gate.entering(row, "static-link", 1).now() == Go(1)
+    assert simulator.limiter.admit(row, "static-link", 1).now() == Admitted(1)
 
 
 def test_a_hold_moves_those_who_hold_earlier_slots(simulator: Simulator) -> None:
@@ -232,7 +232,7 @@ def test_a_hold_moves_those_who_hold_earlier_slots(simulator: Simulator) -> None
         simulator.ask(f"a{n}")
     simulator.now = START + SPAN - 10
     assert simulator.dealt() == ["a0"]
-    simulator.gate.hold("main", ROUTE, 5)
+    simulator.limiter.hold("main", ROUTE, 5)
 
     assert simulator.run_for(4900) == []
     assert simulator.run_for(SPAN) == ["a0", "a1", "a2"]
@@ -240,10 +240,10 @@ def test_a_hold_moves_those_who_hold_earlier_slots(simulator: Simulator) -> None
 
 def test_every_key_but_the_queue_expires_and_the_queue_empties(simulator: Simulator) -> None:
     simulator.fill_window().ask("a")
-    simulator.gate.learn("main", ROUTE, 2)
+    simulator.limiter.learn("main", ROUTE, 2)
     simulator.run_for(3 * SPAN)
-    simulator.gate.hold("main", ROUTE, 60)
-    simulator.gate.stop("main", "x")
+    simulator.limiter.hold("main", ROUTE, 60)
+    simulator.breakers.stop("main", "x")
 
     names = {raw for raw in simulator.client.scan_iter() if b":row:" not in raw}
     names.remove(KEYS.server.encode())
@@ -262,23 +262,23 @@ def test_old_calls_are_forgotten(simulator: Simulator) -> None:
 
 def test_the_servers_own_clock_is_used(client: redis.Redis) -> None:
     seconds, micros = client.time()
-    gate = Gate(client, KEYS, replace(FIGURES, window=60_000))
+    limiter = Limiter(client, KEYS, replace(LIMITER, window=60_000))
 
-    assert gate.entering(Row(id="a", kind="x"), ROUTE, 1).now() == Go(1)
-    answer = wait(gate.entering(Row(id="b", kind="x"), ROUTE, 1).now())
+    assert limiter.admit(Row(id="a", kind="x"), ROUTE, 1).now() == Admitted(1)
+    answer = wait(limiter.admit(Row(id="b", kind="x"), ROUTE, 1).now())
 
     assert 0 <= answer.until_ms - FAR - (seconds * 1000 + micros // 1000) < 300_000
 
 
-def test_without_redis_nobody_passes() -> None:
+def test_without_redis_no_call_is_admitted() -> None:
     gone = redis.Redis(host="127.0.0.1", port=1)
 
     with gone, pytest.raises(redis.ConnectionError):
-        Gate(gone, KEYS, FIGURES).entering(Row(id="a", kind="x"), ROUTE, 1).now()
+        Limiter(gone, KEYS, LIMITER).admit(Row(id="a", kind="x"), ROUTE, 1).now()
 
 
 def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis) -> None:
-    script = load(client, "worker", "gate_hold")
+    script = load(client, "worker", "hold")
     script(keys=["k"], args=[1000, 5])
     client.script_flush()
 
@@ -286,17 +286,17 @@ def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis)
 
 
 def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url: str) -> None:
-    figures = replace(FIGURES, window=60_000, margin=0, horizon=58_000)
+    config = replace(LIMITER, window=60_000, margin=0, horizon=58_000)
     passed: list[str] = []
 
     def work(name: int) -> None:
         with redis.Redis.from_url(redis_url) as mine:
-            gate = Gate(mine, KEYS, figures)
+            limiter = Limiter(mine, KEYS, config)
             for n in range(10):
                 row = Row(id=f"{name}-{n}", kind="x")
                 mine.hset(KEYS.row(row.id), "due", 1)
-                passed.extend([row.id] * isinstance(gate.entering(row, ROUTE, 20).now(), Go))
-                gate.deal()
+                passed.extend([row.id] * isinstance(limiter.admit(row, ROUTE, 20).now(), Admitted))
+                limiter.deal()
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
@@ -306,7 +306,7 @@ def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url:
 
     with redis.Redis.from_url(redis_url) as client:
         simulator = Simulator(client)
-        held = simulator.client.zrange(KEYS.tickets("main", ROUTE), 0, -1)
+        held = simulator.client.zrange(KEYS.reservations("main", ROUTE), 0, -1)
         waiting = simulator.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1)
     names = [*passed, *(raw.decode() for raw in (*held, *waiting))]
     assert len(names) == len(set(names)) == 80

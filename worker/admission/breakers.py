@@ -1,0 +1,99 @@
+"""The breakers: the account's, when the vendor refuses it, and each route's, when the vendor fails.
+
+The limiter reads them at each call; an open one admits one call at a time, to probe the vendor.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from satyapan.names import Keys
+from satyapan.records import Row
+from satyapan.scripts import load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerConfig:
+    """What breakers go by; times in ms."""
+
+    probe: int = 30_000
+    """How long a stopped account waits for its first probe; doubles up to ten times."""
+    calls: int = 10
+    """Calls below which the vendor's breaker doesn't judge by their share."""
+    in_a_row: int = 3
+    """Of fewer calls, so many verifications that fail one after the other open it."""
+    percent: int = 50
+    """The share of failed calls that opens it."""
+    over: int = 30_000
+    """The time over which it counts, within the window."""
+    cool_down: int = 10_000
+    """How long it waits for its first probe; doubles up to `cool_down_most`."""
+    cool_down_most: int = 120_000
+
+
+class Breakers:
+    """Shared by all workers through Redis; holds no state of its own.
+
+    Args:
+        redis: the ledger's server.
+        keys: names under the installation's prefix.
+        config: the same in every worker.
+        now_ms: for tests of the arithmetic only; Redis' clock can't be set.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        config: BreakerConfig,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
+        self._redis: Any = redis
+        self._keys = keys
+        self._config = config
+        self._now = now_ms
+        self._open = load(redis, "worker", "open_breaker")
+
+    def stop(self, account: str, code: str, *, probe: bool = False) -> int:
+        """Stop an account for all workers; return when (ms) the next probe may go."""
+        first = self._config.probe
+        arguments = [code, first, first * 10, int(probe), self._time()]
+        until, _ = self._open(keys=[self._keys.stop(account)], args=arguments)
+        return int(until)
+
+    def fail(self, row: Row, route: str, code: str, *, probe: bool = False) -> bool:
+        """Count a call that failed; True if that opened the vendor's breaker."""
+        names, config = self._keys, self._config
+        keys = [names.breaker(row.account, route), names.failures(row.account, route)]
+        keys += [names.slots(row.account, route), names.streak(row.account, route)]
+        times = [config.cool_down, config.cool_down_most, int(probe), self._time()]
+        arguments = [code, *times, row.id, config.over, config.calls, config.percent]
+        arguments.append(config.in_a_row)
+        _, opened = self._open(keys=keys, args=arguments)
+        return bool(opened)
+
+    def refuse(self, account: str, route: str, code: str, *, probe: bool = False) -> bool:
+        """Hold a route whose every call would be refused; True if its breaker opened just now."""
+        first = self._config.probe
+        arguments = [code, first, first * 10, int(probe), self._time()]
+        _, opened = self._open(keys=[self._keys.breaker(account, route)], args=arguments)
+        return bool(opened)
+
+    def resume(self, account: str, route: str = "") -> None:
+        """Close a breaker after a probe that got through: the account's, or with a route its."""
+        names = self._keys
+        if route:
+            self._redis.delete(names.breaker(account, route), names.failures(account, route))
+            self.answered(account, route)
+        else:
+            self._redis.delete(names.stop(account))
+
+    def answered(self, account: str, route: str) -> None:
+        """Note that a call was answered: failures in a row are counted from the start again."""
+        self._redis.delete(self._keys.streak(account, route))
+
+    def _time(self) -> int | str:
+        return self._now() if self._now else ""
