@@ -113,9 +113,9 @@ class Keys:
         return f"{self.prefix}:server"
 
     @property
-    def acts(self) -> str:
-        """Name the stream of what people did by hand."""
-        return f"{self.prefix}:acts"
+    def audit(self) -> str:
+        """Name the audit log: the stream of what operators did by hand."""
+        return f"{self.prefix}:audit"
 
     def slots(self, account: str, route: str) -> str:
         """Name the sorted set of the calls that were let through to one account and route."""

@@ -41,7 +41,7 @@ from worker.ledger.work_ledger import WorkLedger
 from worker.maintenance.marker import Marker
 from worker.maintenance.retention import BY, Retention
 from worker.maintenance.sweeper import Queued, Sweep
-from worker.operator.actions import Desk
+from worker.operator.actions import OperatorActions
 from worker.rules.model import Policy
 from worker.webhooks.ingest import Ingest
 
@@ -118,8 +118,8 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     marker = Marker(redis, keys, admission.limiter, clock, ledger.outage.gap)
     rewrite = Rewrite(redis, keys)
     rules = policy(settings)
-    desk = Desk(ledger, inbox, kinds, rules, wake, BY)
-    retention = Retention(desk, settings.retention.parked_s * 1000)
+    operator = OperatorActions(ledger, inbox, kinds, rules, wake, BY)
+    retention = Retention(operator, settings.retention.parked_s * 1000)
     return Parts(
         engine, triage, admission, ingest, ledger, sweep, marker, rewrite, retention, kinds, rules
     )

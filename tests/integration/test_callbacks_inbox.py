@@ -61,7 +61,7 @@ def test_one_whose_life_ended_meanwhile_is_gone_and_can_come_again(
         assert cast("int", client.pttl(key)) > 0
 
 
-@pytest.mark.parametrize("command", [["inbox"], ["acts"], ["replay", "x"], ["forget", "x"]])
+@pytest.mark.parametrize("command", [["inbox"], ["audit"], ["replay", "x"], ["forget", "x"]])
 def test_a_server_that_is_away_ends_the_desk_with_a_line(command: list[str]) -> None:
     done = CliRunner().invoke(main, command, env=environment("redis://127.0.0.1:1"))
 

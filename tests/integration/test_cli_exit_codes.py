@@ -28,7 +28,7 @@ BY_ID = {
 LISTS = {
     "list": ["list"],
     "events": ["watch", "--timeout", "5"],
-    "acts": ["acts"],
+    "audit": ["audit"],
     "webhooks": ["inbox"],
 }
 WITH_REDIS = {**BY_ID, **LISTS, "submit": PASSPORT, "check": ["check"]}

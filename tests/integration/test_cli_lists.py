@@ -38,8 +38,8 @@ def webhook(harness: Harness) -> None:
 
 
 def test_acts_have_a_header_and_a_time(cli: Cli, acted: str) -> None:
-    head, line = cli("acts").stdout.splitlines()
-    (act,) = [json.loads(each) for each in cli("acts", "--json").stdout.splitlines()]
+    head, line = cli("audit").stdout.splitlines()
+    (act,) = [json.loads(each) for each in cli("audit", "--json").stdout.splitlines()]
 
     assert head.split() == ["TIME", "VERB", "ID", "BY", "OUTCOME"]
     assert line.split()[1:4] == ["forget", acted, "asha"]
@@ -48,7 +48,7 @@ def test_acts_have_a_header_and_a_time(cli: Cli, acted: str) -> None:
     assert TIME.fullmatch(act["time"])
 
 
-@pytest.mark.parametrize("command", ["list", "acts", "inbox", "show", "watch", "events"])
+@pytest.mark.parametrize("command", ["list", "audit", "inbox", "show", "watch", "events"])
 def test_no_command_prints_raw_milliseconds(cli: Cli, acted: str, command: str) -> None:
     events = ["watch", "--timeout", "1", "--group"]
     words = {"show": ["show", acted], "watch": ["watch", acted]}.get(command, [command])
@@ -77,7 +77,7 @@ def test_a_list_says_nothing_of_private_fields_that_it_does_not_open(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["acts"], "no operator has acted so far"),
+        (["audit"], "no operator has acted so far"),
         (["inbox"], "no webhook is kept"),
         (["inbox", "--state", "parked"], "no webhook is PARKED"),
         (["list"], "no verification is stored"),
@@ -92,7 +92,7 @@ def test_an_empty_list_says_so(cli: Cli, words: list[str], says: str) -> None:
     assert "null" not in data.stdout
 
 
-@pytest.mark.parametrize("command", ["list", "inbox", "acts"])
+@pytest.mark.parametrize("command", ["list", "inbox", "audit"])
 @pytest.mark.parametrize("limit", ["-1", "0", "1000001"])
 def test_a_limit_that_is_no_number_of_rows_is_refused(cli: Cli, command: str, limit: str) -> None:
     wrong = cli(command, "--limit", limit)

@@ -22,12 +22,12 @@ from satyapan.records import State
 from satyapan.rows import sealed_name
 from shared.inbox import Inbox
 from tests.conftest import Sandbox
-from tests.integration.test_desk import desk, visited
+from tests.integration.test_operator_actions import operator, visited
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
 from worker.ledger.rewrite import Rewrite, want_rewrite
 from worker.ledger.work_ledger import StaleFence
-from worker.operator import cli as desk_cli
+from worker.operator import cli as operator_cli
 from worker.rules.person import Refused
 
 CANARY = b'{"data": {"name": "Kanaricanary Fullname"}}'
@@ -108,7 +108,7 @@ def test_files_hold_nothing_that_opens_after_forget(alone: Harness, server: Embe
     _, kept = finished(alone, "other")
     assert set(opened(alone, server, sealed)) == set(sealed)
 
-    desk(alone).forget(row_id)
+    operator(alone).forget(row_id)
     assert set(opened(alone, server, sealed)) == set(sealed), "shredding alone leaves the files"
     carried_out(alone, rewriting(alone))
 
@@ -122,10 +122,10 @@ def test_a_second_forget_within_the_pause_waits_for_the_next_rewrite(
     rewrite, ledger = rewriting(alone), alone.parts.ledger
     first, _ = finished(alone, "k")
     second, sealed = finished(alone, "other")
-    desk(alone).forget(first)
+    operator(alone).forget(first)
     carried_out(alone, rewrite)
 
-    desk(alone).forget(second)
+    operator(alone).forget(second)
     for _ in range(3):
         rewrite.step()
     assert wanted(alone) == 1
@@ -141,7 +141,7 @@ def test_a_rewrite_that_a_restart_cut_off_is_begun_again(
 ) -> None:
     rewrite, ledger = rewriting(alone), alone.parts.ledger
     row_id, sealed = finished(alone, "k")
-    desk(alone).forget(row_id)
+    operator(alone).forget(row_id)
     rewrite.step()
     server.kill()
     server.restart()
@@ -167,7 +167,7 @@ def test_a_rewrite_is_asked_for_only_after_the_last_webhook_is_shredded(
 
     monkeypatch.setattr(Inbox, "forget", watched)
 
-    desk(harness).forget(row_id)
+    operator(harness).forget(row_id)
 
     assert [*asked_for, wanted(harness)] == [0, 1]
 
@@ -176,7 +176,7 @@ def test_a_refused_rewrite_is_told_and_tried_again(
     alone: Harness, server: EmbeddedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     row_id, _ = finished(alone, "k")
-    desk(alone).forget(row_id)
+    operator(alone).forget(row_id)
     client: Any = alone.redis
     client.acl_setuser(
         "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-bgrewriteaof"]
@@ -215,12 +215,12 @@ def test_an_earlier_rewrite_is_not_taken_for_one_that_was_refused(
     alone: Harness, server: EmbeddedServer
 ) -> None:
     first, _ = finished(alone, "k")
-    desk(alone).forget(first)
+    operator(alone).forget(first)
     carried_out(alone, rewriting(alone))
     ledger = alone.parts.ledger
     alone.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
     second, sealed = finished(alone, "other")
-    desk(alone).forget(second)
+    operator(alone).forget(second)
 
     client = OverlappingClient(alone.redis, rewriting(alone))
     rewriting(alone, client).step()
@@ -236,7 +236,7 @@ def test_without_an_append_only_file_there_is_nothing_to_rewrite(harness: Harnes
     client: Any = harness.redis
     client.config_set("appendonly", "no")
     try:
-        desk(harness).forget(row_id)
+        operator(harness).forget(row_id)
         rewriting(harness).step()
     finally:
         client.config_set("appendonly", "yes")
@@ -248,8 +248,8 @@ def test_without_an_append_only_file_there_is_nothing_to_rewrite(harness: Harnes
 def test_the_command_says_when_the_files_will_be_clean(harness: Harness) -> None:
     row_id = harness.settle(harness.submit("passport")).id
 
-    dry = CliRunner().invoke(desk_cli.forget, [row_id, "--dry-run"], env=harness.env)
-    done = CliRunner().invoke(desk_cli.forget, [row_id], env=harness.env)
+    dry = CliRunner().invoke(operator_cli.forget, [row_id, "--dry-run"], env=harness.env)
+    done = CliRunner().invoke(operator_cli.forget, [row_id], env=harness.env)
 
     assert (dry.exit_code, done.exit_code) == (0, 0)
     assert "append-only file within 10 minutes" in done.output
@@ -267,7 +267,7 @@ def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(harness: Harness)
         ledger.commit(claim.row, after, ["done"], claim.now, keep=False, alias="")
 
     commit()
-    desk(harness).forget(row_id)
+    operator(harness).forget(row_id)
     commit()  # as a worker does that didn't hear the first confirmed
     forgotten = harness.row(row_id)
     harness.redis.delete(ledger.keys.row(row_id))
@@ -284,7 +284,7 @@ def test_news_of_a_forgotten_visit_is_not_kept(harness: Harness) -> None:
     inbox = harness.parts.ingest._inbox
     late = inbox.read("cf-77")  # a worker holds it
     assert late is not None
-    desk(harness).forget(visit)
+    operator(harness).forget(visit)
 
     body = json.dumps({"data": {"verification_id": "cf-77", "form_link": owner.link}}).encode()
     again = inbox.store("again", "cashfree", "KYC_LINK_SUCCESS", body, "cf-77")
@@ -316,11 +316,11 @@ def test_a_visit_is_not_forgotten_before_every_producer_was_told(
     shop.parts.take("done")
 
     with pytest.raises(Refused, match="still to be worked on"):
-        desk(shop).forget(mine)
+        operator(shop).forget(mine)
     assert claim is not None
     ledger.commit(claim.row, claim.row, [], claim.now, keep=False, alias="")
     shop.parts.take("done")
-    desk(shop).forget(mine)
+    operator(shop).forget(mine)
 
     assert (shop.row(mine).state, shop.row(mine).result) == (State.DONE, None)
     assert bank.row(theirs).state is State.DONE

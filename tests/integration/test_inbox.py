@@ -18,7 +18,7 @@ from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
 from shared.inbox import MAX_TRIES, Inbox, StoredWebhook, WebhookState
 from tests.support.worker_harness import Harness
-from worker.operator import cli as desk_cli
+from worker.operator import cli as operator_cli
 
 EVENT = "DIGILOCKER_VERIFICATION_FAILURE"
 ODD = ["NaN", "1e999", "9" * 5_000, '"\\ud800"', '{"a": 1, "a": 2}', "[" * 90 + "]" * 90]
@@ -89,9 +89,9 @@ def test_a_parked_webhook_is_listed_and_replayed(
         harness.parts.take(stuck)
     redis: Any = harness.redis
 
-    listed = CliRunner().invoke(desk_cli.inbox, ["--state", "parked"], env=harness.env)
+    listed = CliRunner().invoke(operator_cli.inbox, ["--state", "parked"], env=harness.env)
     redis.delete(Keys().row("broken"))
-    replayed = CliRunner().invoke(desk_cli.replay, [stuck], env=harness.env)
+    replayed = CliRunner().invoke(operator_cli.replay, [stuck], env=harness.env)
     harness.parts.take(stuck)
 
     assert (listed.exit_code, replayed.exit_code) == (0, 0), listed.output + replayed.output
@@ -236,7 +236,7 @@ def test_ends_of_lives_leave_the_indexes(harness: Harness, inbox: Inbox) -> None
 
 @pytest.mark.parametrize("command", [["--state", "LOST"], ["--limit", "0"]])
 def test_what_is_no_state_and_no_number_is_refused(harness: Harness, command: list[str]) -> None:
-    done = CliRunner().invoke(desk_cli.inbox, command, env=harness.env)
+    done = CliRunner().invoke(operator_cli.inbox, command, env=harness.env)
 
     assert done.exit_code == 2
     assert "Invalid value" in done.output
@@ -244,9 +244,9 @@ def test_what_is_no_state_and_no_number_is_refused(harness: Harness, command: li
 
 
 def test_an_empty_list_says_so_and_times_are_times(harness: Harness, inbox: Inbox) -> None:
-    empty = CliRunner().invoke(desk_cli.inbox, [], env=harness.env)
+    empty = CliRunner().invoke(operator_cli.inbox, [], env=harness.env)
     store(inbox, "webhook", "v-1")
-    full = CliRunner().invoke(desk_cli.inbox, ["--json"], env=harness.env)
+    full = CliRunner().invoke(operator_cli.inbox, ["--json"], env=harness.env)
 
     assert empty.output == "no webhook is kept\n"
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", json.loads(full.output)["received"])

@@ -7,7 +7,7 @@ from satyapan import State, Unavailable
 from satyapan.ledger import Ledger
 from satyapan.rows import SEALED
 from tests.support.worker_harness import Harness
-from worker.ledger.work_ledger import Act, WorkLedger, resource_of
+from worker.ledger.work_ledger import AuditEntry, WorkLedger, resource_of
 
 
 @pytest.fixture
@@ -45,13 +45,13 @@ def test_a_shared_resource_is_released_by_its_owner_only(
 
 def test_actions_are_read_newest_first_with_their_time(ledger: WorkLedger) -> None:
     before = ledger.now()
-    acts = [Act("redrive", f"k{number}", "asha", "generation 1") for number in range(3)]
-    for act in acts:
-        ledger.record_action(act)
+    actions = [AuditEntry("redrive", f"k{number}", "asha", "generation 1") for number in range(3)]
+    for action in actions:
+        ledger.record_action(action)
 
-    read = list(ledger.actions(2))
+    read = list(ledger.audit_log(2))
 
-    assert [act for _, act in read] == [acts[2], acts[1]]
+    assert [action for _, action in read] == [actions[2], actions[1]]
     assert all(before <= at <= ledger.now() for at, _ in read)
 
 

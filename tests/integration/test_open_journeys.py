@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.worker_harness import Harness
-from worker.operator.actions import Desk
+from worker.operator.actions import OperatorActions
 
 HOUR, DAY = 3_600_000, 86_400_000
 
@@ -53,8 +53,10 @@ def test_a_parked_journey_is_open_again_once_it_is_redriven(harness: Harness) ->
     assert harness.run_once(row_id).reason == "workers_lost"
     assert opened(harness) == 0
 
-    desk = Desk(parts.ledger, parts.ingest._inbox, parts.kinds, parts.policy, harness.wake, "asha")
-    desk.redrive(row_id)
+    operator = OperatorActions(
+        parts.ledger, parts.ingest._inbox, parts.kinds, parts.policy, harness.wake, "asha"
+    )
+    operator.redrive(row_id)
 
     assert opened(harness) == 1
 

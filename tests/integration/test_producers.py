@@ -9,7 +9,7 @@ from satyapan import Conflict, SatyapanError, Verifications
 from satyapan.ids import derive_id
 from tests.conftest import Sandbox
 from tests.support.worker_harness import Harness
-from worker.operator.actions import Desk
+from worker.operator.actions import OperatorActions
 
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 SHOP, BANK = "canary-shop", "canary-bank"
@@ -113,8 +113,10 @@ def test_a_static_link_is_shared_and_retired_across_producers(shop: Harness, ban
     assert len(shop.vendor.charges("static_link")) == 1
 
     ledger, inbox = bank.parts.ledger, bank.parts.ingest._inbox
-    desk = Desk(ledger, inbox, bank.parts.kinds, bank.parts.policy, bank.wake, "test")
-    desk.retire(copy.id)
+    operator = OperatorActions(
+        ledger, inbox, bank.parts.kinds, bank.parts.policy, bank.wake, "test"
+    )
+    operator.retire(copy.id)
 
     later = bank.settle(bank.submit("static_kyc_link", "later"))
     same = shop.settle(shop.submit("static_kyc_link", "later"))
@@ -134,7 +136,7 @@ def test_a_link_from_before_rows_named_their_resource_is_shared_and_retired(
 
     assert bank.settle(bank.submit("static_kyc_link")).link == old.link
 
-    Desk(
+    OperatorActions(
         ledger, shop.parts.ingest._inbox, shop.parts.kinds, shop.parts.policy, shop.wake, "test"
     ).retire(old.id)
     assert bank.settle(bank.submit("static_kyc_link", "next")).link != old.link

@@ -12,7 +12,7 @@ from demo.supervisor import Supervisor
 from satyapan.records import State
 from satyapan.rows import SEALED
 from tests.conftest import Sandbox
-from tests.integration.test_desk import desk
+from tests.integration.test_operator_actions import operator
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
 from worker.maintenance.retention import BY, Retention
@@ -37,7 +37,7 @@ def client(harness: Harness) -> Any:
 
 def step(harness: Harness) -> None:
     ticks = count(0, 1000)
-    Retention(replace(desk(harness), by=BY), MONTH_MS, lambda: next(ticks)).step()
+    Retention(replace(operator(harness), by=BY), MONTH_MS, lambda: next(ticks)).step()
 
 
 def test_what_was_parked_for_too_long_ends_and_is_shredded(harness: Harness) -> None:
@@ -54,13 +54,13 @@ def test_what_was_parked_for_too_long_ends_and_is_shredded(harness: Harness) -> 
     stored = client(harness).hgetall(harness.parts.ledger.keys.row(old))
     assert not {name.encode() for name in SEALED} & stored.keys()
     assert harness.changes()[-1] == "failed"
-    ((_, act),) = desk(harness).acts(1)
+    ((_, act),) = operator(harness).audit_log(1)
     assert (act.verb, act.id, act.by) == ("forget", old, BY)
 
 
 def test_it_looks_every_ten_minutes(harness: Harness) -> None:
     ticks = iter([0, 599, 601])
-    retention = Retention(replace(desk(harness), by=BY), MONTH_MS, lambda: next(ticks))
+    retention = Retention(replace(operator(harness), by=BY), MONTH_MS, lambda: next(ticks))
     retention.step()
     old = parked(harness, "old", MONTH_MS + 60_000)
 

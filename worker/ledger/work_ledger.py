@@ -63,7 +63,7 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class AuditEntry:
     """An operator's action, done or only tried (dry run), as it is shown and recorded."""
 
     verb: str
@@ -293,17 +293,16 @@ class WorkLedger(Ledger):
         found: list[bytes] = self._redis.zrangebyscore(index, "-inf", before, 0, limit)
         return [raw.decode() for raw in found]
 
-    def record_action(self, act: Act) -> None:
+    def record_action(self, action: AuditEntry) -> None:
         """Write an operator's action to the audit log."""
-        entry = {"act": canonical(asdict(act))}
-        self._redis.xadd(self.keys.acts, entry, maxlen=_ACTIONS_KEPT, approximate=True)
+        entry = {"action": canonical(asdict(action))}
+        self._redis.xadd(self.keys.audit, entry, maxlen=_ACTIONS_KEPT, approximate=True)
 
-    def actions(self, limit: int) -> Iterator[tuple[int, Act]]:
+    def audit_log(self, limit: int) -> Iterator[tuple[int, AuditEntry]]:
         """Read the latest actions of the audit log, newest first, each with its time (ms)."""
-        for entry_id, entry in self._redis.xrevrange(self.keys.acts, count=limit):
-            said = json.loads(entry[b"act"])
-            act = Act(said["verb"], said["id"], said["by"], said["outcome"])
-            yield int(entry_id.partition(b"-")[0]), act
+        for entry_id, entry in self._redis.xrevrange(self.keys.audit, count=limit):
+            action = AuditEntry(**json.loads(entry[b"action"]))
+            yield int(entry_id.partition(b"-")[0]), action
 
 
 def _lost(told: list[bytes]) -> frozenset[str]:

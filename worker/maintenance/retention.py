@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from satyapan.errors import SatyapanError
-from worker.operator.actions import Desk
+from worker.operator.actions import OperatorActions
 from worker.rules.person import Refused
 from worker.throttle import Throttle
 
@@ -23,9 +23,12 @@ class Retention:
     """Forgets parked rows that nobody decided about in time. One per worker process is enough."""
 
     def __init__(
-        self, desk: Desk, parked_ms: int, monotonic: Callable[[], float] = time.monotonic
+        self,
+        operator: OperatorActions,
+        parked_ms: int,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._desk = desk
+        self._operator = operator
         self._parked_ms = parked_ms
         self._monotonic = monotonic
         self._throttle = Throttle(_EVERY_S)
@@ -40,9 +43,9 @@ class Retention:
         if not self._throttle.ready(now):
             return
         self._throttle.done(now)
-        for verification_id in self._desk.ledger.parked_for(self._parked_ms, _MOST):
+        for verification_id in self._operator.ledger.parked_for(self._parked_ms, _MOST):
             try:
-                self._desk.forget(verification_id)
+                self._operator.forget(verification_id)
             except (Refused, SatyapanError) as error:  # others may still get on
                 fields = {"id": verification_id, "code": type(error).__name__}
                 log.warning("parked for too long, and not forgotten", extra=fields)

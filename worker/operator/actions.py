@@ -1,6 +1,6 @@
-"""The desk: what a person on call may do, each act refused with a reason or recorded for ever.
+"""Operators' actions: each is refused with a reason, or done and written to the audit log.
 
-A dry run decides exactly as the act would and writes nothing.
+A dry run decides exactly as the action would, and writes nothing.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
 from shared.inbox import Inbox
 from worker.broker.wakeups import Wake
-from worker.ledger.work_ledger import Act, Claim, StaleFence, WorkLedger, resource_of
+from worker.ledger.work_ledger import AuditEntry, Claim, StaleFence, WorkLedger, resource_of
 from worker.rules.decide import decide
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
 from worker.rules.person import Refused
@@ -24,8 +24,8 @@ class Unknown(Refused):
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Acts on parked rows, stored webhooks, finished verifications and shared links."""
+class OperatorActions:
+    """The actions on parked rows, stored webhooks, finished verifications and shared links."""
 
     ledger: WorkLedger
     inbox: Inbox
@@ -33,10 +33,10 @@ class Desk:
     policy: Policy
     wake: Wake
     by: str
-    """Who asks; goes into the record."""
+    """The operator; written to the audit log."""
     dry: bool = False
 
-    def redrive(self, verification_id: str) -> Act:
+    def redrive(self, verification_id: str) -> AuditEntry:
         """Set a parked verification going again, with the same vendor-side id.
 
         Raises:
@@ -46,7 +46,7 @@ class Desk:
         after = self._move(row, Redriven())
         return self._record("redrive", row.id, f"generation {after.generation}")
 
-    def reissue(self, verification_id: str) -> Act:
+    def reissue(self, verification_id: str) -> AuditEntry:
         """Buy a parked verification again under a new vendor-side id.
 
         Raises:
@@ -56,7 +56,7 @@ class Desk:
         after = self._move(row, Reissued(self.by))
         return self._record("reissue", row.id, f"generation {after.generation}")
 
-    def replay(self, webhook_id: str) -> Act:
+    def replay(self, webhook_id: str) -> AuditEntry:
         """Work on a stored webhook again.
 
         Raises:
@@ -70,7 +70,7 @@ class Desk:
             self.wake(INGEST, [webhook_id])
         return self._record("replay", webhook_id, webhook.event)
 
-    def forget(self, verification_id: str) -> Act:
+    def forget(self, verification_id: str) -> AuditEntry:
         """Shred the private parts of a finished verification, and the webhooks about it.
 
         More webhooks about it are not kept.
@@ -98,7 +98,7 @@ class Desk:
         self.ledger.forget_private(row)
         return count
 
-    def retire(self, verification_id: str) -> Act:
+    def retire(self, verification_id: str) -> AuditEntry:
         """Give a shared link out no more: who asks next has a new one made, and that is paid.
 
         `verification_id` is any verification that got the link. Those keep it, and people who
@@ -129,9 +129,9 @@ class Desk:
         """Leave what a row owns without an owner; False when somebody else has it by now."""
         return self.dry or self.ledger.release(resource_of(owner), owner.id)
 
-    def acts(self, limit: int) -> Iterator[tuple[int, Act]]:
-        """Read the latest acts, newest first, each with its time (ms on Redis' clock)."""
-        return self.ledger.actions(limit)
+    def audit_log(self, limit: int) -> Iterator[tuple[int, AuditEntry]]:
+        """Read the latest actions, newest first, each with its time (ms on Redis' clock)."""
+        return self.ledger.audit_log(limit)
 
     def _forgettable(self, verification_id: str) -> Row:
         row = self._read(verification_id)
@@ -179,8 +179,8 @@ class Desk:
             raise Unknown(f"no verification {verification_id} is stored")
         return row
 
-    def _record(self, verb: str, what: str, outcome: str) -> Act:
-        act = Act(verb, what, self.by, outcome)
+    def _record(self, verb: str, what: str, outcome: str) -> AuditEntry:
+        entry = AuditEntry(verb, what, self.by, outcome)
         if not self.dry:
-            self.ledger.record_action(act)
-        return act
+            self.ledger.record_action(entry)
+        return entry

@@ -1,4 +1,4 @@
-"""The desk on the command line: `satyapan redrive`, `reissue`, `replay`, `forget`, `retire` ..."""
+"""Operators' commands: `satyapan redrive`, `reissue`, `replay`, `forget`, `retire` ..."""
 
 import getpass
 import json
@@ -23,8 +23,8 @@ from satyapan.names import Keys
 from shared.inbox import Inbox, StoredWebhook, WebhookState
 from worker.from_settings import policy, work_ledger
 from worker.ledger.rewrite import PAUSE_MS
-from worker.ledger.work_ledger import Act
-from worker.operator.actions import Desk, Unknown
+from worker.ledger.work_ledger import AuditEntry
+from worker.operator.actions import OperatorActions, Unknown
 from worker.operator.redacted import redacted
 from worker.rules.person import Refused
 
@@ -39,12 +39,12 @@ _by = click.option(
 _dry = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 
 
-def open_desk(by: str, *, dry: bool = False) -> Desk:
-    """Open the desk of the installation that the environment describes."""
+def open_actions(by: str, *, dry: bool = False) -> OperatorActions:
+    """Build the actions on the installation that the environment describes."""
     settings = read_settings()
-    redis, keys = ledger_client(settings, "desk"), Keys(settings.producer.prefix)
+    redis, keys = ledger_client(settings, "operator"), Keys(settings.producer.prefix)
     ring, life_ms = settings.producer.ring(), settings.retention.inbox_s * 1000
-    return Desk(
+    return OperatorActions(
         ledger=work_ledger(settings, redis, keys, ring),
         inbox=Inbox(redis, keys, ring, life_ms, settings.producer.id_key_bytes()),
         kinds=Registry.with_plugins(settings.producer.kinds),
@@ -56,12 +56,12 @@ def open_desk(by: str, *, dry: bool = False) -> Desk:
 
 
 @contextmanager
-def _desk(by: str = "", *, dry: bool = False) -> Iterator[Desk]:
-    """Open the desk for one command; a server that is away ends it with a line, no traceback."""
+def _actions(by: str = "", *, dry: bool = False) -> Iterator[OperatorActions]:
+    """Build the actions for one command; if Redis is away it ends with a line, no traceback."""
     if not (by == "" or by.isprintable()):
         raise click.UsageError("--by should be printable text")
     try:
-        yield open_desk(by, dry=dry)
+        yield open_actions(by, dry=dry)
     except RedisError as error:
         raise Unavailable(f"the ledger can't be reached ({type(error).__name__})") from error
 
@@ -73,8 +73,8 @@ def _desk(by: str = "", *, dry: bool = False) -> Iterator[Desk]:
 @json_option
 def redrive(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Resume parked verifications under the same vendor-side id."""
-    with _desk(by, dry=dry_run) as desk:
-        _each(desk.redrive, ids, as_json=as_json)
+    with _actions(by, dry=dry_run) as operator:
+        _each(operator.redrive, ids, as_json=as_json)
 
 
 @click.command()
@@ -89,8 +89,8 @@ def reissue(
     """Buy parked verifications again, under a new vendor-side id."""
     if not (pay_again or dry_run):
         raise click.UsageError("each of these may be paid for a second time: add --pay-again")
-    with _desk(by, dry=dry_run) as desk:
-        _each(desk.reissue, ids, as_json=as_json)
+    with _actions(by, dry=dry_run) as operator:
+        _each(operator.reissue, ids, as_json=as_json)
 
 
 @click.command()
@@ -100,8 +100,8 @@ def reissue(
 @json_option
 def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Process stored webhooks again (`satyapan inbox` lists their ids)."""
-    with _desk(by, dry=dry_run) as desk:
-        _each(desk.replay, ids, as_json=as_json)
+    with _actions(by, dry=dry_run) as operator:
+        _each(operator.replay, ids, as_json=as_json)
 
 
 @click.command()
@@ -111,8 +111,8 @@ def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 @json_option
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Delete the private data of finished verifications for good."""
-    with _desk(by, dry=dry_run) as desk:
-        _each(desk.forget, ids, as_json=as_json, note="" if dry_run else _FILES)
+    with _actions(by, dry=dry_run) as operator:
+        _each(operator.forget, ids, as_json=as_json, note="" if dry_run else _FILES)
 
 
 @click.command()
@@ -122,17 +122,17 @@ def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 @json_option
 def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Stop sharing the links of these verifications; the next request pays for a new one."""
-    with _desk(by, dry=dry_run) as desk:
-        _each(desk.retire, ids, as_json=as_json)
+    with _actions(by, dry=dry_run) as operator:
+        _each(operator.retire, ids, as_json=as_json)
 
 
 @click.command()
 @limit_option(50, "List at most this many, newest first.")
 @json_option
-def acts(limit: int, *, as_json: bool) -> None:
-    """List what operators did by hand, newest first."""
-    with _desk() as desk:
-        rows = [{"time": moment(at), **asdict(act)} for at, act in desk.acts(limit)]
+def audit(limit: int, *, as_json: bool) -> None:
+    """List the audit log: what operators did by hand, newest first."""
+    with _actions() as operator:
+        rows = [{"time": moment(at), **asdict(entry)} for at, entry in operator.audit_log(limit)]
     _list(rows, as_json=as_json, empty="no operator has acted so far")
 
 
@@ -150,16 +150,16 @@ def acts(limit: int, *, as_json: bool) -> None:
 @json_option
 def inbox(state: WebhookState | None, limit: int, webhook_id: str | None, *, as_json: bool) -> None:
     """List the stored webhooks, newest first, without their content; or show one."""
-    with _desk() as desk:
+    with _actions() as operator:
         if webhook_id:
-            _show(desk, webhook_id, as_json=as_json)
+            _show(operator, webhook_id, as_json=as_json)
             return
-        rows = [_facts(webhook) for webhook in desk.inbox.newest(state, limit)]
+        rows = [_facts(webhook) for webhook in operator.inbox.newest(state, limit)]
     _list(rows, as_json=as_json, empty=f"no webhook is {state or 'kept'}")
 
 
-def _show(desk: Desk, webhook_id: str, *, as_json: bool) -> None:
-    webhook = desk.inbox.read(webhook_id) if webhook_id.isascii() else None
+def _show(operator: OperatorActions, webhook_id: str, *, as_json: bool) -> None:
+    webhook = operator.inbox.read(webhook_id) if webhook_id.isascii() else None
     if webhook is None:
         name = shown(webhook_id, _LONGEST_ID)
         _say({"id": name, "refused": f"no webhook {name} is kept"}, as_json=as_json)
@@ -204,7 +204,7 @@ def _legible(text: str) -> str:
 
 
 def _each(
-    act: Callable[[str], Act], ids: tuple[str, ...], *, as_json: bool, note: str = ""
+    act: Callable[[str], AuditEntry], ids: tuple[str, ...], *, as_json: bool, note: str = ""
 ) -> None:
     """Act on each id; a refused one doesn't stop the others. Exit with the lowest code of all.
 

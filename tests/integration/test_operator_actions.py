@@ -12,13 +12,13 @@ from satyapan.names import INGEST, RUN
 from satyapan.records import Row
 from shared.inbox import WebhookState
 from tests.support.worker_harness import Harness
-from worker.ledger.work_ledger import Act, Claim
-from worker.operator.actions import Desk
+from worker.ledger.work_ledger import AuditEntry, Claim
+from worker.operator.actions import OperatorActions
 from worker.rules.person import Refused
 
 
-def desk(harness: Harness, *, dry: bool = False) -> Desk:
-    return Desk(
+def operator(harness: Harness, *, dry: bool = False) -> OperatorActions:
+    return OperatorActions(
         ledger=harness.parts.ledger,
         inbox=harness.parts.ingest._inbox,
         kinds=harness.parts.kinds,
@@ -49,7 +49,7 @@ def exhausted(harness: Harness) -> str:
 def test_a_redriven_row_goes_on_with_the_same_id_and_is_paid_once(harness: Harness) -> None:
     row_id = exhausted(harness)
 
-    desk(harness).redrive(row_id)
+    operator(harness).redrive(row_id)
     ended = harness.settle(row_id)
 
     assert (ended.state, ended.generation) == (State.DONE, 1)
@@ -64,10 +64,10 @@ def test_what_may_have_been_paid_for_is_not_redriven(harness: Harness, kind: str
     before = harness.row(row_id)
 
     with pytest.raises(Refused, match="reissue"):
-        desk(harness).redrive(row_id)
+        operator(harness).redrive(row_id)
 
     assert harness.row(row_id) == before
-    assert list(desk(harness).acts(10)) == []
+    assert list(operator(harness).audit_log(10)) == []
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
@@ -80,10 +80,10 @@ def test_an_answer_whose_word_was_new_is_taken_once_the_word_is_known(
             older.delitem(cast("dict[str, State]", words), word)
         row_id = harness.submit(kind)
         assert harness.settle(row_id).reason == "unknown_status"
-        desk(harness).redrive(row_id)
+        operator(harness).redrive(row_id)
         assert harness.settle(row_id).reason == "unknown_status"
 
-    desk(harness).redrive(row_id)
+    operator(harness).redrive(row_id)
     ended = harness.settle(row_id)
 
     assert (ended.state, bool(ended.result)) == (State.DONE, True)
@@ -97,27 +97,27 @@ def test_an_answer_whose_word_was_new_is_taken_once_the_word_is_known(
 def test_a_reissue_is_recorded_told_and_paid_once_more(harness: Harness, kind: str) -> None:
     row_id = lost(harness, kind)
 
-    desk(harness).reissue(row_id)
+    operator(harness).reissue(row_id)
     ended = harness.settle(row_id)
 
     assert (ended.state, ended.generation) == (State.DONE, 2)
     assert "by_asha" in harness.row(row_id).generations[0]
     assert harness.changes() == ["parked", "reissued", "done"]
     assert len([c for c in harness.vendor.charges() if c["charge"] != "document"]) == 2
-    assert next(desk(harness).acts(1))[1].by == "asha"
+    assert next(operator(harness).audit_log(1))[1].by == "asha"
 
 
 def test_reissues_are_capped(harness: Harness) -> None:
     row_id = lost(harness)
     harness.vendor.post("faults", route="passport", cut="in_body", times=1)
-    desk(harness).reissue(row_id)
+    operator(harness).reissue(row_id)
     harness.settle(row_id)
     harness.vendor.post("faults", route="passport", cut="in_body", times=1)
-    desk(harness).reissue(row_id)
+    operator(harness).reissue(row_id)
     harness.settle(row_id)
 
     with pytest.raises(Refused, match="3 generations"):
-        desk(harness).reissue(row_id)
+        operator(harness).reissue(row_id)
 
     assert len(harness.vendor.charges("passport")) == 3
 
@@ -129,7 +129,7 @@ def test_only_parked_rows_move_by_hand(harness: Harness, verb: str) -> None:
 
     for row_id in (done, fresh, "nobody"):
         with pytest.raises(Refused):
-            getattr(desk(harness), verb)(row_id)
+            getattr(operator(harness), verb)(row_id)
 
     assert len(harness.vendor.charges()) == 1
 
@@ -139,20 +139,20 @@ def test_a_dry_run_decides_and_writes_nothing(harness: Harness, verb: str) -> No
     row_id = exhausted(harness)
     before = harness.row(row_id)
 
-    act = getattr(desk(harness, dry=True), verb)(row_id)
+    act = getattr(operator(harness, dry=True), verb)(row_id)
 
     assert act.id == row_id
     assert harness.row(row_id) == before
-    assert list(desk(harness).acts(10)) == []
+    assert list(operator(harness).audit_log(10)) == []
 
 
 def test_two_people_at_once_reissue_once(harness: Harness) -> None:
     row_id = lost(harness)
-    first = desk(harness)
+    first = operator(harness)
     claim = first.ledger.claim(row_id, parked=True)
 
     with pytest.raises(Refused, match="somebody else"):
-        desk(harness).reissue(row_id)
+        operator(harness).reissue(row_id)
 
     assert claim is not None
     assert harness.row(row_id).generation == 1
@@ -162,17 +162,17 @@ def test_a_person_who_was_overtaken_is_told_and_changes_nothing(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row_id = lost(harness)
-    late = desk(harness)
-    claim = Desk._claim
+    late = operator(harness)
+    claim = OperatorActions._claim
 
-    def slow(self: Desk, row: Row) -> Claim:
+    def slow(self: OperatorActions, row: Row) -> Claim:
         mine = claim(self, row)
         redis = harness.redis
         redis.hdel(late.ledger.keys.row(row.id), "lease")  # ours has run out
-        assert desk(harness).ledger.claim(row.id, parked=True) is not None
+        assert operator(harness).ledger.claim(row.id, parked=True) is not None
         return mine
 
-    monkeypatch.setattr(Desk, "_claim", slow)
+    monkeypatch.setattr(OperatorActions, "_claim", slow)
 
     with pytest.raises(Refused, match="taken by somebody else"):
         late.reissue(row_id)
@@ -184,7 +184,7 @@ def test_a_person_who_was_overtaken_is_told_and_changes_nothing(
 def test_forget_shreds_what_is_private_and_keeps_the_id(harness: Harness) -> None:
     row_id = harness.submit("passport")
     harness.settle(row_id)
-    kept = desk(harness)
+    kept = operator(harness)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
     kept.inbox.store("webhook", "cashfree", "X", body, row_id)
     kept.inbox.finish("webhook", WebhookState.HANDLED, row_id)
@@ -204,7 +204,7 @@ def visited(harness: Harness, link: str, visitor: str = "cf-77") -> str:
     """Let a person come by a shared link; returns the id of the visit."""
     data = {"verification_id": visitor, "form_link": link, "name": "JOHN DOE"}
     body = json.dumps({"data": data}).encode()
-    desk(harness).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body, visitor)
+    operator(harness).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body, visitor)
     harness.parts.take(visitor)
     return list(harness.verifications.events("visits", block=0.01))[-1].verification_id
 
@@ -213,24 +213,24 @@ def test_what_a_visitor_told_is_forgotten_with_the_visit(harness: Harness) -> No
     owner = harness.settle(harness.submit("static_kyc_link", "first"))
     visit, other = visited(harness, owner.link), visited(harness, owner.link, "cf-78")
 
-    act = desk(harness).forget(visit)
+    act = operator(harness).forget(visit)
 
     assert (act.outcome, harness.row(visit).result) == ("1 webhooks", None)
-    assert desk(harness).inbox.read("cf-77") is None
-    assert desk(harness).inbox.read("cf-78") is not None
+    assert operator(harness).inbox.read("cf-77") is None
+    assert operator(harness).inbox.read("cf-78") is not None
     assert harness.row(other).result
 
 
 def test_a_parked_row_that_is_forgotten_ends(harness: Harness) -> None:
     row_id = lost(harness)
 
-    desk(harness).forget(row_id)
+    operator(harness).forget(row_id)
 
     after = harness.row(row_id)
     assert (after.state, after.reason) == (State.FAILED, "forgotten/lost_answer")
     assert (after.request, after.result) == ({}, None)
     with pytest.raises(Refused):
-        desk(harness).reissue(row_id)
+        operator(harness).reissue(row_id)
 
 
 def test_what_is_under_way_or_shared_is_not_forgotten(harness: Harness) -> None:
@@ -240,7 +240,7 @@ def test_what_is_under_way_or_shared_is_not_forgotten(harness: Harness) -> None:
 
     for row_id in (fresh, owner):
         with pytest.raises(Refused):
-            desk(harness).forget(row_id)
+            operator(harness).forget(row_id)
 
     assert harness.row(fresh).request
 
@@ -249,14 +249,14 @@ def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(harness
     harness.settle(harness.submit("static_kyc_link", "owner"))
     old = harness.settle(harness.submit("static_kyc_link", "copy"))
 
-    act = desk(harness).retire(old.id)
+    act = operator(harness).retire(old.id)
     new = harness.settle(harness.submit("static_kyc_link", "later"))
     same = harness.settle(harness.submit("static_kyc_link", "too"))
 
     assert old.link != new.link == same.link
     assert harness.read(old.id) == old
     assert len(harness.vendor.charges()) == 2
-    assert next(desk(harness).acts(1))[1] == Act(
+    assert next(operator(harness).audit_log(1))[1] == AuditEntry(
         "retire", harness.read(act.id).id, "asha", act.outcome
     )
     for link in (old.link, new.link):
@@ -267,28 +267,28 @@ def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(harness: Ha
     passport, waiting = harness.submit("passport"), harness.submit("static_kyc_link")
     harness.settle(passport)
     with pytest.raises(Refused, match="no shared link"):
-        desk(harness).retire(waiting)
+        operator(harness).retire(waiting)
     harness.settle(waiting)
     visit = visited(harness, harness.read(waiting).link)
 
     for row_id in (passport, visit):
         with pytest.raises(Refused, match="no shared link"):
-            desk(harness).retire(row_id)
-    desk(harness, dry=True).retire(waiting)
-    desk(harness).retire(waiting)
+            operator(harness).retire(row_id)
+    operator(harness, dry=True).retire(waiting)
+    operator(harness).retire(waiting)
     for _ in range(2):
         with pytest.raises(Refused, match="already"):
-            desk(harness).retire(waiting)
+            operator(harness).retire(waiting)
         harness.settle(harness.submit("static_kyc_link", "next"))
 
-    assert [act.verb for _, act in desk(harness).acts(9)] == ["retire"]
+    assert [act.verb for _, act in operator(harness).audit_log(9)] == ["retire"]
     assert len(harness.vendor.charges("static_link")) == 2
 
 
 def test_a_stored_webhook_is_replayed(harness: Harness) -> None:
     row_id = harness.submit("digilocker")
     harness.run_once(row_id)
-    kept = desk(harness)
+    kept = operator(harness)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
     kept.inbox.store("webhook", "cashfree", "DIGILOCKER_VERIFICATION_FAILURE", body)
     kept.inbox.finish("webhook", WebhookState.UNMATCHED)
