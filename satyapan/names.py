@@ -9,8 +9,8 @@ RUN_HIGH: Final = "satyapan.run_high"
 """Task: the same, for verifications of high priority."""
 RUN_SLOT: Final = "satyapan.run_slot"
 """Task: the same, for verifications whose slot of the vendor's quota has come."""
-LOOK: Final = "satyapan.look"
-"""Task: somebody hints that these verifications moved; read their status soon."""
+STATUS_CHECK: Final = "satyapan.status_check"
+"""Task: check the status of these verifications soon: somebody hints that they moved."""
 INGEST: Final = "satyapan.ingest"
 """Task: work on these stored webhooks. Argument: a list of webhook ids (digests)."""
 
@@ -24,7 +24,7 @@ QUEUE_OF: Final = {
     RUN: RUN_QUEUE,
     RUN_HIGH: HIGH_QUEUE,
     RUN_SLOT: SLOT_QUEUE,
-    LOOK: FOLLOW_QUEUE,
+    STATUS_CHECK: FOLLOW_QUEUE,
     INGEST: FOLLOW_QUEUE,
 }
 
@@ -44,7 +44,7 @@ class Keys:
 
     @property
     def due(self) -> str:
-        """Name the sorted set of open verifications, scored by the time (ms) to look at them."""
+        """Name the sorted set of open verifications, scored by when (ms) they are due."""
         return f"{self.prefix}:due"
 
     def index(self, state: str) -> str:
@@ -104,7 +104,7 @@ class Keys:
 
     @property
     def swept(self) -> str:
-        """Name the time (ms) at which a worker last looked for what is due."""
+        """Name the time (ms) of the last sweep."""
         return f"{self.prefix}:swept"
 
     @property
@@ -179,6 +179,6 @@ class Keys:
         """Name the sorted set of the verifications that failed there since a call was answered."""
         return f"{self.prefix}:streak:{account}:{route}"
 
-    def looked(self, verification_id: str) -> str:
-        """Name the short-lived mark that a status look was asked for."""
-        return f"{self.prefix}:looked:{verification_id}"
+    def status_check(self, verification_id: str) -> str:
+        """Name the short-lived mark that a status check was asked for."""
+        return f"{self.prefix}:status-check:{verification_id}"

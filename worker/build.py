@@ -73,7 +73,7 @@ class Parts:
         """
         self.engine.run_all(ids, task)
 
-    def look(self, verification_id: str) -> None:
+    def check_status(self, verification_id: str) -> None:
         """Read a journey's status soon, because a person came back."""
         if self.ledger.hint(verification_id, asked=True):
             self.engine.run(verification_id)

@@ -7,7 +7,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from satyapan.errors import SatyapanError
-from satyapan.names import INGEST, LOOK, RUN, RUN_HIGH, RUN_SLOT
+from satyapan.names import INGEST, RUN, RUN_HIGH, RUN_SLOT, STATUS_CHECK
 from worker.build import Parts
 
 log = logging.getLogger("satyapan.tasks")
@@ -28,9 +28,9 @@ def register(app: Celery, parts: Callable[[], Parts]) -> None:
     def run_slot(ids: list[str]) -> None:
         parts().run_all(ids, RUN_SLOT)
 
-    @app.task(name=LOOK)
-    def look(ids: list[str]) -> None:
-        _each(ids, parts().look)
+    @app.task(name=STATUS_CHECK)
+    def status_check(ids: list[str]) -> None:
+        _each(ids, parts().check_status)
 
     @app.task(name=INGEST)
     def ingest(ids: list[str]) -> None:

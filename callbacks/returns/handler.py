@@ -21,7 +21,7 @@ from satyapan.broker import Waker
 from satyapan.errors import SatyapanError
 from satyapan.hosts import allowed
 from satyapan.ledger import Ledger
-from satyapan.names import LOOK, Keys
+from satyapan.names import STATUS_CHECK, Keys
 from satyapan.records import TERMINAL, Row
 from shared.return_tokens import ReturnTokens
 
@@ -54,11 +54,11 @@ class StatusChecks:
         Raises:
             redis.RedisError: the ledger can't be reached.
         """
-        mark = self._keys.looked(verification_id)
+        mark = self._keys.status_check(verification_id)
         first = bool(self._redis.set(mark, 1, nx=True, px=STATUS_CHECK_INTERVAL_MS))
         self._metrics.count_status_check(requested=first)
         if first:
-            self._waker.wake(LOOK, [verification_id])
+            self._waker.wake(STATUS_CHECK, [verification_id])
         return first
 
 

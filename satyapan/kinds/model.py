@@ -110,7 +110,7 @@ class Operation:
     gone: frozenset[str] = frozenset()
     """Codes (HTTP 400) that end one document's fetch for good."""
     events: Mapping[str, str] = field(default_factory=dict)
-    """Webhook event to the status word it claims; "" claims none and only asks for a look."""
+    """Webhook event to the status word it claims; "" only asks for a status check."""
     told_only: frozenset[str] = frozenset()
     """Status words that only a webhook says: the status route goes on saying "pending"."""
     visitor_events: Mapping[str, State] = field(default_factory=dict)

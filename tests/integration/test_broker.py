@@ -17,7 +17,7 @@ from config.settings import Settings, read_settings
 from demo.server import EmbeddedServer
 from demo.supervisor import Child, Supervisor
 from satyapan.broker import Waker, broker_settings, wake_app
-from satyapan.names import FOLLOW_QUEUE, LOOK, RUN, RUN_QUEUE
+from satyapan.names import FOLLOW_QUEUE, RUN, RUN_QUEUE, STATUS_CHECK
 from satyapan.sealing import new_key
 from tests.support.eventually import eventually
 from tests.support.failing_worker import create_app
@@ -71,7 +71,7 @@ def start_worker(processes: Supervisor, redis_url: str, **more: str) -> Child:
     return processes.start("worker", command, env=env, ready="ready")
 
 
-@pytest.mark.parametrize(("task", "queue"), [(RUN, RUN_QUEUE), (LOOK, FOLLOW_QUEUE)])
+@pytest.mark.parametrize(("task", "queue"), [(RUN, RUN_QUEUE), (STATUS_CHECK, FOLLOW_QUEUE)])
 def test_a_wake_up_carries_ids_and_nothing_else(
     waker: Waker, store: redis.Redis, task: str, queue: str
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_worker_runs_both_queues_and_logs_ids_only(
 ) -> None:
     worker = start_worker(processes, redis_url, SATYAPAN_WORKER_POOL=pool)
 
-    for task, name in ((RUN, "v-1"), (LOOK, "v-2"), (RUN, "fail-3")):
+    for task, name in ((RUN, "v-1"), (STATUS_CHECK, "v-2"), (RUN, "fail-3")):
         assert waker.wake(task, [name])
     eventually(lambda: store.scard("ran") == 3)
     eventually(lambda: "ValueError" in worker.log.read_text())
@@ -181,12 +181,12 @@ def test_clients_say_who_they_are(settings: Settings) -> None:
 
 
 def test_it_tells_how_many_messages_wait(waker: Waker) -> None:
-    before = waker.queued(RUN), waker.queued(LOOK)
+    before = waker.queued(RUN), waker.queued(STATUS_CHECK)
     waker.wake(RUN, ["a", "b"])
     waker.wake(RUN, ["c"])
 
     assert before == (0, 0)
-    assert (waker.queued(RUN), waker.queued(LOOK)) == (2, 0)
+    assert (waker.queued(RUN), waker.queued(STATUS_CHECK)) == (2, 0)
 
 
 def test_a_broker_that_is_away_tells_of_no_messages(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.supervisor import ChildFailed, Supervisor
-from satyapan.names import INGEST, LOOK
+from satyapan.names import INGEST, STATUS_CHECK
 from shared.return_tokens import ReturnTokens
 from tests.support.callbacks_process import (
     COMMAND,
@@ -66,7 +66,7 @@ def test_a_person_comes_back_and_the_log_does_not_tell_who(
     send_raw(callbacks.url, f"GET /{token} nonsense\r\n\r\n".encode())
 
     assert (answer.status_code, forged) == (200, 401)
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
     log = callbacks.child.log.read_text(encoding="utf-8")
     assert "signature_mismatch" in log
     for secret in (token, "dl-1", "Canary", SECRET, TOKEN_KEY, SEAL_KEYS, redis_url):

@@ -42,7 +42,7 @@ def happen(harness: Harness, journey: str, what: Stimulus) -> None:
     if what is Stimulus.POLL:
         harness.parts.run(journey)
     elif what is Stimulus.REDIRECT:
-        harness.parts.look(journey)
+        harness.parts.check_status(journey)
     else:
         deliver(harness, journey, EVENTS[what])
 

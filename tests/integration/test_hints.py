@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.worker_harness import Harness
-from worker.ledger.work_ledger import LEAST_LOOK_MS, MOST_LOOK_MS, WorkLedger
+from worker.ledger.work_ledger import LEAST_CHECK_MS, MOST_CHECK_MS, WorkLedger
 
 AHEAD_MS = 50_000
 
@@ -33,7 +33,7 @@ def now_ms(harness: Harness) -> int:
 def looked(harness: Harness, row_id: str, ago_ms: int = 0, **fields: Any) -> int:
     """Note a read so long ago; by default one to come, so that a slow test changes nothing."""
     at = now_ms(harness) - (ago_ms or -AHEAD_MS)
-    known = {"looked": at, "due": at + 10 * MOST_LOOK_MS, "last_ask": now_ms(harness), **fields}
+    known = {"looked": at, "due": at + 10 * MOST_CHECK_MS, "last_ask": now_ms(harness), **fields}
     harness.redis.hset(harness.parts.ledger.keys.row(row_id), mapping=known)
     harness.redis.hdel(harness.parts.ledger.keys.row(row_id), "ask")
     return at
@@ -42,7 +42,7 @@ def looked(harness: Harness, row_id: str, ago_ms: int = 0, **fields: Any) -> int
 def test_the_first_ask_comes_soon_and_is_known_as_such(harness: Harness, row_id: str) -> None:
     at = looked(harness, row_id)
 
-    assert harness.parts.ledger.hint(row_id, asked=True) == at + LEAST_LOOK_MS
+    assert harness.parts.ledger.hint(row_id, asked=True) == at + LEAST_CHECK_MS
 
     row = harness.row(row_id)
     assert (row.ask, row.asks) == ("first", 0)
@@ -53,7 +53,7 @@ def test_repeated_asks_are_thinned(harness: Harness, ledger: WorkLedger, row_id:
     waits = []
     for asks in range(1, 9):
         at = looked(harness, row_id, asks=asks)
-        waits.append((ledger.hint(row_id, asked=True) - at) // LEAST_LOOK_MS)
+        waits.append((ledger.hint(row_id, asked=True) - at) // LEAST_CHECK_MS)
         assert harness.row(row_id).ask == "again"
 
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
@@ -78,15 +78,15 @@ def test_asks_begin_again_when_a_webhook_says_something_new(
 
     due = ledger.hint(row_id, "AUTHENTICATED", asked=True)
 
-    assert (due, harness.row(row_id).ask) == (at + LEAST_LOOK_MS, "first")
+    assert (due, harness.row(row_id).ask) == (at + LEAST_CHECK_MS, "first")
     at = looked(harness, row_id, asks=6)
-    assert ledger.hint(row_id, "AUTHENTICATED", asked=True) == at + MOST_LOOK_MS
+    assert ledger.hint(row_id, "AUTHENTICATED", asked=True) == at + MOST_CHECK_MS
 
 
 def test_asks_begin_again_after_a_quiet_time(
     harness: Harness, ledger: WorkLedger, row_id: str
 ) -> None:
-    last = now_ms(harness) - 2 * MOST_LOOK_MS - 5_000
+    last = now_ms(harness) - 2 * MOST_CHECK_MS - 5_000
     at = looked(harness, row_id, ago_ms=1_000, asks=6, asked=1, last_ask=last)
 
     ledger.hint(row_id, asked=True)
@@ -100,7 +100,7 @@ def test_a_look_that_nobody_waits_for_is_no_ask(
 ) -> None:
     at = looked(harness, row_id)
 
-    assert ledger.hint(row_id, "EXPIRED", asked=False) == at + LEAST_LOOK_MS
+    assert ledger.hint(row_id, "EXPIRED", asked=False) == at + LEAST_CHECK_MS
 
     row = harness.row(row_id)
     assert (row.ask, row.asked, row.evidence) == ("", 0, "EXPIRED")

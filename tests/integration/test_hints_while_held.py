@@ -14,7 +14,7 @@ import pytest
 from satyapan.points import ANSWERED, CLAIMED, SENT
 from satyapan.records import Row
 from tests.support.worker_harness import Harness
-from worker.ledger.work_ledger import LEAST_LOOK_MS
+from worker.ledger.work_ledger import LEAST_CHECK_MS
 
 POLL_MS = 600_000
 
@@ -80,7 +80,7 @@ def woken_first_at(harness: Harness, row_id: str) -> float | None:
 
 def is_thinned(harness: Harness, due: int, looked: int, seconds: int) -> bool:
     """Tell whether a look comes so long after the last; at once if a slow machine is later."""
-    soonest = looked + seconds * LEAST_LOOK_MS
+    soonest = looked + seconds * LEAST_CHECK_MS
     return soonest <= due <= max(soonest, now_ms(harness))
 
 

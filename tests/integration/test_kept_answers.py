@@ -287,7 +287,7 @@ class TestAReadThatHasToWait:
         row_id = harness.submit("digilocker")
         harness.run_once(row_id)
         harness.vendor.post(f"journeys/{row_id}", decision="allow")
-        harness.parts.look(row_id)
+        harness.parts.check_status(row_id)
 
         row = harness.row(row_id)
 
@@ -305,7 +305,7 @@ class TestAReadThatHasToWait:
         line = Line(harness, away=1, done=done, let=2)
         line.script = harness.parts.admission.limiter._admit_and_commit
         redis_batch(harness)._call_all = line.ask_all
-        harness.parts.look(row_id)
+        harness.parts.check_status(row_id)
 
         row = harness.row(row_id)
         ended = harness.settle(row_id)

@@ -17,7 +17,7 @@ from satyapan.sealing import new_key
 from shared.inbox import Inbox, WebhookState
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
-from worker.ledger.work_ledger import LEAST_LOOK_MS, Claim, StaleFence, WorkLedger
+from worker.ledger.work_ledger import LEAST_CHECK_MS, Claim, StaleFence, WorkLedger
 from worker.maintenance.sweeper import Sweep
 
 NONSENSE = (
@@ -124,7 +124,7 @@ def test_the_terminal_bytes_are_the_same_on_every_read(harness: Harness) -> None
     before = harness.redis.hget(key, "result")
     harness.parts.run(row_id)
     harness.submit("passport")
-    harness.parts.look(row_id)
+    harness.parts.check_status(row_id)
 
     assert harness.redis.hget(key, "result") == before
 
@@ -141,7 +141,7 @@ def test_a_hint_brings_the_next_look_forward_once(harness: Harness, ledger: Work
     second = ledger.hint(row_id, asked=True)
 
     assert first < now + 120_000
-    assert second == first + LEAST_LOOK_MS
+    assert second == first + LEAST_CHECK_MS
 
 
 def test_a_hint_while_claimed_is_not_lost(harness: Harness, ledger: WorkLedger) -> None:

@@ -40,7 +40,7 @@ def test_open_journeys_are_counted_until_they_end(harness: Harness) -> None:
     assert opened(harness) == 3
 
     harness.vendor.post(f"journeys/{ids[0]}", decision="deny")
-    harness.parts.look(ids[0])
+    harness.parts.check_status(ids[0])
 
     assert harness.read(ids[0]).state == "DENIED"
     assert opened(harness) == 2

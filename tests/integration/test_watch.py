@@ -18,7 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair, connect_to
 from tests.web.callbacks_app import environment
 from worker.app import UNSAFE
-from worker.maintenance.watch import LOOK_S, TIMES, Watch
+from worker.maintenance.watch import CHECK_S, TIMES, Watch
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ class Worker:
     def end(self) -> None:
         self.ended += 1
 
-    def look(self, times: int = TIMES) -> int:
+    def check(self, times: int = TIMES) -> int:
         """Look so many times; returns how often the worker was ended by now."""
         for _ in range(times):
             self.watch.once()
@@ -56,8 +56,8 @@ def test_a_server_that_stays_unsafe_ends_the_worker(
     worker = Worker(server.url)
     with redis.Redis.from_url(server.url) as admin:
         admin.config_set("maxmemory-policy", "allkeys-lru")
-        assert worker.look(TIMES - 1) == 0
-        assert worker.look() == 1
+        assert worker.check(TIMES - 1) == 0
+        assert worker.check() == 1
 
     assert worker.watch.refused
     assert "E002" in told(caplog)
@@ -69,7 +69,7 @@ def test_what_is_mended_in_time_ends_nobody(server: EmbeddedServer) -> None:
     with redis.Redis.from_url(server.url) as admin:
         for policy in ("allkeys-lru", "noeviction", "allkeys-lru"):
             admin.config_set("maxmemory-policy", policy)
-            worker.look(TIMES - 1)
+            worker.check(TIMES - 1)
 
     assert not worker.ended
 
@@ -80,7 +80,7 @@ def test_a_replica_is_told_of_and_ends_nobody(
     worker = Worker(server.url)
     with redis.Redis.from_url(server.url) as admin:
         admin.replicaof("127.0.0.1", "1")
-    worker.look(3 * TIMES)
+    worker.check(3 * TIMES)
 
     assert not worker.ended
     assert "E005" in told(caplog)
@@ -89,7 +89,7 @@ def test_a_replica_is_told_of_and_ends_nobody(
 def test_a_server_that_is_away_ends_nobody(server: EmbeddedServer) -> None:
     worker = Worker(server.url)
     server.kill()
-    worker.look(3 * TIMES)
+    worker.check(3 * TIMES)
 
     assert not worker.ended
 
@@ -97,13 +97,13 @@ def test_a_server_that_is_away_ends_nobody(server: EmbeddedServer) -> None:
 def test_the_new_master_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with ReplicaPair(tmp_path) as pair:
         worker = Worker(pair.url)
-        worker.look()
+        worker.check()
         with connect_to(pair.replica) as replica:
             replica.config_set("maxmemory-policy", "allkeys-lru")
         assert not told(caplog)
         pair.abandon()
 
-        eventually(lambda: worker.look(1), within=4 * ROLE_S)
+        eventually(lambda: worker.check(1), within=4 * ROLE_S)
 
     assert "E002" in told(caplog)
 
@@ -114,7 +114,7 @@ def test_a_worker_process_ends_and_refuses_to_start_again(tmp_path: Path) -> Non
         log = stack.logs / "worker-1.log"
         with redis.Redis.from_url(stack.server.url) as admin:
             admin.config_set("maxmemory-policy", "allkeys-lru")
-        eventually(lambda: "this worker ends" in log.read_text(), within=2 * TIMES * LOOK_S)
+        eventually(lambda: "this worker ends" in log.read_text(), within=2 * TIMES * CHECK_S)
         with pytest.raises(ChildFailed, match=f"ended with code {UNSAFE}"):
             eventually(stack.restart_ended, within=20)
 

@@ -5,7 +5,7 @@ import zlib
 from base64 import b64encode
 from typing import Any, Final
 
-from satyapan.names import INGEST, LOOK, RUN, RUN_QUEUE
+from satyapan.names import INGEST, RUN, RUN_QUEUE, STATUS_CHECK
 
 NOTHING: Final[dict[str, Any]] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 DEEP: Final = 100_000
@@ -121,7 +121,7 @@ def broken() -> dict[str, bytes]:
         "a long id": envelope(["v" * 51]),
         "too many ids": envelope([f"v-{n}" for n in range(1_001)]),
         "very many ids": envelope([f"v-{n}" for n in range(200_000)]),
-        "many looks": envelope(["v-1", "v-2"], task=LOOK),
+        "many status checks": envelope(["v-1", "v-2"], task=STATUS_CHECK),
         "a webhook that is none": envelope(["v-1"], task=INGEST),
     }
     return {

@@ -10,7 +10,7 @@ from celery.utils.log import get_task_logger
 from config.celery import build_app
 from config.logs import configure_logs
 from config.settings import Settings, read_settings
-from satyapan.names import LOOK, RUN
+from satyapan.names import RUN, STATUS_CHECK
 
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 """What worker/app.py sets; Celery has command-line flags and no settings for it."""
@@ -29,7 +29,7 @@ def create_app(settings: Settings) -> Celery:
             raise ValueError(f"secret of {ids[0]}")
         return f"result of {ids[0]}"
 
-    for name in (RUN, LOOK):
+    for name in (RUN, STATUS_CHECK):
         app.task(name=name)(work)
     return app
 

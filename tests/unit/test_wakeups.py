@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from satyapan.names import INGEST, LOOK, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT
 from satyapan.settings.producer import ProducerSettings
+from satyapan.names import INGEST, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT, STATUS_CHECK
 from tests.support.broken_messages import broken, envelope, unacknowledged
 from worker.broker.wakeups import MOST_BYTES, MOST_IDS, take, take_back
 
@@ -53,7 +53,7 @@ def test_nothing_of_a_broken_message_is_told(caplog: pytest.LogCaptureFixture) -
     assert CANARY not in "".join(str(vars(record)) for record in caplog.records)
 
 
-@pytest.mark.parametrize("task", [RUN, RUN_HIGH, RUN_SLOT, LOOK, INGEST])
+@pytest.mark.parametrize("task", [RUN, RUN_HIGH, RUN_SLOT, STATUS_CHECK, INGEST])
 def test_an_honest_message_keeps_its_parts(task: str) -> None:
     ids = ["0" * 64] if task == INGEST else ["v-1"]
     sent = envelope(ids, task=task)

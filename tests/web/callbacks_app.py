@@ -114,7 +114,7 @@ def asked_ago(redis_url: str, minutes: int) -> None:
 
 def everything(redis_url: str, settings: ProducerSettings) -> dict[bytes, bytes]:
     """Copy the whole server, except the broker's keys and the marks of status checks."""
-    passing = (f"{settings.prefix}:broker:".encode(), f"{settings.prefix}:looked:".encode())
+    passing = (f"{settings.prefix}:broker:".encode(), f"{settings.prefix}:status-check:".encode())
     with redis.Redis.from_url(redis_url) as client:
         names: Any = client.keys("*")
         kept = [name for name in names if not name.startswith(passing) and b"_kombu" not in name]

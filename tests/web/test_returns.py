@@ -16,7 +16,7 @@ from callbacks.returns import handler
 from callbacks.returns.handler import STATUS_CHECK_INTERVAL_MS
 from config.settings import Settings, read_settings
 from demo.server import EmbeddedServer
-from satyapan.names import LOOK
+from satyapan.names import STATUS_CHECK
 from satyapan.records import TERMINAL, State
 from satyapan.sealing import new_key
 from shared.return_tokens import ReturnTokens
@@ -153,7 +153,7 @@ def test_a_return_requests_one_status_check_and_changes_nothing_else(
     answers = [client.get(path).status_code for _ in range(5)]
 
     assert answers == [200] * 5
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
     assert before
     assert everything(redis_url, settings.producer) == before
 
@@ -166,11 +166,11 @@ def test_the_mark_of_a_status_check_ends_soon(
 
     assert STATUS_CHECK_INTERVAL_MS <= 2000
     with redis.Redis.from_url(redis_url) as server:
-        assert 0 < int(server.pttl("satyapan:looked:dl-1")) <= handler.STATUS_CHECK_INTERVAL_MS
-        server.delete("satyapan:looked:dl-1")
+        assert 0 < int(server.pttl("satyapan:status-check:dl-1")) <= handler.STATUS_CHECK_INTERVAL_MS
+        server.delete("satyapan:status-check:dl-1")
     client.get(path)
 
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])] * 2
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])] * 2
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
@@ -197,7 +197,7 @@ def test_only_get_has_an_effect(
     assert answer.data == b"" or answer.content_type == "application/problem+json"
     assert wakeups(redis_url) == []
     with redis.Redis.from_url(redis_url) as server:
-        assert not server.exists("satyapan:looked:dl-1")
+        assert not server.exists("satyapan:status-check:dl-1")
     assert everything(redis_url, settings.producer) == before
 
 
@@ -211,7 +211,7 @@ def test_the_vendors_own_parameter_is_never_read(
     insert(redis_url)
 
     assert client.get(path + query).status_code == 200
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
 
 
 def test_a_trailing_slash_does_not_matter(client: FlaskClient, path: str, redis_url: str) -> None:
@@ -230,7 +230,7 @@ def test_a_person_is_sent_on_to_the_producers_page(
     assert answer.status_code == 303
     assert answer.headers["Location"] == "https://shop.example/kyc?order=7&verification_id=dl-1#end"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
 
 
 @pytest.mark.parametrize(

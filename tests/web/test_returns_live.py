@@ -13,7 +13,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from config.settings import Settings
-from satyapan.names import LOOK
+from satyapan.names import STATUS_CHECK
 from satyapan.records import State
 from shared.return_tokens import ReturnTokens
 from tests.support.project import ROOT
@@ -94,7 +94,7 @@ def test_a_slow_page_is_followed_and_offers_to_check_again(
     assert 'data-page="slow"' in shown
     assert ">Check again</a>" in shown, "the script has these words, too"
     assert "<script>" in shown
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
 
 
 def test_the_time_is_read_only_when_needed_and_a_server_without_it_is_away(
@@ -160,7 +160,7 @@ def test_following_asks_for_looks_as_seldom_as_coming_back(
         client.get(path)
         client.get(f"{path}/state")
 
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
     assert everything(redis_url, settings.producer) == before
 
 
@@ -216,7 +216,7 @@ def test_the_vendors_parameter_may_be_put_on_in_any_way(
     insert(redis_url)
 
     assert client.get(path + added).status_code == 200
-    assert wakeups(redis_url) == [(LOOK, ["dl-1"])]
+    assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
 
 
 def strangers(path: str) -> dict[str, str]:

@@ -15,13 +15,13 @@ from hashlib import sha256
 from typing import Any, Final
 
 from satyapan.ids import id_faults
-from satyapan.names import INGEST, LOOK, QUEUE_OF, QUEUES
+from satyapan.names import INGEST, QUEUE_OF, QUEUES, STATUS_CHECK
 
 MOST_IDS: Final = 1_000
 """The most that SATYAPAN_CHUNK allows."""
 MOST_BYTES: Final = 128 * 1024
 """More than a message with so many ids of the greatest length has. Longer ones aren't parsed."""
-_MOST: Final = {LOOK: 1, INGEST: 1}
+_MOST: Final = {STATUS_CHECK: 1, INGEST: 1}
 """Each id of these tasks costs calls of its own, and our senders send one id only."""
 _INBOX_ID: Final = re.compile(r"[0-9a-f]{64}")
 _FORM: Final = {"content-type": "application/json", "content-encoding": "utf-8"}

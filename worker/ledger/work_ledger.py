@@ -24,9 +24,9 @@ from satyapan.scripts import load
 from satyapan.sealing import KeyRing
 from worker.ledger.rewrite import want_rewrite
 
-LEAST_LOOK_MS: Final = 1_000
+LEAST_CHECK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""
-MOST_LOOK_MS: Final = 60_000
+MOST_CHECK_MS: Final = 60_000
 """Between two status reads of one journey that somebody goes on asking for."""
 
 
@@ -235,15 +235,15 @@ class WorkLedger(Ledger):
         return self.lives.terminal if row.state in TERMINAL else 0
 
     def hint(self, verification_id: str, claimed: str = "", *, asked: bool) -> int:
-        """Bring the next look forward; 0 when there is nothing to look at, else its time (ms).
+        """Bring the next status check forward; return its time (ms), 0 if there is none.
 
-        `asked` says that somebody waits for the answer: the first such look goes before all
+        `asked` says that somebody waits for the answer: the first such check goes before all
         others, more of them are thinned.
         """
-        return self._hinted(verification_id, [LEAST_LOOK_MS, MOST_LOOK_MS * asked, claimed])
+        return self._hinted(verification_id, [LEAST_CHECK_MS, MOST_CHECK_MS * asked, claimed])
 
     def make_due(self, verification_id: str) -> int:
-        """Make a journey due now; return when (ms), or 0 when there is nothing to look at."""
+        """Make a journey due now; return when (ms), or 0 when there is nothing to check."""
         return self._hinted(verification_id, [0, 0, ""])
 
     def _hinted(self, verification_id: str, arguments: list[Any]) -> int:

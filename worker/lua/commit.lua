@@ -18,7 +18,7 @@
 --
 -- A status read answers everything that was asked for before it is sent, also what was asked for
 -- since the claim: such an ask is counted as served, and its hint is dropped. An ask that comes
--- later is kept, and brings the next look forward to the time that hint.lua found.
+-- later is kept, and brings the next status check forward to the time that hint.lua found.
 -- Returns {1, now, number of open journeys}, before a status read also its ask, the number of asks
 -- and what a webhook claimed, as they are stored now; {0, now, 0} when the fence is not ours any more.
 -- Giving a claim back again, because the reply was lost, changes nothing: {1, now, 0}. It is known by

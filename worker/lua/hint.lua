@@ -1,16 +1,16 @@
--- Bring the next look at a journey forward, because a redirect or a webhook says it moved.
--- A hint changes when we look and (signed webhooks only) what is claimed; never the state.
+-- Bring the next status check of a journey forward, because a redirect or a webhook says it moved.
+-- A hint changes when the status is checked and (signed webhooks only) what is claimed; never the state.
 --
 -- KEYS[1] row hash   KEYS[2] due-index   KEYS[3] slot-due
--- ARGV[1] id         ARGV[2] least time between two looks, ms
--- ARGV[3] most time between two looks that somebody asks for, ms; 0: nobody waits for this look
+-- ARGV[1] id         ARGV[2] least time between two checks, ms
+-- ARGV[3] most time between two checks that somebody asks for, ms; 0: nobody waits for this one
 -- ARGV[4] claimed status or ""
 --
 -- Asks are thinned: the first comes after the least time, each one that finds the journey still
 -- open after twice as long. They begin again with a webhook that claims something new, and when
 -- nobody asked for twice the most time. A read that somebody waits for, and that is for later, is
 -- woken with the holders of slots: it doesn't stand behind a long queue.
--- Returns the time (ms) of the next look, or 0 when there is nothing to look at.
+-- Returns the time (ms) of the next check, or 0 when there is nothing to check.
 local now = now_ms()
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence', 'last_ask',
   'hinted')

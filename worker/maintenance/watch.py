@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 
 from config.findings import Finding
 
-LOOK_S: Final = 5.0
+CHECK_S: Final = 5.0
 TIMES: Final = 3
-"""So many looks in a row have to find the server unsafe before the worker ends."""
+"""So many checks in a row have to find the server unsafe before the worker ends."""
 _REPLICA: Final = "E005"
 """A failover passes through this; no paid call begins on a server that takes no write."""
 
@@ -23,28 +23,28 @@ log = logging.getLogger("satyapan.watch")
 
 
 class Watch:
-    """Looks every LOOK_S seconds in a thread of its own, and calls `end` if it stays unsafe."""
+    """Checks every CHECK_S seconds in a thread of its own, and calls `end` if it stays unsafe."""
 
-    def __init__(self, look: Callable[[], Sequence[Finding]], end: Callable[[], None]) -> None:
+    def __init__(self, check: Callable[[], Sequence[Finding]], end: Callable[[], None]) -> None:
         self.refused = False
-        self._look = look
+        self._check = check
         self._end = end
         self._times = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to check."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the look that is under way."""
+        """Stop after the check that is under way."""
         self._stopped.set()
 
     def once(self) -> None:
-        """Look once; say each error, and end the worker after TIMES unsafe looks in a row."""
+        """Check once; log each error, and end the worker after TIMES unsafe checks in a row."""
         try:
-            errors = [each for each in self._look() if each.level == "error"]
+            errors = [each for each in self._check() if each.level == "error"]
         except RedisError:  # absent or loading is not unsafe; the sweeper says that it is away
             return
         for each in errors:
@@ -57,5 +57,5 @@ class Watch:
             self._end()
 
     def _run(self) -> None:
-        while not self._stopped.wait(LOOK_S):
+        while not self._stopped.wait(CHECK_S):
             self.once()
