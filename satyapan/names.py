@@ -160,7 +160,7 @@ class Keys:
         return f"{self.prefix}:hold-account:{account}"
 
     def learned(self, account: str, route: str) -> str:
-        """Name the limit that the vendor told, while it is lower than ours."""
+        """Name the limit that the vendor sent, while it is lower than ours."""
         return f"{self.prefix}:learned:{account}:{route}"
 
     def stop(self, account: str) -> str:

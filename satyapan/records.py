@@ -59,7 +59,7 @@ class Row:
     """The record of each further generation: number, reason and time."""
     attempts: int = 0
     doubts: int = 0
-    """Calls of this generation that may have been executed without an answer reaching us."""
+    """Ambiguous attempts: calls of this generation that may have been executed, with no answer."""
     misses: int = 0
     """Times the vendor said that it does not know our id, in a row."""
     tries: int = 0

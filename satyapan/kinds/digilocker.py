@@ -122,7 +122,7 @@ DIGILOCKER = Kind(
                 DocumentReply,
                 ("reference_id",),
             ),
-            words={
+            status_map={
                 "PENDING": State.PENDING,
                 "AUTHENTICATED": State.DONE,
                 "EXPIRED": State.EXPIRED,
@@ -148,7 +148,7 @@ DIGILOCKER = Kind(
                 "DIGILOCKER_VERIFICATION_FAILURE": "FAILED",
                 "DIGILOCKER_VERIFICATION_CONSENT_EXPIRED": "",
             },
-            told_only=frozenset({"FAILED"}),
+            webhook_only_statuses=frozenset({"FAILED"}),
             link_life_s=600,
             data_life_s=3600,
         )

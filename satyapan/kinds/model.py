@@ -89,8 +89,8 @@ class Operation:
     mode: Mode
     recovery: Recovery
     create: Route
-    words: Mapping[str, State]
-    """The vendor's status word to our state. A word that is not here is looked at by a person."""
+    status_map: Mapping[str, State]
+    """The vendor's status word to our state. A row with another word is parked for a person."""
     status: Route | None = None
     document: Route | None = None
     id_field: str | None = "verification_id"
@@ -111,8 +111,8 @@ class Operation:
     """Codes (HTTP 400) that end one document's fetch for good."""
     events: Mapping[str, str] = field(default_factory=dict)
     """Webhook event to the status word it claims; "" only asks for a status check."""
-    told_only: frozenset[str] = frozenset()
-    """Status words that only a webhook says: the status route goes on saying "pending"."""
+    webhook_only_statuses: frozenset[str] = frozenset()
+    """Status words that only a webhook reports: the status route goes on answering "pending"."""
     visitor_events: Mapping[str, State] = field(default_factory=dict)
     """Webhook events of people who came by a shared link, under ids that we never issued."""
     link_life_s: int = 0

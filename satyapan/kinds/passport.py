@@ -53,7 +53,7 @@ PASSPORT = Kind(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
             create=Route("passport", "POST", "/passport", PassportReply),
-            words={"VALID": State.DONE, "INVALID": State.DONE},
+            status_map={"VALID": State.DONE, "INVALID": State.DONE},
             duplicates=frozenset({(409, "verification_id_already_exists")}),
         )
     },

@@ -50,7 +50,7 @@ STATIC_KYC_LINK = Kind(
             create=Route(
                 "static-link", "POST", "/form/static-link", StaticLinkReply, ("template_name",)
             ),
-            words={"ACTIVE": State.DONE},
+            status_map={"ACTIVE": State.DONE},
             id_field=None,
             link_field="static_link",
             visitor_events={

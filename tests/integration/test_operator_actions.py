@@ -74,7 +74,7 @@ def test_what_may_have_been_paid_for_is_not_redriven(harness: Harness, kind: str
 def test_an_answer_whose_word_was_new_is_taken_once_the_word_is_known(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    words = harness.parts.kinds[kind].operation("cashfree").words
+    words = harness.parts.kinds[kind].operation("cashfree").status_map
     with monkeypatch.context() as older:
         for word in list(words):
             older.delitem(cast("dict[str, State]", words), word)

@@ -41,7 +41,7 @@ TOY = Kind(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
             create=Route("pan-toy", "POST", "/toy/pan", Answer, per_minute=50),
-            words={"VALID": State.DONE, "INVALID": State.DONE},
+            status_map={"VALID": State.DONE, "INVALID": State.DONE},
             duplicates=frozenset({(400, "pan_toy_repeated")}),
         )
     },

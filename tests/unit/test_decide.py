@@ -28,7 +28,7 @@ from worker.rules.model import (
     Emit,
     Event,
     Policy,
-    Told,
+    VisitorWebhook,
     Woken,
 )
 
@@ -77,7 +77,7 @@ class TestPassport:
         answers = [
             decision(sent("passport"), passport_answer(said))[0],
             decision(journey(), status(said))[0],
-            decision(visit, Told(State.DONE, said, "9", {"form_status": said}))[0],
+            decision(visit, VisitorWebhook(State.DONE, said, "9", {"form_status": said}))[0],
         ]
 
         assert [row.status for row in answers] == ["?", "?", "?"]

@@ -8,7 +8,7 @@ from satyapan.kinds.model import Role
 from satyapan.records import State
 from tests.support.decision_builders import answered, decision, journey, row, sent
 from worker.rules.answer import Outcome
-from worker.rules.model import Acquire, Acquired, Cached, Call, Emit, Told, Woken
+from worker.rules.model import Acquire, Acquired, Cached, Call, Emit, VisitorWebhook, Woken
 
 
 class TestStaticLink:
@@ -38,8 +38,8 @@ class TestStaticLink:
 
     def test_a_visitor_is_told_of_step_by_step(self) -> None:
         visit = replace(journey(parent="v0"), kind="static_kyc_link", state=State.PENDING)
-        step = Told(State.PENDING, "RECEIVED", "9", {"form_status": "RECEIVED"})
-        end = Told(State.DONE, "SUCCESS", "9", {"form_status": "SUCCESS"})
+        step = VisitorWebhook(State.PENDING, "RECEIVED", "9", {"form_status": "RECEIVED"})
+        end = VisitorWebhook(State.DONE, "SUCCESS", "9", {"form_status": "SUCCESS"})
 
         one, first = decision(visit, step)
         two, second = decision(one, end)

@@ -28,7 +28,7 @@ from worker.rules.model import (
     Policy,
     Redriven,
     Reissued,
-    Told,
+    VisitorWebhook,
     Woken,
 )
 from worker.rules.person import Refused
@@ -113,8 +113,8 @@ def events(of: Row) -> Iterator[tuple[str, Event]]:
     if of.state in SETTLED:
         return
     if of.parent:
-        yield "told of a step", Told(State.PENDING, "STEP", "", {"b": 1})
-        yield "told of the end", Told(State.DONE, "SUCCESS", "new", {"b": 2})
+        yield "told of a step", VisitorWebhook(State.PENDING, "STEP", "", {"b": 1})
+        yield "told of the end", VisitorWebhook(State.DONE, "SUCCESS", "new", {"b": 2})
     elif of.state is State.SENT:
         yield from answers(Role.CREATE, of)
     elif of.todo:

@@ -263,7 +263,7 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
 
     assert kind.title
     assert kind.private
-    assert set(operation.words) <= {*kind.labels, "PENDING"}
+    assert set(operation.status_map) <= {*kind.labels, "PENDING"}
     free = operation.mode is Mode.JOURNEY  # what is lost is a link
     assert kind.lost_answer == ("reissue" if free else "park")
 

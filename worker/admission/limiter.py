@@ -22,7 +22,7 @@ from worker.rules.lane import Lane
 log = logging.getLogger("satyapan.limiter")
 
 LEARNED_MS = 600_000
-"""How long a lower limit that the vendor told holds after it told it last."""
+"""How long a lower limit that the vendor sent holds after it was sent last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Admitted:
     """Call now. `probe`: this call alone tries an open breaker; record its outcome."""
 
     limit: int
-    """The limit that held: ours, or a lower one that the vendor told."""
+    """The limit that held: ours, or a lower one that the vendor sent."""
     probe: bool = False
     failing: bool = False
     """The route's last call failed: record it if this one is answered."""

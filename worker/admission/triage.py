@@ -131,9 +131,9 @@ class Triage:
 
 
 def _rows(raw: Sequence[bytes]) -> Iterator[_Fresh]:
-    """Read the script's list: six words a row."""
-    words = [word.decode() for word in raw]
-    for at in range(0, len(words), 6):
-        row_id, kind, vendor, account, producer, priority = words[at : at + 6]
+    """Read the script's list: six values a row."""
+    values = [each.decode() for each in raw]
+    for at in range(0, len(values), 6):
+        row_id, kind, vendor, account, producer, priority = values[at : at + 6]
         waiting = Waiting(row_id, producer or _PRODUCER, high=priority == "high")
         yield _Fresh(row_id, kind, vendor or _VENDOR, account or _ACCOUNT, waiting)

@@ -37,7 +37,7 @@ class QoS(upstream.QoS):
     """Messages in hand; one whose acknowledgement fails is in hand no more."""
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge; the place is free also when Redis could not be told."""
+        """Acknowledge; the place is free also when Redis is away."""
         try:
             super().ack(delivery_tag)
         except (redis.RedisError, OSError):
@@ -45,7 +45,7 @@ class QoS(upstream.QoS):
             raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Give a message up; the place is free also when Redis could not be told."""
+        """Give a message up; the place is free also when Redis is away."""
         try:
             super().reject(delivery_tag, requeue)
         except (redis.RedisError, OSError):

@@ -21,7 +21,7 @@ class Scheduler(Generic[Found]):
 
     Args:
         calls: how many runs may be under way at once.
-        room: is told of each id that begins or is given up.
+        room: counts each id that begins or is given up.
     """
 
     def __init__(self, calls: int, room: Room) -> None:

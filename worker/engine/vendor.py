@@ -23,7 +23,7 @@ class Vendor(Protocol):
         """Make one call and classify what came of it; raise for nothing that the outside does.
 
         `vendor_id` is the id of this generation, `item` the document that a document route
-        fetches, `reference` the vendor's own id of it where an answer told one. A reply that names
+        fetches, `reference` the vendor's own id of it where an answer had one. A reply that names
         another is not believed. There is no retry below this: one call is at most one request.
         """
         ...

@@ -129,11 +129,11 @@ class WorkLedger(Ledger):
         arguments = [verification_id, self.lease_ms, int(parked), outage.gap, outage.grace]
         return Ask(self._claim, keys, arguments, self._claimed)
 
-    def _claimed(self, told: list[Any]) -> Claim | None:
-        if told[0] != b"claimed":
+    def _claimed(self, reply: list[Any]) -> Claim | None:
+        if reply[0] != b"claimed":
             return None
-        stored = dict(zip(told[2::2], told[3::2], strict=True))
-        now = int(told[1])
+        stored = dict(zip(reply[2::2], reply[3::2], strict=True))
+        now = int(reply[1])
         try:
             return Claim(decode(stored, self.ring), now)
         except Unreadable as error:
@@ -194,10 +194,10 @@ class WorkLedger(Ledger):
         journey = [until, int(reading)]
         arguments = self._arguments(before, after, events, journey, keep=keep, alias=alias)
 
-        def committed(told: list[Any]) -> Row:
-            if not told[0]:
+        def committed(reply: list[Any]) -> Row:
+            if not reply[0]:
                 raise StaleFence(before.id)
-            return _serving(after, *told[3:]) if reading else after
+            return _serving(after, *reply[3:]) if reading else after
 
         keys = self._keys(before, after, alias, status_route)
         return Ask(self._commit, keys, arguments, committed)
@@ -305,8 +305,8 @@ class WorkLedger(Ledger):
             yield int(entry_id.partition(b"-")[0]), action
 
 
-def _lost(told: list[bytes]) -> frozenset[str]:
-    return frozenset(raw.decode() for raw in told)
+def _lost(reply: list[bytes]) -> frozenset[str]:
+    return frozenset(raw.decode() for raw in reply)
 
 
 def _alias_life(row: Row, alias: str) -> int:

@@ -7,7 +7,7 @@
 --       5 turns    hash: v<lane> the last turn served; p<lane>:<producer> the last turn given out;
 --                  run: high slots dealt in a row while a normal row waited
 --       6 hold     text: the vendor's "not before" (ms); written by hold.lua
---       7 learned  text: a limit that the vendor told, lower than ours
+--       7 learned  text: a limit that the vendor sent, lower than ours
 --       8 stop, 9 breaker   hashes until, step, most, code, since: the account's and the vendor's
 --                  breaker; written by open_breaker.lua
 --       10 due-index   11 queues  hash: accounts and routes where rows wait, to their limits
@@ -84,8 +84,8 @@ end
 
 -- "" where an access list forbids it: then a change of servers isn't noticed.
 local function info(section)
-  local told = redis.pcall('INFO', section)
-  return type(told) == 'string' and told or ''
+  local reply = redis.pcall('INFO', section)
+  return type(reply) == 'string' and reply or ''
 end
 
 local function uptime()

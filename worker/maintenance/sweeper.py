@@ -154,8 +154,8 @@ class Sweep:
         keys = [self._keys.inbox_due]
         return self._taken(self._take(keys=keys, args=[self._batch, PATIENCE_MS]))
 
-    def _taken(self, told: Sequence[bytes]) -> Taken:
-        now, following, *ids = told
+    def _taken(self, reply: Sequence[bytes]) -> Taken:
+        now, following, *ids = reply
         waits = max(0, int(following) - int(now)) if int(following) else PATIENCE_MS
         return Taken(tuple(raw.decode() for raw in ids), waits)
 

@@ -75,12 +75,12 @@ class OperatorActions:
 
         More webhooks about it are not kept.
 
-        What stays is that it was there: id, state and codes, so that the id can't be used anew. A
+        What stays is that it was there: id, state and codes, so that the id can't be used again. A
         parked one ends as FAILED first: without its data it can't go on.
 
         Raises:
             Refused: it is not finished, or others still need it (a shared link's owner), or its
-                webhooks (a visit that other producers haven't been told of yet).
+                webhooks (a visit that other producers haven't been sent yet).
         """
         row = self._forgettable(verification_id)
         if row.state is State.PARKED:
@@ -102,7 +102,7 @@ class OperatorActions:
         """Give a shared link out no more: who asks next has a new one made, and that is paid.
 
         `verification_id` is any verification that got the link. Those keep it, and people who
-        still come by it are told of as before.
+        still come by it are reported as before.
 
         Raises:
             Refused: it got no such link, or its link is given out no more already.

@@ -6,7 +6,7 @@ from satyapan.kinds.model import Mode, Recovery
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext, Emit
-from worker.rules.moves import again, doubt, lose, park, read_status, settle, shown
+from worker.rules.moves import again, lose, note_ambiguous, park, read_status, settle, shown
 
 _UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED, Outcome.MISCONFIGURED})
 
@@ -22,7 +22,7 @@ def created(row: Row, answer: Answer, context: DecisionContext) -> Decision:
         return _refused(row, answer)
     if answer.outcome is Outcome.DUPLICATE:
         return _duplicate(row, context)
-    return doubt(row, answer.code, context)
+    return note_ambiguous(row, answer.code, context)
 
 
 def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
@@ -38,7 +38,7 @@ def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 def judged(row: Row, context: DecisionContext) -> Decision:
     """Go by the answer that is here, in the draft; a word that no table has is for a person."""
     word = str((row.draft or {}).get("status", ""))
-    state = context.operation.words.get(word)
+    state = context.operation.status_map.get(word)
     row = replace(row, status=word if state else shown(word))
     if state is None:
         return park(row, "unknown_status")
@@ -55,7 +55,7 @@ def _begun(row: Row, context: DecisionContext) -> Decision:
 
 
 def _refused(row: Row, answer: Answer) -> Decision:
-    """Believe a refusal only while no earlier call is in doubt (I5)."""
+    """Believe a refusal only if no earlier attempt is ambiguous (I5)."""
     if row.doubts:
         return park(row, f"refused_in_doubt/{answer.code}")
     return settle(replace(row, refused_field=answer.refused_field), State.REFUSED, answer.code)

@@ -17,12 +17,12 @@ from worker.rules.model import (
     DecisionContext,
     Event,
     Policy,
-    Told,
+    VisitorWebhook,
     Woken,
 )
 from worker.rules.moves import (
     create,
-    doubt,
+    note_ambiguous,
     park,
     read_document,
     read_status,
@@ -30,7 +30,7 @@ from worker.rules.moves import (
 )
 from worker.rules.person import by_hand
 from worker.rules.reading import document_read, status_read, surely_expired, too_late
-from worker.rules.sharing import cached, told, visitor_woken
+from worker.rules.sharing import cached, visitor_reported, visitor_woken
 
 
 def decide(
@@ -63,7 +63,7 @@ def decide(
 
 
 def _happened(
-    row: Row, event: Woken | Acquired | Cached | Told, context: DecisionContext
+    row: Row, event: Woken | Acquired | Cached | VisitorWebhook, context: DecisionContext
 ) -> Decision:
     match event:
         case Woken():
@@ -72,8 +72,8 @@ def _happened(
             return create(row, context)
         case Cached():
             return cached(row, event)
-        case Told():
-            return told(row, event)
+        case VisitorWebhook():
+            return visitor_reported(row, event)
 
 
 def _answered(row: Row, event: Answered, context: DecisionContext) -> Decision:
@@ -92,7 +92,7 @@ def _woken(row: Row, context: DecisionContext) -> Decision:
     if context.answered(row):
         return judged(row, context)
     if row.state is State.SENT:
-        return doubt(row, "worker_lost", context)
+        return note_ambiguous(row, "worker_lost", context)
     if row.state is State.PENDING:
         return _journey_woken(row, context)
     if row.state is State.UNKNOWN:
@@ -119,7 +119,7 @@ def _journey_woken(row: Row, context: DecisionContext) -> Decision:
 
 
 def _unknown_woken(row: Row, context: DecisionContext) -> Decision:
-    """Resolve a doubt: by reading, by repeating the same id, or by a person (rules 6 to 8)."""
+    """Resolve an ambiguous attempt: read, repeat under the same id, or park it for a person."""
     if context.operation.recovery is Recovery.NONE or context.now >= row.deadline:
         return park(row, "unknown_outcome")
     if context.operation.recovery is Recovery.READ:

@@ -1,4 +1,4 @@
-"""What the rules are told (events), what they ask for (effects), and the policy they follow."""
+"""The rules' input (events), their output (effects), and the policy they follow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,8 +40,8 @@ class Cached:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A signed webhook told of a person who came by a shared link."""
+class VisitorWebhook:
+    """What a signed webhook reports of a person who came by a shared link."""
 
     state: State
     status: str
@@ -67,7 +67,7 @@ class Forgotten:
 
 
 ByHand = Redriven | Reissued | Forgotten
-Event = Woken | Answered | Acquired | Cached | Told | ByHand
+Event = Woken | Answered | Acquired | Cached | VisitorWebhook | ByHand
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def park(row: Row, reason: str) -> Decision:
 
 
 def rest(row: Row, until: int, reason: str) -> Row:
-    """Let a row wait in the state that says what is known: not sent, doubtful, or on its way."""
+    """Let a row wait in the state that says what is known: not sent, unknown, or on its way."""
     state = row.state
     if state in {State.CLAIMED, State.SENT}:
         state = State.UNKNOWN if row.doubts else State.ACCEPTED
@@ -76,7 +76,7 @@ def _lane(row: Row) -> Lane:
     return Lane.HIGH if row.priority == "high" else Lane.NORMAL
 
 
-def doubt(row: Row, reason: str, context: DecisionContext) -> Decision:
+def note_ambiguous(row: Row, reason: str, context: DecisionContext) -> Decision:
     """Note that a paid call may have been executed. Unknown is never guessed (I5)."""
     row = replace(row, state=State.UNKNOWN, doubts=row.doubts + 1, tries=row.tries + 1)
     if context.operation.recovery is Recovery.NONE:

@@ -27,7 +27,7 @@ def status_read(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 def _known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     body = dict(answer.body or {})
     word = str(body.get("status", ""))
-    state = context.operation.words.get(word)
+    state = context.operation.status_map.get(word)
     row = replace(
         row,
         status=word if state else shown(word),
@@ -47,7 +47,7 @@ def _known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 
 def _still_open(row: Row, context: DecisionContext) -> Decision:
     """Poll on until the vendor's own deadlines are over, or a webhook said what no read can."""
-    if row.evidence in context.operation.told_only:
+    if row.evidence in context.operation.webhook_only_statuses:
         return _by_evidence(row, context)
     if context.now >= row.deadline:
         return settle(row, State.EXPIRED, "vendor_deadline")
@@ -121,14 +121,14 @@ def surely_expired(row: Row, context: DecisionContext) -> bool:
     any more; and neither a webhook nor a later answer says otherwise.
     """
     link_ended = row.deadline - context.operation.data_life_s * 1000
-    pending = context.operation.words.get(row.status) is State.PENDING
-    doubted = row.evidence or row.ask or row.asking or row.misses
-    return pending and row.found_open >= link_ended and not doubted
+    pending = context.operation.status_map.get(row.status) is State.PENDING
+    uncertain = row.evidence or row.ask or row.asking or row.misses
+    return pending and row.found_open >= link_ended and not uncertain
 
 
 def _by_evidence(row: Row, context: DecisionContext) -> Decision:
     """Believe a signed webhook that ended the journey; a claimed success has no data to show."""
-    claimed = context.operation.words.get(row.evidence)
+    claimed = context.operation.status_map.get(row.evidence)
     if claimed in {State.EXPIRED, State.DENIED, State.FAILED}:
         return settle(row, claimed, f"webhook/{row.evidence.lower()}")
     return park(row, "status_unreadable")

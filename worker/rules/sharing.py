@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from satyapan.records import Row, State
-from worker.rules.model import Cached, Decision, DecisionContext, Emit, Told
+from worker.rules.model import Cached, Decision, DecisionContext, Emit, VisitorWebhook
 from worker.rules.moves import rest, settle, shown
 
 
@@ -13,8 +13,8 @@ def cached(row: Row, event: Cached) -> Decision:
     return settle(row, State.DONE, result=event.result)
 
 
-def told(row: Row, event: Told) -> Decision:
-    """Take in what a webhook says of a visitor: signed, so it is evidence."""
+def visitor_reported(row: Row, event: VisitorWebhook) -> Decision:
+    """Record what a webhook reports of a visitor: it is signed, so it is evidence."""
     row = replace(row, status=shown(event.status), reference=event.reference or row.reference)
     if event.state is State.PENDING:
         row = replace(row, state=State.PENDING, draft=event.body, due=row.deadline)

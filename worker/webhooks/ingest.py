@@ -22,7 +22,7 @@ from shared.inbox import KEPT_FIELDS, Inbox, StoredWebhook, WebhookState
 from shared.scrub import clean
 from worker.engine.engine import Engine
 from worker.ledger.work_ledger import WorkLedger, resource_of
-from worker.rules.model import Told
+from worker.rules.model import VisitorWebhook
 
 _AWAY: Final = (
     redis_errors.ConnectionError,
@@ -155,8 +155,8 @@ class Ingest:
         if owner is None:
             return self._unmatched(webhook)
         askers = self._ledger.askers(resource_of(owner))
-        told = [self._visit(owner, asker, askers[asker], news) for asker in askers]
-        if all(told):
+        written = [self._visit(owner, asker, askers[asker], news) for asker in askers]
+        if all(written):
             self._inbox.finish(webhook.id, WebhookState.HANDLED, owner.id)
         else:
             self._failed(webhook, "visit_not_written")
@@ -183,7 +183,7 @@ class Ingest:
         self._ledger.make_due(visit)
         state = news.operation.visitor_events[news.event]
         status = str(news.body.get("form_status") or news.event)
-        event = Told(state, status, news.reference, news.body)
+        event = VisitorWebhook(state, status, news.reference, news.body)
         taken = self._engine.run(visit, event)
         return taken is not None or self._settled(visit)
 
@@ -194,4 +194,4 @@ class Ingest:
 
 def _somebody_waits(operation: Operation, claimed: str) -> bool:
     """Tell whether a claim is about a person who acted; a link that ran out had none."""
-    return operation.words.get(claimed) not in {None, State.EXPIRED}
+    return operation.status_map.get(claimed) not in {None, State.EXPIRED}

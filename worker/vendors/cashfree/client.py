@@ -72,7 +72,7 @@ class Cashfree:
             return self._wire.send("GET", url, headers, judge, params=params)
         headers["Content-Type"] = "application/json"
         sent = json.dumps(body).encode()
-        # On a kept connection that has just ended a call is in doubt; this one can't be repeated.
+        # On a kept connection that has just ended a call is ambiguous; this one can't be repeated.
         fresh = asked.role is Role.CREATE and operation.recovery is Recovery.NONE
         return self._wire.send(route.method, url, headers, judge, body=sent, fresh=fresh)
 

@@ -71,7 +71,7 @@ class Asked:
     operation: Operation
     role: Role
     known: Mapping[str, Any] = field(repr=False)
-    """What the reply may repeat, by field: what was sent, and what earlier replies told."""
+    """What the reply may repeat, by field: what was sent, and what earlier replies said."""
     item: str = ""
 
 
