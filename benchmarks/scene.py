@@ -37,7 +37,7 @@ DEFAULTS: Final[Mapping[str, str]] = dict.fromkeys(_SHORTENED, "")
 
 def quota_environment(limits: Mapping[str, int], window_s: int, margin_ms: int) -> dict[str, str]:
     """Return the default settings with these limits; routes are written with underscores."""
-    pairs = (f"{route.replace('_', '-')}={limit}" for route, limit in limits.items())
+    pairs = (f"{route}={limit}" for route, limit in limits.items())
     return {
         **DEFAULTS,
         "SATYAPAN_QUOTA_PER_MINUTE": ",".join(pairs),

@@ -114,9 +114,9 @@ DIGILOCKER = Kind(
             mode=Mode.JOURNEY,
             recovery=Recovery.READ,
             create=Route("digilocker", "POST", "/digilocker", CreateReply),
-            status=Route("digilocker-status", "GET", "/digilocker", StatusReply, ("reference_id",)),
+            status=Route("digilocker_status", "GET", "/digilocker", StatusReply, ("reference_id",)),
             document=Route(
-                "digilocker-document",
+                "digilocker_document",
                 "GET",
                 "/digilocker/document/{item}",
                 DocumentReply,

@@ -48,7 +48,7 @@ STATIC_KYC_LINK = Kind(
             mode=Mode.RESOURCE,
             recovery=Recovery.NONE,
             create=Route(
-                "static-link", "POST", "/form/static-link", StaticLinkReply, ("template_name",)
+                "static_link", "POST", "/form/static-link", StaticLinkReply, ("template_name",)
             ),
             status_map={"ACTIVE": State.DONE},
             id_field=None,

@@ -27,7 +27,7 @@ AMBIGUOUS: tuple[dict[str, Any], ...] = (
     {"status": 502, "executed": True},
     {"redirect": "/elsewhere", "executed": True},
 )
-PLENTY = "passport=1000000,digilocker=1000000,digilocker-status=1000000"
+PLENTY = "passport=1000000,digilocker=1000000,digilocker_status=1000000"
 
 
 @pytest.fixture

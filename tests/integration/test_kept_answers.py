@@ -282,7 +282,7 @@ class TestAReadThatHasToWait:
     def test_keeps_the_documents_that_were_fetched_before_it(
         self, redis_url: str, sandbox: Sandbox
     ) -> None:
-        quota = "digilocker-document=1"
+        quota = "digilocker_document=1"
         harness = Harness(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=quota)
         row_id = harness.submit("digilocker")
         harness.run_once(row_id)
@@ -318,12 +318,12 @@ class TestAReadThatHasToWait:
     def test_is_noted_by_its_true_reason_and_no_doubt(
         self, redis_url: str, sandbox: Sandbox
     ) -> None:
-        quota = "digilocker-status=1"
+        quota = "digilocker_status=1"
         harness = Harness(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=quota)
         row_id = harness.submit("digilocker")
         harness.vendor.post("faults", route="digilocker", status=500, executed=True)
         doubtful = harness.run_once(row_id)
-        self.use_up(harness, "digilocker-status", 1)
+        self.use_up(harness, "digilocker_status", 1)
         # The read by which the doubt would be resolved says that nothing is known; so the same id
         # is sent again, is a duplicate, and has to be read once more.
         harness.redis.hset(

@@ -223,7 +223,7 @@ def test_a_hold_of_an_account_holds_all_its_routes_and_nothing_else(simulator: S
         assert isinstance(simulator.limiter.admit(row, route, 1).now(), NotYet)
     assert simulator.limiter.admit(replace(row, account="other"), ROUTE, 1).now() == Admitted(1)
     simulator.now = until
-    assert simulator.limiter.admit(row, "static-link", 1).now() == Admitted(1)
+    assert simulator.limiter.admit(row, "static_link", 1).now() == Admitted(1)
 
 
 def test_a_hold_moves_those_who_hold_earlier_slots(simulator: Simulator) -> None:

@@ -16,7 +16,7 @@ def harness(redis_url: str, sandbox: Any) -> Harness:
     return Harness(
         redis_url,
         sandbox.root,
-        SATYAPAN_QUOTA_PER_MINUTE="digilocker-status=2,digilocker=1000",
+        SATYAPAN_QUOTA_PER_MINUTE="digilocker_status=2,digilocker=1000",
         SATYAPAN_WORKER_POLL_MIN_S="5",
         SATYAPAN_WORKER_POLL_MAX_S="60",
     )
@@ -24,7 +24,7 @@ def harness(redis_url: str, sandbox: Any) -> Harness:
 
 def opened(harness: Harness) -> int:
     keys = harness.parts.ledger.keys
-    return int(harness.redis.zcard(keys.open("main", "digilocker-status")))
+    return int(harness.redis.zcard(keys.open("main", "digilocker_status")))
 
 
 def begun(harness: Harness, key: str) -> str:
@@ -66,11 +66,11 @@ def test_what_redis_lost_track_of_is_not_counted_for_ever(harness: Harness) -> N
     redis, keys = harness.redis, harness.parts.ledger.keys
     now = int(redis.time()[0]) * 1000
     known = {"yesterday's": now - DAY - 5_000, "today's": now - DAY + HOUR}
-    redis.zadd(keys.open("main", "digilocker-status"), known)
+    redis.zadd(keys.open("main", "digilocker_status"), known)
 
     row_id = begun(harness, "k")
 
-    left = redis.zrange(keys.open("main", "digilocker-status"), 0, -1)
+    left = redis.zrange(keys.open("main", "digilocker_status"), 0, -1)
     assert left == [b"today's", row_id.encode()]
 
 

@@ -17,11 +17,11 @@ PATIENCE_S = 45
 
 @pytest.mark.slow
 def test_a_person_is_done_although_many_links_were_left_open(tmp_path: Path) -> None:
-    plenty = "digilocker=100000,digilocker-document=100000"
+    plenty = "digilocker=100000,digilocker_document=100000"
     with LocalStack(
         tmp_path,
         env={
-            "SATYAPAN_QUOTA_PER_MINUTE": f"{plenty},digilocker-status={LIMIT}",
+            "SATYAPAN_QUOTA_PER_MINUTE": f"{plenty},digilocker_status={LIMIT}",
             "SATYAPAN_WORKER_POLL_MIN_S": "0.5",
             "SATYAPAN_WORKER_POLL_MAX_S": "2",
         },

@@ -35,7 +35,7 @@ LEASE_S: Final = 12.0
 SWEEP_S: Final = 0.3
 SETTINGS: Final = {
     "SATYAPAN_QUOTA_PER_MINUTE": ",".join(
-        f"{route.replace('_', '-')}={PLENTY}" for route in (*ROUTES, "static_link")
+        f"{route}={PLENTY}" for route in (*ROUTES, "static_link")
     ),
     "SATYAPAN_CASHFREE_CONNECT_TIMEOUT_S": "1",
     "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "3",

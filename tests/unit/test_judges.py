@@ -49,11 +49,11 @@ def test_a_percentile_is_one_of_the_values(percent: float, value: float) -> None
     assert percentile([float(n) for n in range(30, 0, -1)], percent) == value
 
 
-def test_sandbox_and_workers_get_the_same_limits_each_in_its_own_spelling() -> None:
+def test_sandbox_and_workers_get_the_same_limits() -> None:
     limits = {"digilocker_status": 100, "passport": 7}
 
     assert quota_environment(limits, 60, 1000)["SATYAPAN_QUOTA_PER_MINUTE"] == (
-        "digilocker-status=100,passport=7"
+        "digilocker_status=100,passport=7"
     )
     assert sandbox_options(limits, 60) == [
         *("--quota", "digilocker_status=100", "--quota", "passport=7"),
