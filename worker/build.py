@@ -27,7 +27,7 @@ from worker.engine.engine import Engine
 from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
 from worker.engine.run import Runner, Tools
-from worker.engine.vendor import Vendor
+from worker.engine.vendor import VendorClient
 from worker.from_settings import (
     calls_at_once,
     cashfree,
@@ -99,7 +99,7 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     kinds = Registry.with_plugins(shared.kinds)
     ledger = work_ledger(settings, redis, keys, ring)
     admission, clock = make_admission(settings, redis, keys), RedisClock()
-    vendors: dict[str, Vendor] = {"cashfree": cashfree(settings)}
+    vendors: dict[str, VendorClient] = {"cashfree": cashfree(settings)}
     tools = _tools(settings, redis, ledger, admission, clock, kinds, vendors)
     triage = Triage(redis, keys, admission.limiter, _create_routes(settings, kinds))
     engine = _engine(settings, tools, wake, triage)
@@ -146,7 +146,7 @@ def _tools(
     admission: Admission,
     clock: RedisClock,
     kinds: Registry,
-    vendors: dict[str, Vendor],
+    vendors: dict[str, VendorClient],
 ) -> Tools:
     return Tools(
         redis=RedisBatch(Line(redis).ask_all),

@@ -14,7 +14,7 @@ from shared.return_tokens import ReturnTokens, return_url
 from worker.admission.admission import Admission
 from worker.admission.breakers import BreakerConfig, Breakers
 from worker.admission.limiter import Limiter, LimiterConfig
-from worker.engine.vendor import Vendor
+from worker.engine.vendor import VendorClient
 from worker.ledger.work_ledger import Lives, Outage, WorkLedger
 from worker.rules.model import Policy
 from worker.vendors.cashfree.auth import Account
@@ -100,7 +100,7 @@ def redirects(settings: Settings) -> Callable[[Row], str]:
     return url
 
 
-def cashfree(settings: Settings) -> Vendor:
+def cashfree(settings: Settings) -> VendorClient:
     """Make the client of Cashfree.
 
     Raises:

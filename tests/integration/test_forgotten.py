@@ -28,7 +28,7 @@ from tests.support.worker_harness import Harness
 from worker.ledger.rewrite import Rewrite, want_rewrite
 from worker.ledger.work_ledger import StaleFence
 from worker.operator import cli as operator_cli
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 
 CANARY = b'{"data": {"name": "Kanaricanary Fullname"}}'
 
@@ -315,7 +315,7 @@ def test_a_visit_is_not_forgotten_before_every_producer_was_told(
     inbox.store("done", "cashfree", "KYC_LINK_SUCCESS", body, "cf-77")
     shop.parts.take("done")
 
-    with pytest.raises(Refused, match="still to be worked on"):
+    with pytest.raises(ActionRefused, match="still to be worked on"):
         operator(shop).forget(mine)
     assert claim is not None
     ledger.commit(claim.row, claim.row, [], claim.now, keep=False, alias="")

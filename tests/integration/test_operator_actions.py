@@ -14,7 +14,7 @@ from shared.inbox import WebhookState
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import AuditEntry, Claim
 from worker.operator.actions import OperatorActions
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 
 
 def operator(harness: Harness, *, dry: bool = False) -> OperatorActions:
@@ -63,7 +63,7 @@ def test_what_may_have_been_paid_for_is_not_redriven(harness: Harness, kind: str
     row_id = lost(harness, kind)
     before = harness.row(row_id)
 
-    with pytest.raises(Refused, match="reissue"):
+    with pytest.raises(ActionRefused, match="reissue"):
         operator(harness).redrive(row_id)
 
     assert harness.row(row_id) == before
@@ -116,7 +116,7 @@ def test_reissues_are_capped(harness: Harness) -> None:
     operator(harness).reissue(row_id)
     harness.settle(row_id)
 
-    with pytest.raises(Refused, match="3 generations"):
+    with pytest.raises(ActionRefused, match="3 generations"):
         operator(harness).reissue(row_id)
 
     assert len(harness.vendor.charges("passport")) == 3
@@ -128,7 +128,7 @@ def test_only_parked_rows_move_by_hand(harness: Harness, verb: str) -> None:
     harness.settle(done)
 
     for row_id in (done, fresh, "nobody"):
-        with pytest.raises(Refused):
+        with pytest.raises(ActionRefused):
             getattr(operator(harness), verb)(row_id)
 
     assert len(harness.vendor.charges()) == 1
@@ -151,7 +151,7 @@ def test_two_people_at_once_reissue_once(harness: Harness) -> None:
     first = operator(harness)
     claim = first.ledger.claim(row_id, parked=True)
 
-    with pytest.raises(Refused, match="somebody else"):
+    with pytest.raises(ActionRefused, match="somebody else"):
         operator(harness).reissue(row_id)
 
     assert claim is not None
@@ -174,7 +174,7 @@ def test_a_person_who_was_overtaken_is_told_and_changes_nothing(
 
     monkeypatch.setattr(OperatorActions, "_claim", slow)
 
-    with pytest.raises(Refused, match="taken by somebody else"):
+    with pytest.raises(ActionRefused, match="taken by somebody else"):
         late.reissue(row_id)
 
     assert harness.row(row_id).generation == 1
@@ -229,7 +229,7 @@ def test_a_parked_row_that_is_forgotten_ends(harness: Harness) -> None:
     after = harness.row(row_id)
     assert (after.state, after.reason) == (State.FAILED, "forgotten/lost_answer")
     assert (after.request, after.result) == ({}, None)
-    with pytest.raises(Refused):
+    with pytest.raises(ActionRefused):
         operator(harness).reissue(row_id)
 
 
@@ -239,7 +239,7 @@ def test_what_is_under_way_or_shared_is_not_forgotten(harness: Harness) -> None:
     harness.settle(owner)
 
     for row_id in (fresh, owner):
-        with pytest.raises(Refused):
+        with pytest.raises(ActionRefused):
             operator(harness).forget(row_id)
 
     assert harness.row(fresh).request
@@ -266,18 +266,18 @@ def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(harness
 def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(harness: Harness) -> None:
     passport, waiting = harness.submit("passport"), harness.submit("static_kyc_link")
     harness.settle(passport)
-    with pytest.raises(Refused, match="no shared link"):
+    with pytest.raises(ActionRefused, match="no shared link"):
         operator(harness).retire(waiting)
     harness.settle(waiting)
     visit = visited(harness, harness.read(waiting).link)
 
     for row_id in (passport, visit):
-        with pytest.raises(Refused, match="no shared link"):
+        with pytest.raises(ActionRefused, match="no shared link"):
             operator(harness).retire(row_id)
     operator(harness, dry=True).retire(waiting)
     operator(harness).retire(waiting)
     for _ in range(2):
-        with pytest.raises(Refused, match="already"):
+        with pytest.raises(ActionRefused, match="already"):
             operator(harness).retire(waiting)
         harness.settle(harness.submit("static_kyc_link", "next"))
 
@@ -301,7 +301,7 @@ def test_a_stored_webhook_is_replayed(harness: Harness) -> None:
     assert webhook.state is WebhookState.HANDLED
     assert harness.row(row_id).evidence == "FAILED"
     assert (INGEST, ("webhook",)) in harness.woken
-    with pytest.raises(Refused):
+    with pytest.raises(ActionRefused):
         kept.replay("nothing")
 
 

@@ -14,7 +14,7 @@ from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair
 from tests.support.transport_worker import create_app
 
-MENDED = "worker.broker.kombu_transport:Transport"
+MENDED = "worker.broker.kombu_transport:ResilientTransport"
 POOLS = ["threads", "prefork"]
 
 

@@ -31,7 +31,7 @@ from worker.rules.model import (
     Reissued,
     Woken,
 )
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 
 KINDS: Final = Registry()
 POLICY: Final = Policy(max_attempts=4, max_generations=3)
@@ -234,7 +234,7 @@ class World:
         row = self.rows[name]
         try:
             after, effects = self._decide(row, event)
-        except Refused:
+        except ActionRefused:
             return
         if isinstance(event, Reissued):
             self.authorised[name] = self.authorised.get(name, 0) + 1

@@ -9,7 +9,7 @@ import pytest
 
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation, Role
-from worker.engine.vendor import Vendor
+from worker.engine.vendor import VendorClient
 from worker.rules.answer import Outcome
 from worker.vendors.cashfree.auth import Account
 from worker.vendors.cashfree.client import Cashfree
@@ -51,7 +51,7 @@ def operation(kind: str) -> Operation:
     return Registry()[kind].operation("cashfree")
 
 
-def client(wire: Recorder) -> Vendor:
+def client(wire: Recorder) -> VendorClient:
     account = Account("main", "CF-id", "made-up-secret")
     return Cashfree(wire, account, "https://vendor.invalid/verification/", lambda: 0)
 

@@ -7,7 +7,7 @@ import pytest
 from satyapan.records import Row, State
 from tests.support.decision_builders import DAY, NOW, POLICY, decision, journey, row
 from worker.rules.model import ByHand, Emit, Forgotten, Redriven, Reissued, Woken
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 
 
 def parked(kind: str = "passport", **changes: object) -> Row:
@@ -55,7 +55,7 @@ def test_a_visit_goes_on_as_one_that_waits_for_its_person() -> None:
     after, _ = decision(visit, Redriven())
 
     assert after.state is State.PENDING
-    with pytest.raises(Refused, match="nothing was bought"):
+    with pytest.raises(ActionRefused, match="nothing was bought"):
         decision(visit, Reissued("asha"))
 
 
@@ -77,7 +77,7 @@ def test_a_row_that_goes_on_gets_the_time_to_do_so(event: ByHand, left: int, giv
     ],
 )
 def test_a_redrive_that_could_only_harm_is_refused(before: Row, because: str) -> None:
-    with pytest.raises(Refused, match=because):
+    with pytest.raises(ActionRefused, match=because):
         decision(before, Redriven())
 
 
@@ -96,7 +96,7 @@ def test_a_reissue_begins_anew_under_a_recorded_id(kind: str) -> None:
 
 
 def test_a_reissue_beyond_the_cap_is_refused() -> None:
-    with pytest.raises(Refused, match="2 generations"):
+    with pytest.raises(ActionRefused, match="2 generations"):
         decision(parked(generation=POLICY.max_generations), Reissued("asha"))
 
 
@@ -114,5 +114,5 @@ def test_a_forgotten_row_ends() -> None:
 @pytest.mark.parametrize("event", [Redriven(), Reissued("asha"), Forgotten()], ids=repr)
 @pytest.mark.parametrize("state", sorted({*State} - {State.PARKED}))
 def test_only_a_parked_row_moves_by_hand(event: ByHand, state: State) -> None:
-    with pytest.raises(Refused, match=f"v1 is {state}"):
+    with pytest.raises(ActionRefused, match=f"v1 is {state}"):
         decision(replace(row("passport"), state=state), event)

@@ -31,7 +31,7 @@ from worker.rules.model import (
     VisitorWebhook,
     Woken,
 )
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 
 TABLE: Final = Path(__file__).with_name("decisions.txt")
 HOUR: Final = 3_600_000
@@ -182,7 +182,7 @@ def outcome_of(of: Row, event: Event, policy: str) -> str:
     table = Policy(max_attempts=3, max_generations=2, lost_answer={"passport": policy})
     try:
         after, effects = decide(of, event, NOW, KINDS[of.kind], table, jitter=0.5)
-    except Refused as refused:
+    except ActionRefused as refused:
         return f"refused: {refused}"
     for call in (each for each in effects if isinstance(each, Call)):
         after = admitted(after, call, NOW)

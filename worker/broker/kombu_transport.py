@@ -33,7 +33,7 @@ from satyapan.points import POPPED, reach
 from worker.broker import wakeups
 
 
-class QoS(upstream.QoS):
+class ResilientQoS(upstream.QoS):
     """Messages in hand; one whose acknowledgement fails is in hand no more."""
 
     def ack(self, delivery_tag: str) -> None:
@@ -53,10 +53,10 @@ class QoS(upstream.QoS):
             raise
 
 
-class Channel(transport.Channel):
+class ResilientChannel(transport.Channel):
     """A channel that calls a collected connection what it is."""
 
-    QoS = QoS
+    QoS = ResilientQoS
 
     # The signature is upstream's.
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
@@ -66,17 +66,17 @@ class Channel(transport.Channel):
         return params
 
 
-class Transport(transport.Transport):
+class ResilientTransport(transport.Transport):
     """Name this in Celery's `broker_transport`; the broker URL stays `redis://` or `rediss://`."""
 
-    Channel = Channel
+    Channel = ResilientChannel
 
     def _deliver(self, message: dict[str, Any] | None, queue: str | None) -> None:
         reach(POPPED)
         super()._deliver(message, queue)
 
 
-class StrictQoS(QoS):
+class StrictQoS(ResilientQoS):
     """Messages in hand; a broken one that a dead worker left is dropped, not put back."""
 
     # The signature is upstream's; of what else it has there are no types.
@@ -100,7 +100,7 @@ class StrictQoS(QoS):
             held.transaction(restore, self.unacked_key)
 
 
-class StrictChannel(Channel):
+class StrictChannel(ResilientChannel):
     """A channel that parses nothing but wake-ups."""
 
     QoS = StrictQoS
@@ -130,7 +130,7 @@ class StrictChannel(Channel):
             raise
 
 
-class StrictTransport(Transport):
+class StrictTransport(ResilientTransport):
     """The workers' transport."""
 
     Channel = StrictChannel

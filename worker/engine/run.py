@@ -30,7 +30,7 @@ from worker.admission.redis_clock import RedisClock
 from worker.engine.blocking_calls import BlockingCalls
 from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
-from worker.engine.vendor import Vendor
+from worker.engine.vendor import VendorClient
 from worker.ledger.work_ledger import Claim, StaleFence, WorkLedger
 from worker.rules.answer import Answer
 from worker.rules.calls import admitted, deferred
@@ -71,7 +71,7 @@ class Tools:
     leases: Leases
     ledger: WorkLedger
     admission: Admission
-    vendors: Mapping[str, Vendor]
+    vendors: Mapping[str, VendorClient]
     kinds: Registry
     policy: Policy
     id_key: bytes

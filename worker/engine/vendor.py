@@ -1,4 +1,4 @@
-"""What the engine knows of a vendor: the `Vendor` protocol, which each client implements."""
+"""What the engine knows of a vendor: the `VendorClient` protocol, which each client implements."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -7,7 +7,7 @@ from satyapan.kinds.model import Operation, Role
 from worker.rules.answer import Answer
 
 
-class Vendor(Protocol):
+class VendorClient(Protocol):
     """What the engine needs of a vendor."""
 
     def call(

@@ -7,7 +7,7 @@ from typing import Final
 
 from satyapan.errors import SatyapanError
 from worker.operator.actions import OperatorActions
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 from worker.throttle import Throttle
 
 BY: Final = "retention"
@@ -46,6 +46,6 @@ class Retention:
         for verification_id in self._operator.ledger.parked_for(self._parked_ms, _MOST):
             try:
                 self._operator.forget(verification_id)
-            except (Refused, SatyapanError) as error:  # others may still get on
+            except (ActionRefused, SatyapanError) as error:  # others may still get on
                 fields = {"id": verification_id, "code": type(error).__name__}
                 log.warning("parked for too long, and not forgotten", extra=fields)

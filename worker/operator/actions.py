@@ -16,10 +16,10 @@ from worker.broker.wakeups import Wake
 from worker.ledger.work_ledger import AuditEntry, Claim, StaleFence, WorkLedger, resource_of
 from worker.rules.decide import decide
 from worker.rules.model import ByHand, Emit, Forgotten, Policy, Redriven, Reissued
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 
 
-class Unknown(Refused):
+class Unknown(ActionRefused):
     """Nothing stored has the id."""
 
 
@@ -40,7 +40,7 @@ class OperatorActions:
         """Set a parked verification going again, with the same vendor-side id.
 
         Raises:
-            Refused: it would break a promise; the text says which, and what to do instead.
+            ActionRefused: it would break a promise; the text says which, and what to do instead.
         """
         row = self._read(verification_id)
         after = self._move(row, Redriven())
@@ -50,7 +50,7 @@ class OperatorActions:
         """Buy a parked verification again under a new vendor-side id.
 
         Raises:
-            Refused: it is not parked, or has had all its generations.
+            ActionRefused: it is not parked, or has had all its generations.
         """
         row = self._read(verification_id)
         after = self._move(row, Reissued(self.by))
@@ -79,8 +79,8 @@ class OperatorActions:
         parked one ends as FAILED first: without its data it can't go on.
 
         Raises:
-            Refused: it is not finished, or others still need it (a shared link's owner), or its
-                webhooks (a visit that other producers haven't been sent yet).
+            ActionRefused: it is not finished, or others still need it (a shared link's owner), or
+                its webhooks (a visit that other producers haven't been sent yet).
         """
         row = self._forgettable(verification_id)
         if row.state is State.PARKED:
@@ -105,14 +105,14 @@ class OperatorActions:
         still come by it are reported as before.
 
         Raises:
-            Refused: it got no such link, or its link is given out no more already.
+            ActionRefused: it got no such link, or its link is given out no more already.
         """
         row = self._read(verification_id)
         if not self._links(row) or row.state is not State.DONE:
-            raise Refused(f"{row.id} is {row.state} and no shared link that could be retired")
+            raise ActionRefused(f"{row.id} is {row.state} and no shared link that could be retired")
         owner = self._owner(row)
         if owner is None or owner.link != row.link or not self._released(owner):
-            raise Refused(f"the link of {row.id} is given out no more already")
+            raise ActionRefused(f"the link of {row.id} is given out no more already")
         return self._record("retire", owner.id, "the next that is asked for is paid for")
 
     def _links(self, row: Row) -> bool:
@@ -136,12 +136,14 @@ class OperatorActions:
     def _forgettable(self, verification_id: str) -> Row:
         row = self._read(verification_id)
         if row.state not in SETTLED:
-            raise Refused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
+            raise ActionRefused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
         if self._links(row) and row.attempts:
-            raise Refused(f"{row.id} owns a link that others use; it holds nobody's data")
+            raise ActionRefused(f"{row.id} owns a link that others use; it holds nobody's data")
         if row.parent and self.inbox.has_open(row.vendor, [row.digest]):
             # It may still have to reach the visits of other producers that asked for the link.
-            raise Refused(f"a webhook about {row.id} is still to be worked on: try again later")
+            raise ActionRefused(
+                f"a webhook about {row.id} is still to be worked on: try again later"
+            )
         return row
 
     def _move(self, row: Row, event: ByHand) -> Row:
@@ -158,7 +160,7 @@ class OperatorActions:
     def _claim(self, row: Row) -> Claim:
         claim = self.ledger.claim(row.id, parked=True)
         if claim is None:
-            raise Refused(f"{row.id} is being worked on by somebody else right now")
+            raise ActionRefused(f"{row.id} is being worked on by somebody else right now")
         return claim
 
     def _commit(self, claim: Claim, after: Row, changes: list[str]) -> None:
@@ -171,7 +173,7 @@ class OperatorActions:
             commit.now()
         except StaleFence as stale:
             text = f"{after.id} was taken by somebody else meanwhile; nothing was changed"
-            raise Refused(text) from stale
+            raise ActionRefused(text) from stale
 
     def _read(self, verification_id: str) -> Row:
         row = self.ledger.read(verification_id)

@@ -26,7 +26,7 @@ from worker.ledger.rewrite import PAUSE_MS
 from worker.ledger.work_ledger import AuditEntry
 from worker.operator.actions import OperatorActions, Unknown
 from worker.operator.redacted import redacted
-from worker.rules.person import Refused
+from worker.rules.person import ActionRefused
 
 _LONGEST_ID: Final = 100
 _FILES: Final = (
@@ -216,7 +216,7 @@ def _each(
             done = asdict(act(_legible(one)))
         except Unavailable:
             raise
-        except (Refused, SatyapanError) as error:
+        except (ActionRefused, SatyapanError) as error:
             codes.append(_code(error))
             done = {"id": shown(one), "refused": str(error)}
         _say(done, as_json=as_json)
@@ -225,8 +225,8 @@ def _each(
     sys.exit(min(codes, default=SUCCESS))
 
 
-def _code(error: Refused | SatyapanError) -> int:
-    if isinstance(error, Refused):
+def _code(error: ActionRefused | SatyapanError) -> int:
+    if isinstance(error, ActionRefused):
         return NOT_FOUND if isinstance(error, Unknown) else NOT_DONE
     return exit_code(error)
 

@@ -50,7 +50,7 @@ def decide(
     A row beside a Call has no mark of that call yet (worker/rules/calls.py).
 
     Raises:
-        Refused: a person asked for what would break a promise.
+        ActionRefused: a person asked for what would break a promise.
     """
     context = DecisionContext(now, kind, kind.operation(row.vendor), policy, jitter, pace)
     if isinstance(event, ByHand):

@@ -8,7 +8,7 @@ from worker.rules.model import ByHand, Decision, DecisionContext, Emit, Forgotte
 from worker.rules.moves import renew, settle
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """What was asked for would break a promise; the text says which, and what to do instead."""
 
 
@@ -16,10 +16,10 @@ def by_hand(row: Row, event: ByHand, context: DecisionContext) -> Decision:
     """Decide about a person's wish.
 
     Raises:
-        Refused: the row is not parked, or the wish would break a promise.
+        ActionRefused: the row is not parked, or the wish would break a promise.
     """
     if row.state is not State.PARKED:
-        raise Refused(f"{row.id} is {row.state}: only PARKED verifications move by hand")
+        raise ActionRefused(f"{row.id} is {row.state}: only PARKED verifications move by hand")
     if isinstance(event, Redriven):
         return _redrive(row, context)
     if isinstance(event, Forgotten):
@@ -42,12 +42,12 @@ def _redrive(row: Row, context: DecisionContext) -> Decision:
 def _refuse_harm(row: Row, context: DecisionContext) -> None:
     """Refuse a repeat that could be paid for again, or that can have no answer."""
     if row.doubts and context.operation.recovery is Recovery.NONE:
-        raise Refused(
+        raise ActionRefused(
             f"{row.id} may have been executed, and nothing at the vendor stops a second charge: "
             "make sure on the vendor's dashboard, then reissue"
         )
     if row.reason.startswith(("lost_answer", "foreign_duplicate")):
-        raise Refused(
+        raise ActionRefused(
             f"the vendor answered that it had {row.id} before and never gives that answer again: "
             "the same id can only be refused; reissue it if it is worth a second charge"
         )
@@ -56,9 +56,11 @@ def _refuse_harm(row: Row, context: DecisionContext) -> None:
 def _reissue(row: Row, by: str, context: DecisionContext) -> Decision:
     """Buy again under a new vendor-side id: counted, capped, and recorded with who asked."""
     if row.parent:
-        raise Refused(f"{row.id} is a visit to a shared link: nothing was bought, so redrive it")
+        raise ActionRefused(
+            f"{row.id} is a visit to a shared link: nothing was bought, so redrive it"
+        )
     if row.generation >= context.policy.max_generations:
-        raise Refused(
+        raise ActionRefused(
             f"{row.id} has had {row.generation} generations, the most that the settings allow"
         )
     deadline = max(row.deadline, context.now + context.policy.second_life)

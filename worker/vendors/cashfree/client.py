@@ -18,7 +18,7 @@ _ITEM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class Cashfree:
-    """One merchant account at the vendor; implements `worker.engine.vendor.Vendor`."""
+    """One merchant account at the vendor; implements `worker.engine.vendor.VendorClient`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Cashfree:
         item: str = "",
         reference: str = "",
     ) -> Answer:
-        """Make one call; see `Vendor.call`."""
+        """Make one call; see `VendorClient.call`."""
         route = operation.route(role)
         if "{item}" in route.path and not _ITEM.fullmatch(item):
             # The name came in a reply; dots or slashes in it would lead to another route.

@@ -34,7 +34,7 @@ _INTERIM_MOST: Final = 100
 """Interim replies before a real one; the same bound as the standard library's for headers."""
 
 
-class Stage(StrEnum):
+class ExchangeStage(StrEnum):
     """How far a call has come; it names the failure."""
 
     POOL = "pool"
@@ -48,7 +48,7 @@ class Stage(StrEnum):
 
 
 @dataclass
-class Call:
+class Exchange:
     """One call on its way. Times are seconds; `ends` is on `clock`, which never jumps."""
 
     connect_s: float
@@ -57,7 +57,7 @@ class Call:
     clock: Callable[[], float]
     fresh: bool = False
     """True if only a new connection will do."""
-    stage: Stage = Stage.POOL
+    stage: ExchangeStage = ExchangeStage.POOL
     sent: bool = False
     """True from just before the first byte of the request; never False again."""
     unread: bool = False
@@ -86,7 +86,7 @@ class Call:
             shelf.take_back(conn, keep=clean and not (self.unread or self.single))
 
 
-CURRENT: ContextVar[Call] = ContextVar("call")
+CURRENT: ContextVar[Exchange] = ContextVar("call")
 """The call that this thread is making; requests has no place to hand it down."""
 
 
@@ -111,7 +111,9 @@ class _TimedFile(io.RawIOBase):
     ended = False
     """True once nothing more may be read."""
 
-    def __init__(self, inner: io.RawIOBase, sock: socket.socket | SSLTransport, call: Call) -> None:
+    def __init__(
+        self, inner: io.RawIOBase, sock: socket.socket | SSLTransport, call: Exchange
+    ) -> None:
         self.inner = inner
         self.sock = sock
         self.call = call
@@ -124,7 +126,7 @@ class _TimedFile(io.RawIOBase):
             return None
         self.sock.settimeout(self.call.left(self.call.read_s))
         count = cast("int | None", self.inner.readinto(buffer))
-        if count == 0 and self.call.stage is Stage.HEADERS:
+        if count == 0 and self.call.stage is ExchangeStage.HEADERS:
             # The standard library takes the end of the stream for the end of the headers.
             raise ConnectionError("the reply ended in its headers")
         return count
@@ -173,9 +175,9 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         call = CURRENT.get()
-        call.stage = Stage.HEADERS
+        call.stage = ExchangeStage.HEADERS
         super().begin()
-        call.stage = Stage.BODY
+        call.stage = ExchangeStage.BODY
         # urllib3 logs what it couldn't parse of the headers; that may hold anything.
         self.msg.defects.clear()
         self.msg.set_payload("")
@@ -192,21 +194,21 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         call = CURRENT.get()
-        call.stage = Stage.DNS
+        call.stage = ExchangeStage.DNS
         found = socket.getaddrinfo(self.host.strip("[]"), self.port, type=socket.SOCK_STREAM)
-        call.stage = Stage.CONNECT
+        call.stage = ExchangeStage.CONNECT
         sock = _reach(found, call)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(call.left(call.connect_s))
-        call.stage = Stage.TLS
+        call.stage = ExchangeStage.TLS
         return sock
 
     def _tunnel(self) -> None:
         call = CURRENT.get()
-        call.stage = Stage.PROXY
+        call.stage = ExchangeStage.PROXY
         super()._tunnel()
         self.sock.settimeout(call.left(call.connect_s))
-        call.stage = Stage.TLS
+        call.stage = ExchangeStage.TLS
 
     def connect(self) -> None:
         self.ready = False
@@ -238,7 +240,7 @@ class _Connection(HTTPConnection):
             self.connect()
         self.sock.settimeout(call.left(call.read_s))
         if self.ready:
-            call.stage = Stage.SEND
+            call.stage = ExchangeStage.SEND
             call.sent = True
         super().send(data)
         self.used_at = call.clock()
@@ -248,7 +250,7 @@ class _TlsConnection(_Connection, HTTPSConnection):
     """The same over TLS."""
 
 
-def _reach(found: Iterable[Any], call: Call) -> socket.socket:
+def _reach(found: Iterable[Any], call: Exchange) -> socket.socket:
     """Connect to the first address that answers; the call's deadline holds over all of them."""
     failure = OSError("the name has no address")
     for family, kind, protocol, _, address in found:

@@ -15,7 +15,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
-from worker.vendors.cashfree.connection import CURRENT, Adapter, Call
+from worker.vendors.cashfree.connection import CURRENT, Adapter, Exchange
 
 _T = TypeVar("_T")
 _CHUNK: Final = 64 * 1024
@@ -112,7 +112,7 @@ class Wire:
 
     def _receive(
         self,
-        call: Call,
+        call: Exchange,
         method: str,
         url: str,
         headers: Mapping[str, str],
@@ -135,12 +135,12 @@ class Wire:
         # Raised out here so that the library's error, which carries the request, isn't its context.
         raise failure
 
-    def _call(self, *, fresh: bool) -> Call:
+    def _call(self, *, fresh: bool) -> Exchange:
         limits = self._limits
         ends = self._clock() + limits.total_s
-        return Call(limits.connect_s, limits.read_s, ends, self._clock, fresh)
+        return Exchange(limits.connect_s, limits.read_s, ends, self._clock, fresh)
 
-    def _exchange(self, call: Call, request: PreparedRequest) -> Raw:
+    def _exchange(self, call: Exchange, request: PreparedRequest) -> Raw:
         response = self._adapter.send(
             request,
             stream=True,
@@ -161,7 +161,7 @@ class Wire:
         return bytes(body)
 
 
-def _failure(call: Call, error: Exception) -> NotSent | Cut:
+def _failure(call: Exchange, error: Exception) -> NotSent | Cut:
     """Name a failure by its stage."""
     if call.over:
         code = "deadline"
