@@ -166,7 +166,9 @@ def test_the_mark_of_a_status_check_ends_soon(
 
     assert STATUS_CHECK_INTERVAL_MS <= 2000
     with redis.Redis.from_url(redis_url) as server:
-        assert 0 < int(server.pttl("satyapan:status-check:dl-1")) <= handler.STATUS_CHECK_INTERVAL_MS
+        assert (
+            0 < int(server.pttl("satyapan:status-check:dl-1")) <= handler.STATUS_CHECK_INTERVAL_MS
+        )
         server.delete("satyapan:status-check:dl-1")
     client.get(path)
 
