@@ -144,7 +144,7 @@ def plain(line: str) -> str:
     return re.sub(r" {2,}", "  ", line).strip()
 
 
-def test_the_page_on_architecture_has_every_room_key_and_script() -> None:
+def test_the_page_on_architecture_has_every_package_key_and_script() -> None:
     page = text("docs/architecture.md")
     scripts = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/lua/*.lua")}
     keys = {name.replace("_", "-") for name in vars(Keys) if not name.startswith("_")}
@@ -152,7 +152,7 @@ def test_the_page_on_architecture_has_every_room_key_and_script() -> None:
 
     assert {script for script in scripts if f"`{script}`" not in page} == set()
     assert {key for key in keys if not re.search(rf"`{key}[:`]", page)} == set()
-    assert {room for room in [PRODUCER, *APPLICATION] if f"`{room}/`" not in page} == set()
+    assert {name for name in [PRODUCER, *APPLICATION] if f"`{name}/`" not in page} == set()
 
 
 def test_each_decision_is_short_complete_and_listed() -> None:
