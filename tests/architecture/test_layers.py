@@ -14,8 +14,8 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("package", LAYERS)
-def test_the_page_has_the_layers_of_each_package_in_their_order(package: str) -> None:
+@pytest.mark.parametrize("package", ["worker", "callbacks"])
+def test_the_page_has_the_layers_in_their_order(package: str) -> None:
     table = PAGE.partition(f"| in `{package}/` |")[2].partition("\n\n")[0]
     shown = [
         name.removesuffix(".py").removesuffix("/")

@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from satyapan.settings.producer import ProducerSettings
 from satyapan.names import INGEST, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT, STATUS_CHECK
+from satyapan.settings.producer import ProducerSettings
 from tests.support.broken_messages import broken, envelope, unacknowledged
 from worker.broker.wakeups import MOST_BYTES, MOST_IDS, take, take_back
 
