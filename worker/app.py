@@ -24,6 +24,7 @@ from worker.engine.backpressure import backpressure
 from worker.maintenance.heartbeat import Heartbeat
 from worker.maintenance.sweeper import Sweeper
 from worker.maintenance.watch import Watch
+from worker.shutdown import Shutdown
 from worker.tasks import register
 
 UNSAFE: Final = os.EX_CONFIG
@@ -66,7 +67,7 @@ def run_worker(settings: Settings, heartbeat: Path | None) -> int:
         sweeper.start()
         watch.start()
 
-    def stopping(**_: object) -> None:
+    def stop() -> None:
         log.info("worker stopping")
         watch.stop()
         parts().engine.stop()
@@ -82,9 +83,15 @@ def run_worker(settings: Settings, heartbeat: Path | None) -> int:
         # Built here: a fault in it, found by Celery's consumer, passes for a broker that is away.
         app.steps["consumer"].add(backpressure(parts().engine.room))
     worker_ready.connect(ready, weak=False)
-    worker_shutting_down.connect(stopping, weak=False)
+    shutdown = Shutdown(stop)
+    worker_shutting_down.connect(shutdown.begin, weak=False)  # sent by Celery's signal handler
     worker_process_init.connect(child, weak=False)
-    code = _start(app, settings)
+    shutdown.start()
+    try:
+        code = _start(app, settings)
+    finally:
+        shutdown.end()
+        restore_streams()
     return UNSAFE if watch.refused else code
 
 
@@ -116,8 +123,5 @@ def _start(app: Celery, settings: Settings) -> int:
         without_heartbeat=True,
         quiet=True,
     )
-    try:
-        worker.start()
-    finally:
-        restore_streams()
+    worker.start()
     return int(worker.exitcode or 0)
