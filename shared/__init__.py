@@ -1,1 +1,1 @@
-"""What workers and the callbacks app both use: the inbox and the tokens of return URLs."""
+"""What workers and the callbacks app both use: inbox, return tokens, scrubbing of JSON."""

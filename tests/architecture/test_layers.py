@@ -7,11 +7,30 @@ import pytest
 from tests.support.project import ROOT, pyproject
 
 PAGE = ROOT.joinpath("docs/architecture.md").read_text(encoding="utf-8")
+CONTRACTS = pyproject()["tool"]["importlinter"]["contracts"]
 LAYERS = {
     contract["containers"][0]: contract["layers"]
-    for contract in pyproject()["tool"]["importlinter"]["contracts"]
+    for contract in CONTRACTS
     if "containers" in contract
 }
+(PACKAGES,) = (
+    [layer.split(" | ") for layer in contract["layers"]]
+    for contract in CONTRACTS
+    if contract["type"] == "layers" and "containers" not in contract
+)
+"""The packages, the highest layer first."""
+
+
+def test_the_page_has_what_each_package_may_import() -> None:
+    rows = re.findall(r"^\| `(\w+)/` \| .* \| (.*) \|$", PAGE, re.MULTILINE)
+    shown = {package: set(re.findall(r"`(\w+)`", imports)) for package, imports in rows}
+    below = {
+        package: set().union(*PACKAGES[level + 1 :])
+        for level, layer in enumerate(PACKAGES)
+        for package in layer
+    }
+
+    assert shown == below | {"sandbox": set()}
 
 
 @pytest.mark.parametrize("package", ["worker", "callbacks"])
