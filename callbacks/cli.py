@@ -9,7 +9,7 @@ from callbacks.server import address, serve
 from config.logs import configure_logs, log_fatal_errors
 from config.settings import read_settings
 from config.validators import is_address
-from satyapan.points import arm
+from satyapan.failpoints import enable
 
 
 def _address(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
@@ -39,7 +39,7 @@ def callbacks(bind: str | None, ops_bind: str | None, workers: int) -> None:
     """Serve the return page and receive the vendor's webhooks."""
     settings = read_settings()
     configure_logs(settings.log.level, settings.log.format)
-    arm(os.environ)
+    enable(os.environ)
     hooks = settings.callbacks
     public = bind or address(hooks.host, hooks.port)
     with log_fatal_errors():

@@ -29,12 +29,12 @@ from satyapan.errors import (
     Unavailable,
 )
 from satyapan.events import Event
+from satyapan.failpoints import INSERTED, failpoint
 from satyapan.hosts import allowed
 from satyapan.ids import derive_id, id_faults, key_faults, possible_id, producer_key
 from satyapan.kinds import Kind, Registry
 from satyapan.ledger import GRACE_MS, Inserted, Ledger, RowStore
 from satyapan.names import RUN, RUN_HIGH, Keys
-from satyapan.points import INSERTED, reach
 from satyapan.records import Row, State, Verification, view
 from satyapan.results import Results, ResultSource, reader_name
 from satyapan.settings.producer import ProducerSettings, read_producer_settings
@@ -112,7 +112,7 @@ class Verifications:
         row = self._checked_row(kind, request, verification_id, key, priority)
         found = self._ledger.insert(row, self._settings.deadline_s * 1000)
         if found.created:
-            reach(INSERTED)
+            failpoint(INSERTED)
             self._wake(_task(row), [row.id])
         return self._accepted(row, found)
 
@@ -148,7 +148,7 @@ class Verifications:
             away = all(isinstance(each, Unavailable) for each in found)
             pairs = zip(batch, found, strict=True)
             new = [row for row, each in pairs if isinstance(each, Inserted) and each.created]
-            reach(INSERTED)
+            failpoint(INSERTED)
             # Wait for an unreachable broker only once per call.
             waking = waking and all(self._wake_chunks(task, new) for task in (RUN_HIGH, RUN))
             yield from found

@@ -11,7 +11,7 @@ from config.findings import refuse_if_unsafe
 from config.logs import configure_logs, log_fatal_errors
 from config.redis_clients import ledger_client
 from config.settings import read_settings
-from satyapan.points import arm
+from satyapan.failpoints import enable
 from worker.app import run_worker
 
 
@@ -25,7 +25,7 @@ def worker(heartbeat: Path | None) -> None:
     """Run a worker: it claims verifications and makes the vendor calls."""
     settings = read_settings()
     configure_logs(settings.log.level, settings.log.format)
-    arm(os.environ)
+    enable(os.environ)
     with log_fatal_errors():
         refuse_if_unsafe(run_checks(settings, ledger_client(settings)))
         sys.exit(run_worker(settings, heartbeat))

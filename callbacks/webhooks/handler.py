@@ -19,8 +19,8 @@ from callbacks.webhooks.incoming_webhook import IncomingWebhook, read_webhook
 from callbacks.webhooks.sender_limits import SenderLimits
 from callbacks.webhooks.verifiers import BadSignature, Verifier
 from satyapan.broker import Waker
+from satyapan.failpoints import STORED, failpoint
 from satyapan.names import INGEST
-from satyapan.points import STORED, reach
 from shared.inbox import Inbox, StoreOutcome
 
 log: Final = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class WebhookHandler:
             return problem(503, "not stored: send it again")
         if outcome is StoreOutcome.FORGOTTEN:
             return self._drop(vendor, outcome)
-        reach(STORED)
+        failpoint(STORED)
         # Also for a repeated one: the first wake-up may be lost; a second one changes nothing.
         self.waker.wake(INGEST, [webhook_id])
         self.metrics.count_webhook(vendor, outcome)

@@ -31,7 +31,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.-]+(/[\w.-]+)+\.(py|lua|md|yml|toml|json)", re.ASCII)
 SETTING = re.compile(r"(?<![A-Z_])SATYAPAN_[A-Z_]+(?![A-Z_*])")
 COMMAND = re.compile(r"(?:`|exec |^\s+)satyapan ([a-z]+)", re.MULTILINE)
-SWITCHES = {"SATYAPAN_EMBEDDED_SERVER", "SATYAPAN_FAULT_POINT"}
+SWITCHES = {"SATYAPAN_EMBEDDED_SERVER", "SATYAPAN_FAILPOINT"}
 """Variables that are no settings of the application."""
 
 

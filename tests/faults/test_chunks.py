@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from satyapan import State, Verification
-from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, POPPED, SENT
+from satyapan.failpoints import ANSWERED, CLAIMED, COMMITTED, DELIVERED, POPPED, SENT
 from tests.support.failpoint_cases import interleave
 from tests.support.history import History, Submit, Verdict, judge, rows_of
 from tests.support.installation import Installation, Services, kill_group, said, until
@@ -42,7 +42,7 @@ def run_case(services: Services, point: str, pool: str, ended: list[Ended]) -> I
         services, name, SATYAPAN_WORKER_CONCURRENCY=str(CALLS), SATYAPAN_WORKER_POOL=pool
     )
     mark = services.folder / f"{name}.struck"
-    mark.touch()  # the point is armed when this is gone
+    mark.touch()  # the failpoint is enabled when this is gone
     worker = place.start_worker(f"{point}:kill:{mark}")
     yield from until(partial(said, worker, "worker ready"), f"{name} is ready")
     history = submit(place, [f"{name}-{number}" for number in range(MANY)])

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from satyapan import points
+from satyapan import failpoints
 from tests.support.eventually import eventually
 
 
 @pytest.fixture
 def mark(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "held"
-    points.arm({points.VARIABLE: f"{points.CLAIMED}:hold:{place}"})
+    failpoints.enable({failpoints.VARIABLE: f"{failpoints.CLAIMED}:hold:{place}"})
     yield place
-    points._armed.clear()
+    failpoints._enabled.clear()
     place.unlink(missing_ok=True)
 
 
@@ -24,7 +24,7 @@ def test_who_is_let_go_is_not_held_again(mark: Path) -> None:
 
     def pass_twice() -> None:
         for number in (1, 2):
-            points.reach(points.CLAIMED)
+            failpoints.failpoint(failpoints.CLAIMED)
             passes.append(number)
 
     threading.Thread(target=pass_twice, daemon=True).start()

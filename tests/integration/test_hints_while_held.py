@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from satyapan.points import ANSWERED, CLAIMED, SENT
+from satyapan.failpoints import ANSWERED, CLAIMED, SENT
 from satyapan.records import Row
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import LEAST_CHECK_MS
@@ -58,13 +58,13 @@ def run(
     def run(**hints: str) -> tuple[Row, Row]:
         during = list[Row]()
 
-        def reach(point: str) -> None:
+        def failpoint(point: str) -> None:
             if point in hints:
                 harness.parts.ledger.hint(row_id, hints[point], asked=True)
             if point == SENT:
                 during.append(harness.row(row_id))
 
-        monkeypatch.setattr("worker.engine.run.reach", reach)
+        monkeypatch.setattr("worker.engine.run.failpoint", failpoint)
         harness.run_once(row_id)
         return during[0], harness.row(row_id)
 
@@ -174,7 +174,7 @@ def test_of_the_asks_during_a_read_the_soonest_counts(
             harness.parts.ledger.hint(row_id, claimed, asked=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.engine.run.reach", reloaded)
+        patch.setattr("worker.engine.run.failpoint", reloaded)
         harness.run_once(row_id)
 
     after = harness.row(row_id)

@@ -20,8 +20,8 @@ import requests
 
 from demo.supervisor import Child
 from satyapan import State, Verification, Verifications
+from satyapan.failpoints import FAILPOINTS, HINTED, INSERTED, OPENED, STORED, SWEPT
 from satyapan.ids import generation_id
-from satyapan.points import HINTED, INSERTED, OPENED, POINTS, STORED, SWEPT
 from tests.support.history import History, Submit, Verdict, judge, rows_of
 from tests.support.installation import (
     LEASE_S,
@@ -42,7 +42,7 @@ WEBHOOK_POINTS: Final = {
     STORED: ("digilocker", "static_kyc_link"),
 }
 COMBINATIONS: Final = tuple(
-    (point, kind) for point in POINTS for kind in WEBHOOK_POINTS.get(point, KINDS)
+    (point, kind) for point in FAILPOINTS for kind in WEBHOOK_POINTS.get(point, KINDS)
 )
 DEADLY: Final = ("kill", "kill-child", "kill-parent")
 WIRES: Final = ("redis-reply", "redis-cut", "vendor-reply", "vendor-cut")
@@ -50,7 +50,7 @@ ACTIONS: Final = (*DEADLY, "stop", "redis-restart", *WIRES)
 SURVIVED: Final = ("kill-child", "redis-restart", *WIRES)
 PATIENCE_S: Final = 4 * LEASE_S + 60
 PREFORK: Final = {"SATYAPAN_WORKER_POOL": "prefork", "SATYAPAN_WORKER_CONCURRENCY": "1"}
-_IN_POOL: Final = frozenset(POINTS) - {"popped", SWEPT, INSERTED, STORED}
+_IN_POOL: Final = frozenset(FAILPOINTS) - {"popped", SWEPT, INSERTED, STORED}
 """Points that a prefork worker's child reaches; the others are its main process's."""
 
 

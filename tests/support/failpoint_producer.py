@@ -1,4 +1,4 @@
-"""A producer that may die where it is armed, run as `armed_producer KIND REQUEST ID`."""
+"""A producer that may die at a failpoint, run as `failpoint_producer KIND REQUEST ID`."""
 
 import json
 import os
@@ -7,12 +7,12 @@ import time
 from contextlib import suppress
 
 from satyapan import Unavailable, Verification, Verifications
-from satyapan.points import arm
+from satyapan.failpoints import enable
 
 
 def main(kind: str, request: str, verification_id: str) -> Verification:
     """Submit one verification, and again until that is confirmed."""
-    arm(os.environ)
+    enable(os.environ)
     producer = Verifications.from_env()
     for _ in range(100):
         with suppress(Unavailable):

@@ -24,7 +24,7 @@ from demo.environment import passed_on
 from demo.local_stack import LocalStack
 from demo.supervisor import Child, Supervisor
 from satyapan import Unavailable, Verifications
-from satyapan.points import VARIABLE
+from satyapan.failpoints import VARIABLE
 from tests.support.fork_server import PROGRAM, fork_server
 from tests.support.project import ROOT
 from tests.support.proxy import Proxy
@@ -172,7 +172,7 @@ class Installation:
         return Verifications.from_env({**own, "SATYAPAN_BROKER_URL": _DEAF})
 
     def start_worker(self, fault: str = "", **env: str) -> Child:
-        """Start a worker, armed if `fault` is a point:action:file; returns before it is ready."""
+        """Start a worker; `fault` (name:action:file) enables a failpoint. It is not ready yet."""
         return self._start("worker", [*PROGRAM, "worker"], fault, env)
 
     def start_callbacks(self, fault: str = "") -> Child:
@@ -181,7 +181,7 @@ class Installation:
         return self._start("callbacks", command, fault, {})
 
     def run_producer(self, fault: str, kind: str, request: str, one: str) -> Child:
-        """Start a program that submits one verification, armed."""
+        """Start a program that submits one verification and has a failpoint."""
         command = [sys.executable, "-m", "tests.support.failpoint_producer", kind, request, one]
         return self._start("producer", command, fault, {"PYTHONPATH": str(ROOT)})
 

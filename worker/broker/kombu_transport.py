@@ -29,7 +29,7 @@ from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
 
 from satyapan import transport
-from satyapan.points import POPPED, reach
+from satyapan.failpoints import POPPED, failpoint
 from worker.broker import wakeups
 
 
@@ -72,7 +72,7 @@ class ResilientTransport(transport.Transport):
     Channel = ResilientChannel
 
     def _deliver(self, message: dict[str, Any] | None, queue: str | None) -> None:
-        reach(POPPED)
+        failpoint(POPPED)
         super()._deliver(message, queue)
 
 

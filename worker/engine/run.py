@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 
 from satyapan.asking import Ask
 from satyapan.canonical import request_digest
+from satyapan.failpoints import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, failpoint
 from satyapan.ids import generation_id, link_alias
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode, Operation, Role
-from satyapan.points import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, reach
 from satyapan.records import TERMINAL, Row, State
 from worker.admission.admission import Admission
 from worker.admission.limiter import Admitted, NotYet
@@ -118,7 +118,7 @@ class Runner:
 
     async def _claim(self, verification_id: str) -> Claim | None:
         tools = self._tools
-        reach(DELIVERED)
+        failpoint(DELIVERED)
         asked = tools.monotonic()
         claim = await tools.redis.call(tools.ledger.claiming(verification_id))
         if claim is None:
@@ -126,7 +126,7 @@ class Runner:
         if claim.unreadable:
             await tools.redis.call(tools.ledger.postponing(claim))
             raise claim.unreadable
-        reach(CLAIMED)
+        failpoint(CLAIMED)
         jump = tools.clock.read(claim.now, asked, tools.monotonic())
         if jump:
             await tools.redis.call(tools.admission.limiter.hold_all(jump, tools.clock.confirm))
@@ -196,7 +196,7 @@ class ClaimedRun:
         verdict = await self._admit(order, row, operation, limit)
         if isinstance(verdict, NotYet):
             return verdict
-        reach(SENT)
+        failpoint(SENT)
         call = partial(self._blocking_call, operation, order, verdict, limit)
         answer = await self._tools.calls.run(call)
         self._unsaved = True
@@ -251,7 +251,7 @@ class ClaimedRun:
             # Without a link the create wasn't answered: the reference may be its failed attempt's.
             row.reference if row.link else "",
         )
-        reach(ANSWERED)
+        failpoint(ANSWERED)
         try:
             route = operation.route(order.role).name
             self._tools.admission.record_outcome(row, route, limit, admission, answer)
@@ -301,7 +301,7 @@ class ClaimedRun:
         if after.state in TERMINAL:
             after = self._ended(after, kind)
         await self._commit(after, effects, _status(kind.operation(after.vendor)), alias)
-        reach(COMMITTED)
+        failpoint(COMMITTED)
         return self.row
 
     def _ended(self, after: Row, kind: Kind) -> Row:

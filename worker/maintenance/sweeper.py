@@ -14,8 +14,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from satyapan.errors import Unavailable
+from satyapan.failpoints import SWEPT, failpoint
 from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
-from satyapan.points import SWEPT, reach
 from satyapan.records import TERMINAL
 from satyapan.redis_time import now_ms
 from satyapan.scripts import load
@@ -141,7 +141,7 @@ class Sweep:
     def _send(self, task: str, ids: Sequence[str]) -> bool:
         """Send the wake-ups; False at the first that fails: each may cost a whole timeout."""
         if ids:
-            reach(SWEPT)
+            failpoint(SWEPT)
         # A webhook has a message of its own: in a shared one the slow would hold up the rest.
         size = 1 if task == INGEST else self._chunk
         return all(self._wake(task, ids[at : at + size]) for at in range(0, len(ids), size))

@@ -13,10 +13,10 @@ from typing import Any, Final
 from redis import exceptions as redis_errors
 
 from satyapan.errors import Unavailable, Unreadable
+from satyapan.failpoints import HINTED, OPENED, failpoint
 from satyapan.ids import child_id, generation_id, link_alias
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
-from satyapan.points import HINTED, OPENED, reach
 from satyapan.records import Row, State
 from shared.inbox import KEPT_FIELDS, Inbox, StoredWebhook, WebhookState
 from shared.scrub import clean
@@ -86,7 +86,7 @@ class Ingest:
 
         A failure is counted, unless the cause is Redis or a missing key.
         """
-        reach(OPENED)
+        failpoint(OPENED)
         try:
             return self._work(webhook)
         except Unreadable:
@@ -137,7 +137,7 @@ class Ingest:
         if news.vendor_id != generation_id(row.id, row.generation):
             claimed = ""  # about an older link, which says nothing of the one that is open
         due = self._ledger.hint(row.id, claimed, asked=_somebody_waits(news.operation, claimed))
-        reach(HINTED)
+        failpoint(HINTED)
         self._inbox.finish(webhook.id, WebhookState.HANDLED, row.id)
         return row.id if due else ""
 

@@ -1,8 +1,9 @@
-"""Named points at which a test may break a process. Each is a no-op unless armed.
+"""Failpoints: named places at which a test may break a process. Each does nothing unless enabled.
 
-A fault that matters strikes between two steps: after the row is written and before the wake-up is
-sent, after SENT and before the first byte. `reach` marks those places. Only `arm`, called by a
-process's entry point, looks at the environment; an unarmed `reach` is one comparison.
+The faults that matter happen between two steps: after the row is written and before the wake-up is
+sent, after SENT and before the first byte. `failpoint` marks those places. Only `enable`, which a
+process's entry point calls, reads the environment; a failpoint that isn't enabled costs one
+comparison.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import Final
 INSERTED: Final = "inserted"
 """Producer: the row is written, its wake-up not yet sent."""
 POPPED: Final = "popped"
-"""Worker: Redis has given the message away, nobody has noted that it is being worked on."""
+"""Worker: the message left its queue in Redis, and is not yet recorded as unacknowledged."""
 DELIVERED: Final = "delivered"
 """Worker: a wake-up arrived, the row is not yet claimed."""
 CLAIMED: Final = "claimed"
@@ -31,11 +32,11 @@ SWEPT: Final = "swept"
 OPENED: Final = "opened"
 """Worker: a stored webhook is read, nothing done about it."""
 HINTED: Final = "hinted"
-"""Worker: the row is told of the webhook, the webhook not yet marked as handled."""
+"""Worker: the row has the webhook's hint, the webhook is not yet marked as handled."""
 STORED: Final = "stored"
 """Callbacks: the webhook is stored, its sender not yet answered."""
 
-POINTS: Final = (
+FAILPOINTS: Final = (
     INSERTED,
     POPPED,
     DELIVERED,
@@ -48,43 +49,45 @@ POINTS: Final = (
     HINTED,
     STORED,
 )
-VARIABLE: Final = "SATYAPAN_FAULT_POINT"
-"""`point:action:file` arms a point. The file is made when it is reached, and disarms it: once.
+VARIABLE: Final = "SATYAPAN_FAILPOINT"
+"""`name:action:file` enables a failpoint. Reaching it creates the file; it then acts no more.
 
 Actions: `kill` this process, `kill-parent` (a pool's main process), `stop` it (SIGSTOP), or `hold`
 it until the file is removed.
 """
 
-_armed: dict[str, Callable[[], None]] = {}
+_enabled: dict[str, Callable[[], None]] = {}
 
 
-def reach(point: str) -> None:
-    """Mark that a point was reached; does nothing unless a test armed it."""
-    strike = _armed.get(point) if _armed else None
-    if strike is not None:
-        strike()
+def failpoint(name: str) -> None:
+    """Mark a place by its name; do nothing unless a test enabled it."""
+    act = _enabled.get(name) if _enabled else None
+    if act is not None:
+        act()
 
 
-def arm(env: Mapping[str, str]) -> None:
-    """Arm the point that the environment names, if it names one.
+def enable(env: Mapping[str, str]) -> None:
+    """Enable the failpoint that the environment names, if it names one.
 
     Raises:
-        ValueError: it names no point, or no action, that there is.
+        ValueError: the environment names an unknown failpoint or action.
     """
     if VARIABLE not in env:
         return
-    point, action, place = env[VARIABLE].split(":", 2)
-    if point not in POINTS or action not in _ACTIONS:
-        raise ValueError(f"{VARIABLE}: choose one of {', '.join(POINTS)} and of {list(_ACTIONS)}")
-    _armed[point] = lambda: _strike(point, _ACTIONS[action], Path(place))
+    name, action, place = env[VARIABLE].split(":", 2)
+    if name not in FAILPOINTS or action not in _ACTIONS:
+        raise ValueError(
+            f"{VARIABLE}: choose one of {', '.join(FAILPOINTS)} and of {list(_ACTIONS)}"
+        )
+    _enabled[name] = lambda: _act(name, _ACTIONS[action], Path(place))
 
 
-def _strike(point: str, action: Callable[[Path], None], place: Path) -> None:
+def _act(name: str, action: Callable[[Path], None], place: Path) -> None:
     try:
         place.touch(exist_ok=False)
     except FileExistsError:
         return
-    _armed.pop(point, None)  # who is let go from a hold has removed the file
+    _enabled.pop(name, None)  # the test removes the file to end a hold
     action(place)
 
 
