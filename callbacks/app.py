@@ -92,7 +92,6 @@ class _Handlers:
         self._pages = pages
         self._redis: Redis = ledger_client(settings, "callbacks")
         self._keys = Keys(settings.producer.prefix)
-        self._ring = settings.producer.ring()
         self._waker = Waker(wake_app(settings.producer))
         self._metrics = Metrics(metrics_folder, self._collector())
 
@@ -122,7 +121,7 @@ class _Handlers:
         kinds = Registry.with_plugins(producer.kinds)
         return ReturnHandler(
             tokens=ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s),
-            ledger=Ledger(self._redis, self._keys, self._ring),
+            ledger=Ledger(self._redis, self._keys, producer.ring()),
             status_checks=StatusChecks(self._redis, self._keys, self._waker, self._metrics),
             pages=self._pages,
             return_hosts=frozenset(producer.return_hosts),
@@ -131,12 +130,13 @@ class _Handlers:
         )
 
     def _webhooks(self) -> WebhookHandler:
-        hooks, life_ms = self._settings.callbacks, self._settings.retention.inbox_s * 1000
-        id_key = self._settings.producer.id_key_bytes()
+        hooks, producer = self._settings.callbacks, self._settings.producer
+        life_ms = self._settings.retention.inbox_s * 1000
+        ring, id_key = producer.ring(), producer.id_key_bytes()
         return WebhookHandler(
             verifiers={"cashfree": _cashfree(self._settings.vendor)},
             sender_limits=SenderLimits(hooks.vendor_addresses, hooks.refusals_per_minute),
-            inbox=Inbox(self._redis, self._keys, self._ring, life_ms, id_key),
+            inbox=Inbox(self._redis, self._keys, ring, life_ms, id_key),
             waker=self._waker,
             metrics=self._metrics,
             max_bytes=hooks.max_webhook_bytes,

@@ -17,6 +17,7 @@ from satyapan.records import State
 from satyapan.redis_time import now_ms
 from shared.inbox import WebhookState
 
+_ROUTE_LABELS: Final = ("account", "route")
 _BREAKER_HELP: Final = "1 while a breaker is open: the route's, or without a route the account's."
 
 
@@ -40,16 +41,10 @@ class LedgerCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Read all gauges from Redis."""
         try:
-            families = [
-                self._states(),
-                *self._due(),
-                self._breakers(),
-                self._calls(),
-            ]
+            families = [self._states(), *self._due(), self._breakers(), self._calls()]
         except RedisError:
             families = []
-        up = bool(families)
-        yield GaugeMetricFamily("satyapan_ledger_up", "1 if Redis answered.", value=up)
+        yield GaugeMetricFamily("satyapan_ledger_up", "1 if Redis answered.", value=bool(families))
         yield from families
 
     def _states(self) -> GaugeMetricFamily:
@@ -79,9 +74,7 @@ class LedgerCollector(Collector):
         yield stored
 
     def _breakers(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
-            "satyapan_calls_held", _BREAKER_HELP, labels=["account", "route"]
-        )
+        family = GaugeMetricFamily("satyapan_calls_held", _BREAKER_HELP, labels=_ROUTE_LABELS)
         breakers = {"": self._keys.stop(self._account)}
         breakers |= {route: self._keys.breaker(self._account, route) for route in self._routes}
         for route, key in breakers.items():
@@ -92,7 +85,7 @@ class LedgerCollector(Collector):
         family = GaugeMetricFamily(
             "satyapan_calls_in_window",
             "Calls that count against the vendor's quota now.",
-            labels=["account", "route"],
+            labels=_ROUTE_LABELS,
         )
         since = now_ms(self._redis) - self._window_ms
         for route in self._routes:

@@ -71,7 +71,9 @@ class Pages:
 
     def __init__(self, brand: Brand) -> None:
         self._brand = brand
-        self._texts: dict[str, dict[str, Any]] = {lang: _load_texts(lang) for lang in languages()}
+        self._texts: dict[str, dict[str, Any]] = {
+            lang: json.loads(_file(f"languages/{lang}.json")) for lang in languages()
+        }
         self._style = _file("templates/return.css") + _colours(brand)
         self._script = _file("templates/return.js")
 
@@ -145,11 +147,6 @@ def _language_headers(lang: str) -> dict[str, str]:
 def _hash(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
     return f"sha256-{digest.decode()}"
-
-
-def _load_texts(lang: str) -> dict[str, Any]:
-    texts: dict[str, Any] = json.loads(_file(f"languages/{lang}.json"))
-    return texts
 
 
 def _file(name: str) -> str:

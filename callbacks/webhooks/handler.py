@@ -107,9 +107,8 @@ class WebhookHandler:
     def _store(self, webhook_id: str, vendor: str, webhook: IncomingWebhook) -> StoreOutcome:
         """Store a webhook and measure how long that takes."""
         begun = time.monotonic()
-        outcome = self.inbox.store(
-            webhook_id, vendor, webhook.event, webhook.body, webhook.vendor_id
-        )
+        event, body, vendor_id = webhook.event, webhook.body, webhook.vendor_id
+        outcome = self.inbox.store(webhook_id, vendor, event, body, vendor_id)
         self.metrics.observe_store(time.monotonic() - begun)
         return outcome
 
