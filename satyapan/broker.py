@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery
-from kombu import Connection
+from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -44,6 +44,7 @@ class Waker:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._producer: Producer | None = None
 
     def wake(self, task_name: str, ids: Sequence[str]) -> bool:
         """Publish one wake-up for some ids and tell whether that worked.
@@ -61,6 +62,7 @@ class Waker:
                 kwargsrepr="{}",
                 retry=False,
                 add_to_parent=False,  # a producer's own task must not adopt ours
+                producer=self._producer,
             )
         except (OperationalError, RedisError, OSError) as error:
             shown = ", ".join(ids[:_SHOWN])
@@ -79,6 +81,22 @@ class Waker:
         except (OperationalError, RedisError, OSError):
             return 0
         return int(found.message_count)
+
+
+class OwnWaker(Waker):
+    """Publishes for one thread, on a connection of its own: it shares no lock with other threads.
+
+    Connects at first use.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        super().__init__(app)
+        self._connection = app.connection_for_write()
+        self._producer = app.amqp.Producer(self._connection)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.release()
 
 
 def wake_app(settings: ProducerSettings) -> Celery:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, Self, TypeVar, get_args
 
 from satyapan.boundary import (
     item_of,
@@ -17,7 +17,7 @@ from satyapan.boundary import (
     state_of,
     text_of,
 )
-from satyapan.broker import Waker, wake_app
+from satyapan.broker import OwnWaker, Waker, wake_app
 from satyapan.canonical import request_digest
 from satyapan.connections import connect
 from satyapan.errors import (
@@ -35,13 +35,13 @@ from satyapan.ids import derive_id, id_faults, key_faults, possible_id, producer
 from satyapan.kinds import Kind, Registry
 from satyapan.ledger import GRACE_MS, Inserted, Ledger, RowStore
 from satyapan.names import RUN, RUN_HIGH, Keys
+from satyapan.publisher import Publisher
 from satyapan.records import Row, State, Verification, view
 from satyapan.results import Results, ResultSource, reader_name
 from satyapan.settings.producer import ProducerSettings, read_producer_settings
 
 Until = Callable[[Verification], bool]
 Priority = Literal["normal", "high"]
-_Wake = Callable[[str, Sequence[str]], bool]
 _PRIORITIES: Final = get_args(Priority)
 _Made = TypeVar("_Made")
 _ITEM: Final = frozenset({"request", "verification_id", "key", "priority"})
@@ -74,7 +74,12 @@ class Verifications:
         redis = connect(settings, "producer")
         self._ledger: RowStore = Ledger(redis, keys, settings.ring())
         self._results: ResultSource = Results(redis, keys)
-        self._wake: _Wake = Waker(wake_app(settings)).wake
+        app = wake_app(settings)
+        patience_s = settings.redis_connect_timeout_s + settings.redis_read_timeout_s
+        self._publisher = Publisher(
+            partial(OwnWaker, app), Waker(app).wake, settings.chunk, patience_s
+        )
+        self._wake: Callable[[str, Sequence[str]], object] = self._publisher.publish
         self._own_key = producer_key(settings.id_key_bytes(), settings.reply_to)
 
     @classmethod
@@ -85,6 +90,20 @@ class Verifications:
             SettingsError: with every fault at once.
         """
         return cls(read_producer_settings(env))
+
+    def close(self) -> None:
+        """Send the wake-ups that wait, within the broker's timeouts, and close idle connections.
+
+        The end of the process does the same. What is used afterwards connects again.
+        """
+        self._publisher.close()
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def submit(
         self,
@@ -137,8 +156,8 @@ class Verifications:
         ]
 
     def _insert_many(self, rows: Sequence[Row]) -> Iterator[Inserted | Unavailable]:
-        """Insert in batches and wake in chunks; when the ledger is away the rest isn't tried."""
-        life, away, waking = self._settings.deadline_s * 1000, False, True
+        """Insert and wake in batches; when the ledger is away the rest isn't tried."""
+        life, away = self._settings.deadline_s * 1000, False
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             if away:
@@ -149,14 +168,10 @@ class Verifications:
             pairs = zip(batch, found, strict=True)
             new = [row for row, each in pairs if isinstance(each, Inserted) and each.created]
             failpoint(INSERTED)
-            # Wait for an unreachable broker only once per call.
-            waking = waking and all(self._wake_chunks(task, new) for task in (RUN_HIGH, RUN))
+            for task in (RUN_HIGH, RUN):
+                if ids := [row.id for row in new if _task(row) == task]:
+                    self._wake(task, ids)
             yield from found
-
-    def _wake_chunks(self, task: str, rows: Sequence[Row]) -> bool:
-        size, ids = self._settings.chunk, [row.id for row in rows if _task(row) == task]
-        chunks = (ids[start : start + size] for start in range(0, len(ids), size))
-        return all(self._wake(task, chunk) for chunk in chunks)
 
     def _read_item(self, kind: str, item: object) -> Row:
         read = item_of(item, _ITEM)

@@ -224,6 +224,9 @@ class _MemoryLedger:
         self._reach("the ledger can't be read", "")
         return {state: sum(row.state is state for row in self.all()) for state in State}
 
+    def close(self) -> None:
+        """Close nothing: there is no connection."""
+
     def all(self) -> list[Row]:
         return [decode(stored, self._ring) for stored in self._stored.values()]
 

@@ -26,6 +26,7 @@ NAMES = [
     "settled",
 ]
 METHODS = [
+    "close",
     "counts",
     "events",
     "from_env",

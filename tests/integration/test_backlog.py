@@ -83,6 +83,7 @@ def test_high_ones_of_a_bulk_have_messages_of_their_own(stack: LocalStack) -> No
     urgent = {"request": PASSPORT, "key": "urgent", "priority": "high"}
 
     big.submit_many("passport", [*items(100), urgent, *items(150)[100:]])
+    big.close()
 
     broker = Waker(wake_app(big._settings))
     assert [broker.queued(task) for task in (RUN_HIGH, RUN)] == [1, 3]

@@ -221,6 +221,7 @@ def test_nothing_private_reaches_the_server(store: "redis.Redis", real: Verifica
         "digilocker", {"document_requested": ["PAN"], "return_url": "https://canary"}, key="b"
     )
     real.submit("passport", {**PERSON, "file_number": "canary"}, key="c")
+    real.close()
 
     held = everything(store)
 
@@ -235,6 +236,7 @@ def test_a_submission_is_a_due_row_and_one_wake_up(
     store: "redis.Redis", real: Verifications
 ) -> None:
     one = real.submit("passport", PERSON, verification_id="order-17")
+    real.close()
 
     row: Any = store.hgetall(KEYS.row(one.id))
     assert row[b"state"] == b"ACCEPTED"
@@ -249,6 +251,7 @@ def test_a_repeat_makes_no_second_row_and_no_second_wake_up(
     store: "redis.Redis", real: Verifications
 ) -> None:
     real.submit("passport", PERSON, verification_id="order-17")
+    real.close()
     before = everything(store)
 
     real.submit("passport", PERSON, verification_id="order-17")

@@ -133,6 +133,7 @@ def test_an_insert_whose_reply_was_lost_is_stored_once_and_the_repeat_finds_it(
     with closing(DeafProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))) as proxy:
         verifications = connect(proxy.url)
         verifications.submit("passport", PERSON, key="warm")  # the script is known to the server
+        eventually(lambda: wake_ups(store) == 1)
         proxy.swallow_next_reply()
 
         with pytest.raises(Unavailable, match="order-17"):

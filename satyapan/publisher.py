@@ -1,0 +1,254 @@
+"""Publish wake-ups in the background, many ids in one message.
+
+A thread that submits hands its ids over and returns. One daemon thread publishes what has gathered
+while it was publishing: under load a message brings many ids and costs them once, and nothing waits
+while nothing else is under way. A process that dies before its thread has published loses nothing:
+the rows are due, and the sweeper wakes them.
+
+Knows task names and ids; knows nothing of rows.
+"""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import cache, partial
+from typing import Any, Final, Protocol
+from weakref import WeakSet
+
+Wake = Callable[[str, Sequence[str]], bool]
+"""Publish one message for some ids; return False if that was not confirmed."""
+
+
+class MessageSender(Protocol):
+    """Publishes messages for one thread."""
+
+    def wake(self, task_name: str, ids: Sequence[str]) -> bool:
+        """Publish one message for some ids; return False if that was not confirmed."""
+        ...
+
+    def close(self) -> None:
+        """Close its connection."""
+        ...
+
+
+_MOST: Final = 10_000
+"""Ids that wait to be published, in one process."""
+_BUSY_S: Final = 0.005
+"""Under load: the last message was published less than so long ago."""
+_GATHER_S: Final = 0.002
+"""How long a message waits under load for more ids."""
+_IDLE_S: Final = 10.0
+"""After so long with nothing to publish the thread ends; the next id starts another."""
+_FORK_S: Final = 1.0
+"""How long a fork waits for a message that is being published."""
+_OFF: Final = frozenset({"", "0", "false", "no", "off"})
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Publishes the wake-ups of a process; threads may share it, and a fork may inherit it.
+
+    A forked process has a thread of its own, and leaves to its parent what the parent has gathered.
+
+    Args:
+        connect: makes what publishes for one thread, with a connection of its own.
+        inline: publishes a message in any thread, where none can be started.
+        chunk: the most ids in one message.
+        patience_s: the most that `close`, or the end of the process, waits for messages.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], MessageSender],
+        inline: Wake,
+        chunk: int,
+        patience_s: float,
+    ) -> None:
+        self._make_outbox = partial(_Outbox, connect, chunk, patience_s)
+        self._inline = inline
+        self._chunk = chunk
+        # By process: after a fork the parent's locks may be held by threads that don't exist here.
+        self._outboxes: dict[int, _Outbox] = {}
+        _process.register()
+
+    def publish(self, task: str, ids: Sequence[str]) -> None:
+        """Publish ids soon, and return at once also while the broker is away."""
+        outbox = self._outboxes.get(os.getpid()) or self._outbox()
+        if not outbox.add(task, ids):
+            _publish_all(self._inline, [(task, one) for one in ids], self._chunk)
+
+    def close(self) -> None:
+        """Publish what still waits, within a bounded time; later ids are published inline."""
+        self._outbox().close()
+
+    def _outbox(self) -> "_Outbox":
+        # Without a lock, which may be held for ever after a fork: setdefault is atomic.
+        made = self._make_outbox()
+        found = self._outboxes.setdefault(made.pid, made)
+        _process.outboxes.add(found)
+        return found
+
+
+class _Outbox:
+    """The ids that wait in one process, and the thread that publishes them."""
+
+    def __init__(
+        self,
+        connect: Callable[[], MessageSender],
+        chunk: int,
+        patience_s: float,
+    ) -> None:
+        self.pid = os.getpid()
+        self.publishing = threading.Lock()
+        self._connect = connect
+        self._chunk = chunk
+        self._patience_s = patience_s
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[str, str]] = deque(maxlen=_MOST)
+        self._dropped = 0
+        self._running = False
+        self._closed = _process.ends or not _threads_run()
+        self._published_at = 0.0
+
+    def add(self, task: str, ids: Sequence[str]) -> bool:
+        """Take ids over; return False if there is no thread to publish them."""
+        with self._changed:
+            if self._closed or not (self._running or self._start()):
+                return False
+            self._dropped += max(0, len(self._waiting) + len(ids) - _MOST)
+            self._waiting.extend((task, one) for one in ids)  # the oldest make room
+            self._changed.notify_all()
+        return True
+
+    def close(self) -> None:
+        """Take no more ids, and wait until those that are here are published."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._running, self._patience_s)
+
+    def _start(self) -> bool:
+        # Connected here, because that imports modules: a fork meanwhile leaves them half imported.
+        sender = self._connect()
+        try:
+            threading.Thread(
+                target=self._serve, args=[sender], name="wake-ups", daemon=True
+            ).start()
+        except RuntimeError:  # too many threads, or the interpreter is about to end
+            sender.close()
+            return False
+        self._running = True
+        return True
+
+    def _serve(self, sender: MessageSender) -> None:
+        try:
+            with closing(sender):
+                while waiting := self._next():
+                    _publish_all(partial(self._guarded, sender), waiting, self._chunk)
+                    self._published_at = time.monotonic()
+        except BaseException:
+            with self._changed:
+                self._running = False  # the next id starts another thread
+            raise
+
+    def _guarded(self, sender: MessageSender, task: str, ids: Sequence[str]) -> bool:
+        with self.publishing:
+            return sender.wake(task, ids)
+
+    def _next(self) -> list[tuple[str, str]]:
+        """Wait for ids and take all; none means that the thread has to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed, _IDLE_S)
+        if time.monotonic() - self._published_at < _BUSY_S and not self._closed:
+            time.sleep(_GATHER_S)
+        with self._changed:
+            waiting, dropped = list(self._waiting), self._dropped
+            self._waiting.clear()
+            self._dropped = 0
+            self._running = bool(waiting)
+            self._changed.notify_all()
+        if dropped:
+            log.warning("too many waited: no wake-up sent for the %d oldest", dropped)
+        return waiting
+
+
+def _publish_all(wake: Wake, waiting: Sequence[tuple[str, str]], chunk: int) -> None:
+    """Publish ids in as few messages as possible; stop at the first that isn't confirmed."""
+    by_task: dict[str, list[str]] = {}
+    for task, one in waiting:
+        by_task.setdefault(task, []).append(one)
+    left = len(waiting)
+    for task, ids in by_task.items():
+        for start in range(0, len(ids), chunk):
+            some = ids[start : start + chunk]
+            confirmed = wake(task, some)
+            left -= len(some)
+            if not confirmed and left:
+                log.warning("no wake-up sent for %d more", left)
+            if not confirmed:
+                return
+
+
+def _threads_run() -> bool:
+    """Return False where a thread must not be started: in some processes of uWSGI.
+
+    Without `enable-threads` it would never run. In the master a fork, of which uWSGI doesn't tell
+    Python, may leave a worker without an interpreter.
+    """
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if uwsgi is None:
+        return True
+    given = {_text(name): _text(value) for name, value in uwsgi.opt.items()}
+    enabled = any(given.get(name, "").lower() not in _OFF for name in ("enable-threads", "threads"))
+    return enabled and uwsgi.worker_id() > 0
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+class _ThisProcess:
+    """What all publishers of a process share: how it forks, and how it ends.
+
+    A fork waits while a thread publishes a message, but not for a broker that hangs. Kombu holds
+    locks of its classes while it publishes: a child in which one of them is held by a thread that
+    doesn't exist there could publish nothing, nor could a Celery application of its own.
+    """
+
+    def __init__(self) -> None:
+        self.outboxes: WeakSet[_Outbox] = WeakSet()
+        self.ends = False
+        self._forking = threading.local()
+
+    @cache  # noqa: B019  there is one, for the whole process
+    def register(self) -> None:
+        """Begin to take part in forks and in the end of this process; done once."""
+        os.register_at_fork(before=self._hold, after_in_parent=self._release)
+        atexit.register(self._end)
+
+    def _hold(self) -> None:
+        locks = [outbox.publishing for outbox in self._own()]
+        self._forking.held = [lock for lock in locks if lock.acquire(timeout=_FORK_S)]
+
+    def _release(self) -> None:
+        for lock in self._forking.held:
+            lock.release()
+
+    def _end(self) -> None:
+        self.ends = True
+        for outbox in self._own():
+            outbox.close()
+
+    def _own(self) -> "list[_Outbox]":
+        """List this process's outboxes: a fork inherits its parent's."""
+        return [outbox for outbox in self.outboxes if outbox.pid == os.getpid()]
+
+
+_process: Final = _ThisProcess()
