@@ -1,4 +1,4 @@
-"""One round of one contender: its workers, a warm-up, a burst, calls one at a time, commands."""
+"""One round of one contender: its workers, a warm-up, a burst, 16 in flight, one, commands."""
 
 import ast
 import statistics
@@ -35,6 +35,8 @@ LIBRARY: Final = {
 """What must be installed where a peer runs."""
 WARM_UP: Final = 20
 """How many every producer process does before it measures."""
+FLIGHT: Final = 16
+"""How many are under way at any time in the part between the burst and those one at a time."""
 _COUNTED: Final = 80
 _NEED: Final = "see benchmarks/requirements.txt"
 
@@ -50,6 +52,8 @@ class Figures:
     trips: float
     memory: float
     p50: float
+    flight_cpu: float
+    flight_p50: float
     worker_commands: float
     producer_commands: float
     inside_scripts: float
@@ -96,18 +100,29 @@ class Ring:
     def run(self, python: str, contender: str, size: int, pings: int) -> Figures:
         """Measure."""
         with self.workers(python, contender) as (pid, client):
-            found = self._burst(client, pid, python, contender, size)
+            stub, start = tree_cpu(self.stub_pid), time.perf_counter()
+            burst = self._cost(client, pid, [python, contender, "burst"], size)
+            stub_cores = (tree_cpu(self.stub_pid) - stub) / (time.perf_counter() - start)
+            some = self._cost(client, pid, [python, contender, "load"], size, FLIGHT)
             spans = drive(python, contender, "load", pings, self.env)["spans_ms"]
-            found |= self._commands(client, pid, python, contender)
-        return Figures(**found, p50=statistics.median(spans))
+            found = self._commands(client, pid, python, contender)
+            memory = tree_memory(pid)
+        return Figures(
+            **{name: burst[name] for name in ("rate", "worker", "producer", "server", "trips")},
+            **found,
+            memory=memory,
+            stub_cores=stub_cores,
+            p50=statistics.median(spans),
+            flight_cpu=some["worker"] + some["producer"] + some["server"],
+            flight_p50=some["p50"],
+        )
 
-    def _burst(
-        self, client: Any, pid: int, python: str, contender: str, size: int
+    def _cost(
+        self, client: Any, pid: int, what: Sequence[str], size: int, flight: int = 1
     ) -> dict[str, float]:
+        """Measure what a part of the round costs: CPU in ms a verification."""
         worker, server, trips = tree_cpu(pid), server_cpu(client), server_reads(client)
-        stub, start = tree_cpu(self.stub_pid), time.perf_counter()
-        told = drive(python, contender, "burst", size, self.env)
-        seconds = time.perf_counter() - start
+        told = drive(what[0], what[1], what[2], size, self.env, flight)
         time.sleep(0.2)  # the last acknowledgements
         done = size + WARM_UP  # the producer's own warm-up ran on the same worker and server
         return {
@@ -116,8 +131,7 @@ class Ring:
             "producer": told["cpu_s"] * 1000 / size,
             "server": (server_cpu(client) - server) * 1000 / done,
             "trips": (server_reads(client) - trips) / done,
-            "memory": tree_memory(pid),
-            "stub_cores": (tree_cpu(self.stub_pid) - stub) / seconds,
+            "p50": statistics.median(told["spans_ms"] or [0]),
         }
 
     def _commands(self, client: Any, pid: int, python: str, contender: str) -> dict[str, float]:
