@@ -1,4 +1,4 @@
-"""A real Chromium for this folder; without one its tests are skipped, or fail where it is due."""
+"""A real Chromium for this folder; without one its tests are skipped, or fail if it is required."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.support.browser import chromium, program, required
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium, one for all tests of this process."""
+    """One Chromium for all tests of this process."""
     path = program()
     if path is None:
         missing = "Chromium is not installed (Debian: apt install chromium)"

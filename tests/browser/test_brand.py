@@ -1,4 +1,4 @@
-"""The return page of a merchant: whose it is, readable and in the middle, in a real Chromium."""
+"""The return page with a brand: shown, readable and centred, in a real Chromium."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ PAGES = {
     "later": State.PARKED,
     "unknown": None,
 }
-# Of each element with text of its own: the colour of the text and of what is behind it.
+# For each element with text of its own: the colours of the text and of its background.
 COLOURS = """() => [...document.querySelectorAll("body *")]
     .filter(each => each.checkVisibility() && [...each.childNodes].some(
         child => child.nodeType === Node.TEXT_NODE && child.textContent.trim()))
@@ -63,7 +63,7 @@ def base(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory)
 
 
 def opened(base: str, redis_url: str, name: str) -> str:
-    """Prepare a page; returns its address."""
+    """Prepare a page; return its address."""
     state = PAGES[name]
     if state is None:
         return f"{base}/return/digilocker/nonsense"
@@ -72,7 +72,7 @@ def opened(base: str, redis_url: str, name: str) -> str:
 
 
 def luminance(colour: str) -> float:
-    """The relative luminance of `rgb(r, g, b)`, as WCAG 2.2 defines it."""
+    """Return the relative luminance of `rgb(r, g, b)`, as WCAG 2.2 defines it."""
     parts = [int(each) / 255 for each in re.findall(r"\d+", colour)]
     assert len(parts) == 3, "a transparent colour can't be judged alone"
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)

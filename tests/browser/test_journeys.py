@@ -1,4 +1,4 @@
-"""A person walks through DigiLocker's consent in the sandbox, and comes back to our page."""
+"""A person gives consent in the sandbox's DigiLocker and comes back to our page."""
 
 import itertools
 import os
@@ -36,7 +36,7 @@ def end(stack: LocalStack, verification_id: str) -> Verification:
 
 @contextmanager
 def nobody_works(stack: LocalStack) -> Iterator[None]:
-    """Hold the worker inside the block, so that the page is seen to wait."""
+    """Hold the worker during the block, so that the page waits."""
     os.killpg(stack.pid(), signal.SIGSTOP)
     try:
         yield
@@ -45,7 +45,7 @@ def nobody_works(stack: LocalStack) -> Iterator[None]:
 
 
 def arrives(somebody: Person, stack: LocalStack, lang: str) -> None:
-    """Look whether the return page is ours, in the right language, and waits."""
+    """Assert that the return page is ours, in the right language, and waits."""
     somebody.page.wait_for_url(f"{stack.callbacks_url}/return/**")
     assert somebody.page.locator("html").get_attribute("lang") == lang
     assert somebody.state == "confirming"
@@ -53,7 +53,7 @@ def arrives(somebody: Person, stack: LocalStack, lang: str) -> None:
 
 
 def is_told(somebody: Person, state: str, picture: str) -> None:
-    """Wait until the page says how it ended, without a reload."""
+    """Wait until the page shows the result, without a reload."""
     somebody.sees(state)
     assert somebody.page.evaluate("window.same"), "the page was loaded anew"
     somebody.judge()

@@ -1,4 +1,4 @@
-"""Every page in every language, light and dark, small and zoomed: judged, and pictured."""
+"""Every page in every language, light and dark, small and zoomed: checked, with screenshots."""
 
 import itertools
 import re
@@ -30,7 +30,7 @@ STATES = {
 }
 PAGES = [*STATES, "unavailable", "unknown"]
 LONG = {"slow", "declined"}
-"""The pages with the longest text and the longest heading; other languages are judged by them."""
+"""The pages with the longest text and heading; other languages are checked with these only."""
 LOOKS = {
     "light": Look(),
     "dark-320px": Look(dark=True, width=320),
@@ -55,7 +55,7 @@ def base(redis_server: EmbeddedServer) -> Iterator[str]:
 
 @pytest.fixture
 def address(base: str, redis_url: str) -> Callable[[str], str]:
-    """Prepare a page; returns its address."""
+    """Prepare a page; return its address."""
 
     def prepared(page: str) -> str:
         if page == "unknown":

@@ -25,7 +25,7 @@ PLENTY = dict.fromkeys(QUOTAS, 1_000_000)
 
 @dataclass
 class FixedClock:
-    """A clock that stands still until a test moves it."""
+    """A clock that only a test moves."""
 
     at: float = NOON
 
@@ -35,7 +35,7 @@ class FixedClock:
 
 @dataclass
 class FixedIds:
-    """Ids that a test knows beforehand: rising references, numbered codes after the first."""
+    """Predictable ids: rising references, and numbered codes after the first."""
 
     reference: int = 1358
     first_code: str = "h7562ci7us0"
@@ -52,7 +52,7 @@ class FixedIds:
 
 @dataclass
 class Vendor:
-    """A sandbox on a socket, and short words to talk to it."""
+    """A sandbox on a socket, with short methods to call it."""
 
     root: str
     clock: FixedClock = field(default_factory=FixedClock)
@@ -71,7 +71,7 @@ class Vendor:
         headers: Mapping[str, str] = KEYS,
         timeout: float = 30,
     ) -> requests.Response:
-        """Call an operation with the good key pair, unless other headers are given."""
+        """Call an operation with the valid key pair, unless other headers are given."""
         return requests.request(
             method,
             f"{self.base}{path}",
@@ -109,7 +109,7 @@ def on_a_socket(config: SandboxConfig) -> Iterator[Vendor]:
     try:
         yield vendor
     finally:
-        vendor.control("reset")  # no webhook is tried again in a later test
+        vendor.control("reset")  # no webhook is retried during a later test
         listener.stop()
         thread.join(timeout=5)
 
@@ -135,7 +135,7 @@ def client() -> FlaskClient:
 
 @dataclass
 class Received:
-    """One webhook as it arrived."""
+    """One received webhook."""
 
     headers: dict[str, str]
     raw: bytes
@@ -143,9 +143,9 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Somebody who takes webhooks; ``answers`` are used up first, then 200.
+    """A receiver of webhooks: responds with ``answers`` in turn, then with 200.
 
-    Nothing is answered while ``free`` is cleared.
+    It responds to nothing while ``free`` is cleared.
     """
 
     url: str = ""
@@ -170,7 +170,7 @@ def receiver() -> Iterator[Receiver]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         kept.url = f"http://127.0.0.1:{server.server_port}/hooks"
@@ -183,7 +183,7 @@ def receiver() -> Iterator[Receiver]:
 
 @dataclass
 class Process:
-    """A sandbox as its own process."""
+    """A sandbox in a process of its own."""
 
     vendor: Vendor
     popen: subprocess.Popen[str]
@@ -206,6 +206,6 @@ def as_a_process(*options: str) -> Iterator[Process]:
 
 @pytest.fixture
 def spawn() -> Iterator[Callable[..., Process]]:
-    """Start sandbox processes that are gone after the test."""
+    """Start sandbox processes that end with the test."""
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(as_a_process(*options))

@@ -29,7 +29,7 @@ def signature(text: str, digest: hashes.HashAlgorithm | None = None) -> str:
 
 @pytest.fixture
 def signed() -> FlaskClient:
-    """A sandbox that demands a signature and can open it."""
+    """A sandbox that requires a signature and can decrypt it."""
     config = SandboxConfig(require_signature=True, signature_key=PEM)
     return create_app(config, FixedClock()).test_client()
 

@@ -1,7 +1,7 @@
 """The vendor's descriptions, driven by schemathesis against a sandbox process.
 
 The pages state some rules only in prose (characters, lengths, dates). ``RULES`` adds those to the
-request schemas, nothing else, so that "valid" means the same to the generator as to the vendor.
+request schemas and nothing else, so that generator and vendor agree on what is valid.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ RULES: dict[str, dict[str, dict[str, Any]]] = {
     "passport": {
         "verification_id": ID,
         "dob": {"format": "date"},
-        # Not a rule of the vendor's but of its sandbox: other numbers are no test data.
+        # A rule of the vendor's sandbox only: other numbers are not test data.
         "file_number": {"pattern": "^PA2[0-9]{12}$"},
     },
     "digilocker": {
@@ -41,22 +41,22 @@ RULES: dict[str, dict[str, dict[str, Any]]] = {
     "static_link": {"template_name": {"pattern": "^[A-Za-z0-9._-]+$"}},
 }
 
-# Narrower than the vendor's rule: good for drawing valid requests, not for telling invalid ones.
+# Narrower than the vendor's rule: it generates valid requests, but can't recognise invalid ones.
 SAMPLES = {"redirect_url": {"pattern": r"^https://[a-z]{1,20}\.example(/[a-z0-9]{0,20})?$"}}
 
-# The page says only in prose what a redirect_url is, and no pattern says "a valid address";
-# `test_digilocker_accepts` has the check, with addresses that are valid for certain.
+# The page describes redirect_url only in prose, and no pattern says "a valid address";
+# `test_digilocker_accepts` checks it with addresses that are certainly valid.
 UNSURE: list[CheckFunction] = [positive_data_acceptance]
 
-# The pages document a missing x-client-id as 400, where this check demands 401 or 403.
-# What every route does with bad credentials is in test_auth.py.
+# The pages document 400 for a missing x-client-id, but this check requires 401 or 403.
+# test_auth.py tests bad credentials on every route.
 CREDENTIALS: list[CheckFunction] = [ignored_auth]
 
-# Each page describes one operation. The same paths serve others, described on pages of their own
-# (GET /digilocker, DELETE /form/static-link), and the Allow header rightly names those too.
+# Each page describes one operation. The same paths have others, described on other pages
+# (GET /digilocker, DELETE /form/static-link), and the Allow header correctly lists those too.
 OTHERS = {"/digilocker": "GET", "/form/static-link": "DELETE"}
 
-# The page documents 502; `only_the_documented_502` judges it instead.
+# The page documents 502; `only_the_documented_502` checks it instead.
 GATEWAY: list[CheckFunction] = [not_a_server_error]
 
 VARIETY = {
@@ -70,7 +70,7 @@ SHAPE: list[CheckFunction] = [response_schema_conformance]
 def described(
     operation: str, samples: Mapping[str, Mapping[str, Any]] | None = None
 ) -> schemathesis.schemas.BaseSchema:
-    """Load a page with the rules of its prose; with ``samples`` for valid requests only."""
+    """Load a page with the rules of its prose; with ``samples``, for valid requests only."""
     description = page(operation)
     (request,) = (
         schema
@@ -88,20 +88,20 @@ def described(
 
 
 def _mend_invalid(description: dict[str, Any]) -> None:
-    """Let the four fields be null that are null in the page's own example "Invalid Passport"."""
+    """Allow null for the four fields that are null in the page's example "Invalid Passport"."""
     answer = description["components"]["schemas"]["PassportVerificationResponseSchema"]
     for name in ("name", "dob", "application_type", "application_received_date"):
         answer["properties"][name]["nullable"] = True
 
 
 def of_other_pages(case: Case) -> list[CheckFunction]:
-    """Return the checks that take what another page describes for undescribed."""
+    """Return the checks that would report what another page describes as undescribed."""
     other = case.method == OTHERS[case.path]
     return [allow_header_conformance, *([unsupported_method] if other else [])]
 
 
 def only_the_documented_502(_: CheckContext, response: Response, __: Case) -> None:
-    """Fail on any server error but the one for file numbers that are no test data."""
+    """Fail on any server error except the one for file numbers that are not test data."""
     if response.status_code >= 500:
         assert response.status_code == 502
         assert "test data" in response.json()["message"]
@@ -117,13 +117,13 @@ def roomy() -> Iterator[Vendor]:
 
 
 def _demand_variety(vendor: Vendor) -> None:
-    """Fail if the generator did not reach good and bad answers: then it proved nothing."""
+    """Fail if the generator did not get both success and error answers: the run proves nothing."""
     calls = [(call["route"], call["status"]) for call in vendor.look("calls")]
     for route in {route for route, _ in calls} & set(VARIETY):
         assert {status for where, status in calls if where == route} >= VARIETY[route]
 
 
-# What a run has to reach must not depend on what it draws.
+# What a run must reach must not depend on chance.
 SAME_EVERY_TIME = settings(max_examples=50, deadline=None, derandomize=True)
 PASSPORT = described("passport")
 DIGILOCKER = described("digilocker")

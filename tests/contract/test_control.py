@@ -1,4 +1,4 @@
-"""The control routes: what they refuse, and what they leave behind."""
+"""The control routes: what they refuse and what they change."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every example on the vendor's pages can be provoked, with the vendor's very words."""
+"""Every example on the vendor's pages can be reproduced word for word."""
 
 from collections.abc import Mapping
 from typing import Any

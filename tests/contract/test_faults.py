@@ -1,4 +1,4 @@
-"""Faults on demand, seen from the other end of a socket."""
+"""Injected faults, as the caller sees them on a socket."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ def request_body() -> dict[str, str]:
 
 
 def raw_call(vendor: Vendor) -> bytes:
-    """Return every byte that comes back for one passport call."""
+    """Return every byte of the response to one passport call."""
     address = urlsplit(vendor.root)
     body = json.dumps(request_body()).encode()
     headers = {**KEYS, "host": address.netloc, "content-length": str(len(body))}
@@ -91,7 +91,7 @@ def test_a_refusal_closes_the_port_for_a_while(vendor: Vendor) -> None:
 
 
 def answers(vendor: Vendor) -> bool:
-    """Tell whether a call comes through; the port may still be closed."""
+    """Return True if a call gets an answer; the port may still be closed."""
     try:
         return call(vendor).status_code == 200
     except requests.ConnectionError:

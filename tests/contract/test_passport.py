@@ -140,7 +140,7 @@ def test_the_record_of_calls_keeps_only_legal_ids_and_codes(client: FlaskClient)
 
 @pytest.fixture
 def strict() -> Callable[[], FlaskClient]:
-    """A sandbox in which a failed attempt uses its id up."""
+    """A sandbox in which a failed call uses up its id."""
     config = SandboxConfig(failed_consumes_id=True)
     return lambda: create_app(config, FixedClock(), FixedIds()).test_client()
 

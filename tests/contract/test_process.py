@@ -1,4 +1,4 @@
-"""The sandbox as a process: its one line, its options, its end."""
+"""The sandbox as a process: its output, its options, its end."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Quotas: a sliding window for each account and route, and who kept to it."""
+"""Quotas: a sliding window for each account and route, and the recorded peaks."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor

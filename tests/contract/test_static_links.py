@@ -1,4 +1,4 @@
-"""Static KYC links: making, switching off, and the people who use them."""
+"""Static KYC links: creating and deactivating them, and the people who use them."""
 
 import base64
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Webhooks: their shape and signature, and how they misbehave on demand."""
+"""Webhooks: form, signature, and the configured misbehaviour."""
 
 import base64
 import hashlib

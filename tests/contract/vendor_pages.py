@@ -26,7 +26,7 @@ class Documented:
 
 
 def page(operation: str) -> dict[str, Any]:
-    """Return one description, parsed afresh so that a test may change it."""
+    """Return one description, parsed again each time so that a test may change it."""
     content = yaml.safe_load((FOLDER / PAGES[operation]).read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content

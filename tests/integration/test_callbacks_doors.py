@@ -1,4 +1,4 @@
-"""Which paths are open at which address; what a sender writes into headers opens none."""
+"""Which paths each address serves; no header of a sender changes that."""
 
 import re
 
@@ -12,7 +12,7 @@ OPERATIONS = ("/metrics", "/openapi.json")
 
 
 def status(url: str, target: str, *headers: str) -> int:
-    """Ask for a path with headers as they are written; return the status."""
+    """Request a path with exactly these headers; return the status."""
     lines = [f"GET {target} HTTP/1.1", "Connection: close", *headers]
     if not any(line.startswith("Host:") for line in headers):
         lines.append("Host: x")
@@ -21,7 +21,7 @@ def status(url: str, target: str, *headers: str) -> int:
 
 
 def ops_url(callbacks: Callbacks) -> str:
-    """Give the address for operations; its line follows the one that says that the app is ready."""
+    """Return the operators' address; it is logged after the line that the app is ready."""
     said: list[str] = []
 
     def look() -> bool:

@@ -1,4 +1,4 @@
-"""Hundreds of idle and slow connections from one address hold nobody else up."""
+"""Hundreds of idle and slow connections from one address don't delay other addresses."""
 
 import socket
 import threading
@@ -24,7 +24,7 @@ HALF = b"POST /webhooks/cashfree HTTP/1.1\r\nHost: x\r\nX: "
 
 
 def another_address() -> str:
-    """Return a second loopback address; skip where the machine has one only."""
+    """Return a second loopback address; skip if the machine has only one."""
     with socket.socket() as trial:
         try:
             trial.bind((ELSEWHERE, 0))
@@ -47,7 +47,7 @@ def is_served(callbacks: Callbacks) -> bool:
 
 
 def webhook(callbacks: Callbacks, number: int) -> float:
-    """Send one webhook from elsewhere; return the seconds until it was answered 200."""
+    """Send one webhook from another address; return the seconds until it was answered 200."""
     body = written({**EVENT, "data": {"verification_id": f"honest-{number}"}})
     lines = [f"{name}: {value}" for name, value in signed(body).items()]
     begun = time.monotonic()
@@ -147,7 +147,7 @@ def test_senders_that_read_no_answers_lose_their_threads(
     processes: Supervisor, redis_url: str, tmp_path: Path
 ) -> None:
     another_address()
-    # With so large a page no buffer between the two holds all answers.
+    # With such a large page no buffer between the two can hold all responses.
     logo = tmp_path / "logo.svg"
     logo.write_bytes(b"<svg>".ljust(LARGEST))
     brand = {"CALLBACKS_BRAND_NAME": "A Bank", "CALLBACKS_BRAND_LOGO": str(logo)}
@@ -162,7 +162,7 @@ def test_senders_that_read_no_answers_lose_their_threads(
             source = f"127.0.0.{2 + number // THREADS_PER_ADDRESS}"
             connection = all_open.enter_context(connect(callbacks.url, source))
             connection.sendall(page * 500)
-        # Three times: once may be a busy machine.
+        # Three times: a single slow one may be due to a busy machine.
         eventually(lambda: not any(is_served(callbacks) for _ in range(3)))
 
         eventually(lambda: is_served(callbacks))

@@ -1,4 +1,4 @@
-"""Whoever is on call looks at a stored webhook from the command line."""
+"""An operator inspects a stored webhook from the command line."""
 
 import json
 from typing import cast

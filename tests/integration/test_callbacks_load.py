@@ -1,4 +1,4 @@
-"""Slow senders, killed processes, shared counts: what only the deployed command can show."""
+"""Slow senders, killed processes and shared metrics of the deployed command."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ THREADS = 8
 
 
 def dripping(url: str, open_for: ExitStack, raw: bytes) -> socket.socket:
-    """Connect, send the first bytes, leave the rest for later."""
+    """Connect and send the first bytes; the rest is sent later."""
     parts = urlsplit(url)
     connection = socket.create_connection((parts.hostname, parts.port), timeout=30)
     open_for.enter_context(connection)
@@ -64,7 +64,7 @@ def test_slow_senders_are_cut_off_and_hold_nobody_up(
 
 
 def drip(slow: list[socket.socket], ended: threading.Event) -> None:
-    """Send a byte on each connection every now and then, so that none is ever silent for long."""
+    """Send a byte on each connection from time to time, so that none is silent for long."""
     while not ended.wait(0.2):
         for connection in slow:
             with suppress(OSError):
@@ -91,7 +91,7 @@ def test_all_web_processes_count_together_and_replaced_ones_leave_their_counts(
 
 
 class Vendor(threading.Thread):
-    """Sends one webhook after the other and remembers which were answered 2xx."""
+    """Sends one webhook after another and records which were answered 2xx."""
 
     def __init__(self, callbacks: Callbacks, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -101,7 +101,7 @@ class Vendor(threading.Thread):
         self._url = f"{callbacks.url}/webhooks/cashfree"
 
     def run(self) -> None:
-        """Send until told that it is enough."""
+        """Send until stopped."""
         number = 0
         while not self.enough.is_set():
             number += 1
@@ -119,7 +119,7 @@ class Vendor(threading.Thread):
 
 
 def webhooks(redis_url: str) -> set[str]:
-    """Which webhooks are in the inbox."""
+    """Return the ids of the webhooks in the inbox."""
     with redis.Redis.from_url(redis_url) as client:
         keys = client.scan_iter("satyapan:inbox:*", count=1000)
         return {key.decode().removeprefix("satyapan:inbox:") for key in keys}
@@ -127,7 +127,7 @@ def webhooks(redis_url: str) -> set[str]:
 
 @contextmanager
 def under_load(callbacks: Callbacks, name: str) -> Iterator[list[Vendor]]:
-    """Send from four threads until the end of the block, and wait for the last answers."""
+    """Send from four threads until the end of the block, and wait for the last responses."""
     vendors = [Vendor(callbacks, f"{name}{n}") for n in range(4)]
     try:
         for vendor in vendors:
@@ -159,9 +159,9 @@ def test_every_webhook_that_was_accepted_is_kept_whoever_is_killed(
 
 
 def kill_mid_load(callbacks: Callbacks, vendors: list[Vendor], victim: str) -> None:
-    """Kill until a sender has noticed, three times at least unless nothing is left to kill.
+    """Kill until a sender has got no response, at least three times unless nothing is left to kill.
 
-    A web process may die between two requests, and then nobody notices.
+    A web process may die between two requests, and then no sender is affected.
     """
     for kills in range(1, 31):
         eventually(partial(enough, vendors, 12 * kills))
@@ -174,12 +174,12 @@ def kill_mid_load(callbacks: Callbacks, vendors: list[Vendor], victim: str) -> N
 
 
 def failures(vendors: list[Vendor]) -> int:
-    """Count the webhooks that got no answer."""
+    """Return the number of webhooks that got no response."""
     return sum(vendor.failed for vendor in vendors)
 
 
 def enough(vendors: list[Vendor], accepted: int) -> bool:
-    """Tell whether so many webhooks were accepted."""
+    """Return True if at least this many webhooks were accepted."""
     return sum(len(vendor.accepted) for vendor in vendors) > accepted
 
 

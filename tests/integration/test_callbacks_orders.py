@@ -1,7 +1,7 @@
 """Redirect, webhooks and polls in any order over the real ledger, inbox and sandbox: one end.
 
-All orders are tried in memory by tests/model/test_journey_orders.py; here are some of them, chosen
-once by chance, with everything real but Celery.
+tests/model/test_journey_orders.py tries all orders in memory. Here are some of them, chosen once at
+random, with everything real except Celery.
 """
 
 import random
@@ -28,7 +28,7 @@ ORDERS = [DRAW.choices(list(Stimulus), k=DRAW.randint(1, 5)) for _ in range(8)]
 
 
 def act(harness: Harness, journey: str, truth: Truth) -> None:
-    """Do what the person does, without a webhook of the sandbox's own."""
+    """Do what the person does, without the sandbox's webhook."""
     harness.vendor.post("webhooks", off=True)
     if truth is Truth.NOTHING:
         harness.vendor.post("clock", advance_s=601)
@@ -38,7 +38,7 @@ def act(harness: Harness, journey: str, truth: Truth) -> None:
 
 
 def happen(harness: Harness, journey: str, what: Stimulus) -> None:
-    """Let something reach us."""
+    """Deliver one stimulus."""
     if what is Stimulus.POLL:
         harness.parts.run(journey)
     elif what is Stimulus.REDIRECT:

@@ -1,7 +1,6 @@
-"""Every example on the vendor's pages, sent by the sandbox, and the state it brings a row to.
+"""Every example on the vendor's pages, sent by the sandbox, and the resulting state of the row.
 
-The sandbox's own table is compared with the pages in tests/contract; so nothing that the pages
-show can be missing here.
+tests/contract compares the sandbox's table with the pages, so no example can be missing here.
 """
 
 from typing import Final, NamedTuple
@@ -15,7 +14,7 @@ from tests.support.worker_harness import Harness
 
 
 class Means(NamedTuple):
-    """What one run makes of an example."""
+    """The outcome of a run with one example."""
 
     state: State
     reason: str = ""
@@ -26,7 +25,7 @@ DONE: Final = Means(State.DONE)
 QUARANTINED: Final = Means(State.PARKED, "foreign_duplicate")
 IN_DOUBT: Final = State.UNKNOWN
 WAITS: Final = State.ACCEPTED
-"""Nothing was executed: the account is stopped or the route held, the row waits unspent."""
+"""Nothing was executed: the account or the route is held, and the row waits without an attempt."""
 
 
 def refused(code: str, field: str) -> Means:
@@ -75,7 +74,7 @@ TABLE: Final = {
         "Duplicate Document Requested": _DOCUMENTS,
         "Invalid Redirection Url without https prefix": _REDIRECT,
         "Invalid Redirection Url with https prefix": _REDIRECT,
-        # A row that Redis lost: the journey goes on under a new vendor-side id.
+        # A row that Redis lost: the journey continues under a new vendor-side id.
         "Request with same verification id": Means(State.PENDING),
         "Internal Server Error": Means(IN_DOUBT, "verification_failed"),
     },
@@ -113,7 +112,7 @@ def test_an_example_of_the_pages_brings_its_state(harness: Harness, example: Exa
 def test_a_stopped_account_holds_all_and_resumes_by_itself(
     redis_url: str, sandbox: Sandbox, code: str
 ) -> None:
-    # Both are held before the first probe may go, also when the machine stands still for a moment.
+    # Both are held before the first probe may be sent, also if the machine stalls for a moment.
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_PROBE_S="4")
     harness.vendor.post("stop", code=code)
     first, second = harness.submit("passport", "a"), harness.submit("passport", "b")

@@ -1,4 +1,4 @@
-"""Webhooks that can't be worked on: tried less and less often, parked, seen, and replayed."""
+"""Webhooks whose processing fails: retried with growing pauses, parked, listed and replayed."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def inbox(harness: Harness) -> Inbox:
 
 @pytest.fixture
 def stuck(harness: Harness, inbox: Inbox) -> str:
-    """A webhook on which every try fails: where its row should be is something else."""
+    """A webhook whose processing always fails: its row's key holds something else."""
     redis: Any = harness.redis
     redis.set(Keys().row("broken"), "no row")
     return store(inbox, "stuck", "broken")
@@ -50,7 +50,7 @@ def found(inbox: Inbox, webhook_id: str) -> StoredWebhook:
 
 
 def pause_ms(harness: Harness, webhook_id: str) -> float:
-    """How long from now a webhook is left alone."""
+    """Return the milliseconds until a webhook is due."""
     redis: Any = harness.redis
     seconds, micros = redis.time()
     due: float = redis.zscore(Keys().inbox_due, webhook_id)
@@ -187,7 +187,7 @@ def test_odd_values_in_a_visitors_news_break_neither_row_nor_events(
     owner = harness.settle(harness.submit("static_kyc_link"))
     ids = f'"verification_id": "cf-7", "form_link": "{owner.link}", "form_status": "SUCCESS"'
     body = f'{{"event_type": "X", "data": {{{ids}, "name": {odd}, "uid": "234123412346"}}}}'
-    # Stored as an earlier version did, as it came.
+    # Stored unscrubbed, as an earlier version did.
     inbox.store("webhook", "cashfree", "KYC_LINK_SUCCESS", body.encode(), "cf-7")
 
     harness.parts.take("webhook")
@@ -211,7 +211,7 @@ def test_listing_reads_only_what_it_shows(harness: Harness, inbox: Inbox) -> Non
     latest = [one.id for one in inbox.newest(None, 3)]
     handled = [(one.id, one.verification_id) for one in inbox.newest(WebhookState.HANDLED, 3)]
 
-    assert len(latest) in {2, 3}  # the one that is gone may have been among the latest
+    assert len(latest) in {2, 3}  # the deleted one may have been among the latest
     assert handled == [("webhook-05", "v-5")]
     asked = {name: stat["calls"] for name, stat in redis.info("commandstats").items()}
     assert "cmdstat_scan" not in asked

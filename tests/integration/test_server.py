@@ -1,4 +1,4 @@
-"""The embedded server as a process: it keeps data over a crash, and is gone when it should be."""
+"""The embedded server as a process: it keeps data over a crash, and ends when it should."""
 
 import os
 import signal

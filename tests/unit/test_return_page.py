@@ -1,4 +1,4 @@
-"""Words, states and redirects of the return page; nothing here needs a server."""
+"""Texts, states and redirects of the return page, without a server."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def catalogue(lang: str) -> dict[str, object]:
 
 
 def shape(words: object) -> object:
-    """The keys at every level; each text must hold something."""
+    """Return the keys at every level; no text may be empty."""
     if isinstance(words, dict):
         return {key: shape(value) for key, value in words.items()}
     if isinstance(words, bool):
@@ -52,14 +52,14 @@ def shape(words: object) -> object:
 
 
 def placeholders(words: object) -> object:
-    """The names in braces at every level."""
+    """Return the names in braces at every level."""
     if isinstance(words, dict):
         return {key: placeholders(value) for key, value in words.items()}
     return sorted(re.findall(r"\{(\w*)\}", str(words)))
 
 
 def texts(words: object) -> Iterator[str]:
-    """Walk the texts of a language, without their placeholders."""
+    """Yield the texts of a language, without their placeholders."""
     if isinstance(words, dict):
         for value in words.values():
             yield from texts(value)
@@ -68,7 +68,7 @@ def texts(words: object) -> Iterator[str]:
 
 
 def scripts(text: str) -> set[str]:
-    """Name the scripts of a text's letters and vowel signs: LATIN, TAMIL and so on."""
+    """Return the scripts of a text's letters and vowel signs: LATIN, TAMIL and so on."""
     return {
         unicodedata.name(sign).split()[0] for sign in text if unicodedata.category(sign)[0] in "LM"
     }
@@ -109,7 +109,7 @@ def test_languages_have_the_same_keys(lang: str) -> None:
 def test_every_text_is_in_the_script_of_its_language(lang: str) -> None:
     own = SCRIPTS.get(lang) or scripts(str(catalogue(lang)["name"]))
 
-    # The danda that ends a sentence is common to several scripts, and no letter.
+    # The danda that ends a sentence belongs to several scripts and is not a letter.
     assert [text for text in texts(catalogue(lang)) if scripts(text) != own] == []
 
 

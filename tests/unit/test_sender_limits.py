@@ -1,4 +1,4 @@
-"""The guard remembers who was refused: bounded, refilled by time, one customer at a time."""
+"""Refusals are counted by customer, refilled with time, and bounded in memory."""
 
 import pytest
 
@@ -14,7 +14,7 @@ class Clock:
 
 
 def spent(per_minute: int, clock: Clock, address: str = "203.0.113.7") -> SenderLimits:
-    """A guard under which an address has used up its refusals."""
+    """Return limits under which an address has used up its refusals."""
     found = SenderLimits([], per_minute, clock)
     for _ in range(per_minute):
         found.count_refusal(address)

@@ -1,4 +1,4 @@
-"""Which server binary is used and with which settings; tests/integration/test_server.py runs it."""
+"""Which server binary is used, with which settings; tests/integration/test_server.py runs it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from demo.server import ServerMissing, find_server, server_command
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without any server; commands put into the returned folder are on its PATH."""
+    """A machine without a server; commands in the returned folder are on its PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(server.SETTING, raising=False)
     monkeypatch.setattr(server, "_packaged", lambda: None)

@@ -1,4 +1,4 @@
-"""The older scheme, with the signature inside: flat payloads only, everything else is refused."""
+"""The older scheme, with the signature in the body: only flat payloads are accepted."""
 
 import base64
 import contextlib
@@ -17,7 +17,7 @@ from callbacks.webhooks.verifiers.cashfree_body import CashfreeBodyVerifier
 SECRETS = ["newest", "older"]
 DATA = {"utr": "1387420170430008800069857", "amount_deposited": "1.00", "bank_name": "Y", "n": 7}
 SIGNED = "1.00Y71387420170430008800069857"
-"""The values in the order of their names."""
+"""Return the values in the order of their names."""
 
 
 def sign(text: str, secret: str = SECRETS[0]) -> str:
@@ -30,7 +30,7 @@ def body(signature: object = sign(SIGNED), data: Any = DATA, **more: Any) -> byt
 
 
 def code(raw: bytes, secrets: list[str] = SECRETS) -> str:
-    """Why it is refused."""
+    """Return the code of the refusal."""
     with pytest.raises(BadSignature) as refused:
         CashfreeBodyVerifier(secrets).verify(raw, [])
     return refused.value.code

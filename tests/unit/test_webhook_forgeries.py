@@ -1,6 +1,6 @@
-"""Forged and spoilt webhooks by the thousand: none is taken, none brings about another error.
+"""Thousands of forged and damaged webhooks: none is accepted, none raises another error.
 
-`SATYAPAN_TEST_WEBHOOKS=1000000 pytest tests/unit/test_webhook_forgeries.py` tries so many.
+`SATYAPAN_TEST_WEBHOOKS=1000000 pytest tests/unit/test_webhook_forgeries.py` tries a million.
 """
 
 import base64
@@ -27,7 +27,7 @@ BY_BODY = CashfreeBodyVerifier(SECRETS)
 
 
 def taken(verifier: Verifier, delivery: Delivery) -> str:
-    """Say "taken", or why it was refused."""
+    """Return "taken", or the code of the refusal."""
     try:
         verifier.verify(*delivery)
     except BadSignature as bad:

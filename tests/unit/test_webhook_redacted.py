@@ -1,4 +1,4 @@
-"""What is shown of a stored webhook: enough to know what it is about, nobody's data."""
+"""What is shown of a stored webhook: enough to know what it is about, no private data."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Cashfree's signature: right ones pass, everything else is one BadSignature and nothing else."""
+"""Cashfree's signature: correct ones pass, everything else raises BadSignature."""
 
 import base64
 import contextlib
@@ -35,7 +35,7 @@ def headers(signature: str, stamp: str = STAMP) -> list[tuple[str, str]]:
 
 
 def code(pairs: list[tuple[str, str]], body: bytes = BODY, tolerance_s: float = 0) -> str:
-    """Why it is refused."""
+    """Return the code of the refusal."""
     with pytest.raises(BadSignature) as refused:
         verifier(tolerance_s).verify(body, pairs)
     return refused.value.code

@@ -1,6 +1,6 @@
 """The callbacks app's settings, signed webhooks, stored rows and wake-ups, for tests.
 
-The signature is HMAC-SHA256 as RFC 2104 writes it, so that it shares no code with ours.
+The signature is HMAC-SHA256 written after RFC 2104, so that it shares no code with ours.
 """
 
 import base64

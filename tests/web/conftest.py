@@ -31,6 +31,6 @@ def inbox(redis_url: str) -> Inbox:
 
 @pytest.fixture
 def path() -> str:
-    """The address under which the person of `dl-1` comes back."""
+    """The address at which the person of `dl-1` comes back."""
     token = ReturnTokens([TOKEN_KEY], 3600).sign("digilocker", "dl-1")
     return f"/return/digilocker/{token}"

@@ -1,4 +1,4 @@
-"""The return page says whose it is, on every page and in every language, as text and no more."""
+"""The brand is on every page, in every language, and only as text."""
 
 import base64
 import hashlib
@@ -53,7 +53,7 @@ def branded(redis_url: str, brand: Mapping[str, str]) -> FlaskClient:
 
 @pytest.fixture
 def address(redis_url: str, path: str, page: str) -> str:
-    """Prepare a page; returns its address."""
+    """Prepare a page; return its address."""
     if page == "unknown":
         return "/return/digilocker/nonsense"
     insert(redis_url, PAGES.get(page, State.PENDING))
@@ -67,7 +67,7 @@ def address(redis_url: str, path: str, page: str) -> str:
 
 
 def shown(html: str) -> str:
-    """Return a page as a person reads it."""
+    """Return a page's text as a person reads it."""
     return unescape(re.sub(r"<[^>]*>", "", html.partition("</style>")[2]))
 
 

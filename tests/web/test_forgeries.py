@@ -1,4 +1,4 @@
-"""Forged webhooks at the app's door: refused in good order, and nothing is left of them."""
+"""Forged webhooks sent to the app are refused with the right status and leave nothing behind."""
 
 from collections import Counter
 from random import Random

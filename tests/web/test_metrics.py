@@ -1,4 +1,4 @@
-"""What is counted: by words of ours, over all processes."""
+"""The metrics: labels are words of ours, and all processes count together."""
 
 import multiprocessing
 from pathlib import Path
@@ -20,13 +20,13 @@ BODY = written(EVENT)
 
 
 def counted(client: FlaskClient) -> dict[str, float]:
-    """The samples by name and labels."""
+    """Return the samples by name and labels."""
     text = client.get("/metrics").text
     lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}
 
 
-def test_webhooks_are_counted_by_what_became_of_them(client: FlaskClient, redis_url: str) -> None:
+def test_webhooks_are_counted_by_outcome(client: FlaskClient, redis_url: str) -> None:
     for secret in ("the-client-secret", "the-client-secret", "x"):
         client.post("/webhooks/cashfree", data=BODY, headers=signed(BODY, secret=secret))
     client.post("/webhooks/cashfree", data=b"x" * 70_000, headers=signed(BODY))
@@ -68,7 +68,7 @@ def test_a_slow_page_is_counted_by_its_name(client: FlaskClient, path: str, redi
     assert pages == {'satyapan_returns_total{page="slow"}': 2.0}
 
 
-def test_the_whole_installation_is_told_from_any_web_process(
+def test_any_web_process_reports_the_whole_installation(
     client: FlaskClient, redis_url: str
 ) -> None:
     keys = Keys()
@@ -92,14 +92,14 @@ def test_the_whole_installation_is_told_from_any_web_process(
     assert found['satyapan_calls_held{account="main",route="passport"}'] == 0
 
 
-def test_what_nobody_looked_at_is_overdue(client: FlaskClient, redis_url: str) -> None:
+def test_a_row_that_is_not_swept_is_overdue(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
         server.zadd(Keys().due, {"forgotten": (int(server.time()[0]) - 90) * 1000})
 
     assert counted(client)["satyapan_overdue_seconds"] >= 90
 
 
-def test_without_redis_only_its_absence_is_told(tmp_path: Path) -> None:
+def test_without_redis_only_its_absence_is_reported(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as server:
         client = create_app(read_settings(environment(server.url))).test_client()
         server.kill()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, valid, and what the app does when a machine tries it out."""
+"""The OpenAPI document is complete, valid and true under generated input."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ EXAMPLES = 200 if IN_CI else 30
 NOWHERE = "redis://127.0.0.1:1/0"
 DESCRIPTION = describe(create_app(read_settings(environment(NOWHERE))))
 SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
-# No generator guesses a signature or a token, so the requests that it holds for valid are refused.
+# A generator can't guess signatures and tokens, so requests that it considers valid are refused.
 UNSURE: list[CheckFunction] = [positive_data_acceptance]
 
 
@@ -37,7 +37,7 @@ def app(redis_url: str) -> Flask:
 
 @pytest.fixture(scope="module")
 def base(redis_server: EmbeddedServer) -> Iterator[str]:
-    """The app on a real socket, under which strangers may send what they like."""
+    """The app on a real socket."""
     env = environment(redis_server.url, CALLBACKS_REFUSALS_PER_MINUTE="0")
     server = make_server("127.0.0.1", 0, create_app(read_settings(env)), threaded=True)
     thread = threading.Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""A return costs what its page shows, however large the row behind it has become."""
+"""The cost of a return depends on what its page shows, not on the size of the row."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from tests.web.callbacks_app import SEAL_KEYS, TOKEN_KEY
 
 LARGE = 8 * 1024 * 1024
 MOST = 16 * 1024
-"""Bytes that Redis may send for one return; the connection's handshake is among them."""
+"""Bytes that Redis may send for one return, including the connection's handshake."""
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def answered(redis_url: str) -> Callable[[str], None]:
 
 
 def sent_for(redis_url: str, client: FlaskClient, url: str, status: int) -> int:
-    """Return how many bytes Redis sent to answer one request."""
+    """Return the bytes that Redis sent during one request."""
     with redis.Redis.from_url(redis_url) as server:
         before = server.info("stats")["total_net_output_bytes"]
         between = server.info("stats")["total_net_output_bytes"]
         assert client.get(url).status_code == status
         after = server.info("stats")["total_net_output_bytes"]
-    # Each reply to INFO is counted by the next one: the first two show what one costs.
+    # Each reply to INFO is counted by the next one: the first two show the size of one.
     return int(after - between - (between - before))
 
 

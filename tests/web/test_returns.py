@@ -39,7 +39,7 @@ TITLES = {
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, and the text of each kind of tag."""
+    """Collects a page's tags with their attributes, and the text of each kind of tag."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ def test_checking_again_leads_to_the_same_place_while_it_is_open(
 
     page = Page(client.get(f"{path}?lang=hi&verification_id=forged").text)
 
-    # Relative, so the path stays and the vendor's parameter goes.
+    # Relative, so the path stays and the vendor's parameter is dropped.
     assert page.all("a")[0] == {"class": "again", "href": "?lang=hi"}
     assert page.all("a")[1:] == [
         {"href": f"?lang={lang}", "lang": lang, "hreflang": lang}

@@ -1,4 +1,4 @@
-"""The page follows its verification: what the script asks, gets, and may run under."""
+"""The page's script: what it requests, what it gets, and the policy that it runs under."""
 
 import base64
 import hashlib
@@ -220,7 +220,7 @@ def test_the_vendors_parameter_may_be_put_on_in_any_way(
 
 
 def strangers(path: str) -> dict[str, str]:
-    """Addresses that open nothing, by why."""
+    """Return the addresses that open nothing, by the reason."""
     tokens = ReturnTokens([TOKEN_KEY], 3600)
     with time_machine.travel("2020-01-01"):
         expired = tokens.sign("digilocker", "dl-1")
@@ -248,7 +248,7 @@ def test_strangers_get_the_same_bytes_and_headers(
 
 
 def reads(server: "redis.Redis") -> int:
-    """How many rows were read since the server counts."""
+    """Return how many rows were read since the server's counters were reset."""
     stats = server.info("commandstats")
     return int(stats.get("cmdstat_hmget", {"calls": 0})["calls"])
 
@@ -276,7 +276,7 @@ def test_strangers_cost_the_same_work_and_so_the_same_time(
 
 
 def show(took: Mapping[str, list[float]]) -> None:
-    """Leave the distributions for a person to look at; a loaded machine proves nothing."""
+    """Write the distributions to a file; no assertion, because the machine may be busy."""
     lines = [f"{'ms':10}{'p10':>8}{'median':>8}{'p90':>8}{'p99':>8}   of {ROUNDS} each"]
     for name, times in took.items():
         cuts = statistics.quantiles(times, n=100)

@@ -1,4 +1,4 @@
-"""Who may send webhooks: judged by address before the signature, never instead of it."""
+"""Senders are limited by address, in addition to the signature and before it is checked."""
 
 import redis
 from flask import Flask

@@ -1,4 +1,4 @@
-"""The vendor's webhooks over a real server: stored once, sealed, before the vendor hears 2xx."""
+"""Webhooks with a real Redis: stored once and sealed before the vendor gets its 2xx."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ BODY = written(EVENT)
 
 
 def stored(redis_url: str) -> list[str]:
-    """The ids of all webhooks in the inbox."""
+    """Return the ids of all webhooks in the inbox."""
     with redis.Redis.from_url(redis_url) as client:
         return [key.decode().rpartition(":")[2] for key in client.keys("satyapan:inbox:*")]
 

@@ -1,4 +1,4 @@
-"""What is kept of a proven webhook: scrubbed, under an id that tells nothing, never outdated."""
+"""What is stored of an authentic webhook: scrubbed content, under a keyed digest, if recent."""
 
 import hashlib
 import json
@@ -25,13 +25,13 @@ WEEK_MS = 7 * 86_400_000
 
 
 def kept(inbox: Inbox) -> list[Any]:
-    """Open every webhook of the inbox."""
+    """Return the content of every webhook in the inbox."""
     webhooks = [inbox.read(one.id) for one in inbox.newest(None, 99)]
     return [json.loads(webhook.body) for webhook in webhooks if webhook]
 
 
 def post(client: FlaskClient, body: bytes, timestamp: str = "") -> str:
-    """Deliver a webhook; return what it was answered."""
+    """Deliver a webhook; return the response."""
     answer = client.post(URL, data=body, headers=signed(body, timestamp=timestamp))
     assert answer.status_code == 200
     assert answer.json
@@ -168,7 +168,7 @@ def test_a_replay_after_retention_brings_nothing_back(redis_url: str) -> None:
     assert post(client, body, str(stamp - 3_590_000)) == "stored"
     (webhook,) = inbox.newest(None, 9)
     with redis.Redis.from_url(redis_url) as server:
-        server.delete(Keys().inbox(webhook.id))  # as if its life had ended
+        server.delete(Keys().inbox(webhook.id))  # as if it had expired
 
     assert post(client, body, str(stamp - 3_610_000)) == "outdated"
 
