@@ -1,4 +1,4 @@
-"""Redirect, webhooks and polls in any order over the real ledger, inbox and sandbox: one end.
+"""Redirect, webhooks and polls in any order end the same, with real ledger, inbox and sandbox.
 
 tests/model/test_journey_orders.py tries all orders in memory. Here are some of them, chosen once at
 random, with everything real except Celery.
