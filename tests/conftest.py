@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Give this run one book of faults, for the processes it starts as well, and their Ctrl-C."""
+    """Give this run one experiment log, shared with its processes, and let them get Ctrl-C."""
     os.environ.setdefault(RUN, str(os.getpid()))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would the programs that tests start.
@@ -53,7 +53,7 @@ def pytest_configure() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what the fault suite found, the control beside ours."""
     if hasattr(terminalreporter.config, "workerinput"):
-        return  # one of several processes; the one that started them tells
+        return  # a process of xdist; its controller prints
     form = scale()
     log = ExperimentLog(form)
     if table := log.table():

@@ -108,7 +108,7 @@ def test_everything_that_is_overridden_is_known_and_written_down() -> None:
 
 def test_no_private_name_is_overridden_or_used_that_is_not_known() -> None:
     assert private_names.overridden() <= {
-        private_names.Found(place(owner), name) for owner, name in KNOWN
+        private_names.PrivateName(place(owner), name) for owner, name in KNOWN
     }
     assert {found.name for found in private_names.used()} <= {name for _, name in KNOWN}
 

@@ -12,7 +12,7 @@ from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.records import State
 from shared.return_tokens import ReturnTokens
-from tests.support.browser import Look, person, served
+from tests.support.browser import Display, browser_window, served
 from tests.web.callbacks_app import TOKEN_KEY, environment, insert
 
 pytestmark = pytest.mark.browser
@@ -95,27 +95,27 @@ def hard_to_read(page: Page) -> list[tuple[str, float]]:
 def test_every_text_can_be_read_in_the_brands_colour(
     browser: Browser, base: str, redis_url: str, name: str, dark: bool
 ) -> None:
-    with person(browser, Look(dark=dark, width=390)) as somebody:
-        somebody.page.goto(opened(base, redis_url, name))
+    with browser_window(browser, Display(dark=dark, width=390)) as window:
+        window.page.goto(opened(base, redis_url, name))
 
-        assert somebody.state == name
-        assert hard_to_read(somebody.page) == []
-        assert somebody.page.locator("header bdi").inner_text() == "Sahyog Co-operative Bank"
-        assert somebody.page.locator(".back").get_attribute("href") == "https://bank.example/app"
+        assert window.state == name
+        assert hard_to_read(window.page) == []
+        assert window.page.locator("header bdi").inner_text() == "Sahyog Co-operative Bank"
+        assert window.page.locator(".back").get_attribute("href") == "https://bank.example/app"
         drawn = "document.querySelector('header img').naturalWidth"
-        assert somebody.page.evaluate(drawn) == 48, "the policy keeps the logo out"
-        somebody.judge()
-        somebody.picture(f"brand-{name}-{'dark' if dark else 'light'}")
+        assert window.page.evaluate(drawn) == 48, "the policy keeps the logo out"
+        window.check()
+        window.screenshot(f"brand-{name}-{'dark' if dark else 'light'}")
 
 
 @pytest.mark.parametrize("name", ["confirming", "received"])
 def test_the_card_is_in_the_middle_of_a_large_screen(
     browser: Browser, base: str, redis_url: str, name: str
 ) -> None:
-    with person(browser, Look(width=1280)) as somebody:
-        somebody.page.goto(opened(base, redis_url, name))
+    with browser_window(browser, Display(width=1280)) as window:
+        window.page.goto(opened(base, redis_url, name))
 
-        across, down = somebody.page.evaluate(MIDDLE)
+        across, down = window.page.evaluate(MIDDLE)
 
     assert abs(across) <= 1
     assert abs(down) <= 1
@@ -125,8 +125,8 @@ def test_the_spinner_stops_when_the_page_no_longer_asks(
     browser: Browser, base: str, redis_url: str
 ) -> None:
     ring = "getComputedStyle(document.querySelector('.mark')).borderTopWidth !== '0px'"
-    with person(browser, Look()) as somebody:
-        page = somebody.page
+    with browser_window(browser, Display()) as window:
+        page = window.page
         page.clock.install()
         page.goto(opened(base, redis_url, "confirming"))
         assert page.evaluate(ring)
@@ -139,35 +139,35 @@ def test_the_spinner_stops_when_the_page_no_longer_asks(
         assert page.evaluate("document.getAnimations().length") == 0
         assert not page.locator(".live").is_visible()
         assert "Check again" in page.locator("[role=status]").inner_text()
-        asked = len(somebody.asked)
+        asked = len(window.requests)
         page.clock.fast_forward("16:00")
-        assert len(somebody.asked) == asked
+        assert len(window.requests) == asked
         assert hard_to_read(page) == []
-        somebody.judge()
-        somebody.picture("brand-paused")
+        window.check()
+        window.screenshot("brand-paused")
 
         page.get_by_role("link", name="Check again").click()
         page.locator("body[data-live]").wait_for()
 
 
 def test_without_script_nothing_seems_to_turn(browser: Browser, base: str, redis_url: str) -> None:
-    with person(browser, Look(script=False)) as somebody:
-        somebody.page.goto(opened(base, redis_url, "confirming"))
+    with browser_window(browser, Display(script=False)) as window:
+        window.page.goto(opened(base, redis_url, "confirming"))
 
-        assert somebody.page.locator(".mark").evaluate("e => e.getAnimations().length") == 0
-        assert somebody.page.locator("body[data-live]").count() == 0
-        assert somebody.page.get_by_role("link", name="Check again").is_visible()
+        assert window.page.locator(".mark").evaluate("e => e.getAnimations().length") == 0
+        assert window.page.locator("body[data-live]").count() == 0
+        assert window.page.get_by_role("link", name="Check again").is_visible()
 
 
 def test_the_title_keeps_the_name_when_the_page_changes(
     browser: Browser, base: str, redis_url: str
 ) -> None:
-    with person(browser, Look()) as somebody:
-        somebody.page.goto(opened(base, redis_url, "confirming"))
-        assert somebody.page.title().endswith("details – Sahyog Co-operative Bank")
+    with browser_window(browser, Display()) as window:
+        window.page.goto(opened(base, redis_url, "confirming"))
+        assert window.page.title().endswith("details – Sahyog Co-operative Bank")
 
         with redis.Redis.from_url(redis_url) as server:
             server.hset(ROW, "state", State.EXPIRED)
-        somebody.sees("expired")
+        window.wait_for_page("expired")
 
-        assert somebody.page.title() == ("This link has run out of time – Sahyog Co-operative Bank")
+        assert window.page.title() == ("This link has run out of time – Sahyog Co-operative Bank")

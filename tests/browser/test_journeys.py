@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from demo.local_stack import LocalStack
 from satyapan import State, Verification, linked, settled
 from shared.return_tokens import ReturnTokens, return_url
-from tests.support.browser import Look, Person, person
+from tests.support.browser import BrowserWindow, Display, browser_window
 
 pytestmark = pytest.mark.browser
 
@@ -44,31 +44,31 @@ def nobody_works(stack: LocalStack) -> Iterator[None]:
         os.killpg(stack.pid(), signal.SIGCONT)
 
 
-def arrives(somebody: Person, stack: LocalStack, lang: str) -> None:
+def arrives(window: BrowserWindow, stack: LocalStack, lang: str) -> None:
     """Assert that the return page is ours, in the right language, and waits."""
-    somebody.page.wait_for_url(f"{stack.callbacks_url}/return/**")
-    assert somebody.page.locator("html").get_attribute("lang") == lang
-    assert somebody.state == "confirming"
-    somebody.page.evaluate("window.same = true")
+    window.page.wait_for_url(f"{stack.callbacks_url}/return/**")
+    assert window.page.locator("html").get_attribute("lang") == lang
+    assert window.state == "confirming"
+    window.page.evaluate("window.same = true")
 
 
-def is_told(somebody: Person, state: str, picture: str) -> None:
+def is_told(window: BrowserWindow, state: str, picture: str) -> None:
     """Wait until the page shows the result, without a reload."""
-    somebody.sees(state)
-    assert somebody.page.evaluate("window.same"), "the page was loaded anew"
-    somebody.judge()
-    somebody.picture(picture)
+    window.wait_for_page(state)
+    assert window.page.evaluate("window.same"), "the page was reloaded"
+    window.check()
+    window.screenshot(picture)
 
 
 @BOTH
 def test_consent(browser: Browser, stack: LocalStack, lang: str) -> None:
     journey = begin(stack)
-    with person(browser, Look(lang, width=390)) as somebody:
-        somebody.page.goto(journey.link)
+    with browser_window(browser, Display(lang, width=390)) as window:
+        window.page.goto(journey.link)
         with nobody_works(stack):
-            somebody.page.get_by_role("button", name="Allow").click()
-            arrives(somebody, stack, lang)
-        is_told(somebody, "received", f"journey-consent-{lang}")
+            window.page.get_by_role("button", name="Allow").click()
+            arrives(window, stack, lang)
+        is_told(window, "received", f"journey-consent-{lang}")
 
     ended = end(stack, journey.id)
     assert ended.state is State.DONE
@@ -78,13 +78,13 @@ def test_consent(browser: Browser, stack: LocalStack, lang: str) -> None:
 @BOTH
 def test_partial_consent(browser: Browser, stack: LocalStack, lang: str) -> None:
     journey = begin(stack)
-    with person(browser, Look(lang, dark=True)) as somebody:
-        somebody.page.goto(journey.link)
-        somebody.page.get_by_label("PAN card").uncheck()
+    with browser_window(browser, Display(lang, dark=True)) as window:
+        window.page.goto(journey.link)
+        window.page.get_by_label("PAN card").uncheck()
         with nobody_works(stack):
-            somebody.page.get_by_role("button", name="Allow").click()
-            arrives(somebody, stack, lang)
-        is_told(somebody, "received", f"journey-partial-{lang}")
+            window.page.get_by_role("button", name="Allow").click()
+            arrives(window, stack, lang)
+        is_told(window, "received", f"journey-partial-{lang}")
 
     assert set((end(stack, journey.id).result or {})["documents"]) == {"AADHAAR"}
 
@@ -92,13 +92,13 @@ def test_partial_consent(browser: Browser, stack: LocalStack, lang: str) -> None
 @BOTH
 def test_denial_by_keyboard_alone(browser: Browser, stack: LocalStack, lang: str) -> None:
     journey = begin(stack)
-    with person(browser, Look(lang)) as somebody:
-        somebody.page.goto(journey.link)
-        somebody.tab_to("button[value=deny]")
+    with browser_window(browser, Display(lang)) as window:
+        window.page.goto(journey.link)
+        window.tab_to("button[value=deny]")
         with nobody_works(stack):
-            somebody.page.keyboard.press("Enter")
-            arrives(somebody, stack, lang)
-        is_told(somebody, "declined", f"journey-denial-{lang}")
+            window.page.keyboard.press("Enter")
+            arrives(window, stack, lang)
+        is_told(window, "declined", f"journey-denial-{lang}")
 
     assert end(stack, journey.id).state is State.DENIED
 
@@ -109,17 +109,17 @@ def test_expiry(browser: Browser, stack: LocalStack, lang: str) -> None:
     hooks = stack.settings.callbacks
     tokens = ReturnTokens([key.reveal() for key in hooks.token_keys], 3600)
     back = return_url(stack.callbacks_url, "digilocker", tokens.sign("digilocker", journey.id))
-    with person(browser, Look(lang)) as somebody:
-        somebody.page.goto(journey.link)
+    with browser_window(browser, Display(lang)) as window:
+        window.page.goto(journey.link)
         stack.control("webhooks", {"off": True})
         stack.control("clock", {"advance_s": 601})
-        somebody.page.get_by_role("button", name="Allow").click()
-        assert "expired" in somebody.page.title().lower()
+        window.page.get_by_role("button", name="Allow").click()
+        assert "expired" in window.page.title().lower()
 
-        somebody.page.goto(f"{back}?verification_id={journey.id}")
-        somebody.sees("expired")
-        somebody.judge()
-        somebody.picture(f"journey-expiry-{lang}")
+        window.page.goto(f"{back}?verification_id={journey.id}")
+        window.wait_for_page("expired")
+        window.check()
+        window.screenshot(f"journey-expiry-{lang}")
 
     stack.control("webhooks", {"off": False})
     assert end(stack, journey.id).state is State.EXPIRED

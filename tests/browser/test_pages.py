@@ -14,7 +14,7 @@ from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.records import State
 from shared.return_tokens import ReturnTokens
-from tests.support.browser import Look, person, served
+from tests.support.browser import Display, browser_window, served
 from tests.web.callbacks_app import TOKEN_KEY, asked_ago, environment, insert
 
 pytestmark = pytest.mark.browser
@@ -32,9 +32,9 @@ PAGES = [*STATES, "unavailable", "unknown"]
 LONG = {"slow", "declined"}
 """The pages with the longest text and heading; other languages are checked with these only."""
 LOOKS = {
-    "light": Look(),
-    "dark-320px": Look(dark=True, width=320),
-    "zoomed-400": Look(zoomed=True),
+    "light": Display(),
+    "dark-320px": Display(dark=True, width=320),
+    "zoomed-400": Display(zoomed=True),
 }
 WATCH = """() => {
     const region = document.querySelector("[role=status]");
@@ -87,48 +87,48 @@ def test_a_page_is_good_for_everybody(
     url = address(page)
 
     for name, look in LOOKS.items():
-        with person(browser, Look(lang, look.dark, look.width, look.zoomed)) as somebody:
-            somebody.page.goto(url)
-            assert somebody.state == page
-            somebody.judge()
-            somebody.picture(f"{page}-{lang}-{name}")
+        with browser_window(browser, Display(lang, look.dark, look.width, look.zoomed)) as window:
+            window.page.goto(url)
+            assert window.state == page
+            window.check()
+            window.screenshot(f"{page}-{lang}-{name}")
 
 
 def test_an_open_page_changes_by_itself_and_tells_a_screen_reader(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
-    with person(browser, Look("hi")) as somebody:
-        page = somebody.page
+    with browser_window(browser, Display("hi")) as window:
+        page = window.page
         page.goto(address("confirming"))
         page.evaluate("window.same = document.querySelector('[role=status]')")
         assert page.locator(".live").is_visible()
 
         with redis.Redis.from_url(redis_url) as server:
             server.hset(ROW, "state", State.DONE)
-        somebody.sees("received")
+        window.wait_for_page("received")
 
         assert page.evaluate("window.same === document.querySelector('[role=status]')"), "reloaded"
         assert "धन्यवाद" in page.locator("[role=status]").inner_text()
         assert "धन्यवाद" in page.title()
         assert page.locator(".again").count() == 0
         assert not page.locator(".live").is_visible()
-        asked = len(somebody.asked)
+        asked = len(window.requests)
         page.wait_for_timeout(3_000)
-        assert len(somebody.asked) == asked, "it goes on asking"
-        somebody.judge()
+        assert len(window.requests) == asked, "it goes on asking"
+        window.check()
 
 
 def test_an_open_page_says_how_long_it_takes_and_never_the_same_words_twice(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
-    with person(browser, Look()) as somebody:
-        page = somebody.page
+    with browser_window(browser, Display()) as window:
+        page = window.page
         page.goto(address("confirming"))
         page.evaluate(WATCH)
-        somebody.tab_to(".again")
+        window.tab_to(".again")
 
         asked_ago(redis_url, minutes=3)
-        somebody.sees("slow")
+        window.wait_for_page("slow")
         for _ in range(2):
             with page.expect_response(lambda answer: "/state" in answer.url):
                 pass
@@ -143,96 +143,96 @@ def test_an_open_page_says_how_long_it_takes_and_never_the_same_words_twice(
         assert page.evaluate("window.region === document.querySelector('[role=status]')")
         assert page.evaluate("document.activeElement.matches('.again')"), "the focus moved"
         assert page.locator(".live").is_visible()
-        somebody.judge()
+        window.check()
 
 
 def test_a_slow_page_still_changes_when_it_is_settled(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
-    with person(browser, Look("hi")) as somebody:
-        somebody.page.goto(address("slow"))
-        assert somebody.state == "slow"
-        assert "मिनट से ज़्यादा" in somebody.page.locator("[role=status]").inner_text()
+    with browser_window(browser, Display("hi")) as window:
+        window.page.goto(address("slow"))
+        assert window.state == "slow"
+        assert "मिनट से ज़्यादा" in window.page.locator("[role=status]").inner_text()
 
         with redis.Redis.from_url(redis_url) as server:
             server.hset(ROW, "state", State.DONE)
 
-        somebody.sees("received")
-        assert somebody.page.locator(".again").count() == 0
+        window.wait_for_page("received")
+        assert window.page.locator(".again").count() == 0
 
 
 def test_who_stood_on_check_again_by_keyboard_is_taken_to_the_news(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
-    with person(browser, Look()) as somebody:
-        somebody.page.goto(address("confirming"))
-        somebody.tab_to(".again")
+    with browser_window(browser, Display()) as window:
+        window.page.goto(address("confirming"))
+        window.tab_to(".again")
         with redis.Redis.from_url(redis_url) as server:
             server.hset(ROW, "state", State.EXPIRED)
 
-        somebody.sees("expired")
+        window.wait_for_page("expired")
 
-        assert somebody.page.evaluate("document.activeElement.tagName") == "H1"
+        assert window.page.evaluate("document.activeElement.tagName") == "H1"
 
 
 def test_a_page_lives_through_a_server_that_is_away_for_a_moment(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
     url = address("confirming")
-    with redis.Redis.from_url(redis_url) as server, person(browser, Look()) as somebody:
-        somebody.page.goto(url)
+    with redis.Redis.from_url(redis_url) as server, browser_window(browser, Display()) as window:
+        window.page.goto(url)
         row = server.dump(ROW)
         server.set(ROW, "no row")
-        with somebody.page.expect_response(lambda answer: answer.status == 503):
+        with window.page.expect_response(lambda answer: answer.status == 503):
             pass
-        assert somebody.state == "confirming"
+        assert window.state == "confirming"
 
         server.restore(ROW, 0, row, replace=True)
         server.hset(ROW, "state", State.DENIED)
 
-        somebody.sees("declined")
+        window.wait_for_page("declined")
 
 
 def test_without_script_a_person_checks_again(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
-    with person(browser, Look(script=False)) as somebody:
-        somebody.page.goto(address("confirming") + "?verification_id=forged")
-        assert not somebody.page.locator(".live").is_visible()
+    with browser_window(browser, Display(script=False)) as window:
+        window.page.goto(address("confirming") + "?verification_id=forged")
+        assert not window.page.locator(".live").is_visible()
         with redis.Redis.from_url(redis_url) as server:
             server.hset(ROW, "state", State.DONE)
 
-        somebody.page.get_by_role("link", name="Check again").click()
+        window.page.get_by_role("link", name="Check again").click()
 
-        assert somebody.state == "received"
-        assert "verification_id" not in somebody.page.url
+        assert window.state == "received"
+        assert "verification_id" not in window.page.url
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(
     browser: Browser, address: Callable[[str], str]
 ) -> None:
-    with person(browser, Look()) as somebody:
-        somebody.page.goto(address("confirming"))
+    with browser_window(browser, Display()) as window:
+        window.page.goto(address("confirming"))
 
-        somebody.tab_to(".again")
-        assert somebody.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == (
+        window.tab_to(".again")
+        assert window.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == (
             "solid"
         )
-        somebody.picture("confirming-en-focus")
-        somebody.tab_to("footer a")
-        somebody.page.keyboard.press("Enter")
-        somebody.page.wait_for_url("**?lang=hi")
+        window.screenshot("confirming-en-focus")
+        window.tab_to("footer a")
+        window.page.keyboard.press("Enter")
+        window.page.wait_for_url("**?lang=hi")
 
-        assert somebody.page.locator("html").get_attribute("lang") == "hi"
+        assert window.page.locator("html").get_attribute("lang") == "hi"
 
 
 def test_a_small_target_is_large_enough_for_a_finger(
     browser: Browser, address: Callable[[str], str]
 ) -> None:
-    with person(browser, Look(width=320)) as somebody:
-        somebody.page.goto(address("confirming"))
+    with browser_window(browser, Display(width=320)) as window:
+        window.page.goto(address("confirming"))
 
-        heights = [box["height"] for box in map(_box, somebody.page.locator("a").all())]
+        heights = [box["height"] for box in map(_box, window.page.locator("a").all())]
 
     assert heights
     assert min(heights) >= 44

@@ -10,7 +10,7 @@ from tests.support.experiment_log import LONG, SHORT, ExperimentLog, Scale, scal
 from tests.support.failpoint_cases import (
     ACTIONS,
     COMBINATIONS,
-    SURE_ENDS,
+    LOST_ANSWER_ENDS,
     CaseOutcome,
     FailpointCase,
     applies,
@@ -31,10 +31,10 @@ def services(tmp_path: Path) -> Iterator[Services]:
         yield services
 
 
-def strike_all(
+def run_all(
     services: Services, cases: list[FailpointCase], log: ExperimentLog, at_once: int = AT_ONCE
 ) -> list[CaseOutcome]:
-    """Play the cases that the book doesn't have yet, and write down how they went."""
+    """Run the cases that the log doesn't have yet, and record how they ended."""
     outcomes: list[CaseOutcome] = []
 
     def report(outcome: CaseOutcome) -> None:
@@ -45,8 +45,8 @@ def strike_all(
 
     stuck: list[str] = []
 
-    def told(case: FailpointCase) -> Iterator[None]:
-        """Play one; what never happens in it is written down and holds up no other."""
+    def recorded(case: FailpointCase) -> Iterator[None]:
+        """Run a case; record one that gets stuck, and continue with the others."""
         try:
             yield from run_case(case, services, report)
         except AssertionError as problem:
@@ -55,7 +55,7 @@ def strike_all(
 
     done = {(note["suite"], note["key"]) for note in log.records() if note["good"]}
     missing = [c for c in cases if (f"points, {c.action}", c.name) not in done]
-    interleave([told(case) for case in missing], at_once)
+    interleave([recorded(case) for case in missing], at_once)
     assert stuck == []
     return outcomes
 
@@ -69,14 +69,14 @@ def broken(outcomes: list[CaseOutcome]) -> list[str]:
 def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(services: Services) -> None:
     cases = [FailpointCase(point, kind, runs=SHORT.runs) for point, kind in COMBINATIONS]
 
-    outcomes = strike_all(services, cases, ExperimentLog(SHORT))
+    outcomes = run_all(services, cases, ExperimentLog(SHORT))
 
     assert broken(outcomes) == []
     assert len(outcomes) == len(COMBINATIONS)
     for found in outcomes:
-        sure = SURE_ENDS.get((found.case.point, found.case.kind), "DONE")
+        sure = LOST_ANSWER_ENDS.get((found.case.point, found.case.kind), "DONE")
         assert set(found.ends) == {sure}, found.case.name
-    # Of each case the last strike was followed by nothing but recovery.
+    # The last fault of each case is followed by recovery alone.
     times = sorted(found.recovery_s[-1] for found in outcomes if found.case.kind == "passport")
     bound = LEASE_S + 2 * SWEEP_S
     print(f"seconds from a kill to the end: {[round(t, 1) for t in times]}, bound {bound:.1f}")
@@ -90,7 +90,7 @@ def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(services: Ser
 @pytest.mark.parametrize("action", ACTIONS)
 def test_whatever_breaks_at_any_point(services: Services, action: str) -> None:
     at_once = RESTARTS_AT_ONCE if action == "redis-restart" else AT_ONCE
-    outcomes = strike_all(services, long_cases(action, LONG), ExperimentLog(LONG), at_once)
+    outcomes = run_all(services, long_cases(action, LONG), ExperimentLog(LONG), at_once)
 
     assert broken(outcomes) == []
 

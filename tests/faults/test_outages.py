@@ -85,7 +85,7 @@ def test_a_server_that_lost_everything_makes_nobody_pay_twice(
 
 
 def test_a_server_slow_by_two_seconds_is_only_slow(services: Services) -> None:
-    with services.wire_to_redis() as wire:
+    with services.redis_proxy() as wire:
         url = f"redis://127.0.0.1:{wire.port}/0"
         with Trial(services, "slow", SATYAPAN_REDIS_URL=url) as trial:
             trial.submit(10)
@@ -99,7 +99,7 @@ def test_a_server_slow_by_two_seconds_is_only_slow(services: Services) -> None:
 
 
 def test_a_half_open_connection_is_noticed_in_time(services: Services) -> None:
-    with services.wire_to_redis() as wire:
+    with services.redis_proxy() as wire:
         url = f"redis://127.0.0.1:{wire.port}/0"
         with Trial(services, "half", workers=1, SATYAPAN_REDIS_URL=url) as trial:
             trial.submit(5)

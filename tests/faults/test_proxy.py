@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.proxy import Proxy
+from tests.support.proxy import FaultProxy
 
 
 class Echo:
@@ -50,13 +50,13 @@ def echo() -> Iterator[Echo]:
 
 
 @pytest.fixture
-def wire(echo: Echo) -> Iterator[Proxy]:
-    with Proxy("127.0.0.1", echo.port) as proxy:
+def wire(echo: Echo) -> Iterator[FaultProxy]:
+    with FaultProxy("127.0.0.1", echo.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def caller(wire: Proxy) -> Iterator[socket.socket]:
+def caller(wire: FaultProxy) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as connection:
         yield connection
 
@@ -73,21 +73,23 @@ def ask(caller: socket.socket, data: bytes) -> bytes:
     return got
 
 
-def reach(wire: Proxy) -> None:
+def reach(wire: FaultProxy) -> None:
     """Connect and wait for a byte; a quick reset already ends the connecting."""
     with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as caller:
         caller.recv(1)
 
 
-def test_a_good_wire_carries_everything_and_counts_it(wire: Proxy, caller: socket.socket) -> None:
+def test_a_good_wire_carries_everything_and_counts_it(
+    wire: FaultProxy, caller: socket.socket
+) -> None:
     data = bytes(range(256)) * 1000
 
     assert ask(caller, data) == data
-    assert wire.up.carried == wire.down.carried == len(data)
+    assert wire.up.forwarded_bytes == wire.down.forwarded_bytes == len(data)
     assert wire.counters.accepted == wire.open == 1
 
 
-def test_latency_is_per_direction(wire: Proxy, caller: socket.socket, echo: Echo) -> None:
+def test_latency_is_per_direction(wire: FaultProxy, caller: socket.socket, echo: Echo) -> None:
     wire.down.latency_s = 0.3
     begun = time.monotonic()
 
@@ -101,7 +103,7 @@ def test_latency_is_per_direction(wire: Proxy, caller: socket.socket, echo: Echo
 
 
 def test_a_reply_is_dropped_after_the_server_executed(
-    wire: Proxy, caller: socket.socket, echo: Echo
+    wire: FaultProxy, caller: socket.socket, echo: Echo
 ) -> None:
     wire.drop_replies(1)
 
@@ -109,12 +111,14 @@ def test_a_reply_is_dropped_after_the_server_executed(
         ask(caller, b"pay")
 
     assert echo.executed == [b"pay"]
-    assert (wire.counters.dropped, wire.down.carried) == (1, 0)
+    assert (wire.counters.dropped, wire.down.forwarded_bytes) == (1, 0)
     with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as again:
         assert ask(again, b"pay") == b"pay"
 
 
-def test_only_replies_to_what_was_named_are_dropped(wire: Proxy, caller: socket.socket) -> None:
+def test_only_replies_to_what_was_named_are_dropped(
+    wire: FaultProxy, caller: socket.socket
+) -> None:
     wire.drop_replies(1, after=b"EVALSHA")
 
     assert ask(caller, b"PING") == b"PING"
@@ -125,7 +129,7 @@ def test_only_replies_to_what_was_named_are_dropped(wire: Proxy, caller: socket.
 
 
 def test_a_blackhole_swallows_and_keeps_the_connection(
-    wire: Proxy, caller: socket.socket, echo: Echo
+    wire: FaultProxy, caller: socket.socket, echo: Echo
 ) -> None:
     wire.up.blackhole = True
     caller.settimeout(0.3)
@@ -133,7 +137,7 @@ def test_a_blackhole_swallows_and_keeps_the_connection(
     with pytest.raises(TimeoutError):
         ask(caller, b"hello")
 
-    eventually(lambda: wire.up.swallowed == 5)
+    eventually(lambda: wire.up.dropped_bytes == 5)
     assert echo.executed == []
     assert wire.open == 1
     wire.heal()
@@ -143,7 +147,7 @@ def test_a_blackhole_swallows_and_keeps_the_connection(
 
 
 def test_a_frozen_connection_is_silent_and_a_new_one_is_good(
-    wire: Proxy, caller: socket.socket
+    wire: FaultProxy, caller: socket.socket
 ) -> None:
     assert ask(caller, b"x") == b"x"
     wire.freeze()
@@ -156,7 +160,7 @@ def test_a_frozen_connection_is_silent_and_a_new_one_is_good(
         assert ask(again, b"x") == b"x"
 
 
-def test_a_reset_reaches_both_sides(wire: Proxy, caller: socket.socket) -> None:
+def test_a_reset_reaches_both_sides(wire: FaultProxy, caller: socket.socket) -> None:
     assert ask(caller, b"x") == b"x"
 
     wire.reset()
@@ -166,7 +170,9 @@ def test_a_reset_reaches_both_sides(wire: Proxy, caller: socket.socket) -> None:
     assert (wire.open, wire.counters.resets) == (0, 1)
 
 
-def test_a_refused_port_comes_back_as_the_same_port(wire: Proxy, caller: socket.socket) -> None:
+def test_a_refused_port_comes_back_as_the_same_port(
+    wire: FaultProxy, caller: socket.socket
+) -> None:
     port = wire.port
 
     wire.refuse()
@@ -180,7 +186,7 @@ def test_a_refused_port_comes_back_as_the_same_port(wire: Proxy, caller: socket.
 
 
 def test_slices_and_bandwidth_change_the_pace_and_not_the_bytes(
-    wire: Proxy, caller: socket.socket
+    wire: FaultProxy, caller: socket.socket
 ) -> None:
     wire.down.slice_bytes = 7
     wire.down.bytes_per_s = 2000
@@ -190,7 +196,7 @@ def test_slices_and_bandwidth_change_the_pace_and_not_the_bytes(
     assert time.monotonic() - begun >= 0.2
 
 
-def test_a_caller_that_leaves_frees_the_server(wire: Proxy, caller: socket.socket) -> None:
+def test_a_caller_that_leaves_frees_the_server(wire: FaultProxy, caller: socket.socket) -> None:
     assert ask(caller, b"x") == b"x"
 
     caller.close()
@@ -201,7 +207,7 @@ def test_a_caller_that_leaves_frees_the_server(wire: Proxy, caller: socket.socke
 def test_nobody_behind_the_wire_is_a_reset_and_a_count() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # and never listens
-        with Proxy("127.0.0.1", deaf.getsockname()[1]) as wire:
+        with FaultProxy("127.0.0.1", deaf.getsockname()[1]) as wire:
             with pytest.raises(ConnectionResetError):
                 reach(wire)
 

@@ -17,7 +17,7 @@ from tests.support.journey_simulator import (
     BEGIN,
     END,
     LINK_LIFE,
-    Fate,
+    CallOutcome,
     SimulatedJourney,
     Stimulus,
     Truth,
@@ -31,7 +31,7 @@ SECONDS = (0, 1, 300, 1_000, 5_000, 60_000)
 def end_of(journey: SimulatedJourney, happenings: Iterable[Stimulus]) -> Row:
     """Let things happen, one a third of a second after the other; return how it ended."""
     for what in happenings:
-        journey.happen(what)
+        journey.deliver(what)
         journey.wait(300)
     journey.finish()
     return journey.row
@@ -56,13 +56,13 @@ def test_every_order_of_up_to_five_ends_the_same_and_is_told_once(
 def test_nothing_that_comes_later_changes_an_end(truth: Truth) -> None:
     journey = SimulatedJourney(truth)
     end = end_of(journey, [])
-    told = list(journey.told)
+    told = list(journey.events)
 
     for what in Stimulus:
-        journey.happen(what)
+        journey.deliver(what)
         journey.wait(7_200_000)
 
-    assert (journey.row, journey.told) == (end, told)
+    assert (journey.row, journey.events) == (end, told)
 
 
 def test_the_end_has_what_the_person_consented_to() -> None:
@@ -80,17 +80,19 @@ _step = st.tuples(st.sampled_from(Stimulus), st.sampled_from(SECONDS))
     truth=st.sampled_from(Truth),
     acted=st.integers(0, LINK_LIFE - 1_000),
     steps=st.lists(_step, max_size=12),
-    fates=st.lists(st.sampled_from(Fate), max_size=8),
+    outcomes=st.lists(st.sampled_from(CallOutcome), max_size=8),
 )
-@example(truth=Truth.ALLOWED, acted=5_000, steps=[(Stimulus.DENIED, 0)], fates=[Fate.LOST])
+@example(
+    truth=Truth.ALLOWED, acted=5_000, steps=[(Stimulus.DENIED, 0)], outcomes=[CallOutcome.LOST]
+)
 def test_no_interleaving_ends_otherwise(
-    truth: Truth, acted: int, steps: list[tuple[Stimulus, int]], fates: list[Fate]
+    truth: Truth, acted: int, steps: list[tuple[Stimulus, int]], outcomes: list[CallOutcome]
 ) -> None:
     journey = SimulatedJourney(truth, acted_at=BEGIN + acted)
-    journey.fates = without_many_crashes(fates)
+    journey.outcomes = without_many_crashes(outcomes)
 
     for what, ms in steps:
-        journey.happen(what)
+        journey.deliver(what)
         journey.wait(ms)
     early = list(journey.ends)
     journey.finish()
@@ -100,10 +102,10 @@ def test_no_interleaving_ends_otherwise(
     assert early in ([], journey.ends)
 
 
-def without_many_crashes(fates: list[Fate]) -> list[Fate]:
+def without_many_crashes(outcomes: list[CallOutcome]) -> list[CallOutcome]:
     """Keep what a row survives: five workers lost over it in a row park it, and rightly."""
-    crashes = [at for at, fate in enumerate(fates) if fate is Fate.CRASH]
-    return [fate for at, fate in enumerate(fates) if at not in crashes[4:]]
+    crashes = [at for at, outcome in enumerate(outcomes) if outcome is CallOutcome.CRASH]
+    return [outcome for at, outcome in enumerate(outcomes) if at not in crashes[4:]]
 
 
 def test_the_vendor_is_not_asked_more_often_because_hints_come_more_often() -> None:
@@ -111,8 +113,8 @@ def test_the_vendor_is_not_asked_more_often_because_hints_come_more_often() -> N
 
     quiet.wait(10_000)
     for _ in range(1_000):
-        loud.happen(Stimulus.REDIRECT)
-        loud.happen(Stimulus.SUCCESS)
+        loud.deliver(Stimulus.REDIRECT)
+        loud.deliver(Stimulus.SUCCESS)
         loud.wait(10)
 
     assert loud.calls - 1 <= 10_000 // 1_000 + quiet.calls

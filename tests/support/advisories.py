@@ -1,8 +1,8 @@
-"""Ask the OSV database for known vulnerabilities of what a lock pins; a program of its own.
+"""Ask the OSV database for known vulnerabilities of pinned versions; run as a program.
 
     python -m tests.support.advisories requirements-run.lock
 
-Prints one line for each, and ends with 1 if there are any, with 75 if the database can't be asked.
+Prints one line for each. Exit code 1: there are some; 75: the database can't be asked.
 """
 
 import os
@@ -17,11 +17,11 @@ from tests.architecture.test_packaging import pins
 
 DATABASE: Final = "https://api.osv.dev/v1/querybatch"
 JUDGED: Final[Mapping[str, str]] = {}
-"""Ids of advisories that don't concern us, each with the reason."""
+"""Ids of advisories that don't affect us, each with the reason."""
 
 
 def advisories(lock: Path, url: str = DATABASE) -> Iterator[str]:
-    """Name each advisory about a pinned version.
+    """List the advisories about pinned versions.
 
     Raises:
         requests.RequestException: the database can't be asked.
@@ -40,7 +40,7 @@ def advisories(lock: Path, url: str = DATABASE) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is found; return the exit code."""
+    """Print the advisories; return the exit code."""
     try:
         found = list(advisories(Path(arguments[0]), *arguments[1:]))
     except requests.RequestException as error:

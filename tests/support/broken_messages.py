@@ -1,4 +1,4 @@
-"""Messages that no sender of ours makes, by what is wrong with each; and one that is right."""
+"""Broken Celery messages, by what is wrong with each, and a correct one."""
 
 import json
 import zlib
@@ -12,7 +12,7 @@ DEEP: Final = 100_000
 
 
 def encode(content: object) -> str:
-    """Write a body as Kombu does."""
+    """Encode a body as Kombu does."""
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     return b64encode(raw).decode()
 
@@ -27,7 +27,7 @@ def envelope(
     properties: dict[str, Any] | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Make a message as our senders do, but for what is asked to differ."""
+    """Build a message as our senders do, with some parts changed."""
     message = {
         "body": encode([[ids], {}, embed]),
         "content-encoding": "utf-8",
@@ -44,19 +44,19 @@ def envelope(
 
 
 def without(part: str, *names: str) -> dict[str, Any]:
-    """Make a message that lacks something."""
+    """Build a message without some names of a part."""
     message = envelope()
     message[part] = {name: value for name, value in message[part].items() if name not in names}
     return message
 
 
 def _signature() -> dict[str, Any]:
-    """Describe a task that Celery would publish once the first is done."""
+    """Build the signature of a task that Celery would publish after the first."""
     return {"task": RUN, "args": [["v-forged"]], "kwargs": {}, "options": {}, "subtask_type": None}
 
 
 def broken() -> dict[str, bytes]:
-    """Make one of each kind, to be put in a queue."""
+    """Build one of each sort, to be put in a queue."""
     found: dict[str, Any] = {
         "empty": b"",
         "not JSON": b"{",
@@ -131,7 +131,7 @@ def broken() -> dict[str, bytes]:
 
 
 def unacknowledged() -> dict[str, bytes]:
-    """Make one of each kind, as Kombu keeps those that a worker has in hand."""
+    """Build one of each sort, as Kombu stores unacknowledged messages."""
     whole = {name: json.dumps([one, "", RUN_QUEUE]).encode() for name, one in _objects().items()}
     return whole | {
         "not JSON": b"{",
@@ -145,7 +145,7 @@ def unacknowledged() -> dict[str, bytes]:
 
 
 def _objects() -> dict[str, Any]:
-    """Take from the broken ones those that are JSON."""
+    """Return the broken messages that are JSON."""
     found = {}
     for name, raw in broken().items():
         try:
@@ -156,5 +156,5 @@ def _objects() -> dict[str, Any]:
 
 
 def queue_key(prefix: str, queue: str) -> str:
-    """Name the list in which Kombu keeps a queue."""
+    """Return the key of the list in which Kombu keeps a queue."""
     return f"{prefix}:broker:{queue}"

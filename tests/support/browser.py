@@ -1,7 +1,6 @@
-"""A real Chromium as a person uses it: in a language, light or dark, small or zoomed; and a judge.
+"""A real Chromium: in a language, light or dark, small or zoomed, with checks of each page.
 
-Every page that is opened here is watched: what it asks of other hosts, and what the browser
-complains about, fails the test that looks.
+Requests to other hosts and errors of the browser are recorded, and `check` fails on them.
 """
 
 import os
@@ -33,13 +32,13 @@ def program() -> str | None:
 
 
 def required() -> bool:
-    """Tell whether a missing Chromium is a failure."""
+    """Return True if a missing Chromium is a failure."""
     return os.environ.get("SATYAPAN_REQUIRE_BROWSER") == "1"
 
 
 @contextmanager
 def chromium(path: str) -> Iterator[Browser]:
-    """Start Chromium; it is gone after the block."""
+    """Run Chromium inside the block."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)
         yield browser
@@ -48,7 +47,7 @@ def chromium(path: str) -> Iterator[Browser]:
 
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
-    """Serve an app on a real socket; gives its address."""
+    """Serve an app on a real socket; yield its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -61,8 +60,8 @@ def served(app: Flask) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Look:
-    """How somebody looks at pages."""
+class Display:
+    """The settings of a browser window."""
 
     lang: str = "en"
     dark: bool = False
@@ -72,7 +71,7 @@ class Look:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What Playwright calls it; at 400 % a window has a quarter of its room."""
+        """The options of Playwright; at 400 % a window has a quarter of its size."""
         room = {"width": self.width, "height": 800}
         scale = 1
         if self.zoomed:
@@ -87,61 +86,61 @@ class Look:
 
 
 @dataclass
-class Person:
-    """Somebody with a browser window."""
+class BrowserWindow:
+    """A browser window."""
 
     page: Page
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> str:
-        """Which of our pages is shown."""
+        """The name of our page that is shown."""
         return self.page.locator("body").get_attribute("data-page") or ""
 
-    def sees(self, state: str) -> None:
-        """Wait until a page of ours is shown, or shows this."""
+    def wait_for_page(self, state: str) -> None:
+        """Wait until this page of ours is shown."""
         self.page.locator(f"body[data-page={state}]").wait_for(timeout=WAIT_MS)
 
     def tab_to(self, selector: str) -> None:
-        """Press Tab until this has the focus."""
+        """Press Tab until an element has the focus."""
         for _ in range(20):
             self.page.keyboard.press("Tab")
             if self.page.evaluate("s => document.activeElement.matches(s)", selector):
                 return
         raise AssertionError(f"{selector} can't be reached by keyboard")
 
-    def picture(self, name: str) -> None:
-        """Leave a picture for a person to look at."""
+    def screenshot(self, name: str) -> None:
+        """Save a screenshot for people."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
-    def judge(self) -> None:
-        """Fail on what axe, the browser, or a person who can't scroll sideways would object to."""
+    def check(self) -> None:
+        """Fail on violations of axe, errors, sideways scrolling, other hosts and cookies."""
         found = Axe().run(self.page, options={"runOnly": RULES, "resultTypes": ["violations"]})
         assert found.violations_count == 0, found.generate_report()
         room = self.page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
         assert room[0] <= room[1], "it has to be scrolled sideways"
-        assert self.complaints == []
-        assert {urlsplit(url).hostname for url in self.asked} == {"127.0.0.1"}
+        assert self.errors == []
+        assert {urlsplit(url).hostname for url in self.requests} == {"127.0.0.1"}
         assert self.page.context.cookies() == []
 
 
 @contextmanager
-def person(browser: Browser, look: Look) -> Iterator[Person]:
-    """Open a window of one's own, with nothing remembered."""
-    context = browser.new_context(**look.options)
+def browser_window(browser: Browser, display: Display) -> Iterator[BrowserWindow]:
+    """Open a window with an empty profile."""
+    context = browser.new_context(**display.options)
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
-    somebody = Person(page)
-    page.on("request", lambda request: somebody.asked.append(request.url))
-    page.on("pageerror", lambda error: somebody.complaints.append(str(error)))
-    page.on("console", lambda line: _heard(somebody, line.type, line.text))
-    yield somebody
+    window = BrowserWindow(page)
+    page.on("request", lambda request: window.requests.append(request.url))
+    page.on("pageerror", lambda error: window.errors.append(str(error)))
+    page.on("console", lambda line: _record_error(window, line.type, line.text))
+    yield window
     context.close()
 
 
-def _heard(somebody: Person, kind: str, text: str) -> None:
-    """Note an error, but for an answer's status: pages with 404 and 503 are meant to have it."""
+def _record_error(window: BrowserWindow, kind: str, text: str) -> None:
+    """Record an error, except one about a status: 404 and 503 are expected."""
     if kind == "error" and "the server responded with a status of" not in text:
-        somebody.complaints.append(text)
+        window.errors.append(text)

@@ -1,4 +1,4 @@
-"""The callbacks command as it is deployed: gunicorn's processes, on a free port."""
+"""Run the callbacks command as it is deployed: gunicorn's processes, on a free port."""
 
 import os
 import sys
@@ -26,12 +26,12 @@ class Callbacks:
     session: requests.Session
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """Deliver a webhook; returns the status."""
+        """Deliver a webhook; return the status."""
         url = f"{self.url}/webhooks/cashfree"
         return self.session.post(url, data=body, headers=headers, timeout=30).status_code
 
     def get(self, path: str) -> requests.Response:
-        """Open a path."""
+        """Get a path."""
         return self.session.get(f"{self.url}{path}", timeout=30, allow_redirects=False)
 
 
@@ -39,7 +39,7 @@ class Callbacks:
 def running_callbacks(
     processes: Supervisor, redis_url: str, *options: str, **more: str
 ) -> Iterator[Callbacks]:
-    """Start the command; `more` are settings without the common prefix."""
+    """Start the command; `more` are settings without the prefix SATYAPAN_."""
     env = {"PATH": os.environ["PATH"], **environment(redis_url, **more)}
     child = processes.start("callbacks", [*COMMAND, *options], env=env, ready=READY)
     assert child.ready
@@ -49,7 +49,7 @@ def running_callbacks(
 
 
 def raw_request(lines: list[str], length: bytes | None, body: bytes) -> bytes:
-    """Write a request; without a length in one chunk."""
+    """Build a request; without a length, as one chunk."""
     head = "\r\n".join(["POST /webhooks/cashfree HTTP/1.1", "Host: x", "Connection: close", *lines])
     if length is not None:
         return head.encode() + b"\r\nContent-Length: " + length + b"\r\n\r\n" + body
@@ -58,7 +58,7 @@ def raw_request(lines: list[str], length: bytes | None, body: bytes) -> bytes:
 
 
 def send_raw(url: str, raw: bytes) -> bytes:
-    """Send bytes as they are and return the beginning of the answer."""
+    """Send bytes, and return the beginning of the answer."""
     parts = urlsplit(url)
     with closing(create_connection((parts.hostname, parts.port), timeout=30)) as connection:
         connection.sendall(raw)

@@ -1,4 +1,4 @@
-"""A certificate for servers of tests, and the TLS context that shows it."""
+"""A certificate for test servers, and a TLS context with it."""
 
 import datetime as dt
 import ssl
@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(folder: Path) -> Path:
-    """Make a certificate for this machine, with its key in the same file."""
+    """Write a certificate for this machine, with its key in the same file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)

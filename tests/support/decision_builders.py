@@ -1,4 +1,4 @@
-"""Short ways to write a row, an answer and a decision, for tests of the rules."""
+"""Build rows, answers and decisions for tests of the rules."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -17,18 +17,18 @@ POLICY: Final = Policy(max_attempts=3, max_generations=2)
 
 
 def row(kind: str, **changes: Any) -> Row:
-    """Give a claimed row of a kind."""
+    """Build a claimed row of a kind."""
     claimed = Row(id="v1", kind=kind, deadline=NOW + DAY, state=State.CLAIMED)
     return replace(claimed, **changes)
 
 
 def sent(kind: str, **changes: Any) -> Row:
-    """Give a row whose first call is on its way."""
+    """Build a row whose first call is sent."""
     return replace(row(kind), **{"state": State.SENT, "attempts": 1, **changes})
 
 
 def journey(**changes: Any) -> Row:
-    """Give a DigiLocker row whose person has the link."""
+    """Build a DigiLocker row whose person has the link."""
     base = row("digilocker", link="https://vendor/dgl/1", status="PENDING")
     return replace(base, state=State.PENDING, deadline=NOW + 4_200_000, **changes)
 
@@ -41,18 +41,18 @@ def decision(
 
 
 def answered(outcome: Outcome, role: Role = Role.CREATE, **parts: Any) -> Answered:
-    """Give what the vendor answered."""
+    """Build an answer of the vendor."""
     item = parts.pop("item", "")
     return Answered(role, Answer(outcome=outcome, **parts), item)
 
 
 def passport_answer(status: str) -> Answered:
-    """Give a readable answer about a passport."""
+    """Build a good answer about a passport."""
     body = {"verification_id": "v1", "reference_id": "7", "status": status}
     return answered(Outcome.OK, http=200, reference="7", body=body)
 
 
 def status(word: str, **more: Any) -> Answered:
-    """Give a readable status of a journey."""
+    """Build a good status read of a journey."""
     body = {"verification_id": "v1", "status": word, "user_details": {"name": "A"}, **more}
     return answered(Outcome.OK, Role.STATUS, http=200, body=body)

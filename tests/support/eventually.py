@@ -1,4 +1,4 @@
-"""Wait for something that another process does."""
+"""Wait for an effect of another process."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""What the fault suite found, one JSON line for each experiment, and the table made of it.
+"""The results of the fault suite: one JSON line for each experiment, and a table of them.
 
-The short form has a book for each run of the tests, shared by its processes. The long form keeps
-its book, and so goes on where it was interrupted.
+The short form has a log for each test run, shared by its processes. The long form keeps its log,
+and continues where it was interrupted.
 """
 
 import json
@@ -22,10 +22,10 @@ _COLUMNS: Final = ("accepted", "done", "parked", "lost", "run_twice", "paid_twic
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is tried.
+    """The number of experiments.
 
-    `runs` of each point and kind killed there, `others` of each other way to break something there;
-    jobs, kills and restarts per storm; steps of the model in all.
+    `runs`: kills at each point and kind; `others`: runs of each other action there; jobs, kills and
+    restarts per storm; steps of the model in total.
     """
 
     long: bool
@@ -64,23 +64,23 @@ LONG: Final = Scale(
 
 
 def scale(env: Mapping[str, str] = os.environ) -> Scale:
-    """Give the figures of this run: long when the environment says so."""
+    """Return the scale of this run: long if the environment says so."""
     return LONG if env.get(VARIABLE) == "long" else SHORT
 
 
 class ExperimentLog:
-    """The notes of one form of the suite; several processes may write to it."""
+    """The log of one form of the suite; several processes may write to it."""
 
     def __init__(self, form: Scale, folder: Path = FOLDER) -> None:
         name = "long" if form.long else f"short-{os.environ.get(RUN, os.getpid())}"
         self.path = folder / f"{name}.jsonl"
 
     def delete(self) -> None:
-        """Delete the book."""
+        """Delete the log."""
         self.path.unlink(missing_ok=True)
 
     def record(self, suite: str, key: str, *, good: bool, **figures: Any) -> None:
-        """Write down how an experiment went, and say so: the long form is watched."""
+        """Append a result, and print it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = {"suite": suite, "key": key, "good": good, **figures}
         with self.path.open("a", encoding="utf-8") as file:
@@ -89,7 +89,7 @@ class ExperimentLog:
         print(f"{'ok' if good else 'BROKEN'} {suite} {key}: {shown}", flush=True)
 
     def records(self) -> list[dict[str, Any]]:
-        """Read all that was noted; a line cut off by a kill is left out."""
+        """Read all results; a line cut off by a kill is ignored."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -97,14 +97,14 @@ class ExperimentLog:
         return [json.loads(line) for line in lines if line.endswith("}")]
 
     def succeeded(self, suite: str, key: str) -> bool:
-        """Tell whether an experiment was done and went well."""
+        """Return True if an experiment was done and was good."""
         return any(
             (note["suite"], note["key"], note["good"]) == (suite, key, True)
             for note in self.records()
         )
 
     def table(self) -> str:
-        """Sum the notes up, a line for each suite, by the latest tries; "" when there are none."""
+        """Return a table with a line for each suite, by the latest results; "" without results."""
         sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for note in {(note["suite"], note["key"]): note for note in self.records()}.values():
             mine = sums[note["suite"]]

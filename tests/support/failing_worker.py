@@ -1,4 +1,4 @@
-"""A worker process on our own settings and logs, whose one task fails on request."""
+"""A worker process with our settings and logs, whose task fails on request."""
 
 import sys
 
@@ -13,11 +13,11 @@ from config.settings import Settings, read_settings
 from satyapan.names import RUN, STATUS_CHECK
 
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-"""What worker/app.py sets; Celery has command-line flags and no settings for it."""
+"""As in worker/app.py; Celery has no settings for these."""
 
 
 def create_app(settings: Settings) -> Celery:
-    """Return the workers' app with a task that notes its ids, and fails for those named fail-."""
+    """Return the workers' app with a task that records its ids, and fails for `fail-...`."""
     app = build_app(settings)
 
     def work(ids: list[str]) -> str:
@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> Celery:
 
 
 def main() -> None:
-    """Run the worker until it is told to stop."""
+    """Run the worker until it is stopped."""
     settings = read_settings()
     configure_logs(settings.log.level, settings.log.format, sys.stdout)
     create_app(settings).worker_main(["worker", *FLAGS])

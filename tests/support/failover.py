@@ -1,7 +1,7 @@
-"""A master, its replica, and an address that leads new connections to one of the two.
+"""A master, its replica, and an address that forwards new connections to one of them.
 
-Connections that are open when the address moves stay open, to a server that is a replica by then,
-as behind a virtual address, a Kubernetes service, or a TCP proxy that drains.
+Open connections stay open when the address moves, to a server that is a replica then, as behind a
+virtual address, a Kubernetes service, or a TCP proxy that drains.
 """
 
 import time
@@ -13,13 +13,13 @@ import redis
 
 from demo.server import HOST, EmbeddedServer
 from tests.support.eventually import eventually
-from tests.support.proxy import Proxy
+from tests.support.proxy import FaultProxy
 
 _PAUSE_MS: Final = 5_000
 
 
 class ReplicaPair:
-    """Two servers in sync inside the block; the master is started if none is given."""
+    """Two servers in sync inside the block; starts a master unless one is given."""
 
     def __init__(self, folder: Path, master: EmbeddedServer | None = None) -> None:
         self._folder = folder
@@ -27,14 +27,14 @@ class ReplicaPair:
         self._open = ExitStack()
         self.master: EmbeddedServer
         self.replica: EmbeddedServer
-        self.address: Proxy
+        self.address: FaultProxy
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             own = EmbeddedServer(self._folder / "master")
             self.master = self._given or opening.enter_context(own)
             self.replica = opening.enter_context(EmbeddedServer(self._folder / "replica"))
-            self.address = opening.enter_context(Proxy(HOST, self.master.port))
+            self.address = opening.enter_context(FaultProxy(HOST, self.master.port))
             with connect_to(self.replica) as replica:
                 replica.config_set("repl-diskless-sync-delay", "0")
             with connect_to(self.master) as master:
@@ -48,11 +48,11 @@ class ReplicaPair:
 
     @property
     def url(self) -> str:
-        """Address of the master's database 0, whichever of the two it is."""
+        """Address of database 0 of the current master."""
         return f"redis://{HOST}:{self.address.port}/0"
 
     def swap(self) -> float:
-        """Promote the replica by hand, without loss; returns when (monotonic) it was done."""
+        """Promote the replica by hand, without loss; return when (monotonic)."""
         with connect_to(self.master) as old, connect_to(self.replica) as new:
             old.client_pause(_PAUSE_MS, all=False)
             eventually(lambda: _offset(new) == _offset(old))
@@ -62,14 +62,14 @@ class ReplicaPair:
         return self._moved()
 
     def fail_over(self) -> float:
-        """Let the two change places by FAILOVER; returns when (monotonic) it was done."""
+        """Swap the two by FAILOVER; return when (monotonic)."""
         with connect_to(self.master) as old, connect_to(self.replica) as new:
             old.execute_command("FAILOVER", "TO", HOST, self.replica.port)
             eventually(lambda: new.info("replication")["role"] == "master")
         return self._moved()
 
     def abandon(self) -> None:
-        """Promote the replica; the old master follows nobody, and so knows nothing new."""
+        """Promote the replica; the old master becomes a replica of no server."""
         with connect_to(self.master) as old, connect_to(self.replica) as new:
             eventually(lambda: _offset(new) == _offset(old))
             new.replicaof("NO", "ONE")
@@ -77,9 +77,9 @@ class ReplicaPair:
         self.move()
 
     def move(self) -> None:
-        """Lead new connections to the other server, whatever the two are."""
+        """Forward new connections to the other server."""
         self.master, self.replica = self.replica, self.master
-        self.address.lead_to(HOST, self.master.port)
+        self.address.forward_to(HOST, self.master.port)
 
     def _moved(self) -> float:
         self.move()
@@ -92,7 +92,7 @@ class ReplicaPair:
 
 
 def connect_to(server: EmbeddedServer) -> Any:
-    """Talk to a server itself."""
+    """Build a client of a server itself."""
     return redis.Redis.from_url(server.url)
 
 

@@ -1,7 +1,7 @@
-"""One fault at one named point, over and over: start, strike, recover, judge.
+"""Inject one fault at one named point, several times: start, inject, recover, judge.
 
-A `Case` is a point, a kind and a way to break something there; `play` tells its story as a
-generator, so that many cases run side by side in one thread (see `side_by_side`).
+A `FailpointCase` is a point, a kind and an action; `run_case` is a generator, so that `interleave`
+runs many cases in one thread.
 """
 
 import json
@@ -33,7 +33,7 @@ from tests.support.installation import (
     said,
     until,
 )
-from tests.support.proxy import Proxy
+from tests.support.proxy import FaultProxy
 
 KINDS: Final = ("passport", "digilocker", "static_kyc_link")
 WEBHOOK_POINTS: Final = {
@@ -45,23 +45,23 @@ COMBINATIONS: Final = tuple(
     (point, kind) for point in FAILPOINTS for kind in WEBHOOK_POINTS.get(point, KINDS)
 )
 DEADLY: Final = ("kill", "kill-child", "kill-parent")
-WIRES: Final = ("redis-reply", "redis-cut", "vendor-reply", "vendor-cut")
-ACTIONS: Final = (*DEADLY, "stop", "redis-restart", *WIRES)
-SURVIVED: Final = ("kill-child", "redis-restart", *WIRES)
+PROXY_ACTIONS: Final = ("redis-reply", "redis-cut", "vendor-reply", "vendor-cut")
+ACTIONS: Final = (*DEADLY, "stop", "redis-restart", *PROXY_ACTIONS)
+SURVIVED: Final = ("kill-child", "redis-restart", *PROXY_ACTIONS)
 PATIENCE_S: Final = 4 * LEASE_S + 60
 PREFORK: Final = {"SATYAPAN_WORKER_POOL": "prefork", "SATYAPAN_WORKER_CONCURRENCY": "1"}
 _IN_POOL: Final = frozenset(FAILPOINTS) - {"popped", SWEPT, INSERTED, STORED}
-"""Points that a prefork worker's child reaches; the others are its main process's."""
+"""Points that a prefork worker's child reaches; its main process reaches the others."""
 
 
 def applies(action: str, point: str) -> bool:
-    """Tell whether this can be done at this point: a pool's child never reaches every one."""
+    """Return True if the action is possible at this point: a pool's child doesn't reach all."""
     return action not in {"kill-child", "kill-parent"} or point in _IN_POOL
 
 
 @dataclass(frozen=True)
 class FailpointCase:
-    """What is broken where, and how often. `batch` tells equal cases apart."""
+    """A point, a kind, an action and the number of runs; `batch` distinguishes equal cases."""
 
     point: str
     kind: str
@@ -71,13 +71,13 @@ class FailpointCase:
 
     @property
     def name(self) -> str:
-        """Name the case; also its installation's prefix, so short."""
+        """Name the case; short, because it is also its installation's prefix."""
         short = self.kind.partition("_")[0]
         return f"{self.point}-{short}-{self.action}-{self.batch}"
 
     @property
-    def struck_as(self) -> str:
-        """Name the action as the point knows it."""
+    def failpoint_action(self) -> str:
+        """Return the action as the failpoint knows it."""
         if self.action in {"stop", "kill", "kill-parent"}:
             return self.action
         return "kill" if self.action == "kill-child" else "hold"
@@ -85,44 +85,44 @@ class FailpointCase:
 
 @dataclass(frozen=True)
 class CaseOutcome:
-    """How a case ended: what the judge says, and the ends that its verifications came to."""
+    """How a case ended: the verdict, and the end of each verification."""
 
     case: FailpointCase
     verdict: Verdict
     ends: tuple[str, ...]
     recovery_s: tuple[float, ...]
-    """Seconds from each strike to the end of its verification, as the ledger's clock has them."""
+    """Seconds from each fault to the end of its verification, on the ledger's clock."""
 
 
 Report = Callable[[CaseOutcome], None]
 
 
 def run_case(case: FailpointCase, services: Services, report: Report) -> Iterator[None]:
-    """Strike `case.runs` times, recover, judge, report."""
+    """Inject the fault `case.runs` times, recover, judge, report."""
     with ExitStack() as stack:
-        story = _CaseRun(case, services, stack)
+        run = _CaseRun(case, services, stack)
         for number in range(case.runs):
-            yield from story.strike(number)
-        yield from story.recover()
-        report(story.outcome())
+            yield from run.inject(number)
+        yield from run.recover()
+        report(run.outcome())
 
 
-def interleave(stories: Iterable[Iterator[None]], at_once: int) -> None:
-    """Step through stories in turn, so many at a time, in this thread."""
-    waiting, playing = deque(stories), deque[Iterator[None]]()
+def interleave(runs: Iterable[Iterator[None]], at_once: int) -> None:
+    """Step through generators in turn, `at_once` at a time, in this thread."""
+    waiting, running = deque(runs), deque[Iterator[None]]()
     try:
-        while waiting or playing:
-            while waiting and len(playing) < at_once:
-                playing.append(waiting.popleft())
-            for _ in range(len(playing)):
-                story = playing.popleft()
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                running.append(waiting.popleft())
+            for _ in range(len(running)):
+                run = running.popleft()
                 with suppress(StopIteration):
-                    next(story)
-                    playing.append(story)
+                    next(run)
+                    running.append(run)
             time.sleep(0.05)
     finally:
-        for story in playing:
-            close = getattr(story, "close", None)
+        for run in running:
+            close = getattr(run, "close", None)
             if close is not None:
                 close()
 
@@ -132,46 +132,46 @@ class _CaseRun:
         self.case = case
         self.services = services
         self.history = History()
-        self.redis_wire, self.vendor_wire, env = _wires(case, services, stack)
-        self.place = Installation(services, case.name, **env)
-        stack.callback(self.place.end)
+        self.redis_proxy, self.vendor_proxy, env = _proxies(case, services, stack)
+        self.installation = Installation(services, case.name, **env)
+        stack.callback(self.installation.end)
         self.ids: list[str] = []
-        self.struck: list[float] = []
+        self.reached_at: list[float] = []
         self.stopped: list[int] = []
         self.visited: set[str] = set()
         self.allowed: set[str] = set()
-        self.hooks = ""
+        self.webhook_url = ""
 
-    # ---- one strike ----
+    # ---- one fault ----
 
-    def strike(self, number: int) -> Iterator[None]:
-        """Bring one verification to the point and let the fault happen there."""
-        yield from self._clear()
+    def inject(self, number: int) -> Iterator[None]:
+        """Bring one verification to the point and inject the fault there."""
+        yield from self._end_survivors()
         one = f"{self.case.name}-{number}"
-        mark = self.services.folder / f"{one}.struck"
-        fault = f"{self.case.point}:{self.case.struck_as}:{mark}"
+        mark = self.services.folder / f"{one}.reached"
+        fault = f"{self.case.point}:{self.case.failpoint_action}:{mark}"
         request = self._request(one)
         if self.case.point == INSERTED:
-            child = self._produce(fault, request, one)
+            child = self._start_producer(fault, request, one)
         else:
-            child = yield from self._work(fault, request, one)
-        yield from self._tended(mark.exists, f"{one} reaches the point")
-        self.struck.append(time.time())
-        yield from self._act(mark, child)
+            child = yield from self._work_with_fault(fault, request, one)
+        yield from self._wait_until(mark.exists, f"{one} reaches the point")
+        self.reached_at.append(time.time())
+        yield from self._apply(mark, child)
 
-    def _clear(self) -> Iterator[None]:
-        """End what came through the strike before: unarmed by now, it would take this one's work.
+    def _end_survivors(self) -> Iterator[None]:
+        """End the processes of the last run: they would process the next verification, unarmed.
 
-        Not before it has shown that it recovers. A wire that nothing used at the point is whole
-        again: the next link's paid call is another case.
+        First wait until they have recovered. A pending fault of the vendor's proxy is cancelled: it
+        would hit another call.
         """
-        works = self.case.point != INSERTED  # there the producer is struck, and no worker runs yet
-        if works and self.struck and self.case.action in SURVIVED:
-            yield from self._tended(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
-            for child in self.place.children:
+        works = self.case.point != INSERTED  # there no worker runs yet
+        if works and self.reached_at and self.case.action in SURVIVED:
+            yield from self._wait_until(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
+            for child in self.installation.children:
                 kill_group(child)
-            if self.vendor_wire:
-                self.vendor_wire.drop_replies(0)
+            if self.vendor_proxy:
+                self.vendor_proxy.drop_replies(0)
 
     def _request(self, one: str) -> dict[str, Any]:
         if self.case.kind == "passport":
@@ -181,36 +181,38 @@ class _CaseRun:
         self.services.stack.control("templates", {"name": one, "steps": ["AADHAAR"]})
         return {"template_name": one}
 
-    def _produce(self, fault: str, request: dict[str, Any], one: str) -> Child:
+    def _start_producer(self, fault: str, request: dict[str, Any], one: str) -> Child:
         resource = str(request.get("template_name", ""))
         self.history.submits.append(Submit(one, "unknown", json.dumps(request), resource))
         self.ids.append(one)
-        return self.place.run_producer(fault, self.case.kind, json.dumps(request), one)
+        return self.installation.run_producer(fault, self.case.kind, json.dumps(request), one)
 
-    def _work(self, fault: str, request: dict[str, Any], one: str) -> Generator[None, None, Child]:
-        case, place = self.case, self.place
+    def _work_with_fault(
+        self, fault: str, request: dict[str, Any], one: str
+    ) -> Generator[None, None, Child]:
+        case, installation = self.case, self.installation
         at_callbacks = case.point == STORED
         if case.point in WEBHOOK_POINTS:
             yield from self._open_callbacks(fault if at_callbacks else "")
         if (case.point, case.kind) == (OPENED, "static_kyc_link"):
             yield from self._make_link(request, one)
         pool = PREFORK if case.action in {"kill-child", "kill-parent"} else {}
-        worker = yield from self._worker("" if at_callbacks else fault, **pool)
-        producer = place.mute_producer() if case.point == SWEPT else place.producer
+        worker = yield from self._ready_worker("" if at_callbacks else fault, **pool)
+        producer = installation.mute_producer() if case.point == SWEPT else installation.producer
         self.ids.append(one)
         yield from self._submit(producer, request, one)
-        return place.children[-2] if at_callbacks else worker
+        return installation.children[-2] if at_callbacks else worker
 
     def _make_link(self, request: dict[str, Any], one: str) -> Iterator[None]:
-        """Have the link before anything is armed.
+        """Create the link before a failpoint is enabled.
 
-        The webhook of the strike before is still in the inbox and is opened at any moment: a kill
-        there would meet this link's own paid call, which is another case.
+        The last run's webhook is still in the inbox and may be opened at any moment: a kill there
+        would hit this link's own paid call, which is another case.
         """
-        place = self.place
-        maker = yield from self._worker()
-        yield from self._submit(place.producer, request, one)
-        yield from until(lambda: _has_settled(place.producer, one), f"{one} is made")
+        installation = self.installation
+        maker = yield from self._ready_worker()
+        yield from self._submit(installation.producer, request, one)
+        yield from until(lambda: _has_settled(installation.producer, one), f"{one} is made")
         kill_group(maker)
 
     def _submit(self, producer: Verifications, request: dict[str, Any], one: str) -> Iterator[None]:
@@ -219,80 +221,80 @@ class _CaseRun:
             f"submit {one}",
         )
 
-    def _worker(self, fault: str = "", **env: str) -> Generator[None, None, Child]:
-        """Start a worker; one that found the server away and ended is started again."""
-        worker = self.place.start_worker(fault, **env)
+    def _ready_worker(self, fault: str = "", **env: str) -> Generator[None, None, Child]:
+        """Start a worker; start it again if it ended because the server was away."""
+        worker = self.installation.start_worker(fault, **env)
         yield from until(lambda: said(worker, "worker ready") or gone(worker), worker.name)
         if said(worker, "worker ready"):
             return worker
-        return (yield from self._worker(fault, **env))
+        return (yield from self._ready_worker(fault, **env))
 
     def _open_callbacks(self, fault: str) -> Iterator[None]:
-        app = self.place.start_callbacks(fault)
+        app = self.installation.start_callbacks(fault)
         yield from until(partial(listens_at, app), f"{app.name} listens")
-        self.hooks = f"{listens_at(app)}/webhooks/cashfree"
+        self.webhook_url = f"{listens_at(app)}/webhooks/cashfree"
         for text in [*self.ids, *self.visited, f"{self.case.name}-"]:
-            self.services.relay.deliver_to(text, self.hooks)
+            self.services.relay.deliver_to(text, self.webhook_url)
 
-    # ---- what happens at the point ----
+    # ---- at the point ----
 
-    def _act(self, mark: Path, child: Child) -> Iterator[None]:
+    def _apply(self, mark: Path, child: Child) -> Iterator[None]:
         case = self.case
         if case.action == "stop":
             self.stopped.append(_stopped_by(child))
-        elif case.point == STORED and case.struck_as == "kill":
+        elif case.point == STORED and case.failpoint_action == "kill":
             return  # gunicorn's worker died; its main process starts another
         elif case.action == "kill-child":
             return  # the pool starts another
-        elif case.struck_as in DEADLY:
+        elif case.failpoint_action in DEADLY:
             yield from until(partial(gone, child), f"{child.name} is gone")
-            kill_group(child)  # what its container would take along
+            kill_group(child)  # as the end of its container would
         else:
-            yield from self._break(case.action)
+            yield from self._disturb(case.action)
             mark.unlink()
 
-    def _break(self, action: str) -> Iterator[None]:
+    def _disturb(self, action: str) -> Iterator[None]:
         if action == "redis-restart":
             self.services.stack.server.kill()
             self.services.stack.server.restart()
             return
-        wire = self.redis_wire if action.startswith("redis") else self.vendor_wire
-        assert wire is not None
+        proxy = self.redis_proxy if action.startswith("redis") else self.vendor_proxy
+        assert proxy is not None
         if action.endswith("cut"):
-            wire.reset()
+            proxy.reset()
         else:
-            wire.drop_replies(1)
+            proxy.drop_replies(1)
         yield
 
-    # ---- after the strikes ----
+    # ---- after the faults ----
 
     def recover(self) -> Iterator[None]:
-        """Let a healthy worker do its work until everything is settled, and then a little more."""
+        """Let a healthy worker run until everything is settled, and for some seconds after."""
         if self.case.point == INSERTED or self.case.action in {"kill", "kill-parent", "stop"}:
-            yield from self._worker()
-        yield from self._tended(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
+            yield from self._ready_worker()
+        yield from self._wait_until(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
         for pid in self.stopped:
             with suppress(ProcessLookupError):  # gunicorn ends a worker that hangs
                 os.kill(pid, signal.SIGCONT)
         calm = time.monotonic() + (4 if self.stopped else 0.5)
         yield from until(lambda: time.monotonic() > calm, "calm")
-        yield from self._tended(self._all_settled, f"{self.case.name} stays settled")
+        yield from self._wait_until(self._all_settled, f"{self.case.name} stays settled")
 
-    def _tended(
+    def _wait_until(
         self, condition: Callable[[], object], what: str, within: float = 60.0
     ) -> Iterator[None]:
-        def tend_and_look() -> object:
-            self._tend()
+        def act_and_check() -> object:
+            self._act_as_persons()
             return condition()
 
-        yield from until(tend_and_look, what, within=within)
+        yield from until(act_and_check, what, within=within)
 
-    def _tend(self) -> None:
-        """Be the persons: allow what is asked for; come by every new shared link once."""
+    def _act_as_persons(self) -> None:
+        """Act as the persons: give consent, and visit every new shared link once."""
         if self.case.kind == "passport":
             return
         for one in self.ids:
-            seen = self.history.read(self.place.producer, one)
+            seen = self.history.read(self.installation.producer, one)
             if seen is not None and seen.link:
                 self._allow(seen) if self.case.kind == "digilocker" else self._visit(seen)
 
@@ -305,30 +307,29 @@ class _CaseRun:
     def _visit(self, seen: Verification) -> None:
         if self.case.point in WEBHOOK_POINTS and seen.link not in self.visited:
             self.visited.add(seen.link)
-            self.services.relay.deliver_to(seen.link, self.hooks)
+            self.services.relay.deliver_to(seen.link, self.webhook_url)
             requests.post(seen.link, data={"name": "A Person"}, timeout=10)
 
     def _all_settled(self) -> bool:
-        states = (self.history.read(self.place.producer, one) for one in self.ids)
-        return all(seen is not None and seen.settled for seen in states) and self._visits_told()
+        states = (self.history.read(self.installation.producer, one) for one in self.ids)
+        return all(seen is not None and seen.settled for seen in states) and self._visits_ended()
 
-    def _visits_told(self) -> bool:
-        """Wait for the end of every visit to a shared link: each is a verification of its own."""
-        self.history.listen(self.place.producer)
+    def _visits_ended(self) -> bool:
+        """Return True if every visit to a shared link has ended: each is a verification."""
+        self.history.listen(self.installation.producer)
         ends = [event for event in self.history.events if event.parent and event.name == "done"]
         return len({event.verification_id for event in ends}) >= len(self.visited)
 
     def outcome(self) -> CaseOutcome:
-        """Judge what happened by the vendor's audit and the ledger."""
+        """Judge the case by the vendor's audit and the ledger."""
         children = {event.verification_id for event in self.history.events}
-        rows = rows_of(self.place.producer, [*self.ids, *children])
+        rows = rows_of(self.installation.producer, [*self.ids, *children])
         own = (f"{self.case.name}-", *self.ids)
         audit = [e for e in self.services.audit() if str(_name(e)).startswith(own)]
         verdict = judge(self.history, audit, rows, least_done=0.0)
         ends = tuple(f"{rows[one].state} {rows[one].reason}".strip() for one in self.ids)
         took = tuple(
-            rows[one].updated / 1000 - struck
-            for one, struck in zip(self.ids, self.struck, strict=True)
+            rows[one].updated / 1000 - at for one, at in zip(self.ids, self.reached_at, strict=True)
         )
         return CaseOutcome(self.case, verdict, ends, took)
 
@@ -342,22 +343,22 @@ def _name(entry: Any) -> str:
     return str(entry["verification_id"] or entry["detail"])
 
 
-def _wires(
+def _proxies(
     case: FailpointCase, services: Services, stack: ExitStack
-) -> tuple[Proxy | None, Proxy | None, dict[str, str]]:
-    """Put a faulty wire where the case wants one."""
-    if case.action.startswith("redis") and case.action in WIRES:
-        wire = stack.enter_context(services.wire_to_redis())
-        return wire, None, {"SATYAPAN_REDIS_URL": f"redis://127.0.0.1:{wire.port}/0"}
+) -> tuple[FaultProxy | None, FaultProxy | None, dict[str, str]]:
+    """Start the proxy that the case needs."""
+    if case.action.startswith("redis") and case.action in PROXY_ACTIONS:
+        proxy = stack.enter_context(services.redis_proxy())
+        return proxy, None, {"SATYAPAN_REDIS_URL": f"redis://127.0.0.1:{proxy.port}/0"}
     if case.action.startswith("vendor"):
-        wire = stack.enter_context(services.wire_to_vendor())
-        url = f"http://127.0.0.1:{wire.port}/verification"
-        return None, wire, {"SATYAPAN_CASHFREE_BASE_URL": url}
+        proxy = stack.enter_context(services.vendor_proxy())
+        url = f"http://127.0.0.1:{proxy.port}/verification"
+        return None, proxy, {"SATYAPAN_CASHFREE_BASE_URL": url}
     return None, None, {}
 
 
 def _stopped_by(child: Child) -> int:
-    """Find the process that stopped itself: the child, or one of its own."""
+    """Find the process that stopped itself: the child, or one of its children."""
     for entry in Path("/proc").iterdir():
         with suppress(OSError, ValueError):
             fields = entry.joinpath("stat").read_text().rpartition(")")[2].split()
@@ -366,9 +367,9 @@ def _stopped_by(child: Child) -> int:
     return child.pid
 
 
-SURE_ENDS: Final = {
+LOST_ANSWER_ENDS: Final = {
     ("answered", "passport"): f"{State.PARKED} lost_answer",
     ("sent", "static_kyc_link"): f"{State.PARKED} unknown_outcome/worker_lost",
     ("answered", "static_kyc_link"): f"{State.PARKED} unknown_outcome/worker_lost",
 }
-"""Where a killed worker takes knowledge along; everywhere else the end is DONE."""
+"""Ends other than DONE: where a killed worker takes the only knowledge of the answer with it."""

@@ -1,4 +1,4 @@
-"""A producer that may die at a failpoint, run as `failpoint_producer KIND REQUEST ID`."""
+"""A producer with a failpoint, run as `failpoint_producer KIND REQUEST ID`."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from satyapan.failpoints import enable
 
 
 def main(kind: str, request: str, verification_id: str) -> Verification:
-    """Submit one verification, and again until that is confirmed."""
+    """Submit one verification, repeatedly until it is confirmed."""
     enable(os.environ)
     producer = Verifications.from_env()
     for _ in range(100):

@@ -1,6 +1,6 @@
-"""Webhooks that nobody with the secret sent: every way to spoil a good one, by the thousand.
+"""Forged webhooks: every way to alter a signed one, by the thousand.
 
-The good one is signed by `tests.web.callbacks_app`, which shares nothing with the code under test.
+`tests.web.callbacks_app` signs the good one; it shares no code with what is tested.
 """
 
 import base64
@@ -22,150 +22,148 @@ _SIGNATURE: Final = "x-webhook-signature"
 _TIMESTAMP: Final = "x-webhook-timestamp"
 
 
-def good(chance: Random) -> Delivery:
-    """Make a delivery as the vendor would."""
-    event = {**EVENT, "data": {"verification_id": f"dl-{chance.randrange(10**6)}", "n": 1.5}}
-    return _signed(written(event), str(NOW_MS + chance.randrange(-200_000, 200_000)))
+def signed_delivery(rng: Random) -> Delivery:
+    """Build a delivery as the vendor does."""
+    event = {**EVENT, "data": {"verification_id": f"dl-{rng.randrange(10**6)}", "n": 1.5}}
+    return _signed(written(event), str(NOW_MS + rng.randrange(-200_000, 200_000)))
 
 
-def forgeries(count: int, seed: int) -> Iterator[tuple[str, Delivery]]:
-    """Walk so many spoilt deliveries, each with the name of what was done to it."""
-    chance = Random(seed)
+def forged_deliveries(count: int, seed: int) -> Iterator[tuple[str, Delivery]]:
+    """Yield altered deliveries, each with the name of the change."""
+    rng = Random(seed)
     for number in range(count):
-        spoil = SPOILERS[number % len(SPOILERS)]
-        yield spoil.__name__, spoil(chance, *good(chance))
+        alter = ALTERATIONS[number % len(ALTERATIONS)]
+        yield alter.__name__, alter(rng, *signed_delivery(rng))
 
 
 def _signed(body: bytes, timestamp: str, secret: str = SECRET) -> Delivery:
     return body, [(_SIGNATURE, sign(secret, timestamp, body)), (_TIMESTAMP, timestamp)]
 
 
-def _flipped(chance: Random, raw: bytes) -> bytes:
-    at = chance.randrange(len(raw))
-    return raw[:at] + bytes([raw[at] ^ 1 << chance.randrange(8)]) + raw[at + 1 :]
+def _flipped(rng: Random, raw: bytes) -> bytes:
+    at = rng.randrange(len(raw))
+    return raw[:at] + bytes([raw[at] ^ 1 << rng.randrange(8)]) + raw[at + 1 :]
 
 
 def _changed(headers: Headers, name: str, value: str) -> Headers:
     return [(each, value if each == name else old) for each, old in headers]
 
 
-def flipped_body(chance: Random, body: bytes, headers: Headers) -> Delivery:
+def flipped_body(rng: Random, body: bytes, headers: Headers) -> Delivery:
     """One bit of the body."""
-    return _flipped(chance, body), headers
+    return _flipped(rng, body), headers
 
 
-def flipped_signature(chance: Random, body: bytes, headers: Headers) -> Delivery:
+def flipped_signature(rng: Random, body: bytes, headers: Headers) -> Delivery:
     """One bit of the signature's text."""
-    text = _flipped(chance, headers[0][1].encode()).decode("latin-1")
+    text = _flipped(rng, headers[0][1].encode()).decode("latin-1")
     return body, _changed(headers, _SIGNATURE, text)
 
 
-def flipped_timestamp(chance: Random, body: bytes, headers: Headers) -> Delivery:
+def flipped_timestamp(rng: Random, body: bytes, headers: Headers) -> Delivery:
     """One bit of the timestamp's text."""
-    text = _flipped(chance, headers[1][1].encode()).decode("latin-1")
+    text = _flipped(rng, headers[1][1].encode()).decode("latin-1")
     return body, _changed(headers, _TIMESTAMP, text)
 
 
-def moved_boundary(chance: Random, body: bytes, headers: Headers) -> Delivery:
+def moved_boundary(rng: Random, body: bytes, headers: Headers) -> Delivery:
     """The same signed bytes, cut elsewhere between timestamp and body."""
     stamp = headers[1][1]
-    at = chance.randrange(1, len(stamp))
+    at = rng.randrange(1, len(stamp))
     return stamp[at:].encode() + body, _changed(headers, _TIMESTAMP, stamp[:at])
 
 
-def moved_digits(chance: Random, body: bytes, _headers: Headers) -> Delivery:
+def moved_digits(rng: Random, body: bytes, _headers: Headers) -> Delivery:
     """A body that begins with digits, some of which were moved to or from the timestamp."""
-    digits = str(chance.randrange(10**12, 10**13)) + str(chance.randrange(10**5))
-    stamp, start = str(NOW_MS), chance.randrange(1, 18)
-    cut = chance.choice([each for each in range(1, 13 + start) if each != 13])
+    digits = str(rng.randrange(10**12, 10**13)) + str(rng.randrange(10**5))
+    stamp, start = str(NOW_MS), rng.randrange(1, 18)
+    cut = rng.choice([each for each in range(1, 13 + start) if each != 13])
     _, headers = _signed(digits[:start].encode() + body, stamp)
     signed = stamp + digits[:start]
     return signed[cut:].encode() + body, _changed(headers, _TIMESTAMP, signed[:cut])
 
 
-def truncated(chance: Random, body: bytes, headers: Headers) -> Delivery:
+def truncated(rng: Random, body: bytes, headers: Headers) -> Delivery:
     """A body without its end."""
-    return body[: chance.randrange(len(body))], headers
+    return body[: rng.randrange(len(body))], headers
 
 
-def longer(chance: Random, body: bytes, headers: Headers) -> Delivery:
-    """A body with something behind it."""
-    return body + chance.randbytes(chance.randrange(1, 40)), headers
+def longer(rng: Random, body: bytes, headers: Headers) -> Delivery:
+    """A body with bytes appended."""
+    return body + rng.randbytes(rng.randrange(1, 40)), headers
 
 
-def rewritten(chance: Random, body: bytes, headers: Headers) -> Delivery:
+def rewritten(rng: Random, body: bytes, headers: Headers) -> Delivery:
     """The same JSON in other bytes."""
-    indent = chance.randrange(1, 5)
+    indent = rng.randrange(1, 5)
     return json.dumps(json.loads(body), indent=indent).encode(), headers
 
 
-def wrong_secret(chance: Random, body: bytes, headers: Headers) -> Delivery:
-    """Signed by somebody else."""
-    other = chance.choice(
-        [SECRET[:-1], SECRET + "x", SECRET.upper(), "", chance.randbytes(9).hex()]
-    )
+def wrong_secret(rng: Random, body: bytes, headers: Headers) -> Delivery:
+    """A signature with another secret."""
+    other = rng.choice([SECRET[:-1], SECRET + "x", SECRET.upper(), "", rng.randbytes(9).hex()])
     return _signed(body, headers[1][1], other)
 
 
-def stale(chance: Random, body: bytes, _headers: Headers) -> Delivery:
-    """Well signed, too long ago."""
-    return _signed(body, str(NOW_MS - TOLERANCE_S * 1000 - chance.randrange(1, 10**11)))
+def stale(rng: Random, body: bytes, _headers: Headers) -> Delivery:
+    """A good signature, too long ago."""
+    return _signed(body, str(NOW_MS - TOLERANCE_S * 1000 - rng.randrange(1, 10**11)))
 
 
-def future(chance: Random, body: bytes, _headers: Headers) -> Delivery:
-    """Well signed, for a time to come."""
-    return _signed(body, str(NOW_MS + TOLERANCE_S * 1000 + chance.randrange(1, 10**11)))
+def future(rng: Random, body: bytes, _headers: Headers) -> Delivery:
+    """A good signature, for a time in the future."""
+    return _signed(body, str(NOW_MS + TOLERANCE_S * 1000 + rng.randrange(1, 10**11)))
 
 
-def missing_header(chance: Random, body: bytes, headers: Headers) -> Delivery:
-    """One header or both left out."""
-    return body, chance.choice([headers[:1], headers[1:], []])
+def missing_header(rng: Random, body: bytes, headers: Headers) -> Delivery:
+    """One header or both missing."""
+    return body, rng.choice([headers[:1], headers[1:], []])
 
 
-def doubled_header(chance: Random, body: bytes, headers: Headers) -> Delivery:
-    """One header twice, the second time perhaps under another spelling."""
-    name, value = chance.choice(headers)
-    again = (chance.choice([name, name.upper(), name.title()]), chance.choice([value, "x"]))
+def doubled_header(rng: Random, body: bytes, headers: Headers) -> Delivery:
+    """One header twice, the second time perhaps spelt differently."""
+    name, value = rng.choice(headers)
+    again = (rng.choice([name, name.upper(), name.title()]), rng.choice([value, "x"]))
     return body, [*headers, again]
 
 
-def not_ascii(chance: Random, body: bytes, headers: Headers) -> Delivery:
-    """Signs from beyond ASCII in a header; digits among them."""
-    name, value = chance.choice(headers)
-    at = chance.randrange(len(value))
-    return body, _changed(headers, name, value[:at] + chance.choice("é²¼ß\xa0") + value[at + 1 :])
+def not_ascii(rng: Random, body: bytes, headers: Headers) -> Delivery:
+    """Characters outside ASCII in a header, digits among them."""
+    name, value = rng.choice(headers)
+    at = rng.randrange(len(value))
+    return body, _changed(headers, name, value[:at] + rng.choice("é²¼ß\xa0") + value[at + 1 :])
 
 
-def bad_base64(chance: Random, body: bytes, headers: Headers) -> Delivery:
-    """A signature written otherwise: other letters, padding, hex, spaces, two at once."""
+def bad_base64(rng: Random, body: bytes, headers: Headers) -> Delivery:
+    """A signature in another form: other alphabet, padding, hex, two at once."""
     text = headers[0][1]
     raw = base64.b64decode(text)
     url_safe = text.replace("+", "-").replace("/", "_").rstrip("=")
     others = [url_safe, text + "=", raw.hex(), f"{text},{text}", f"v1,{text}", "", "=" * 44]
-    return body, _changed(headers, _SIGNATURE, chance.choice(others))
+    return body, _changed(headers, _SIGNATURE, rng.choice(others))
 
 
-def invalid_utf8(chance: Random, _body: bytes, headers: Headers) -> Delivery:
-    """Bytes that are no text."""
-    return chance.randbytes(chance.randrange(1, 300)), headers
+def invalid_utf8(rng: Random, _body: bytes, headers: Headers) -> Delivery:
+    """Bytes that are not text."""
+    return rng.randbytes(rng.randrange(1, 300)), headers
 
 
-def deep(chance: Random, _body: bytes, headers: Headers) -> Delivery:
-    """JSON that is nothing but depth."""
-    return chance.choice([b"[", b'{"a":']) * chance.randrange(1, DEEP // 5), headers
+def deep(rng: Random, _body: bytes, headers: Headers) -> Delivery:
+    """JSON that consists of nesting alone."""
+    return rng.choice([b"[", b'{"a":']) * rng.randrange(1, DEEP // 5), headers
 
 
-def huge(chance: Random, body: bytes, headers: Headers) -> Delivery:
-    """A body of more than the cap, once in a while; else a long one."""
-    return body.ljust(chance.choice([HUGE, *[5_000] * 20])), headers
+def huge(rng: Random, body: bytes, headers: Headers) -> Delivery:
+    """A body above the size limit, or a long one."""
+    return body.ljust(rng.choice([HUGE, *[5_000] * 20])), headers
 
 
-def signed_elsewhere(chance: Random, body: bytes, _headers: Headers) -> Delivery:
+def signed_elsewhere(rng: Random, body: bytes, _headers: Headers) -> Delivery:
     """The good signature of another delivery."""
-    return body, good(chance)[1]
+    return body, signed_delivery(rng)[1]
 
 
-SPOILERS: Final[tuple[Callable[[Random, bytes, Headers], Delivery], ...]] = (
+ALTERATIONS: Final[tuple[Callable[[Random, bytes, Headers], Delivery], ...]] = (
     flipped_body,
     flipped_signature,
     flipped_timestamp,

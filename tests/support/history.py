@@ -1,8 +1,8 @@
-"""What happened, seen from outside, and the judge of it: a history checker in the way of Jepsen.
+"""Record what a producer did and saw, and check it: a history checker in the style of Jepsen.
 
-A `History` holds what a producer did and saw; the vendor's audit says what was paid for; the rows
-say what the ledger believes. `judge` puts the three beside each other. It shares no rule with the
-code that it judges: only the invariants of docs/architecture.md, as far as they show outside.
+`judge` compares three sources: the `History` of a producer, the vendor's audit (what was paid for)
+and the ledger's rows. It shares no rule with the code under test, only the invariants of
+docs/architecture.md, as far as they are visible from outside.
 """
 
 import json
@@ -17,7 +17,7 @@ from satyapan.ids import generation_id
 from satyapan.records import SETTLED, TERMINAL, Row, State
 
 PAID: Final = frozenset({"passport", "digilocker", "static_link"})
-"""Charges that must happen once. A document may be fetched again: that is a read."""
+"""Charges that must happen once. A document may be fetched again: it is a read."""
 _ENDS: Final = frozenset(state.lower() for state in SETTLED)
 Entry = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ class Submit:
 
 @dataclass(frozen=True)
 class Read:
-    """What one read of a terminal verification showed, as bytes."""
+    """The bytes of one read of a terminal verification."""
 
     id: str
     shown: bytes
@@ -42,7 +42,7 @@ class Read:
 
 @dataclass
 class History:
-    """Everything a producer did and saw. Threads may share it: it only grows."""
+    """Everything a producer did and saw. Threads may share it: they only append."""
 
     submits: list[Submit] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
@@ -51,7 +51,7 @@ class History:
     def submit(
         self, producer: Verifications, kind: str, request: Mapping[str, Any], verification_id: str
     ) -> str:
-        """Submit and note what came of it; returns the outcome."""
+        """Submit, and record and return the outcome."""
         outcome = "ok"
         try:
             producer.submit(kind, request, verification_id=verification_id)
@@ -65,7 +65,7 @@ class History:
         return outcome
 
     def read(self, producer: Verifications, verification_id: str) -> Verification | None:
-        """Read, and note the bytes if what is shown must never change again."""
+        """Read, and record the bytes if the state is terminal."""
         seen = producer.get(verification_id)
         if seen is not None and seen.terminal:
             shown = json.dumps(asdict(seen), sort_keys=True, default=str).encode()
@@ -73,7 +73,7 @@ class History:
         return seen
 
     def listen(self, producer: Verifications, group: str = "judge") -> None:
-        """Take in the events that are there."""
+        """Record the events that are there."""
         self.events.extend(producer.events(group))
 
     def accepted(self) -> list[str]:
@@ -83,18 +83,18 @@ class History:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Violations by invariant, and what the run was made of."""
+    """Violations by invariant, and the figures of the run."""
 
     violations: Mapping[str, Sequence[str]]
     figures: Mapping[str, int]
 
     @property
     def good(self) -> bool:
-        """Tell whether nothing was violated."""
+        """Return True if nothing was violated."""
         return not self.violations
 
     def __str__(self) -> str:
-        """Show the figures, and the first violations of each kind."""
+        """Return the figures, and the first violations of each invariant."""
         figures = " ".join(f"{name}={number}" for name, number in self.figures.items())
         broken = [f"{name}: {found[:5]}" for name, found in self.violations.items()]
         return "; ".join([figures, *broken])
@@ -102,7 +102,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """The three sides, sorted for the checks."""
+    """The three sources, with lookups for the checks."""
 
     history: History
     audit: Sequence[Entry]
@@ -132,10 +132,10 @@ def judge(
     *,
     least_done: float = 0.95,
 ) -> Verdict:
-    """Judge a run that is over: `rows` as they are at its end, by id.
+    """Check a finished run; `rows` by id, as they are at its end.
 
-    `least_done` is the part of the accepted verifications that must be DONE: a run in which
-    nothing got through violates nothing and proves nothing.
+    `least_done` is the share of the accepted verifications that must be answered: a run without
+    progress violates nothing and proves nothing.
     """
     evidence = _Evidence(history, audit, rows, least_done)
     found = {name: list(check(evidence)) for name, check in CHECKS.items()}
@@ -144,7 +144,7 @@ def judge(
 
 
 def rows_of(producer: Verifications, ids: Iterable[str]) -> dict[str, Row]:
-    """Read the rows behind some verifications, private fields included."""
+    """Read the rows of verifications, private fields included."""
     found = ((one, producer._ledger.read(one)) for one in dict.fromkeys(ids))
     return {one: row for one, row in found if row is not None}
 
@@ -175,10 +175,10 @@ def _open(row: Row) -> bool:
 
 
 def _lost(evidence: _Evidence) -> Iterator[str]:
-    """I1: whatever was accepted, or is in the ledger, is terminal or parked by now."""
+    """I1: every accepted verification, and every row, is terminal or parked."""
     for one in evidence.history.accepted():
         if one not in evidence.rows:
-            yield f"{one}: accepted and gone"
+            yield f"{one}: accepted, and no row"
     for row in evidence.rows.values():
         if _open(row):
             yield f"{row.id}: still {row.state} ({row.reason})"
@@ -192,7 +192,7 @@ def _paid_twice(evidence: _Evidence) -> Iterator[str]:
 
 
 def _foreign(evidence: _Evidence) -> Iterator[str]:
-    """I3: every id that the vendor saw is a recorded generation of a row."""
+    """I3: every charged id is a recorded generation of a row."""
     known = {name for row in evidence.rows.values() for name in evidence.vendor_ids(row)}
     known |= {submit.resource for submit in evidence.history.submits}
     for name in evidence.charges():
@@ -205,7 +205,7 @@ def _foreign(evidence: _Evidence) -> Iterator[str]:
 
 
 def _not_written_ahead(evidence: _Evidence) -> Iterator[str]:
-    """I4: what the vendor charged for, the ledger knows to have been sent."""
+    """I4: every charge has an attempt in the ledger."""
     charges = evidence.charges()
     for row in evidence.rows.values():
         if charges[generation_id(row.id, row.generation)] and not row.attempts:
@@ -213,7 +213,7 @@ def _not_written_ahead(evidence: _Evidence) -> Iterator[str]:
 
 
 def _guessed(evidence: _Evidence) -> Iterator[str]:
-    """I5: nothing that was paid for is said not to have been; no answer without an execution."""
+    """I5: a paid call is never reported as unsent; there is no answer without a call."""
     for row in evidence.rows.values():
         paid = evidence.paid_for(row)
         unsent = row.state is State.REFUSED or (row.state, row.reason) == (State.FAILED, "deadline")
@@ -225,7 +225,7 @@ def _guessed(evidence: _Evidence) -> Iterator[str]:
 
 
 def _not_its_own(evidence: _Evidence) -> Iterator[str]:
-    """An answer belongs to the execution of its own id: the vendor's reference says so."""
+    """An answer belongs to the call of its own id, by the vendor's reference."""
     references = {_what(e): str(e["reference_id"]) for e in evidence.audit if e["reference_id"]}
     for row in evidence.rows.values():
         expected = references.get(generation_id(row.id, row.generation))
@@ -234,29 +234,29 @@ def _not_its_own(evidence: _Evidence) -> Iterator[str]:
 
 
 def _changed(evidence: _Evidence) -> Iterator[str]:
-    """I6: terminal is final: the same bytes on every read, one end told, and the row's own."""
+    """I6: terminal is final: the same bytes on every read, and one end event."""
     shown: dict[str, set[bytes]] = defaultdict(set)
     for read in evidence.history.reads:
         shown[read.id].add(read.shown)
     for one, versions in shown.items():
         if len(versions) > 1:
             yield f"{one}: {len(versions)} different answers"
-    yield from _told_otherwise(evidence)
+    yield from _other_events(evidence)
 
 
-def _told_otherwise(evidence: _Evidence) -> Iterator[str]:
-    """The stream names one end for each id; a repeat carries the same event id."""
+def _other_events(evidence: _Evidence) -> Iterator[str]:
+    """The stream has one end for each id; a repeated event has the same event id."""
     ends: dict[str, dict[str, str]] = defaultdict(dict)
     for event in evidence.history.events:
         if event.name in _ENDS:
             ends[event.verification_id][event.id] = event.name
     for row in evidence.rows.values():
-        told = list(ends[row.id].values())
-        if row.state in SETTLED and told != [row.state.lower()]:
-            yield f"{row.id}: is {row.state}, told {told}"
+        named = list(ends[row.id].values())
+        if row.state in SETTLED and named != [row.state.lower()]:
+            yield f"{row.id}: is {row.state}, events say {named}"
 
 
-def _mixed_up(evidence: _Evidence) -> Iterator[str]:
+def _mixed_payloads(evidence: _Evidence) -> Iterator[str]:
     """I8: one id never stands for two payloads."""
     payloads: dict[str, set[str]] = defaultdict(set)
     for submit in evidence.history.submits:
@@ -287,6 +287,6 @@ CHECKS: Final[Mapping[str, Callable[[_Evidence], Iterator[str]]]] = {
     "I4 not written ahead": _not_written_ahead,
     "I5 guessed": _guessed,
     "I6 not final": _changed,
-    "I8 mixed up": _mixed_up,
+    "I8 mixed up": _mixed_payloads,
     "no progress": _idle,
 }

@@ -1,14 +1,14 @@
-"""Values that fail, or say that they are something else, whatever is done to them."""
+"""Values that raise on every operation, or pretend to be of another type."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 CANARY: Final = "CANARY #"
-"""What no error may repeat."""
+"""A text that no error may repeat."""
 
 
 class Hostile:
-    """Fails whatever is done to it."""
+    """Raises on every operation."""
 
     def _fail(self, *_: object) -> Any:
         raise RuntimeError(CANARY)
@@ -18,7 +18,7 @@ class Hostile:
 
 
 class HostileMapping(Mapping[str, Any]):
-    """A mapping that can't be read."""
+    """A mapping that raises when it is read."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -35,7 +35,7 @@ class HostileMapping(Mapping[str, Any]):
 
 
 class HostileText(str):
-    """A text of a type of its own that fails."""
+    """A subclass of str that raises on every operation."""
 
     __slots__ = ()
 
@@ -46,7 +46,7 @@ class HostileText(str):
 
 
 class HostileNumber(float):
-    """A number of a type of its own that fails."""
+    """A subclass of float that raises on every operation."""
 
     __slots__ = ()
 
@@ -57,7 +57,7 @@ class HostileNumber(float):
 
 
 class LyingType:
-    """Says that it is of another type, as lazy objects and mocks do, and fails."""
+    """Pretends to be of another type, as lazy objects and mocks do."""
 
     def __init__(self, kind: type | None = None) -> None:
         self._kind = kind

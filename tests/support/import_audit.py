@@ -1,6 +1,7 @@
-"""Import the modules named on the command line and print what our own ones did meanwhile.
+"""Import the modules named on the command line, and print the side effects of our own ones.
 
-Libraries may do what they like; an act is ours if the innermost module being executed is ours.
+An effect is ours if the innermost module that is being executed is ours; those of libraries are
+ignored.
 """
 
 import importlib
@@ -14,8 +15,8 @@ from types import FrameType
 
 ROOT = str(Path(__file__).parents[2]) + os.sep
 LIBRARIES = str(Path(sys.prefix)) + os.sep
-ACTS = ("socket.", "subprocess.", "os.mkdir", "os.fork", "os.putenv", "os.chdir", "os.remove")
-TRANSLATIONS = {"LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"}  # click asks for each help text
+EFFECTS = ("socket.", "subprocess.", "os.mkdir", "os.fork", "os.putenv", "os.chdir", "os.remove")
+TRANSLATIONS = {"LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"}  # click reads them for each help text
 
 
 def module_at_work(frame: FrameType | None) -> str:
@@ -26,21 +27,21 @@ def module_at_work(frame: FrameType | None) -> str:
 
 
 def report(act: str) -> None:
-    """Print the act if it is ours."""
+    """Print a side effect if it is ours."""
     file = module_at_work(sys._getframe(1))
     if file.startswith(ROOT) and not file.startswith(LIBRARIES) and file != __file__:
         print(f"{file.removeprefix(ROOT)}: {act}")
 
 
 def audit(event: str, args: tuple[object, ...]) -> None:
-    """Hear of everything the interpreter does; opening a file to read is how modules are read."""
+    """Report the interpreter's audit events, except opening files to read, as imports do."""
     writes = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
-    if writes or event.startswith(ACTS):
+    if writes or event.startswith(EFFECTS):
         report(event)
 
 
 class Watched(UserDict[str, str]):
-    """An environment that tells who reads it."""
+    """An environment that reports reads."""
 
     def __contains__(self, name: object) -> bool:
         if name not in TRANSLATIONS:
@@ -58,19 +59,19 @@ class Watched(UserDict[str, str]):
 
 
 class Thread(threading.Thread):
-    """A thread that tells who starts it."""
+    """A thread that reports its start."""
 
     def start(self) -> None:
-        """Start as ever, but not unnoticed."""
+        """Report, and start."""
         report("starts a thread")
         super().start()
 
 
 def main(names: list[str]) -> None:
-    """Import all names with every act reported."""
+    """Import all names, and report every side effect."""
     place = Path.cwd()
     setattr(os, "environ", Watched(os.environ))  # noqa: B010 - replaced, not filled
-    setattr(threading, "Thread", Thread)  # noqa: B010 - as above
+    setattr(threading, "Thread", Thread)  # noqa: B010 - replaced, not filled
     sys.addaudithook(audit)
     for name in names:
         importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""Do at import what no module may; tests/architecture imports it, in a process of its own."""
+"""Do at import what no module may do; tests/architecture imports this in its own process."""
 
 import os
 import socket

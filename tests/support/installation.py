@@ -1,8 +1,8 @@
 """Many small installations of Satyapan on one real server and one real sandbox vendor.
 
-`Services` is what they share; an `Installation` has its own prefix, and so its own ledger,
-queues, workers and producer, which see nothing of the others'. Everything is started from the main
-thread: a child lives as long as the thread that started it.
+`Services` is what they share. An `Installation` has its own prefix, and so its own ledger, queues,
+workers and producer. Start everything from the main thread: a child ends with the thread that
+started it.
 """
 
 import os
@@ -27,7 +27,7 @@ from satyapan import Unavailable, Verifications
 from satyapan.failpoints import VARIABLE
 from tests.support.fork_server import PROGRAM, fork_server
 from tests.support.project import ROOT
-from tests.support.proxy import Proxy
+from tests.support.proxy import FaultProxy
 
 ROUTES: Final = ("passport", "digilocker", "digilocker_status", "digilocker_document")
 PLENTY: Final = 1_000_000
@@ -53,13 +53,13 @@ SETTINGS: Final = {
     "SATYAPAN_WORKER_POLL_MAX_S": "1",
     "SATYAPAN_REPLY_TO": "judge",
 }
-_DEAF: Final = "redis://127.0.0.1:1/0"
+_NOBODY: Final = "redis://127.0.0.1:1/0"
 
 
 class WebhookRelay:
-    """Takes the sandbox's webhooks and hands each to the installation that it is about.
+    """Receives the sandbox's webhooks and forwards each to its installation.
 
-    The sandbox knows one address; `deliver_to` says where bodies that contain a text belong.
+    The sandbox has one webhook address; `deliver_to` sets where bodies with a certain text go.
     """
 
     def __init__(self) -> None:
@@ -67,14 +67,14 @@ class WebhookRelay:
         self._places: dict[bytes, str] = {}
 
     def deliver_to(self, text: str, url: str) -> None:
-        """Send webhooks whose body contains this text to this address from now on."""
+        """From now on, forward webhooks whose body contains this text to this address."""
         self._places[text.encode()] = url
 
     def forward(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """Pass a webhook on, byte for byte; returns the status that the sender is given."""
+        """Forward a webhook, byte for byte; return the status for the sender."""
         url = next((url for text, url in self._places.items() if text in body), None)
         if url is None:
-            return 200  # about an installation that listens to nothing
+            return 200  # about an installation without a callbacks app
         try:
             return requests.post(url, data=body, headers=headers, timeout=2).status_code
         except requests.RequestException:
@@ -83,7 +83,7 @@ class WebhookRelay:
     @contextmanager
     def open(self) -> Iterator["WebhookRelay"]:
         """Listen inside the block."""
-        with ThreadingHTTPServer(("127.0.0.1", 0), _counter(self)) as server:
+        with ThreadingHTTPServer(("127.0.0.1", 0), _handler(self)) as server:
             server.daemon_threads = True
             self.url = f"http://127.0.0.1:{server.server_port}/"
             thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -95,8 +95,8 @@ class WebhookRelay:
                 thread.join()
 
 
-def _counter(relay: WebhookRelay) -> type[BaseHTTPRequestHandler]:
-    class Counter(BaseHTTPRequestHandler):
+def _handler(relay: WebhookRelay) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             own = {n: v for n, v in self.headers.items() if n.lower().startswith(("x-", "content"))}
@@ -108,7 +108,7 @@ def _counter(relay: WebhookRelay) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             return
 
-    return Counter
+    return Handler
 
 
 class Services:
@@ -143,21 +143,21 @@ class Services:
         self._open.close()
 
     def audit(self) -> list[Mapping[str, Any]]:
-        """List all that the vendor charged for, whoever asked."""
+        """List all charges of the vendor."""
         entries: list[Mapping[str, Any]] = self.stack.control("audit")["audit"]
         return entries
 
-    def wire_to_redis(self) -> Proxy:
-        """Make a faulty wire to the server."""
-        return Proxy("127.0.0.1", self.stack.server.port)
+    def redis_proxy(self) -> FaultProxy:
+        """Build a fault proxy before the server."""
+        return FaultProxy("127.0.0.1", self.stack.server.port)
 
-    def wire_to_vendor(self) -> Proxy:
-        """Make a faulty wire to the sandbox."""
-        return Proxy("127.0.0.1", int(self.stack.sandbox_url.rpartition(":")[2]))
+    def vendor_proxy(self) -> FaultProxy:
+        """Build a fault proxy before the sandbox."""
+        return FaultProxy("127.0.0.1", int(self.stack.sandbox_url.rpartition(":")[2]))
 
 
 class Installation:
-    """One prefix: a producer, and as many workers as are started. `name` is unique among them."""
+    """A prefix with its producer and its processes; each needs its own `name`."""
 
     def __init__(self, services: Services, name: str, **env: str) -> None:
         self.services = services
@@ -167,21 +167,21 @@ class Installation:
         self.children: list[Child] = []
 
     def mute_producer(self) -> Verifications:
-        """Be a producer whose wake-ups never arrive: only the sweeper finds what it submits."""
+        """Build a producer whose wake-ups never arrive: only the sweeper finds its rows."""
         own = {**self.services.stack.env, "SATYAPAN_PREFIX": self.name}
-        return Verifications.from_env({**own, "SATYAPAN_BROKER_URL": _DEAF})
+        return Verifications.from_env({**own, "SATYAPAN_BROKER_URL": _NOBODY})
 
     def start_worker(self, fault: str = "", **env: str) -> Child:
-        """Start a worker; `fault` (name:action:file) enables a failpoint. It is not ready yet."""
+        """Start a worker, with a failpoint if `fault` is name:action:file; don't wait for it."""
         return self._start("worker", [*PROGRAM, "worker"], fault, env)
 
     def start_callbacks(self, fault: str = "") -> Child:
-        """Start a callbacks app on a free port; `address` finds it once it listens."""
+        """Start a callbacks app on a free port, which `listens_at` reads from its log."""
         command = [*PROGRAM, "callbacks", "--workers", "1", "--bind", "127.0.0.1:0"]
         return self._start("callbacks", command, fault, {})
 
     def run_producer(self, fault: str, kind: str, request: str, one: str) -> Child:
-        """Start a program that submits one verification and has a failpoint."""
+        """Start a program that submits one verification, with a failpoint."""
         command = [sys.executable, "-m", "tests.support.failpoint_producer", kind, request, one]
         return self._start("producer", command, fault, {"PYTHONPATH": str(ROOT)})
 
@@ -194,14 +194,14 @@ class Installation:
         return child
 
     def end(self) -> None:
-        """Kill all that still runs."""
+        """Kill every process that still runs."""
         for child in self.children:
             self.services.children.kill(child.name)
         self.children.clear()
 
 
 def said(child: Child, words: str) -> str:
-    """Give the first line of a child's log that contains these words, or ""."""
+    """Return the first line of a child's log that contains these words, or ""."""
     try:
         lines = child.log.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -210,18 +210,18 @@ def said(child: Child, words: str) -> str:
 
 
 def listens_at(app: Child) -> str:
-    """Give the address that a callbacks app says it listens at, or "" if it hasn't yet."""
+    """Return the address that a callbacks app logged, or "" before it listens."""
     found = re.search(r"http://[0-9.:]+", said(app, "listening on"))
     return found[0] if found else ""
 
 
 def gone(child: Child) -> bool:
-    """Tell whether a child has ended."""
+    """Return True if a child has ended."""
     return child.process.poll() is not None
 
 
 def kill_group(child: Child) -> None:
-    """Kill a child with all its processes, as the end of its container would."""
+    """Kill a child with its process group, as the end of its container would."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
@@ -229,9 +229,9 @@ def kill_group(child: Child) -> None:
 
 
 def until(condition: Callable[[], object], what: str, *, within: float = 60.0) -> Iterator[None]:
-    """Yield, while others have their turn, until the condition holds; fail when it never does.
+    """Yield until the condition holds; fail if it doesn't in time.
 
-    A server that is away for a moment is no answer yet.
+    Errors of a server that is away count as False.
     """
     deadline = monotonic() + within
     while not _holds(condition):

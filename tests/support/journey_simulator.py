@@ -1,4 +1,4 @@
-"""A DigiLocker journey in memory: one row, a vendor that knows the truth, what reaches us of it.
+"""Simulate a DigiLocker journey in memory: one row, and a vendor that knows what the person did.
 
 Drives decide() as the engine does, and hints as worker/lua/hint.lua does; nothing else is taken
 from the code under test. Times are ms.
@@ -25,11 +25,11 @@ LEAST_LOOK: Final = 1_000
 MOST_LOOK: Final = 60_000
 SLOT: Final = 700
 """How long a call that is not admitted waits."""
-ENOUGH: Final = 500
+MOST_STEPS: Final = 500
 
 
 class Truth(StrEnum):
-    """What the person really did."""
+    """What the person did."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -44,7 +44,7 @@ END: Final = {
 
 
 class Stimulus(StrEnum):
-    """What may reach us, in any order, twice or never; a webhook's value is what it claims."""
+    """What may arrive, in any order, twice or never; the value of a webhook is its status."""
 
     REDIRECT = "redirect"
     SUCCESS = "AUTHENTICATED"
@@ -54,8 +54,8 @@ class Stimulus(StrEnum):
     POLL = "poll"
 
 
-class Fate(StrEnum):
-    """What becomes of one call to the vendor."""
+class CallOutcome(StrEnum):
+    """The outcome of one call to the vendor."""
 
     FINE = "fine"
     LOST = "no answer"
@@ -67,26 +67,26 @@ class Fate(StrEnum):
 
 @dataclass
 class SimulatedJourney:
-    """One journey whose link was sent to a person; `acted_at` is when they did what they did."""
+    """A journey whose link a person has; `acted_at` is when they acted."""
 
     truth: Truth
     acted_at: int = BEGIN
     now: int = BEGIN
     calls: int = 0
     last_ask: int = 0
-    told: list[str] = field(default_factory=list)
-    fates: list[Fate] = field(default_factory=list)
-    """What becomes of the next calls; afterwards all is fine."""
+    events: list[str] = field(default_factory=list)
+    outcomes: list[CallOutcome] = field(default_factory=list)
+    """The outcomes of the next calls; later calls are FINE."""
 
     def __post_init__(self) -> None:
-        """Make the link."""
+        """Create the link."""
         fresh = Row(id="dl-1", kind="digilocker", due=BEGIN, deadline=BEGIN + 86_400_000)
         self.row = fresh
         self._run()
-        assert self.told == ["link_ready"]
+        assert self.events == ["link_ready"]
 
-    def happen(self, what: Stimulus) -> None:
-        """Let something reach us."""
+    def deliver(self, what: Stimulus) -> None:
+        """Deliver a stimulus."""
         if what is Stimulus.POLL:
             self.pass_until_due()
         else:
@@ -94,22 +94,22 @@ class SimulatedJourney:
             self._hint("" if what is Stimulus.REDIRECT else what.value, asked=asked)
 
     def wait(self, ms: int) -> None:
-        """Let time pass; what becomes due meanwhile is looked at."""
+        """Advance the clock, and process the row whenever it is due."""
         until = self.now + ms
         while self.row.due and self.row.due <= until:
             self.pass_until_due()
         self.now = until
 
     def pass_until_due(self) -> None:
-        """Let time pass until the row is due, and look at it, as the sweeper does."""
+        """Advance the clock to the row's due time, and process it, as the sweeper does."""
         if self.row.due:
             self.now = max(self.now, self.row.due)
             self._run()
 
     def finish(self) -> None:
-        """Let the vendor heal and time pass until nothing happens by itself any more."""
-        self.fates.clear()
-        for _ in range(ENOUGH):
+        """Let all calls succeed, and process the row until it is settled."""
+        self.outcomes.clear()
+        for _ in range(MOST_STEPS):
             if self.row.state in SETTLED:
                 return
             self.pass_until_due()
@@ -117,8 +117,8 @@ class SimulatedJourney:
 
     @property
     def ends(self) -> list[str]:
-        """The final events that the producer got."""
-        return [change for change in self.told if change.upper() in {*TERMINAL, State.PARKED}]
+        """The end events that the producer got."""
+        return [change for change in self.events if change.upper() in {*TERMINAL, State.PARKED}]
 
     def _hint(self, claimed: str, *, asked: bool) -> None:
         if self.row.due == 0:
@@ -133,7 +133,7 @@ class SimulatedJourney:
             self._run()
 
     def _ask(self, *, news: bool) -> int:
-        """Note that somebody asks; return the least time between this look and the last."""
+        """Record a request for a status read; return the least time since the last read."""
         quiet = self.now - self.last_ask > 2 * MOST_LOOK
         self.last_ask = self.now
         asks = 0 if news or quiet else self.row.asks
@@ -143,36 +143,36 @@ class SimulatedJourney:
         return min(MOST_LOOK, LEAST_LOOK << min(asks, 10))
 
     def _run(self) -> None:
-        """Claim, decide, call, until the row has to wait."""
+        """Claim, decide and call, until the row has to wait."""
         event: Event = Woken()
         while True:
             after, effects = decide(self.row, event, self.now, KIND, POLICY)
             call = next((each for each in effects if isinstance(each, Call)), None)
             if call is None:
-                self.told += [each.change for each in effects if isinstance(each, Emit)]
+                self.events += [each.change for each in effects if isinstance(each, Emit)]
                 self.row = replace(after, crashes=0)
                 return
-            fate = self.fates.pop(0) if self.fates else Fate.FINE
-            if fate is Fate.NOT_ADMITTED:
+            outcome = self.outcomes.pop(0) if self.outcomes else CallOutcome.FINE
+            if outcome is CallOutcome.NOT_ADMITTED:
                 self.row = replace(self._deferred(after), crashes=0)
                 return
             self.row = admitted(after, call, self.now)
-            if fate is Fate.CRASH and call.role is not Role.CREATE:
+            if outcome is CallOutcome.CRASH and call.role is not Role.CREATE:
                 lease_ends = self.now + 15_000
                 self.row = replace(self.row, due=lease_ends, crashes=self.row.crashes + 1)
                 return
-            event = Answered(call.role, self._answer(call, fate), call.item)
+            event = Answered(call.role, self._answer(call, outcome), call.item)
 
     def _deferred(self, row: Row) -> Row:
         return deferred(row, self.now + SLOT, "quota", self.now)
 
-    def _answer(self, call: Call, fate: Fate) -> Answer:
+    def _answer(self, call: Call, outcome: CallOutcome) -> Answer:
         self.calls += 1
-        if fate is Fate.LOST:
+        if outcome is CallOutcome.LOST:
             return Answer(outcome=Outcome.UNKNOWN, code="timeout")
-        if fate is Fate.THROTTLED:
+        if outcome is CallOutcome.THROTTLED:
             return Answer(outcome=Outcome.THROTTLED, http=429, not_before_s=2.0)
-        if fate is Fate.NOT_READY and call.role is Role.DOCUMENT:
+        if outcome is CallOutcome.NOT_READY and call.role is Role.DOCUMENT:
             return Answer(outcome=Outcome.WAIT, http=202)
         return Answer(outcome=Outcome.OK, http=200, reference="77", body=self._body(call))
 
@@ -186,7 +186,7 @@ class SimulatedJourney:
         return {"status": status, "document_consent": consent}
 
     def status(self) -> str:
-        """What the vendor's status read says now."""
+        """Return the vendor's status now."""
         if self.now < self.acted_at or self.truth is Truth.NOTHING:
             return "PENDING" if self.now < BEGIN + LINK_LIFE else "EXPIRED"
         if self.truth is Truth.DENIED:

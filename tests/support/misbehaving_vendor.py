@@ -1,8 +1,8 @@
-"""A vendor that answers status reads twice, late, in advance, out of order: the dice are seeded.
+"""A vendor that answers status reads twice, late, in advance, out of order, by a seed.
 
-Each reply carries its id twice, as `verification_id` (which the client checks) and hidden in
-`user_details` or in the error's code (which only the test looks at). What no client could tell from
-a reply to itself is left out: an error, which repeats no id, that comes alone on a later call.
+Each reply contains its id twice: as `verification_id`, which the client checks, and in
+`user_details` or in the error's code, which only the test reads. One case is left out because no
+client can detect it: an error, which repeats no id, that arrives alone on a later call.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ UNCHANGED: Final = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 20\r\n\r\n"
 PAUSE: Final = 0.002
 
 Step = bytes | float | tuple[str, bytes] | None
-"""Send this; wait so long; say this before the next reply, with it or in advance; hang up."""
+"""Send bytes; wait seconds; send bytes with or before the next reply; None: hang up."""
 
 
 def found(vendor_id: str) -> bytes:
@@ -54,7 +54,7 @@ def chunked(status: bytes, body: bytes, trailers: bytes = b"") -> bytes:
 
 
 def tricks(status: bytes, body: bytes, other: bytes) -> dict[str, list[Step]]:
-    """List what may be done to any reply; `other` is a good reply about somebody else."""
+    """List the tricks for any reply; `other` is a good reply about another id."""
     own = whole(status, body)
     return {
         "plain": [own],
@@ -86,7 +86,7 @@ def tricks(status: bytes, body: bytes, other: bytes) -> dict[str, list[Step]]:
 
 
 def late(body: bytes) -> dict[str, list[Step]]:
-    """List what may be done only to a reply that repeats its id."""
+    """List the tricks for a reply that repeats its id."""
     own = whole(b"200 OK", body)
     return {
         "again later": [own, PAUSE, own],
@@ -96,9 +96,9 @@ def late(body: bytes) -> dict[str, list[Step]]:
 
 
 class MisbehavingVendor:
-    """Listens on loopback; each connection has a thread; what is done depends on seed and id.
+    """Listens on loopback, with a thread per connection; the trick depends on seed and id.
 
-    `share` of all replies are tampered with.
+    `share` of all replies get a trick.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class MisbehavingVendor:
             assert not thread.is_alive()
 
     def _hang_up(self, plain: socket.socket) -> None:
-        """End a socket, also under a thread that waits for it; closing alone wakes nobody."""
+        """Shut a socket down, which also wakes a thread that waits for it; closing doesn't."""
         with contextlib.suppress(OSError):
             plain.shutdown(socket.SHUT_RDWR)
         plain.close()
@@ -159,7 +159,7 @@ class MisbehavingVendor:
         if self._context is None:
             return plain
         conn = self._context.wrap_socket(plain, server_side=True)
-        self._open.append(conn)  # the plain one is an empty shell now
+        self._open.append(conn)  # the plain socket is detached now
         return conn
 
     def _answer(self, conn: socket.socket) -> None:
@@ -194,7 +194,7 @@ class MisbehavingVendor:
 
 
 def _ids(conn: socket.socket) -> Iterator[str]:
-    """Read requests for as long as they come; give whom each asks for."""
+    """Read requests and yield the id of each."""
     got = b""
     while True:
         while b"\r\n\r\n" not in got:

@@ -1,4 +1,4 @@
-"""A running installation to break things around, with what is needed to say how it came through."""
+"""A running installation under outages, and the verdict on it."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 
 
 class Trial:
-    """Passports through an installation with some workers; `judge` says how it went."""
+    """An installation with workers that verifies passports; `judge` returns the verdict."""
 
     def __init__(self, services: Services, name: str, workers: int = 2, **env: str) -> None:
         self.services = services
@@ -34,11 +34,11 @@ class Trial:
 
     @property
     def server(self) -> Any:
-        """Talk to the server itself, past every faulty wire."""
+        """Build a client of the server itself, without a proxy."""
         return redis.Redis.from_url(self.services.stack.server.url)
 
     def submit(self, number: int, producer: Verifications | None = None) -> list[str]:
-        """Submit so many, each until it is confirmed; returns their ids."""
+        """Submit a number of passports, each until it is confirmed; return their ids."""
         ids = []
         for _ in range(number):
             self._count += 1
@@ -46,7 +46,7 @@ class Trial:
         return ids
 
     def insist(self, one: str, producer: Verifications | None = None) -> str:
-        """Submit until that is confirmed."""
+        """Submit repeatedly until it is confirmed."""
         asked = producer or self.place.producer
 
         def submitted() -> bool:
@@ -61,18 +61,18 @@ class Trial:
         self.wait(lambda: all(self._settled(one) for one in ids), "all settled", within)
 
     def seconds_to_work(self, within: float = 90.0) -> float:
-        """Submit one, and tell how long it takes until it is done: the worker consumes again."""
+        """Submit one; return the seconds until it is settled, when the worker consumes again."""
         begun = time.monotonic()
         (one,) = self.submit(1)
         self.wait(lambda: self._settled(one), "a worker consumes again", within)
         return time.monotonic() - begun
 
     def alive(self) -> int:
-        """Count the workers that are still those that were started."""
+        """Count the workers that still run."""
         return sum(not gone(worker) for worker in self.workers)
 
     def judge(self, least_done: float = 0.95) -> Verdict:
-        """Judge all that was submitted."""
+        """Judge everything that was submitted."""
         ids = list(dict.fromkeys(submit.id for submit in self.history.submits))
         for one in ids * 2:
             self.history.read(self.place.producer, one)
@@ -82,7 +82,7 @@ class Trial:
         return judge(self.history, audit, rows, least_done=least_done)
 
     def wait(self, condition: Callable[[], object], what: str, within: float = 60.0) -> None:
-        """Wait until something holds; fail when it never does."""
+        """Wait until a condition holds; fail if it doesn't in time."""
         for _ in until(condition, what, within=within):
             time.sleep(0.05)
 
@@ -92,13 +92,13 @@ class Trial:
 
 
 def restart(trial: Trial) -> None:
-    """Kill the server, start it again on its data."""
+    """Kill the server, and start it again on its data."""
     trial.services.stack.server.kill()
     trial.services.stack.server.restart()
 
 
 def demote(trial: Trial) -> None:
-    """Make the server a replica of nobody for a while: it reads, and refuses writes."""
+    """Make the server a replica for 3 s: it refuses writes."""
     with trial.server as server:
         server.replicaof("127.0.0.1", "1")
         time.sleep(3)
@@ -106,7 +106,7 @@ def demote(trial: Trial) -> None:
 
 
 def fill_memory(trial: Trial) -> None:
-    """Let the server's memory be full under noeviction for a while."""
+    """Fill the server's memory for 3 s, under noeviction."""
     with trial.server as server:
         server.config_set("maxmemory", "1mb")
         time.sleep(3)
@@ -114,7 +114,7 @@ def fill_memory(trial: Trial) -> None:
 
 
 def freeze(trial: Trial) -> None:
-    """Stop the server in its tracks for longer than every read waits."""
+    """Stop the server's process for 7 s, longer than any read waits."""
     process = trial.services.stack.server.pid
     os.kill(process, signal.SIGSTOP)
     try:
@@ -124,7 +124,7 @@ def freeze(trial: Trial) -> None:
 
 
 def flush(trial: Trial) -> None:
-    """Delete everything."""
+    """Delete all data."""
     with trial.server as server:
         server.flushall()
 

@@ -1,4 +1,4 @@
-"""Run a coroutine in a thread of its own."""
+"""Run a coroutine in its own thread."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 def run_in_own_loop(main: Coroutine[Any, Any, Result]) -> Result:
-    """Return what the coroutine returns.
+    """Run a coroutine in the loop of a new thread; return its result.
 
     The test's own thread may have a running loop already: a browser that an earlier test started
     keeps one there until the session ends, and `asyncio.run` refuses to start a second.

@@ -1,11 +1,11 @@
-"""The negative control: the same work as a plain Celery task, set up as its pages recommend.
+"""The negative control: the same work as a plain Celery task, set up as its docs recommend.
 
 Late acknowledgement, rejection when the worker is lost, a prefetch of one, a visibility timeout
-well above the task's time, automatic retries with back-off. The task asks for a passport under an
-id made for each call, as a task does that keeps no record; with a fixed id its second call would
-not be paid for but refused, and the answer would be gone.
+well above the task's time, automatic retries with back-off. The task makes a new id for each call,
+because it keeps no record. With a fixed id its second call would be refused as a duplicate, and the
+answer would be lost.
 
-Run as `plain_celery REDIS VENDOR`, it is a worker. Uses nothing of Satyapan.
+Run as `plain_celery REDIS VENDOR`, it is a worker. Uses no code of Satyapan.
 """
 
 import sys
@@ -35,7 +35,7 @@ def create_app(url: str, vendor: str) -> Celery:
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # Short beside the recommended hour, so that what comes back does so within the run.
+        # Shorter than the recommended hour, so that redeliveries happen within the run.
         broker_transport_options={
             "visibility_timeout": 12,
             "unacked_restore_interval": 2,
@@ -62,8 +62,8 @@ def create_app(url: str, vendor: str) -> Celery:
     return app
 
 
-class Plain:
-    """The producer's side, and what became of it all."""
+class PlainCeleryProducer:
+    """The producer's side, and the figures of the run."""
 
     def __init__(self, url: str, vendor: str) -> None:
         self._app = create_app(url, vendor)
@@ -71,20 +71,20 @@ class Plain:
         self.submitted: set[str] = set()
 
     def submit(self, one: str) -> None:
-        """Send a task as an application would, with Celery's own retries; errors pass through."""
+        """Send a task as an application would, with Celery's own retries."""
         self._app.send_task(TASK, args=[one])
         self.submitted.add(one)
 
     def done(self) -> int:
-        """Count the answers that are there."""
+        """Count the answers."""
         return int(self._redis.hlen(DONE))
 
     def drained(self) -> bool:
-        """Tell whether no message waits, and none is with a worker."""
+        """Return True if no message is queued or unacknowledged."""
         return not self._redis.llen(QUEUE) and not self._redis.hlen(UNACKED)
 
     def figures(self, audit: Any) -> dict[str, int]:
-        """Count what was lost (no answer, no message left), run twice and paid for twice."""
+        """Count the jobs that were lost, run twice and paid for twice."""
         answers = {raw.decode() for raw in self._redis.hkeys(DONE)}
         runs = {raw.decode(): int(times) for raw, times in self._redis.hgetall(RAN).items()}
         paid: dict[str, int] = {}

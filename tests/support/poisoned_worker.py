@@ -1,4 +1,4 @@
-"""A worker that is killed, as by its memory, whenever it is about to call for a poisoned row."""
+"""A worker that is killed, as by the OOM killer, before each call for a poisoned row."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from worker.engine import run as engine
 
 
 def main() -> None:
-    """Run the worker with one step of its engine made deadly for ids that begin with "pill"."""
+    """Run the worker; a call for an id that begins with "pill" kills the process."""
     call = engine.ClaimedRun._call
 
     async def deadly(run: Any, order: Any, row: Any, operation: Any) -> Any:
@@ -17,7 +17,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return await call(run, order, row, operation)
 
-    setattr(engine.ClaimedRun, "_call", deadly)  # noqa: B010 - mypy lets nobody assign to a method
+    setattr(engine.ClaimedRun, "_call", deadly)  # noqa: B010 - mypy forbids assigning to a method
     worker()
 
 

@@ -1,4 +1,4 @@
-"""Which private names of libraries our packages use or override, as read from their source.
+"""List the private names of libraries that our packages use or override, from the source.
 
 A name that begins with an underscore is a library's if a class of ours has it from a class that is
 not ours, or if nothing of ours defines it. So a use of a library's private name that one of our own
@@ -15,11 +15,11 @@ from tests.support.project import ROOT, files
 
 PACKAGES = ("satyapan", "config", "shared", "worker", "callbacks")
 DOCUMENTED = {"_replace", "_exit", "_deserialize"}  # of named tuples, os and marshmallow
-TYPES_ONLY = {"_typeshed"}  # is there for type checkers alone
+TYPES_ONLY = {"_typeshed"}  # exists for type checkers alone
 
 
 @dataclass(frozen=True)
-class Found:
+class PrivateName:
     """A private name, and where it is: a class of the library, or a file of ours that uses it."""
 
     place: str
@@ -27,7 +27,7 @@ class Found:
 
 
 def private(name: str) -> bool:
-    """Return True for a name that a library keeps for itself."""
+    """Return True for a private name of a library."""
     return name.startswith("_") and not name.endswith("__") and name not in DOCUMENTED | TYPES_ONLY
 
 
@@ -37,33 +37,33 @@ def sources() -> dict[str, ast.Module]:
     return {name: ast.parse(ROOT.joinpath(name).read_text(encoding="utf-8")) for name in names}
 
 
-def overridden() -> set[Found]:
-    """Return what our classes define or set although a class that is not ours has it."""
+def overridden() -> set[PrivateName]:
+    """Return the names that our classes override in classes of libraries."""
     return {
-        Found(f"{base.__module__}.{base.__name__}", name)
+        PrivateName(f"{base.__module__}.{base.__name__}", name)
         for file, tree in sources().items()
         for node in tree.body
         if isinstance(node, ast.ClassDef)
-        for name in _defined(node)
+        for name in _defined_names(node)
         if private(name)
         for base in _foreign(_load(file, node.name))
         if name in vars(base)
     }
 
 
-def used() -> set[Found]:
-    """Return the names that our files reach for and that nothing of ours defines."""
+def used() -> set[PrivateName]:
+    """Return the names that our files use and none of ours defines."""
     trees = sources()
-    own = {name for tree in trees.values() for name in _defined(tree)}
+    own = {name for tree in trees.values() for name in _defined_names(tree)}
     return {
-        Found(file, name)
+        PrivateName(file, name)
         for file, tree in trees.items()
-        for name in _reached(tree)
+        for name in _used_names(tree)
         if private(name) and name not in own
     }
 
 
-def _defined(tree: ast.AST) -> Iterator[str]:
+def _defined_names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -71,8 +71,8 @@ def _defined(tree: ast.AST) -> Iterator[str]:
             yield node.attr if isinstance(node, ast.Attribute) else node.id
 
 
-def _reached(tree: ast.AST) -> Iterator[str]:
-    """Yield the attributes that are read, and what is imported, part by part."""
+def _used_names(tree: ast.AST) -> Iterator[str]:
+    """Yield the attributes that are read, and the parts of imported names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield node.attr
@@ -88,7 +88,7 @@ def _load(file: str, name: str) -> Any:
 
 
 def _foreign(ours: type) -> Iterator[type]:
-    """Yield the bases that are not ours, but for what every enumeration and protocol has."""
+    """Yield the bases that are not ours, except those of every enumeration and protocol."""
     for base in ours.__mro__:
         if base.__module__.split(".")[0] not in {*PACKAGES, "builtins", "enum", "typing"}:
             yield base

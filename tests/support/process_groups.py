@@ -1,10 +1,10 @@
-"""Look at process groups from outside."""
+"""Inspect process groups."""
 
 import subprocess
 
 
 def live_members(group: int) -> set[int]:
-    """Return the live processes of a group; a zombie that nobody has collected yet is not alive."""
+    """Return the live processes of a group; zombies are not alive."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
     ).stdout

@@ -1,4 +1,4 @@
-"""Where the project's files are, and what its packages are made of."""
+"""The project's folder, packages and files."""
 
 import tomllib
 from pathlib import Path
@@ -10,7 +10,7 @@ PRODUCER = "satyapan"
 
 
 def files(package: str) -> set[str]:
-    """Return every file of a package, from the root, as it should be shipped."""
+    """Return every file of a package, as a path from the root."""
     return {
         path.relative_to(ROOT).as_posix()
         for path in ROOT.joinpath(package).rglob("*")

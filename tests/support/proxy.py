@@ -1,12 +1,12 @@
-"""A faulty wire: a TCP proxy that stands before Redis or before the vendor, run in a thread.
+"""A TCP proxy with faults, before Redis or the vendor, run in a thread.
 
-    with Proxy("127.0.0.1", 6379) as wire:
-        connect_to(wire.port)
-        wire.down.latency_s = 2.0      # from now on, whatever comes back is late
-        wire.drop_replies(1)           # the server executes, the caller never hears of it
+    with FaultProxy("127.0.0.1", 6379) as proxy:
+        connect_to(proxy.port)
+        proxy.down.latency_s = 2.0     # from now on, replies are late
+        proxy.drop_replies(1)          # the server executes, the caller gets no reply
 
-Knows bytes only; "up" is towards the server, "down" towards the caller. Everything may be switched
-while connections are open.
+It handles bytes only; "up" is towards the server, "down" towards the caller. Every fault may be
+switched while connections are open.
 """
 
 import asyncio
@@ -28,27 +28,27 @@ _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST,
 
 @dataclass
 class Flow:
-    """How bytes of one direction are treated from now on.
+    """The faults of one direction.
 
     Attributes:
-        latency_s: each chunk waits so long.
-        blackhole: bytes vanish, the connection stays open: a peer that is gone without a word.
-        slice_bytes: chunks are sent in pieces of this size; 0 as they come.
-        bytes_per_s: the most that goes through; 0 for no limit.
-        carried, swallowed: bytes so far.
+        latency_s: seconds that each chunk waits.
+        blackhole: bytes vanish, the connection stays open, as if the peer were unplugged.
+        slice_bytes: size of the pieces in which chunks are sent; 0: unchanged.
+        bytes_per_s: most throughput; 0: no limit.
+        forwarded_bytes, dropped_bytes: bytes so far.
     """
 
     latency_s: float = 0.0
     blackhole: bool = False
     slice_bytes: int = 0
     bytes_per_s: float = 0.0
-    carried: int = 0
-    swallowed: int = 0
+    forwarded_bytes: int = 0
+    dropped_bytes: int = 0
 
 
 @dataclass
 class Counters:
-    """What has happened on the wire."""
+    """What has happened so far."""
 
     accepted: int = 0
     unreachable: int = 0
@@ -58,7 +58,7 @@ class Counters:
 
 @dataclass(eq=False)
 class _Link:
-    """One caller's connection and the one made for it; `asked` is the end of what it sent."""
+    """A caller's connection and the one to the server; `asked` is the end of what it sent."""
 
     caller: asyncio.StreamWriter
     server: asyncio.StreamWriter
@@ -67,8 +67,8 @@ class _Link:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Proxy:
-    """Context manager; inside the block it listens on `port` and forwards to the target."""
+class FaultProxy:
+    """Listens on `port` inside the block, and forwards to the target."""
 
     def __init__(self, host: str, port: int) -> None:
         self.port = 0
@@ -106,28 +106,28 @@ class Proxy:
         return len(self._links)
 
     def drop_replies(self, times: int, after: bytes = b"") -> None:
-        """Swallow the next replies, after the server has executed, and cut each connection.
+        """Drop the next replies, after the server has executed, and cut each connection.
 
-        With `after`, only replies to requests that contain these bytes; 0 times calls it off.
+        With `after`, only replies to requests that contain these bytes; 0 times cancels it.
         """
         self._drop_after = after
         self._drops = times
 
     def reset(self) -> None:
-        """Cut every open connection at once, on both sides, with RST."""
+        """Cut every open connection, on both sides, with RST."""
         self._wait(self._cut_all())
 
     def freeze(self) -> None:
-        """Let the open connections fall silent for good; new ones are good: a half-open peer."""
+        """Silence the open connections for ever, as with a half-open peer; new ones work."""
         for link in list(self._links):
             link.frozen = True
 
-    def lead_to(self, host: str, port: int) -> None:
-        """Lead new connections to another server; open ones stay where they are."""
+    def forward_to(self, host: str, port: int) -> None:
+        """Forward new connections to another server; open ones stay."""
         self._target = (host, port)
 
     def refuse(self) -> None:
-        """Close the port: connections are refused from now on; open ones are cut."""
+        """Close the port: new connections are refused, open ones are cut."""
         self._wait(self._shut())
         self.reset()
 
@@ -136,7 +136,7 @@ class Proxy:
         self._wait(self._listen())
 
     def heal(self) -> None:
-        """Be a good wire again. What was swallowed is gone: connections of a blackhole are cut."""
+        """Remove every fault. Connections of a blackhole are cut, because they lost bytes."""
         holes = self.up.blackhole or self.down.blackhole
         for flow in (self.up, self.down):
             flow.latency_s, flow.blackhole, flow.slice_bytes, flow.bytes_per_s = 0.0, False, 0, 0.0
@@ -149,7 +149,7 @@ class Proxy:
         done.result(10)
 
     async def _listen(self) -> None:
-        # A listener of our own: asyncio's loses connections that are being accepted as it closes.
+        # Our own listener: asyncio's loses connections that are being accepted as it closes.
         if self._listener is None:
             self._listener = socket.create_server((HOST, self.port))
             self._listener.setblocking(False)
@@ -222,7 +222,7 @@ class Proxy:
                     self._cut(link)
                     return
                 if link.frozen:
-                    flow.swallowed += len(data)
+                    flow.dropped_bytes += len(data)
                     continue
                 await self._carry(flow, writer, data)
                 if not up:
@@ -233,19 +233,19 @@ class Proxy:
         if flow.latency_s:
             await asyncio.sleep(flow.latency_s)
         if flow.blackhole:
-            flow.swallowed += len(data)
+            flow.dropped_bytes += len(data)
             return
         size = flow.slice_bytes or len(data)
         for begin in range(0, len(data), size):
             piece = data[begin : begin + size]
-            flow.carried += len(piece)
+            flow.forwarded_bytes += len(piece)
             writer.write(piece)
             await writer.drain()
             if flow.bytes_per_s:
                 await asyncio.sleep(len(piece) / flow.bytes_per_s)
 
     def _dropped(self, link: _Link) -> bool:
-        """Tell whether this reply is to be swallowed, and count it."""
+        """Return True if this reply must be dropped, and count it."""
         if not self._drops or self._drop_after not in link.asked:
             return False
         self._drops -= 1
@@ -256,7 +256,7 @@ class Proxy:
         return link.frozen or self.up.blackhole or self.down.blackhole
 
     async def _ended(self, link: _Link) -> None:
-        """One side closed: so does the other, unless a blackhole keeps that from it."""
+        """Close the other side, unless a blackhole hides the end from it."""
         while self._silent(link) and not link.over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(link.over.wait(), 0.05)

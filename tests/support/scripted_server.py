@@ -1,4 +1,4 @@
-"""A server for one test whose connections do what their scripts say, however rude."""
+"""A server whose connections follow scripts."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class ScriptedServer:
-    """Listens on loopback; each accepted connection is handed to the next script."""
+    """Listens on loopback; each accepted connection runs the next script."""
 
     def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
         self._scripts = scripts
@@ -40,7 +40,7 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing alone doesn't wake accept().
+        # Closing alone doesn't end accept().
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -64,7 +64,7 @@ class ScriptedServer:
 
 
 def read_request(conn: socket.socket) -> bytes:
-    """Read one request: its head, and as much of a body as that says."""
+    """Read one request, with its body."""
     got, end = b"", 1
     while len(got) < end:
         more = conn.recv(4096)
@@ -78,7 +78,7 @@ def read_request(conn: socket.socket) -> bytes:
 
 
 def wait_for_hang_up(conn: socket.socket) -> None:
-    """Say nothing until the caller has hung up."""
+    """Send nothing until the caller has hung up."""
     while conn.recv(4096):
         pass
 
@@ -94,12 +94,12 @@ def answer(*parts: bytes, then: Script = lambda _: None) -> Script:
 
 
 def drip(head: bytes, piece: bytes) -> Script:
-    """Send a little again and again until the caller hangs up."""
+    """Send a piece again and again until the caller hangs up."""
     return answer(head, then=lambda conn: trickle(conn, piece))
 
 
 def trickle(conn: socket.socket, piece: bytes) -> None:
-    """Send pieces until that fails."""
+    """Send pieces until sending fails."""
     while True:
         conn.sendall(piece)
         time.sleep(0.05)

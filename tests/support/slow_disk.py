@@ -1,8 +1,7 @@
-"""A server whose disk is slow: each of its fsyncs takes so long, whatever the disk really does.
+"""A server whose disk is slow: each fsync takes a given time.
 
-The delay is a small library in C that the server loads before the system's. Where there is no C
-compiler, or the server doesn't take its fsync from there, nothing can be slowed down, and the test
-that asks for it skips: the project needs no compiler.
+The delay is a small library in C that is loaded before the system's. Without a C compiler, or if
+the server ignores the library, the test is skipped: the project needs no compiler.
 """
 
 import shutil
@@ -30,10 +29,10 @@ int fdatasync(int file) { return late(SYS_fdatasync, file); }
 
 @contextmanager
 def slow_disk(folder: Path, seconds: float) -> Iterator[EmbeddedServer]:
-    """Run a server on a disk whose fsync takes so long; skip the test where that can't be had."""
+    """Run a server on a disk whose fsync takes these seconds; else skip the test."""
     with EmbeddedServer(folder / "redis", binary=_slowed(folder, seconds)) as server:
         if _write_s(server) < seconds:
-            pytest.skip("this server's fsync can't be slowed down from outside")
+            pytest.skip("this server's fsync can't be slowed down")
         yield server
 
 
@@ -50,10 +49,10 @@ def _write_s(server: EmbeddedServer) -> float:
 
 
 def _slowed(folder: Path, seconds: float) -> str:
-    """Return the path of a program that is the server, with the library in front."""
+    """Return the path of a program that runs the server with the library."""
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
-        pytest.skip("a slow disk takes Linux and a C compiler to imitate")
+        pytest.skip("a slow disk needs Linux and a C compiler")
     source, library, program = (folder / name for name in ("slow.c", "slow.so", "slow-server"))
     source.write_text(_SOURCE)
     delay = f"-DDELAY_US={int(seconds * 1e6)}"

@@ -1,7 +1,7 @@
-"""Random `kill -9` under load, for Satyapan and for the plain Celery control alike.
+"""A storm: random `kill -9` under load, for Satyapan and for the plain Celery control.
 
-Both sides get the same plan: so many jobs, kills spread over their progress, the server killed and
-restarted in between, workers started again at once as an orchestrator would.
+Both sides get the same plan: a number of jobs, kills spread over their progress, and restarts of
+the killed server. Killed workers are started again, as by an orchestrator.
 """
 
 import random
@@ -21,7 +21,7 @@ from satyapan import Unavailable
 from satyapan.records import SETTLED
 from tests.support.history import History, Verdict, judge, rows_of
 from tests.support.installation import Installation, Services, gone, kill_group
-from tests.support.plain_celery import Plain
+from tests.support.plain_celery import PlainCeleryProducer
 from tests.support.project import ROOT
 
 REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
@@ -30,7 +30,7 @@ _AWAY: Final = (Unavailable, redis.RedisError, OSError)
 
 @dataclass(frozen=True)
 class StormPlan:
-    """What a storm is made of; `seed` decides the moments."""
+    """The figures of a storm; `seed` decides the moments."""
 
     name: str
     seed: int
@@ -50,15 +50,15 @@ class Side(Protocol):
         ...
 
     def submit(self, one: str) -> None:
-        """Submit a job; raises when that was not confirmed."""
+        """Submit a job; raise if it is not confirmed."""
         ...
 
     def finished(self) -> int:
-        """Count the jobs that need no more work."""
+        """Count the finished jobs."""
         ...
 
     def over(self) -> bool:
-        """Tell whether nothing more will happen."""
+        """Return True if nothing is left to do."""
         ...
 
 
@@ -71,17 +71,17 @@ class SatyapanSide:
     history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
-        """Make the installation."""
-        self.place = Installation(
+        """Build the installation."""
+        self.installation = Installation(
             self.services,
             self.plan.name,
             SATYAPAN_WORKER_POOL=self.plan.pool,
             SATYAPAN_WORKER_CONCURRENCY="4",
         )
-        self.producer = self.place.producer
+        self.producer = self.installation.producer
 
     def start_worker(self) -> Child:
-        return self.place.start_worker()
+        return self.installation.start_worker()
 
     def submit(self, one: str) -> None:
         if self.history.submit(self.producer, "passport", REQUEST, one) != "ok":
@@ -95,7 +95,7 @@ class SatyapanSide:
         return self.finished() >= len(self.history.accepted())
 
     def verdict(self) -> Verdict:
-        """Read all of it twice, and judge."""
+        """Read every verification twice, and judge."""
         ids = self.history.accepted()
         for one in ids * 2:
             self.history.read(self.producer, one)
@@ -112,7 +112,7 @@ class PlainCelerySide:
         self.services = services
         self._vendor = f"{services.stack.sandbox_url}/verification"
         self._url = services.stack.server.url.replace("/0", "/1")
-        self.plain = Plain(self._url, self._vendor)
+        self.plain = PlainCeleryProducer(self._url, self._vendor)
         self._started = 0
         self._calm_since = 0.0
 
@@ -130,7 +130,7 @@ class PlainCelerySide:
         return self.plain.done()
 
     def over(self) -> bool:
-        """Wait until queue and unacknowledged messages are empty, and stay so."""
+        """Return True if no message was queued or unacknowledged for three seconds."""
         if not self.plain.drained():
             self._calm_since = 0.0
             return False
@@ -138,14 +138,14 @@ class PlainCelerySide:
         return time.monotonic() - self._calm_since > 3
 
     def figures(self) -> dict[str, int]:
-        """Count losses and doubles."""
+        """Count lost and repeated jobs."""
         return self.plain.figures(self.services.audit())
 
 
 def run_storm(side: Side, services: Services, plan: StormPlan) -> float:
-    """Let the storm blow until all is over; returns how long (s) it took.
+    """Run the storm until nothing is left to do; return the seconds it took.
 
-    Fails when it is not over in time, which is a loss as good as any.
+    Fails if it is not over in time, which counts as a loss.
     """
     dice = random.Random(plan.seed)
     begun = time.monotonic()
@@ -178,7 +178,7 @@ def _strikes(plan: StormPlan, dice: random.Random) -> list[tuple[int, Strike]]:
 
 
 def _kill(side: Side, services: Services, workers: list[Child], dice: random.Random) -> None:
-    time.sleep(dice.uniform(0, 0.1))  # not only right after an answer was counted
+    time.sleep(dice.uniform(0, 0.1))  # not only right after an answer
     victim = dice.randrange(len(workers))
     services.children.kill(workers[victim].name)
     workers[victim] = side.start_worker()
@@ -196,10 +196,10 @@ def _await(
     while not _tolerant(holds):
         late = time.monotonic() - begun > plan.within_s
         assert not late, f"{plan}: not over in time, {side.finished()} finished"
-        for place, worker in enumerate(workers):
-            if gone(worker):  # by itself: an orchestrator starts it again
+        for installation, worker in enumerate(workers):
+            if gone(worker):  # ended by itself: start it again, as an orchestrator does
                 kill_group(worker)
-                workers[place] = side.start_worker()
+                workers[installation] = side.start_worker()
         time.sleep(0.05)
 
 
@@ -211,14 +211,14 @@ def _tolerant(holds: Callable[[], bool]) -> bool:
 
 @contextmanager
 def _submitting(side: Side, plan: StormPlan) -> Iterator[None]:
-    """Submit all jobs in a thread; what was not confirmed is submitted again."""
+    """Submit all jobs in a thread; repeat those that are not confirmed."""
     failures: list[BaseException] = []
 
     def submit_all() -> None:
         try:
             for number in range(plan.jobs):
                 _insist(side, f"{plan.name}-{number}")
-        except BaseException as error:  # told below, in the test's own thread
+        except BaseException as error:  # raised below, in the test's own thread
             failures.append(error)
             raise
 
@@ -234,7 +234,7 @@ def _insist(side: Side, one: str) -> None:
     for _ in range(600):
         try:
             return side.submit(one)
-        except Exception as error:  # Celery wraps what the broker says in errors of its own
+        except Exception as error:  # Celery wraps the broker's errors in its own
             if isinstance(error, AssertionError):
                 raise
             time.sleep(0.1)

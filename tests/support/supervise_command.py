@@ -1,6 +1,6 @@
-"""Supervise one command until told to end, run as `supervised LOGS READY COMMAND...`.
+"""Supervise one command until a signal, run as `supervise_command LOGS READY COMMAND...`.
 
-The grace is longer than any test waits: what it takes to the end of it is not seen.
+The grace period is longer than any test waits, so a test sees whether the command ends by itself.
 """
 
 import sys
@@ -10,7 +10,7 @@ from demo.supervisor import Supervisor
 
 
 def main(logs: str, ready: str, *command: str) -> None:
-    """Start the command, say its group, and wait for the end."""
+    """Start the command, print its group, and wait for the end."""
     with Supervisor(Path(logs), grace=100) as supervisor:
         child = supervisor.start("child", command, ready=ready)
         print(f"supervising {child.pid}")

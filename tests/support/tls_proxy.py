@@ -1,4 +1,4 @@
-"""A proxy that speaks TLS in front of a server that doesn't."""
+"""A TLS proxy for a server without TLS."""
 
 import asyncio
 import ssl
@@ -14,9 +14,9 @@ _Started = SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]
 
 @contextmanager
 def tls_proxy(context: ssl.SSLContext, port: int) -> Iterator[int]:
-    """Pass on to `port` what comes through TLS; give the port to connect to.
+    """Forward TLS connections to `port`; yield the port to connect to.
 
-    The loop has a thread of its own: a browser's test may have one in the main thread.
+    The loop has its own thread: a browser's test may have a loop in the main thread.
     """
     started: _Started = SimpleQueue()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(context, port, started)))
@@ -30,7 +30,7 @@ def tls_proxy(context: ssl.SSLContext, port: int) -> Iterator[int]:
 
 
 async def _serve(context: ssl.SSLContext, port: int, started: _Started) -> None:
-    """Serve until stopped, then close what is left: a socket left open fails another test."""
+    """Serve until stopped, then close every socket: an open one would fail another test."""
     stopped, writers = asyncio.Event(), set[asyncio.StreamWriter]()
     server = await asyncio.start_server(_pass_to(port, writers), HOST, 0, ssl=context)
     started.put((asyncio.get_running_loop(), stopped, server.sockets[0].getsockname()[1]))

@@ -1,4 +1,4 @@
-"""A Celery worker to restart a broker under, run as `transport_worker URL POOL [TRANSPORT]`."""
+"""A Celery worker for tests of its transport, run as `transport_worker URL POOL [TRANSPORT]`."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ def create_app(url: str, transport: str | None) -> Celery:
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
         broker_channel_error_retry=True,
-        # Short, so that a message lost in the restart comes back within the test.
+        # Short, so that a message lost in the restart is redelivered within the test.
         broker_transport_options={
             "visibility_timeout": 4,
             "unacked_restore_interval": 1,

@@ -23,7 +23,7 @@ SEAL_KEY = new_key()
 
 
 def environment(redis_url: str, vendor_url: str, **more: str) -> dict[str, str]:
-    """Give the settings of a test installation."""
+    """Build the settings of a test installation."""
     return {
         "SATYAPAN_REDIS_URL": redis_url,
         "SATYAPAN_SEAL_KEYS": SEAL_KEY,
@@ -55,11 +55,11 @@ class SandboxControl:
         return self._open(urllib.request.Request(f"{self._base}/{path}", data, headers))
 
     def get(self, path: str) -> Any:
-        """Look something up."""
+        """Read something."""
         return self._open(urllib.request.Request(f"{self._base}/{path}"))
 
     def charges(self, *kinds: str) -> list[Mapping[str, Any]]:
-        """List the chargeable executions, of some kinds or of all."""
+        """List the charges, of some kinds or of all."""
         audit: list[Mapping[str, Any]] = self.get("audit")["audit"]
         return [entry for entry in audit if not kinds or entry["charge"] in kinds]
 
@@ -69,7 +69,7 @@ class SandboxControl:
 
 
 OPEN_HARNESSES: Final["list[Harness]"] = []
-"""Those whose connections are still open: the tests close them, each thread of theirs lives on."""
+"""Harnesses whose connections are open; the fixture in tests/conftest.py closes them."""
 
 
 class Harness:
@@ -87,10 +87,10 @@ class Harness:
         OPEN_HARNESSES.append(self)
 
     def close(self) -> None:
-        """Close what would stay open for as long as the engine's threads live: for ever."""
+        """Close the connections that the engine's threads would keep open for ever."""
         self.parts.ledger._redis.connection_pool.disconnect()
         self.redis.close()
-        # A listener's thread may still read on one of these: only idle ones are closed.
+        # A listener's thread may still read one of these: close only idle ones.
         ledger: Any = self.verifications._ledger
         ledger._redis.connection_pool.disconnect(inuse_connections=False)
         run: Any = self.parts.engine._run
@@ -98,20 +98,20 @@ class Harness:
             vendor._wire._adapter.close()
 
     def wake(self, task: str, ids: Any) -> bool:
-        """Note a wake-up instead of sending it."""
+        """Record a wake-up instead of sending it."""
         self.woken.append((task, tuple(ids)))
         return True
 
     def sweep(self) -> None:
-        """Sweep once: deal slots, note the wake-ups of what is due."""
+        """Sweep once: deal slots, and record the wake-ups of due rows."""
         self.parts.sweep.once()
 
     def submit(self, kind: str, key: str = "k", **request: Any) -> str:
-        """Submit a verification, by default the kind's example; returns its id."""
+        """Submit a verification, by default the kind's example; return its id."""
         return self.verifications.submit(kind, request or self.example(kind), key=key).id
 
     def example(self, kind: str) -> Mapping[str, Any]:
-        """Give a request that the vendor's test data answers."""
+        """Return a request that the vendor's test data answers."""
         return next(k.example for k in self.parts.kinds if k.name == kind)
 
     def read(self, verification_id: str) -> Verification:
@@ -121,7 +121,7 @@ class Harness:
         return found
 
     def row(self, verification_id: str) -> Row:
-        """Read the row behind a verification."""
+        """Read the row of a verification."""
         found = self.parts.ledger.read(verification_id)
         assert found is not None
         return found
@@ -132,7 +132,7 @@ class Harness:
         return self.read(verification_id)
 
     def settle(self, verification_id: str, within_s: float = 60.0) -> Verification:
-        """Run a verification, as often as it is due, until it is settled."""
+        """Run a verification repeatedly until it is settled."""
         end = time.monotonic() + within_s
         while not (found := self.run_once(verification_id)).settled:
             assert time.monotonic() < end, f"{found} is not settled"
@@ -141,5 +141,5 @@ class Harness:
         return found
 
     def changes(self, group: str = "test") -> list[str]:
-        """List the names of the events so far, each seen once per group."""
+        """List the names of the new events of a group."""
         return [event.name for event in self.verifications.events(group, block=0.01)]

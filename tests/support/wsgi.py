@@ -1,4 +1,4 @@
-"""The least that a web server can serve."""
+"""A minimal WSGI application."""
 
 from typing import TYPE_CHECKING
 

@@ -16,7 +16,14 @@ from callbacks.webhooks.verifiers import BadSignature, Verifier
 from callbacks.webhooks.verifiers.cashfree import CashfreeVerifier
 from callbacks.webhooks.verifiers.cashfree_body import CashfreeBodyVerifier
 from tests.conftest import absent
-from tests.support.forged_webhooks import NOW_MS, SPOILERS, TOLERANCE_S, Delivery, forgeries, good
+from tests.support.forged_webhooks import (
+    ALTERATIONS,
+    NOW_MS,
+    TOLERANCE_S,
+    Delivery,
+    forged_deliveries,
+    signed_delivery,
+)
 from tests.web.callbacks_app import SECRET
 
 COUNT = int(os.environ.get("SATYAPAN_TEST_WEBHOOKS", "20000"))
@@ -37,15 +44,15 @@ def taken(verifier: Verifier, delivery: Delivery) -> str:
 
 @pytest.mark.timeout(0 if COUNT > 100_000 else 120)
 def test_no_forgery_is_taken() -> None:
-    seen: dict[str, Counter[str]] = {spoil.__name__: Counter() for spoil in SPOILERS}
+    seen: dict[str, Counter[str]] = {spoil.__name__: Counter() for spoil in ALTERATIONS}
 
-    for name, delivery in forgeries(COUNT, seed=COUNT):
+    for name, delivery in forged_deliveries(COUNT, seed=COUNT):
         seen[name][taken(BY_HEADER, delivery)] += 1
         seen[name][taken(BY_BODY, delivery)] += 1
         if name not in {"stale", "future"}:
             seen[name][taken(WITHOUT_TOLERANCE, delivery)] += 1
 
-    assert all(codes.total() >= 2 * (COUNT // len(SPOILERS)) for codes in seen.values())
+    assert all(codes.total() >= 2 * (COUNT // len(ALTERATIONS)) for codes in seen.values())
     assert {name: codes["taken"] for name, codes in seen.items() if codes["taken"]} == {}
     assert set(seen["stale"]) >= {"timestamp_stale"}
     assert set(seen["future"]) >= {"timestamp_future"}
@@ -54,7 +61,7 @@ def test_no_forgery_is_taken() -> None:
 def test_what_was_not_spoilt_is_taken() -> None:
     chance = Random(1)
 
-    assert {taken(BY_HEADER, good(chance)) for _ in range(500)} == {"taken"}
+    assert {taken(BY_HEADER, signed_delivery(chance)) for _ in range(500)} == {"taken"}
 
 
 @pytest.mark.parametrize("seed", range(10))

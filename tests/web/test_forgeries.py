@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from callbacks.app import create_app
 from config.settings import read_settings
 from tests.conftest import IN_CI
-from tests.support.forged_webhooks import NOW_MS, TOLERANCE_S, forgeries, good
+from tests.support.forged_webhooks import NOW_MS, TOLERANCE_S, forged_deliveries, signed_delivery
 from tests.web.callbacks_app import environment
 
 JSON = ("content-type", "application/json")
@@ -32,7 +32,7 @@ def test_forgeries_are_refused_in_good_order(client: FlaskClient, redis_url: str
     seen: Counter[int] = Counter()
 
     with time_machine.travel(NOW_MS / 1000, tick=False):
-        for _, (body, headers) in forgeries(COUNT, seed=COUNT):
+        for _, (body, headers) in forged_deliveries(COUNT, seed=COUNT):
             sendable = [(name, value) for name, value in headers if value.isprintable()]
             answer = client.post("/webhooks/cashfree", data=body, headers=[*sendable, JSON])
             seen[answer.status_code] += 1
@@ -44,7 +44,7 @@ def test_forgeries_are_refused_in_good_order(client: FlaskClient, redis_url: str
 
 
 def test_the_unspoilt_are_taken_between_them(client: FlaskClient, redis_url: str) -> None:
-    body, headers = good(Random(1))
+    body, headers = signed_delivery(Random(1))
     with time_machine.travel(NOW_MS / 1000, tick=False):
         answer = client.post("/webhooks/cashfree", data=body, headers=[*headers, JSON])
 
