@@ -1,9 +1,9 @@
-# One image for every process; the command says which: worker, callbacks, sandbox, check, ...
+# One image for every process; the command selects it: worker, callbacks, sandbox, check, ...
 FROM python:3.12.12-slim-trixie AS build
 RUN python -m venv /opt/satyapan
 ENV PATH=/opt/satyapan/bin:$PATH
 WORKDIR /src
-# The dependencies first: they change less often than the code.
+# The dependencies first, for the cache: they change less often than the code.
 COPY requirements-run.lock ./
 RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-run.lock
 COPY . .

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Run Satyapan on a machine that has nothing but Python.
+"""Run Satyapan on a machine that has only Python.
 
-Makes `.venv` from the hashed lock when needed, then starts what was asked for.
-Standard library only.
+Creates `.venv` from the hashed lock when needed, then runs the command.
+Uses the standard library only.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-# Before anything an old Python trips over, so that it gives an answer and not a traceback.
-if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts this may have an older one
+# Before any syntax or import that an old Python lacks, for a message instead of a traceback.
+if sys.version_info < (3, 11):  # noqa: UP036 - it may be started with an older Python
     sys.exit(
         f"Satyapan needs Python 3.11 or newer; {sys.executable} is {platform.python_version()}. "
         "Start run.py with a newer one, e.g. python3.12 run.py"
@@ -26,7 +26,9 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts this may have an 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-BASE = str(Path(sys.executable).resolve())  # not .venv's own link, if this was started with it
+BASE = str(
+    Path(sys.executable).resolve()
+)  # the real program, also if .venv's link was used to start this
 STAMP = VENV / "satyapan.stamp"
 LOCK = ROOT / "requirements.lock"
 DEMO_LOCK = ROOT / "requirements-demo.lock"
@@ -37,17 +39,17 @@ INPUTS = (ROOT / "pyproject.toml", ROOT / "satyapan" / "pyproject.toml")
 USAGE = """\
 usage: python3 run.py COMMAND [ARGUMENTS]
 
-  demo [OPTIONS]    start everything here and watch three verifications run; demo --help tells more
+  demo [OPTIONS]    start everything here and run three verifications; see demo --help
   test [--all] [PYTEST ARGUMENTS]
-                    lint, types, import contracts and the tests; --all takes the slow tests too
+                    lint, types, import contracts and the tests; --all includes the slow tests
   test --only-tests [PYTEST ARGUMENTS]
-                    the tests alone
+                    only the tests
   faults [--fresh] [PYTEST ARGUMENTS]
-                    the fault suite's long form, about an hour; goes on where it was interrupted,
-                    --fresh begins anew. Its short form is among the tests
+                    the fault suite's long form, about an hour; it continues where it was
+                    interrupted, --fresh starts again. The tests include its short form
   exec COMMAND...   run any command in the environment, e.g. exec satyapan kinds
 
-The first demo or exec installs what runs; the first test adds the development tools.
+The first demo or exec installs the dependencies; the first test adds the development tools.
 """
 
 CHECKS = (
@@ -57,16 +59,16 @@ CHECKS = (
     ("imports", ("lint-imports",)),
 )
 
-# What would send Python or pip elsewhere. Package index settings stay: they are the machine's.
-AWAY = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV")
+# Variables that would redirect Python or pip. The machine's package index settings are kept.
+REDIRECTING = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV")
 
 
 class Refused(Exception):
-    """Something a person has to mend first; the text says what."""
+    """Something must be corrected first; the text says what."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out one command line, return its exit code; `demo` and `exec` replace this process."""
+    """Run one command, return its exit code; `demo` and `exec` replace this process."""
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(USAGE)
         return 0
@@ -87,9 +89,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def prepare(lock: Path) -> None:
-    """Bring `.venv` to what the lock says; do nothing if the stamp says that it is there.
+    """Install what the lock lists into `.venv`, unless the stamp says that it is installed.
 
-    The whole lock holds all that the demo's does, so it is enough for both.
+    The whole lock contains the demo's lock, so an environment of the whole one serves both.
     """
     if os.name != "posix":
         raise Refused("Satyapan runs on Linux and macOS; on Windows use it inside WSL.")
@@ -97,26 +99,26 @@ def prepare(lock: Path) -> None:
     if read_stamp() in (wanted, whole):
         return
     with only_one_at_a_time():
-        found = read_stamp()  # another run may just have finished the work
+        found = read_stamp()  # another run may have done it meanwhile
         if found not in (wanted, whole):
             install(lock, from_nothing=found[:1] != wanted[:1])
             STAMP.write_text("\n".join(wanted), encoding="utf-8")
 
 
 def home() -> str:
-    """Name the place and the Python: a virtual environment survives the change of neither."""
+    """Hash the folder and the Python: a virtual environment works with no other."""
     text = f"{ROOT}\n{sys.base_prefix}\n{platform.python_version()}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def contents(lock: Path) -> str:
-    """Name what is to be installed; a change of this is an update in place."""
+    """Hash what is to be installed; after a change, `.venv` is updated in place."""
     parts = [lock.name.encode(), *(path.read_bytes() for path in (lock, *INPUTS))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def read_stamp() -> list[str]:
-    """Return the stamp's two lines, or nothing if there is no whole environment."""
+    """Return the stamp's two lines, or none if the environment is missing or incomplete."""
     try:
         return STAMP.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -126,7 +128,7 @@ def read_stamp() -> list[str]:
 @contextlib.contextmanager
 def only_one_at_a_time() -> Iterator[None]:
     """Hold a file lock; the system releases it even if this process is killed."""
-    import fcntl  # noqa: PLC0415 - not there on Windows, which has been told so by now
+    import fcntl  # noqa: PLC0415 - missing on Windows, which `prepare` has refused
 
     with ROOT.joinpath(".venv.lock").open("w", encoding="utf-8") as file:
         try:
@@ -138,30 +140,31 @@ def only_one_at_a_time() -> Iterator[None]:
 
 
 def install(lock: Path, *, from_nothing: bool) -> None:
-    """Make or update `.venv`; without a stamp meanwhile, so an interrupted one is made again."""
+    """Create or update `.venv`. The stamp is missing meanwhile: an interrupted one is repeated."""
     begun = time.monotonic()
-    what = "what runs" if lock == DEMO_LOCK else "what runs and the development tools"
-    say(f"preparing .venv: {what}, {'from nothing' if from_nothing else 'what is missing'} ...")
+    what = "dependencies" if lock == DEMO_LOCK else "dependencies and development tools"
+    extent = "all" if from_nothing else "missing"
+    say(f"preparing .venv: {extent} {what} ...")
     STAMP.unlink(missing_ok=True)
     if from_nothing:
         create_venv()
     pip = find_pip()
     step(*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
-    # As installed projects, not just a path: the command line finds its commands by entry points.
+    # Installed as projects, because the command line finds its commands by entry points.
     step(*pip, "--no-deps", "--no-build-isolation", "-e", "satyapan", "-e", ".")
     say(f"ready after {time.monotonic() - begun:.0f} s")
 
 
 def create_venv() -> None:
-    """Make an empty `.venv`, with a pip of its own if this Python can."""
+    """Create an empty `.venv`, with its own pip if this Python has ensurepip."""
     shutil.rmtree(VENV, ignore_errors=True)
     make = (BASE, "-m", "venv", "--clear", str(VENV))
-    if not succeeds(*make):  # Debian's python3 has no ensurepip unless python3-venv is there
+    if not succeeds(*make):  # Debian's python3 has no ensurepip without python3-venv
         step(*make, "--without-pip")
 
 
 def find_pip() -> tuple[str, ...]:
-    """Return how to say `pip install`: with the environment's own pip, else with this Python's."""
+    """Return the command `pip install`, with the environment's own pip or this Python's."""
     own, borrowed = (
         (str(PYTHON), "-m", "pip"),
         (BASE, "-m", "pip", "--python", str(PYTHON)),
@@ -176,14 +179,14 @@ def find_pip() -> tuple[str, ...]:
 
 
 def succeeds(*command: str) -> bool:
-    """Say whether a command ends well, whatever it prints."""
+    """Return True if a command succeeds; its output is ignored."""
     return not subprocess.run(
         command, env=environment(), capture_output=True, check=False
     ).returncode
 
 
 def step(*command: str) -> None:
-    """Run one step of the installation quietly; if it fails, show all it said."""
+    """Run one step of the installation; print its output only if it fails."""
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -196,13 +199,13 @@ def step(*command: str) -> None:
     if done.returncode:
         print(done.stdout, file=sys.stderr)
         raise Refused(
-            f"preparing .venv failed at: {' '.join(command)}\nMend the cause, run this again."
+            f"preparing .venv failed at: {' '.join(command)}\nCorrect the cause and run this again."
         )
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment with `.venv` first."""
-    kept = {name: value for name, value in os.environ.items() if name not in AWAY}
+    """Return this process' environment with `.venv` first in the PATH."""
+    kept = {name: value for name, value in os.environ.items() if name not in REDIRECTING}
     path = os.pathsep.join([str(PYTHON.parent), kept.get("PATH", os.defpath)])
     return kept | {"PIP_USER": "0", "VIRTUAL_ENV": str(VENV), "PATH": path}
 
@@ -211,16 +214,16 @@ def environment() -> dict[str, str]:
 
 
 def become(command: list[str]) -> None:
-    """Replace this process by the command, so that signals and the exit code are its own."""
+    """Replace this process by the command, which then gets signals and sets the exit code."""
     try:
         os.execvpe(command[0], command, environment())
     except OSError as problem:
-        hint = "" if read_stamp() == [home(), contents(LOCK)] else "; run.py test brings the rest"
+        hint = "" if read_stamp() == [home(), contents(LOCK)] else "; run.py test installs more"
         raise Refused(f"can't run {command[0]}: {problem.strerror}{hint}") from problem
 
 
 def run_tests(arguments: list[str]) -> int:
-    """Run every check, also after one that failed, then say how each went."""
+    """Run every check, also after a failure, then print each result."""
     own = {"--only-tests", "--all"}.intersection(arguments)
     pytest = pytest_command(
         [argument for argument in arguments if argument not in own],
@@ -235,12 +238,12 @@ def run_tests(arguments: list[str]) -> int:
 
 
 def run_faults(arguments: Sequence[str]) -> int:
-    """Run the long form in one process, shown as it goes; its notes are kept in FAULTS."""
+    """Run the long form in one process with its output shown; its log is kept in FAULTS."""
     if "--fresh" in arguments:
         FAULTS.unlink(missing_ok=True)
     rest = [argument for argument in arguments if argument != "--fresh"]
     os.environ["SATYAPAN_FAULTS"] = "long"
-    say(f"the long form takes about an hour; its notes are in {FAULTS.relative_to(ROOT)}")
+    say(f"the long form takes about an hour; its log is {FAULTS.relative_to(ROOT)}")
     named = any((ROOT / one.partition("::")[0]).exists() for one in rest)
     suites = () if named else FAULT_SUITES
     command = ("pytest", "--capture=no", *suites, *rest)
@@ -248,14 +251,14 @@ def run_faults(arguments: Sequence[str]) -> int:
 
 
 def pytest_command(arguments: Sequence[str], *, everything: bool) -> tuple[str, ...]:
-    """Return pytest's command line; one file's tests share a process, and so their fixtures."""
+    """Return pytest's command line; the tests of one file share a process and its fixtures."""
     alone = {"-n", "--pdb"}.intersection(arguments)
     spread = () if alone else ("-n", "auto", "--dist", "loadfile")
     return ("pytest", *spread, *(() if everything else ("-m", "not slow")), *arguments)
 
 
 def run_check(command: Sequence[str]) -> tuple[int, float]:
-    """Run one check, showing its command line; return the exit code and the seconds it took."""
+    """Run one check and print its command line; return the exit code and the seconds."""
     print(f"\n$ {' '.join(command)}", flush=True)
     begun = time.monotonic()
     code = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
@@ -263,7 +266,7 @@ def run_check(command: Sequence[str]) -> tuple[int, float]:
 
 
 def say(text: str) -> None:
-    """Tell the person what goes on, apart from the command's own output."""
+    """Print a message, on stderr."""
     print(f"run.py: {text}", file=sys.stderr, flush=True)
 
 
