@@ -1,4 +1,4 @@
-"""The breakers as they stand in Redis, for whoever shows them; workers open and close them."""
+"""Read the breakers from Redis; workers open and close them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,7 @@
 """Colours of the return page: contrast by WCAG, and the shade for the dark scheme.
 
-Text in the brand's colour stands on the page and on its card, and text stands on the colour, so one
-contrast decides.
+Text has the brand's colour on the page and on its card, or is on that colour, so one contrast is
+checked.
 """
 
 import re

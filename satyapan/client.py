@@ -30,7 +30,6 @@ from satyapan.errors import (
 )
 from satyapan.events import Event
 from satyapan.failpoints import INSERTED, failpoint
-from satyapan.hosts import allowed
 from satyapan.ids import derive_id, id_faults, key_faults, possible_id, producer_key
 from satyapan.kinds import Kind, Registry
 from satyapan.ledger import GRACE_MS, Inserted, Ledger, RowStore
@@ -38,6 +37,7 @@ from satyapan.names import RUN, RUN_HIGH, Keys
 from satyapan.publisher import Publisher
 from satyapan.records import Row, State, Verification, view
 from satyapan.results import Results, ResultSource, reader_name
+from satyapan.return_urls import split_allowed
 from satyapan.settings.producer import ProducerSettings, read_producer_settings
 
 Until = Callable[[Verification], bool]
@@ -232,7 +232,7 @@ class Verifications:
         url = request.get(name) if name and isinstance(request, dict) else None
         if not isinstance(url, str) or not url.startswith("https://"):
             return []
-        if allowed(url, self._settings.return_hosts):
+        if split_allowed(url, self._settings.return_hosts):
             return []
         message = f"{name} should lead to a host that SATYAPAN_RETURN_HOSTS allows."
         return [Fault(name, f"{name}_value_invalid", message)]

@@ -19,10 +19,10 @@ from callbacks.problems import problem
 from callbacks.returns.pages import Pages, depends_on_time, page_at
 from satyapan.broker import Waker
 from satyapan.errors import SatyapanError
-from satyapan.hosts import allowed
 from satyapan.ledger import Ledger
 from satyapan.names import STATUS_CHECK, Keys
 from satyapan.records import TERMINAL, Row
+from satyapan.return_urls import split_allowed
 from shared.return_tokens import ReturnTokens
 
 PAGE_ENDPOINT: Final = "returns.page"
@@ -137,9 +137,9 @@ class ReturnHandler:
 def redirect_url(return_url: str, verification_id: str, hosts: Collection[str]) -> str | None:
     """Return the producer's URL with our `verification_id` in its query; None if not allowed.
 
-    See `satyapan.hosts.allowed` for `hosts`.
+    See `satyapan.return_urls.split_allowed` for `hosts`.
     """
-    parts = allowed(return_url, hosts)
+    parts = split_allowed(return_url, hosts)
     if parts is None:
         return None
     pairs = [pair for pair in parts.query.split("&") if pair]

@@ -92,7 +92,7 @@ def test_a_server_slow_by_two_seconds_is_only_slow(services: Services) -> None:
             wire.down.latency_s = 2.0
             trial.submit(10)
             time.sleep(5)
-            wire.heal()
+            wire.remove_faults()
             trial.settle()
 
             note("slow by 2 s", trial)

@@ -140,7 +140,7 @@ def test_a_blackhole_swallows_and_keeps_the_connection(
     eventually(lambda: wire.up.dropped_bytes == 5)
     assert echo.executed == []
     assert wire.open == 1
-    wire.heal()
+    wire.remove_faults()
     caller.settimeout(20)
     with pytest.raises(ConnectionResetError):
         caller.recv(1)

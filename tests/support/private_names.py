@@ -1,8 +1,8 @@
 """List the private names of libraries that our packages use or override, from the source.
 
-A name that begins with an underscore is a library's if a class of ours has it from a class that is
-not ours, or if nothing of ours defines it. So a use of a library's private name that one of our own
-files also defines for itself is not seen, unless it is an override.
+A name with a leading underscore belongs to a library if one of our classes inherits it from there,
+or if none of our files defines it. So the use of a library's private name that one of our files
+also defines is found only where it is an override.
 """
 
 import ast

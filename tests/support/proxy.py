@@ -135,7 +135,7 @@ class FaultProxy:
         """Open the port again, the same one."""
         self._wait(self._listen())
 
-    def heal(self) -> None:
+    def remove_faults(self) -> None:
         """Remove every fault. Connections of a blackhole are cut, because they lost bytes."""
         holes = self.up.blackhole or self.down.blackhole
         for flow in (self.up, self.down):

@@ -106,5 +106,5 @@ def trickle(conn: socket.socket, piece: bytes) -> None:
 
 
 def accept_as_clean(raw: Raw) -> tuple[Raw, bool]:
-    """Judge for a wire: take every reply as clean."""
+    """Accept every reply as clean; a judge for `Wire`."""
     return raw, True

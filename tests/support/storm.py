@@ -151,9 +151,9 @@ def run_storm(side: Side, services: Services, plan: StormPlan) -> float:
     begun = time.monotonic()
     workers = [side.start_worker() for _ in range(plan.workers)]
     with _submitting(side, plan):
-        for at, strike in _strikes(plan, dice):
+        for at, fault in _faults(plan, dice):
             _await(side, partial(_reached, side, at), workers, plan, begun)
-            strike(side, services, workers, dice)
+            fault(side, services, workers, dice)
     _await(side, side.over, workers, plan, begun)
     for worker in workers:
         services.children.kill(worker.name)
@@ -164,13 +164,13 @@ def _reached(side: Side, at: int) -> bool:
     return side.finished() >= at
 
 
-Strike = Callable[[Side, Services, list[Child], random.Random], None]
+Fault = Callable[[Side, Services, list[Child], random.Random], None]
 
 
-def _strikes(plan: StormPlan, dice: random.Random) -> list[tuple[int, Strike]]:
+def _faults(plan: StormPlan, dice: random.Random) -> list[tuple[int, Fault]]:
     """Spread kills and restarts over the progress of the work."""
     ends = plan.jobs * 0.95
-    kills: list[tuple[int, Strike]] = [
+    kills: list[tuple[int, Fault]] = [
         (int(dice.uniform(1, ends)), _kill) for _ in range(plan.kills)
     ]
     kills += [(int(dice.uniform(1, ends)), _restart) for _ in range(plan.restarts)]
