@@ -35,7 +35,7 @@ log = logging.getLogger("satyapan.worker")
 
 
 def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
-    """Build the app with its tasks, and what gives each process its parts."""
+    """Build the app with its tasks, and the function that returns a process's parts."""
     app = build_app(settings)
     waker = Waker(app)
     parts = PerProcess(lambda: build(settings, waker.wake, waker.queued))
@@ -44,12 +44,12 @@ def create_app(settings: Settings) -> tuple[Celery, PerProcess]:
 
 
 def run_worker(settings: Settings, heartbeat: Path | None) -> int:
-    """Run a worker until it is told to stop; returns its exit code.
+    """Run a worker until a signal stops it; return its exit code.
 
-    `heartbeat` is a file whose time of change says when this worker last made progress.
+    `heartbeat` is a file whose modification time is when this worker last made progress.
     """
     app, parts = create_app(settings)
-    # A loop that stands still for a lease loses its claims to other workers.
+    # A loop that stalls for longer than a lease loses its claims to other workers.
     heart = Heartbeat(heartbeat, settings.worker.lease_s, time.monotonic)
 
     def beat() -> None:
@@ -101,10 +101,10 @@ def _end() -> None:
 
 
 def settle_down() -> None:
-    """Let the garbage collector leave what is here for good, and look at the rest less often.
+    """Exclude what exists now from garbage collection, and collect the rest less often.
 
-    A verification makes few cycles; looking for some at every 700 new objects, and through all
-    modules each time, takes 90 us of CPU for each verification in bulk.
+    A verification creates few reference cycles. Python's default, every 700 new objects and through
+    all modules, takes 90 us of CPU for each verification in bulk.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Puts a worker process together from settings: the one place where its parts are chosen."""
+"""Build a worker process from settings: the one place where its parts are chosen."""
 
 import os
 import random
@@ -48,7 +48,7 @@ from worker.webhooks.ingest import Ingest
 
 @dataclass(frozen=True)
 class Parts:
-    """What a worker process works with."""
+    """The parts of a worker process."""
 
     engine: Engine
     triage: Triage
@@ -90,7 +90,7 @@ def _unknown(_task: str) -> int:
 def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     """Build the parts; connections open at first use.
 
-    `queued` tells how many messages wait for a task.
+    `queued` returns how many messages wait for a task.
     """
     redis = ledger_client(settings)
     shared = settings.producer
@@ -168,7 +168,7 @@ def _tools(
 
 
 def _create_routes(settings: Settings, kinds: Registry) -> CreateRoute:
-    """Find create routes; not those of shared resources, which most rows need no call for."""
+    """Find create routes, but not of shared resources: most of their rows need no call."""
 
     def find(kind: str, vendor: str) -> tuple[str, int] | None:
         try:
@@ -183,7 +183,7 @@ def _create_routes(settings: Settings, kinds: Registry) -> CreateRoute:
 
 
 class PerProcess:
-    """Gives each process its own parts: connections must not cross a fork."""
+    """Builds the parts once per process: connections must not cross a fork."""
 
     def __init__(self, make: Callable[[], Parts]) -> None:
         self._make = make
@@ -191,7 +191,7 @@ class PerProcess:
         self._made: tuple[int, Parts] | None = None
 
     def __call__(self) -> Parts:
-        """Give this process's parts, made at first use."""
+        """Return this process's parts, built at first use."""
         with self._lock:
             if self._made is None or self._made[0] != os.getpid():
                 self._made = (os.getpid(), self._make())

@@ -26,7 +26,7 @@ _REPORT_S: Final = 10
 
 
 def policy(settings: Settings) -> Policy:
-    """Give the rules their table."""
+    """Read the policy of the rules."""
     worker = settings.worker
     return Policy(
         max_attempts=worker.max_attempts,
@@ -40,13 +40,13 @@ def policy(settings: Settings) -> Policy:
 
 
 def make_admission(settings: Settings, redis: Redis, keys: Keys) -> Admission:
-    """Build what admits calls."""
+    """Build the limiter and the breakers."""
     limiter = Limiter(redis, keys, limiter_config(settings))
     return Admission(limiter, Breakers(redis, keys, breaker_config(settings)))
 
 
 def limiter_config(settings: Settings) -> LimiterConfig:
-    """Read what the limiter goes by."""
+    """Read the limiter's configuration."""
     return LimiterConfig(
         window=round(settings.quota.window_s * 1000),
         margin=settings.quota.margin_ms,
@@ -56,7 +56,7 @@ def limiter_config(settings: Settings) -> LimiterConfig:
 
 
 def breaker_config(settings: Settings) -> BreakerConfig:
-    """Read what the breakers go by; they count over the vendor's window at most."""
+    """Read the breakers' configuration; they count over the vendor's window at most."""
     breaker = settings.breaker
     return BreakerConfig(
         probe=round(settings.worker.probe_s * 1000),
@@ -70,7 +70,7 @@ def breaker_config(settings: Settings) -> BreakerConfig:
 
 
 def work_ledger(settings: Settings, redis: Redis, keys: Keys, ring: KeyRing) -> WorkLedger:
-    """Build what may change rows."""
+    """Build the ledger under a fence."""
     lives = Lives(settings.retention.terminal_s * 1000, settings.retention.events_s * 1000)
     lease_ms = round(settings.worker.lease_s * 1000)
     return WorkLedger(redis, keys, ring, lease_ms, lives, outage(settings))

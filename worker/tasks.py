@@ -1,4 +1,4 @@
-"""The doorways: a task takes ids, calls what does the work, and nothing else."""
+"""The Celery tasks. Each takes ids and hands them to the part that does the work."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ log = logging.getLogger("satyapan.tasks")
 
 
 def register(app: Celery, parts: Callable[[], Parts]) -> None:
-    """Give the app its tasks; `parts` builds this process's tools at first use."""
+    """Register the tasks; `parts` returns this process's parts, built at first use."""
 
     @app.task(name=RUN)
     def run(ids: list[str]) -> None:
@@ -38,7 +38,7 @@ def register(app: Celery, parts: Callable[[], Parts]) -> None:
 
 
 def _each(ids: Iterable[str], work: Callable[[str], None]) -> None:
-    """Work on each id; what fails here is due again, so no failure stops the others."""
+    """Work on each id. A failed id stays due, so it doesn't stop the others."""
     for one in ids:
         try:
             work(one)

@@ -1,4 +1,4 @@
-"""A throttle: something is done at most once in so many seconds."""
+"""A throttle: do something at most once in a number of seconds."""
 
 from typing import Final
 

@@ -16,18 +16,18 @@ from satyapan.scripts import load
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerConfig:
-    """What breakers go by; times in ms."""
+    """The breakers' configuration; times in ms."""
 
     probe: int = 30_000
     """How long a stopped account waits for its first probe; doubles up to ten times."""
     calls: int = 10
-    """Calls below which the vendor's breaker doesn't judge by their share."""
+    """The share of failed calls counts only from this number of calls on."""
     in_a_row: int = 3
-    """Of fewer calls, so many verifications that fail one after the other open it."""
+    """With fewer calls, this number of verifications that fail in a row opens it."""
     percent: int = 50
-    """The share of failed calls that opens it."""
+    """The share of failed calls, in per cent, that opens it."""
     over: int = 30_000
-    """The time over which it counts, within the window."""
+    """The time over which calls are counted, at most the limiter's window."""
     cool_down: int = 10_000
     """How long it waits for its first probe; doubles up to `cool_down_most`."""
     cool_down_most: int = 120_000
@@ -83,7 +83,7 @@ class Breakers:
         return bool(opened)
 
     def resume(self, account: str, route: str = "") -> None:
-        """Close a breaker after a probe that got through: the account's, or with a route its."""
+        """Close the account's breaker, or a route's, after a probe that was answered."""
         names = self._keys
         if route:
             self._redis.delete(names.breaker(account, route), names.failures(account, route))

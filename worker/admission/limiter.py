@@ -27,7 +27,7 @@ LEARNED_MS = 600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimiterConfig:
-    """What the limiter goes by; times in ms."""
+    """The limiter's configuration; times in ms."""
 
     window: int = 60_000
     """The vendor's window."""
@@ -131,10 +131,10 @@ class Limiter:
         )
 
     def deal(self) -> None:
-        """Deal the slots of the near future to those who wait, everywhere; two at once are fine.
+        """Deal the next slots to waiting rows, on all routes; safe to run concurrently.
 
         Raises:
-            RedisError: whoever sweeps next deals.
+            RedisError: the next sweep deals.
         """
         for name, limit in self._redis.hgetall(self._keys.queues).items():
             account, _, route = name.decode().rpartition(":")
@@ -144,10 +144,10 @@ class Limiter:
     def register(
         self, account: str, route: str, limit: int, waiting: Sequence[Waiting]
     ) -> list[str]:
-        """Put rows in their lanes without a claim, and deal; return the ids of those left out.
+        """Put rows in their lanes without a claim, and deal slots; return the ids left out.
 
-        Left out is what holds a slot already, and what isn't (or is no longer) a row that was
-        never sent and is held by nobody: a claim has to judge it.
+        Left out are rows that hold a slot, and rows that were sent or are claimed meanwhile: those
+        need a claim.
 
         Raises:
             RedisError: some may be registered; the same again changes nothing.
@@ -170,8 +170,8 @@ class Limiter:
         keys += [names.queue(account, route, "low"), names.low(account, route), names.slot_due]
         keys += [names.server, names.streak(account, route), names.hold_account(account)]
         times = [config.window, config.margin, config.horizon, config.longest_call]
-        who = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
-        return keys, [limit, *times, *who]
+        caller = [f"{account}:{route}", names.row(""), self._time(), row_id, producer, lane]
+        return keys, [limit, *times, *caller]
 
     def hold(self, account: str, route: str, seconds: float) -> int:
         """Hold all calls of a route for so long from now; return until when (ms). Never earlier."""

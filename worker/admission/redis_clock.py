@@ -1,7 +1,7 @@
-"""Notices when Redis' clock jumps, by the one clock that never does: this process's monotonic one.
+"""Detect jumps of Redis' clock by comparing it with this process's monotonic clock.
 
-All times that matter are Redis'. If its clock jumps forward, calls look older than they are, and
-the quota would be used a second time. Pure: every time is passed in.
+Every time that is stored comes from Redis' clock. If it jumps forward, calls look older than they
+are, and the quota would be used a second time. No clock is read here: every time is passed in.
 """
 
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 TOLERANCE_MS: Final = 250
-"""So far Redis' clock may run ahead unnoticed: the quota's margin bears it."""
+"""A jump up to this is not detected: the quota's margin covers it."""
 _DRIFT: Final = 0.001
 """ntpd corrects a clock by at most 500 millionths, so two clocks drift apart by twice that."""
 
@@ -23,7 +23,7 @@ class Jump:
 
 
 class RedisClock:
-    """What is known of the difference between Redis' clock and ours; threads share it.
+    """The known difference between Redis' clock and ours; threads share it.
 
     A reading of Redis' clock was taken at some time between the question and its reply, so it says
     in which span (ms) the difference lies. A span beyond the known one means a jump.
@@ -37,7 +37,7 @@ class RedisClock:
         self._pending: tuple[int, float] | None = None
 
     def read(self, redis_ms: int, asked_s: float, replied_s: float) -> Jump | None:
-        """Take a reading in; return a jump forward until `confirm` is called.
+        """Record a reading; return a jump forward, again at each reading until `confirm` is called.
 
         Seconds are monotonic ones of this process.
         """

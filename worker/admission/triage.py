@@ -1,9 +1,8 @@
-"""Sorts verifications that are due: those that can run now, and those that only wait for a slot.
+"""Sort verifications that are due: those that can run now, and those that only wait for a slot.
 
-With a used-up quota a claim, a decision and a commit for each waiting row would change nothing.
-Rows that were never sent and are held by nobody are registered in their lane in bulk instead. A
-message of a single id skips this (worker/engine/engine.py): its claim finds out as much in one
-step.
+While the quota is used up, a claim, a decision and a commit for each waiting row would change
+nothing. Rows that were never sent and are not claimed are registered in their lane in bulk instead.
+A message with a single id skips this (worker/engine/engine.py): its claim finds out in one step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,20 +22,20 @@ _ACCOUNT: Final = Row(id="", kind="").account
 _PRODUCER: Final = Row(id="", kind="").reply_to
 
 _BATCH: Final = 500
-"""Ids in one script: it holds up the server for about 3 ms to sort, 9 ms to register them."""
+"""Ids per script: it blocks the server for about 3 ms to sort them, 9 ms to register them."""
 
 CreateRoute = Callable[[str, str], tuple[str, int] | None]
-"""(kind, vendor) to the create route's name and limit; None if only a claim can say."""
+"""(kind, vendor) to the create route's name and limit; None if a claim has to decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """What is to be done now, and how many ms from now the next row is due (0: none)."""
+    """The sorted ids, and how many ms from now the next row is due (0: none)."""
 
     claim: tuple[str, ...]
-    """Started before, or held by a worker that vanished, or unknown to these settings."""
+    """Sent before, or claimed by a worker that vanished, or of a kind that is unknown here."""
     fresh: tuple[str, ...]
-    """Never sent, and nobody waits for a slot of its route, or a slot is there."""
+    """Never sent, and no row waits for a slot of its route, or a slot is free."""
     registered: int
     next_in: int
 
@@ -77,7 +76,7 @@ class Triage:
         """Deal the slots of the near future to registered rows.
 
         Raises:
-            redis.RedisError: whoever sweeps next deals.
+            redis.RedisError: the next sweep deals.
         """
         self._limiter.deal()
 
@@ -100,7 +99,7 @@ class Triage:
                 found = self._sorted([0, 0, 0, *raws[start : start + _BATCH]])
                 left += [*found.claim, *found.fresh]
         except RedisError:
-            return ids  # their runs find out, and say so for each
+            return ids  # their runs meet the error, and log it for each
         return left
 
     def _sorted(self, arguments: list[Any]) -> Sorted:
@@ -131,7 +130,7 @@ class Triage:
 
 
 def _rows(raw: Sequence[bytes]) -> Iterator[_Fresh]:
-    """Read the script's list: six values a row."""
+    """Read the script's list: six values per row."""
     values = [each.decode() for each in raw]
     for at in range(0, len(values), 6):
         row_id, kind, vendor, account, producer, priority = values[at : at + 6]

@@ -1,20 +1,20 @@
-"""Kombu's Redis transport, mended so that a worker outlives a restart of its broker.
+"""Kombu's Redis transport, corrected so that a worker survives a restart of its broker.
 
 Celery 5.7.0 with Kombu 5.7.0: a worker that holds any unacknowledged message (a running task that
 acknowledges late, or one with an ETA) when the broker connection breaks exits with AttributeError
 ("'NoneType' object has no attribute 'hostname'"). The consumer first collects the connection, which
-fails half way and takes the connection's details away, then closes it, which puts unacknowledged
-messages back through that connection. The worker is ready for connection errors there, not for an
-AttributeError; so say the former.
+fails half way and deletes the connection's details, then closes it, which restores unacknowledged
+messages through that connection. The worker handles connection errors there, but no AttributeError;
+so a connection error is raised.
 
-A second mend: an acknowledgement that fails, because Redis is away just then, leaves the message on
-the list of those that the worker holds. When all its places are taken by such messages, it never
-asks for another, and so never learns that its connection is dead: it stands still for ever, without
-a word. Here the place is free again; the message itself comes back after the visibility timeout.
+Second: an acknowledgement that fails because Redis is away leaves the message on the list of those
+that the worker holds. When all its places are taken by such messages, it asks for no other, and so
+never learns that its connection is dead: it stalls for ever, without a log line. Here the place is
+free again; the message itself comes back after the visibility timeout.
 
-A third: Kombu parses whatever a queue holds while it takes it, and again while it puts back what
-was never acknowledged; a fault there ends the worker, and the next one meets the same message.
-`StrictTransport` takes wake-ups only, and drops the rest.
+Third: Kombu parses whatever a queue holds while it takes it, and again while it restores what was
+never acknowledged. An error there ends the worker, and the next worker gets the same message.
+`StrictTransport` accepts wake-ups only, and drops the rest.
 
 tests/integration/test_transport.py and tests/architecture/test_library_seams.py fail on the day
 this is no longer needed, or no longer fits.
@@ -34,10 +34,10 @@ from worker.broker import wakeups
 
 
 class ResilientQoS(upstream.QoS):
-    """Messages in hand; one whose acknowledgement fails is in hand no more."""
+    """The messages that this worker holds, without those whose acknowledgement failed."""
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge; the place is free also when Redis is away."""
+        """Acknowledge; the place becomes free also if Redis is away."""
         try:
             super().ack(delivery_tag)
         except (redis.RedisError, OSError):
@@ -45,7 +45,7 @@ class ResilientQoS(upstream.QoS):
             raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Give a message up; the place is free also when Redis is away."""
+        """Reject a message; the place becomes free also if Redis is away."""
         try:
             super().reject(delivery_tag, requeue)
         except (redis.RedisError, OSError):
@@ -54,7 +54,7 @@ class ResilientQoS(upstream.QoS):
 
 
 class ResilientChannel(transport.Channel):
-    """A channel that calls a collected connection what it is."""
+    """A channel that raises ConnectionError for a collected connection."""
 
     QoS = ResilientQoS
 
@@ -77,7 +77,7 @@ class ResilientTransport(transport.Transport):
 
 
 class StrictQoS(ResilientQoS):
-    """Messages in hand; a broken one that a dead worker left is dropped, not put back."""
+    """The messages that this worker holds; a broken one of a dead worker is not restored."""
 
     # The signature is upstream's; of what else it has there are no types.
     def restore_by_tag(
@@ -86,7 +86,7 @@ class StrictQoS(ResilientQoS):
         client: Any = None,  # noqa: ANN401
         leftmost: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
-        """Put a message back in its queue, as upstream does, with `take_back` where it parses."""
+        """Restore a message to its queue, as upstream does, but parse it with `take_back`."""
 
         def restore(pipe: Any) -> None:  # noqa: ANN401
             raw = pipe.hget(self.unacked_key, tag)
@@ -106,7 +106,7 @@ class StrictChannel(ResilientChannel):
     QoS = StrictQoS
 
     def _brpop_read(self: Any, **options: Any) -> bool:
-        """Do as upstream does, with `take` where it parses."""
+        """Do as upstream does, but parse with `take`."""
         try:
             found = self._brpop_reply(**options)
             if not found:

@@ -1,4 +1,4 @@
-"""The form that a wake-up must have. Everything else in a queue is dropped: the row stays due.
+"""Check the form of wake-ups. Everything else in a queue is dropped: its row stays due.
 
 A message is rebuilt from its checked parts, so that nothing else in it reaches Kombu or Celery: no
 time to wait for, no time limit, no other serializer, no task to publish afterwards.
@@ -37,7 +37,7 @@ log = logging.getLogger("satyapan.wakeups")
 
 
 class Broken(ValueError):
-    """The message is no wake-up of ours; the text is a code that says what is wrong."""
+    """The message is no wake-up; the text is a code that says what is wrong."""
 
 
 def take(raw: bytes, queue: str) -> dict[str, Any] | None:
@@ -45,7 +45,7 @@ def take(raw: bytes, queue: str) -> dict[str, Any] | None:
     try:
         return _rebuilt(_parsed(raw), queue)
     except Broken as broken:
-        _tell(raw, queue, str(broken))
+        _log_broken(raw, queue, str(broken))
         return None
 
 
@@ -57,11 +57,11 @@ def take_back(raw: bytes) -> tuple[dict[str, Any], str] | None:
                 return _rebuilt(message, queue), queue
         raise Broken("unacked")  # noqa: TRY301
     except Broken as broken:
-        _tell(raw, "unacked", str(broken))
+        _log_broken(raw, "unacked", str(broken))
         return None
 
 
-def _tell(raw: bytes, queue: str, code: str) -> None:
+def _log_broken(raw: bytes, queue: str, code: str) -> None:
     fields = {
         "code": code,
         "queue": queue,
@@ -119,7 +119,7 @@ def _tag(properties: dict[str, Any]) -> str:
 
 
 def _ids(body: str, task: dict[str, str]) -> int:
-    """Count the ids of a body after a look at each."""
+    """Check each id of a body; return how many there are."""
     try:
         decoded = b64decode(body, validate=True)
     except ValueError as error:

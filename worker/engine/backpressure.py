@@ -28,7 +28,7 @@ def backpressure(room: Room) -> type[bootsteps.StartStopStep]:
             qos, hub = parent.task_consumer.channel.qos, parent.hub
             may_consume = qos.can_consume
             qos.can_consume = lambda: room.there_is() and may_consume()
-            if hub is not None:  # without an event loop Celery asks again by itself
+            if hub is not None:  # without an event loop Celery polls by itself
                 hub.add_reader(_silent_file(), _look_again)
                 room.on_room = lambda: hub.call_soon(_look_again)
 
@@ -47,4 +47,4 @@ def _silent_file() -> int:
 
 
 def _look_again() -> None:
-    """Do nothing: that the loop turns is enough, it looks at the QoS at each turn."""
+    """Do nothing: the loop only has to turn, because it checks the QoS at each turn."""

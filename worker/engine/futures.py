@@ -1,11 +1,11 @@
-"""Settle futures; an outcome that asyncio refuses fails only the run that waits for it."""
+"""Settle futures; an outcome that asyncio refuses fails only the run that awaits it."""
 
 import asyncio
 from typing import Any
 
 
 def settle(future: asyncio.Future[Any], outcome: Any) -> None:  # noqa: ANN401  result or error
-    """Give a future its result, or its error if `outcome` is an exception.
+    """Set a future's result, or its exception if `outcome` is one.
 
     asyncio refuses StopIteration in a future, and an exit in one would end the loop.
     """

@@ -2,7 +2,7 @@
 
     claim -> decide -> admit and record SENT -> call the vendor -> decide -> ... -> commit, release
 
-Every vendor call stands behind a commit that Redis confirmed under our fence. A claim or a SENT
+Before every vendor call Redis confirmed a commit under our fence. A claim or a SENT
 that Redis doesn't confirm ends the run: the lease ends, and the next claim reads the durable row.
 The commit of a vendor's answer is repeated until Redis confirms it, or the claim is lost: no answer
 is dropped because Redis is away, full or read-only.
@@ -94,7 +94,7 @@ class Runner:
     async def run(self, verification_id: str, event: Event | None = None) -> Row | None:
         """Take a verification as far as it goes now; None if it is not this worker's to take.
 
-        A row that may go on at once (a new generation) goes on in a claim of its own.
+        A row that may continue at once (a new generation) continues under a new claim.
 
         Raises:
             redis.RedisError: nothing is lost; the lease ends and the sweeper wakes the row.
@@ -239,7 +239,7 @@ class ClaimedRun:
     def _blocking_call(
         self, operation: Operation, order: Call, admission: Admitted, limit: int
     ) -> Answer:
-        """Call the vendor, and let all workers learn from its answer; in a thread of its own."""
+        """Call the vendor and record the outcome for all workers; runs in a thread of its own."""
         row = self.row
         answer = self._tools.vendors[row.vendor].call(
             operation,
@@ -275,7 +275,7 @@ class ClaimedRun:
         )
 
     def _acquire(self) -> Event | NotYet:
-        """Take over a shared resource, wait for its creator, or use what its owner got."""
+        """Become the owner of a shared resource, wait for its owner, or use what the owner got."""
         ledger, row = self._tools.ledger, self.row
         name = self._resource()
         owner = ledger.acquire(name, "", row)
@@ -292,11 +292,11 @@ class ClaimedRun:
         return NotYet(self._now() + wait, "resource_parked" if parked else "resource_busy")
 
     def _resource(self) -> str:
-        """Name the shared resource that this row asks for: the same, whichever producer asks."""
+        """Name the shared resource that this row requests: the same name for all producers."""
         return request_digest(self._tools.id_key, self.row.kind, self.row.request)
 
     async def _release(self, after: Row, effects: tuple[Effect, ...], kind: Kind) -> Row:
-        """Commit and give the claim back."""
+        """Commit and end the claim."""
         alias = self._alias(after, kind)
         if after.state in TERMINAL:
             after = self._ended(after, kind)
@@ -307,8 +307,8 @@ class ClaimedRun:
     def _ended(self, after: Row, kind: Kind) -> Row:
         """Drop the request of a row that has ended, and keep the name of what was shared by it."""
         shared = kind.operation(after.vendor).mode is Mode.RESOURCE and not after.parent
-        # Nothing is sent again, and the digest tells whether a repeat is the same. A person who
-        # comes back later is still sent on.
+        # Nothing is sent again, and the digest shows if a repeat has the same request. A person who
+        # comes back later is still redirected to the producer.
         onward = {n: v for n, v in after.request.items() if n == kind.return_url_field}
         resource = self._resource() if shared else ""
         return replace(after, request=onward, deadline=0, resource=resource)
@@ -354,7 +354,7 @@ class ClaimedRun:
         return ""
 
     async def _leave_alone(self, reason: str) -> Row:
-        """Give the claim back unchanged, for a worker that knows better or a later run."""
+        """End the claim without a change, for a newer worker or a later run."""
         log.error(reason, extra={"id": self.row.id, "kind": self.row.kind})
         until = self._now() + _UNKNOWN_KIND_MS
         await self._commit(replace(self.row, due=until, reason=reason), ())

@@ -1,4 +1,4 @@
-"""Have Redis rewrite its append-only file after `forget`: the file still holds the old commands."""
+"""Have Redis rewrite its append-only file after `forget`: it still holds the old commands."""
 
 import logging
 import time
@@ -20,13 +20,13 @@ log = logging.getLogger("satyapan.rewrite")
 
 
 def want_rewrite(redis: Redis, keys: Keys) -> None:
-    """Ask for a rewrite, because the append-only file still holds copies of shredded data."""
+    """Request a rewrite, because the append-only file still holds copies of shredded data."""
     now = now_ms(redis)
     redis.zadd(keys.rewrite_wanted, {str(now): now})
 
 
 class Rewrite:
-    """Runs the rewrites that were asked for; one per worker process, and any of them can do it."""
+    """Runs the requested rewrites; every worker process has one, and any of them can do it."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Rewrite:
         self._throttle = Throttle(_EVERY_S)
 
     def step(self) -> None:
-        """Begin a rewrite that was asked for, or record its end; at most once a second.
+        """Begin a requested rewrite, or record its end; at most once a second.
 
         Raises:
             redis.RedisError: Redis is away; nothing was lost.
@@ -82,9 +82,9 @@ class Rewrite:
         log.warning("Redis doesn't rewrite its file", extra={"code": type(error).__name__})
 
     def _ended(self, before: int) -> bool:
-        """Return True if a rewrite went well after so many others, and none is under way.
+        """Return True if a rewrite succeeded after the first `before`, and none is under way.
 
-        The server counts them from its start: after a restart the next one is waited for.
+        The server counts them from its start: after a restart this waits for the next one.
         """
         info = self._redis.info("persistence")
         busy = info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"]

@@ -27,7 +27,7 @@ from worker.ledger.rewrite import want_rewrite
 LEAST_CHECK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""
 MOST_CHECK_MS: Final = 60_000
-"""Between two status reads of one journey that somebody goes on asking for."""
+"""The longest time between two status reads of a journey that somebody keeps asking for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class Claim:
     row: Row
     now: int
     unreadable: Unreadable | None = None
-    """Why the row's private fields are shut: they are sealed under a key that this worker lacks."""
+    """Set if the private fields stay sealed: this worker lacks their key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lives:
-    """How long (ms) rows and events are kept after their end; 0 keeps rows for ever."""
+    """How long (ms) rows and events are kept after the end; 0 keeps rows for ever."""
 
     terminal: int
     events: int
@@ -57,9 +57,9 @@ class Outage:
     """
 
     gap: int = 5_000
-    """No worker swept for so long: Redis was away, or all workers were. Shorter than a lease."""
+    """No sweep for this time means that Redis, or every worker, was away. Shorter than a lease."""
     grace: int = 8_000
-    """How long claims are left to their holders then."""
+    """How long the holders keep their ended claims then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class AuditEntry:
 
 
 class StaleFence(Exception):
-    """Somebody else has claimed the row since; nothing was written."""
+    """Another worker has claimed the row since; nothing was written."""
 
 
 def resource_of(row: Row) -> str:
@@ -85,7 +85,7 @@ def resource_of(row: Row) -> str:
 
 
 class WorkLedger(Ledger):
-    """The ledger with all that workers and operators may do to rows."""
+    """The ledger with the methods that change rows, for workers and operators."""
 
     def __init__(
         self,
@@ -108,11 +108,11 @@ class WorkLedger(Ledger):
     def claim(self, verification_id: str, *, parked: bool = False) -> Claim | None:
         """Claim a row that is due; None when it isn't, or is claimed, settled or gone.
 
-        With `parked` a parked row can be claimed too: only a person may ask for that.
+        With `parked` a parked row can be claimed too, for an operator's action.
 
         Raises:
-            Unreadable: sealed under a key that this worker lacks; the claim is given back, and
-                the row due again soon, for a worker that has it.
+            Unreadable: this worker lacks the key; the claim is ended, and the row is due again
+                soon, for a worker that has it.
         """
         claim = self.claiming(verification_id, parked=parked).now()
         if claim and claim.unreadable:
@@ -140,14 +140,14 @@ class WorkLedger(Ledger):
             return Claim(decode(stored, None), now, error)
 
     def postponing(self, claim: Claim) -> Ask[Row]:
-        """Make the step that gives back a claim that couldn't be opened; it is due in 30 s."""
+        """Make the step that ends the claim of a row that couldn't be opened; it is due in 30 s."""
         later = replace(claim.row, due=claim.now + _UNREADABLE_MS)
         return self.committing(claim.row, later, (), claim.now, keep=False, alias="")
 
     def renewing(self, held: Mapping[str, int]) -> Ask[frozenset[str]]:
-        """Make the step that renews claims, given as id to fence; the reply is which were lost.
+        """Make the step that renews claims, given as id to fence; its reply is the lost ids.
 
-        Also a lease that has ended is renewed, unless somebody has claimed the row since.
+        A lease that has ended is renewed too, unless another worker has claimed the row since.
         """
         pairs = [part for pair in held.items() for part in pair]
         arguments = [self.keys.row(""), self.lease_ms, *pairs]
@@ -156,14 +156,14 @@ class WorkLedger(Ledger):
     def commit(
         self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
     ) -> Row:
-        """Write what was decided, with its events, in one step; `keep` holds on to the claim.
+        """Write a decision with its events in one step; `keep` keeps the claim.
 
-        An alias (a shared resource's link) is kept for ever, and so is the row it points to:
-        without it the next request would buy the resource again. A new generation's vendor-side id
-        always gets one, because webhooks will come under it; it ends after 30 days.
+        An alias (a shared resource's link) is kept for ever, and so is its row: without it the next
+        request would buy the resource again. A new generation's vendor-side id always gets an
+        alias, because webhooks carry that id; it ends after 30 days.
 
         Raises:
-            StaleFence: the claim was lost; the caller stops, somebody else is at it.
+            StaleFence: the claim was lost; another worker has the row.
         """
         return self.committing(before, after, changes, now, keep=keep, alias=alias).now()
 
@@ -179,10 +179,10 @@ class WorkLedger(Ledger):
         status_route: str = "",
         reading: bool = False,
     ) -> Ask[Row]:
-        """Make the step that `commit` does; what reads its reply raises StaleFence.
+        """Make the step that `commit` does; reading its reply raises StaleFence.
 
-        `status_route` is the journey's: the ledger knows how many are open there. `reading`: a
-        status read follows, which also serves those who asked for one since the claim.
+        `status_route` is the journey's: the ledger counts the open journeys of a route. `reading`:
+        a status read follows, which also answers requests for one since the claim.
         """
         if after.generation != before.generation:
             alias = generation_id(after.id, after.generation)
@@ -231,7 +231,7 @@ class WorkLedger(Ledger):
         return [*head, points, *journey, len(events), *events, *pairs]
 
     def _life(self, row: Row) -> int:
-        """Keep a finished row for the retention time, and a parked one until a person was there."""
+        """Return how long (ms) a finished row is kept; 0 for all others, also parked ones."""
         return self.lives.terminal if row.state in TERMINAL else 0
 
     def hint(self, verification_id: str, claimed: str = "", *, asked: bool) -> int:
@@ -251,9 +251,9 @@ class WorkLedger(Ledger):
         return int(self._hint(keys=keys, args=[verification_id, *arguments]))
 
     def acquire(self, resource: str, expected: str, row: Row) -> str:
-        """Take a shared resource over from `expected` ("" for nobody); returns who owns it now.
+        """Become the owner after `expected` ("" for none); return the id of the owner now.
 
-        Whoever gets it, this row's producer is noted as one that asked.
+        In any case this row's producer is recorded as one that requested the resource.
         """
         keys = [self.keys.resource(resource), self.keys.askers(resource)]
         owner: bytes = self._acquire(keys=keys, args=[expected, row.id, row.reply_to])
@@ -265,30 +265,30 @@ class WorkLedger(Ledger):
         return owner.decode()
 
     def release(self, resource: str, owner: str) -> bool:
-        """Leave a shared resource without an owner; False if `owner` doesn't own it any more."""
+        """Remove a shared resource's owner; return False if `owner` isn't its owner any more."""
         return bool(self._retire(keys=[self.keys.resource(resource)], args=[owner]))
 
     def askers(self, resource: str) -> dict[str, str]:
-        """Map the producers that asked for a shared resource to the row of each."""
+        """Map each producer that requested a shared resource to its row."""
         found: dict[bytes, bytes] = self._redis.hgetall(self.keys.askers(resource))
         return {asker.decode(): row_id.decode() for asker, row_id in found.items()}
 
     def behind(self, alias: str) -> str:
-        """Follow an alias to our id; "" when there is none."""
+        """Return the id that an alias points to; "" when there is none."""
         raw: bytes = self._redis.get(self.keys.alias(alias)) or b""
         return raw.decode()
 
     def forget_private(self, row: Row) -> None:
-        """Shred the private fields of a row, and ask for a rewrite of Redis' file.
+        """Shred the private fields of a row, and request a rewrite of Redis' file.
 
-        Shred the row's other data before: a rewrite that begins in between would not be repeated
-        for it.
+        Call it last, after everything else about the row was shredded: a rewrite that begins in
+        between would not be repeated.
         """
         self._redis.hdel(self.keys.row(row.id), *SEALED)
         want_rewrite(self._redis, self.keys)
 
     def parked_for(self, least_ms: int, limit: int) -> list[str]:
-        """List the ids that have been parked for so long, the longest first."""
+        """List the ids that have been parked for `least_ms` or more, the longest first."""
         index, before = self.keys.index(State.PARKED), self.now() - least_ms
         found: list[bytes] = self._redis.zrangebyscore(index, "-inf", before, 0, limit)
         return [raw.decode() for raw in found]
@@ -317,7 +317,7 @@ def _alias_life(row: Row, alias: str) -> int:
 
 
 def _serving(row: Row, asking: bytes, asks: bytes, evidence: bytes) -> Row:
-    """Return a row that is about to be read with what was asked and claimed since its claim."""
+    """Return a row before its status read, with the requests and webhook claims since its claim."""
     row = replace(row, ask="", asking=asking.decode(), asks=int(asks))
     return replace(row, evidence=evidence.decode())
 

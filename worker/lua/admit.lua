@@ -43,7 +43,7 @@
 -- calls and reservations in the future; they count as of now, so it delays by a window at most.
 -- Planned. Slots are dealt within the horizon only, where the sum of calls and reservations has room,
 -- four fifths of an even spacing apart: a newcomer finds a slot soon, and late calls are made good.
--- A reservation that nobody used for a horizon gives its place up; its holder goes first when it comes.
+-- A reservation that was not used for a horizon loses its place; its holder goes first when it comes.
 -- Fair. A row's turn is one after its producer's last and after the last turn served: producers
 -- take turns, each in the order it asked. Of four slots three at most are high while normal waits.
 -- The low lane is for polls, which nobody waits for. It gets at most half of the limit (or one) in
@@ -122,13 +122,13 @@ local function held() return redis.call('ZCOUNT', reservations, text(now - horiz
 local function calls(since) return redis.call('ZCOUNT', slots, '(' .. text(since), '+inf') end
 local function in_lane(lane) return redis.call('ZCARD', lanes[lane]) end
 local function waiting() return in_lane(NORMAL) + in_lane(HIGH) + in_lane(LOW) end
-local function stands(id, lane) return redis.call('ZSCORE', lanes[lane], id) and 1 or 0 end
+local function is_in_lane(id, lane) return redis.call('ZSCORE', lanes[lane], id) and 1 or 0 end
 
 -- Rows that wait in this lane and in higher ones, but for this one.
 local function before(id, lane)
-  local found = in_lane(HIGH) - stands(id, HIGH)
-  if lane ~= HIGH then found = found + in_lane(NORMAL) - stands(id, NORMAL) end
-  if lane == LOW then found = found + in_lane(LOW) - stands(id, LOW) end
+  local found = in_lane(HIGH) - is_in_lane(id, HIGH)
+  if lane ~= HIGH then found = found + in_lane(NORMAL) - is_in_lane(id, NORMAL) end
+  if lane == LOW then found = found + in_lane(LOW) - is_in_lane(id, LOW) end
   return found
 end
 
@@ -153,9 +153,9 @@ local function next_slot()
   return math.max(now, not_before, last + gap, (nth or -span) + span)
 end
 
--- The first of a lane that can take a slot: not one who is being worked on just now. Rows that ended
+-- The first row of a lane that can take a slot: not one that is claimed now. Rows that ended
 -- meanwhile are removed. While all in front had ended the next are looked at, until about a thousand
--- are removed in one script, which takes 3 ms; whoever deals next removes more.
+-- are removed in one script, which takes 3 ms; the next deal removes more.
 local removable = 1000
 local function first(lane)
   repeat
@@ -316,7 +316,7 @@ local function use_reservation()
 end
 
 if reservation and now < reservation then
-  -- Who waits for an answer goes early if there is room; nobody else needs to.
+  -- A row whose answer somebody waits for goes early if there is room; others wait.
   if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then
     use_reservation()
     return admitted(now)

@@ -1,5 +1,5 @@
--- Leave a shared resource without an owner, if its owner is still the one that was read: who asks
--- for it next creates it anew.
+-- Leave a shared resource without an owner, if its owner is still the one that was read: the next
+-- request creates it again.
 --
 -- KEYS[1] resource record   ARGV[1] owner as it was read
 --

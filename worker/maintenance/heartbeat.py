@@ -1,4 +1,4 @@
-"""The sign that this worker makes progress: a file whose time of change a health check reads."""
+"""The heartbeat of a worker: a file whose modification time a health check reads."""
 
 import logging
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Heartbeat:
     """Beats after each sweep that went well.
 
     Args:
-        file: None if no health check reads one; a loop that stands still is logged all the same.
+        file: None if no health check reads one; a loop that stalls is logged all the same.
         most_s: the most seconds that one turn of the loop may take.
         monotonic: seconds on a clock that never jumps.
     """

@@ -1,6 +1,6 @@
-"""Marks in Redis what workers notice of it: they are at work, it was away, what it has on disk.
+"""Record in Redis what workers notice of it: that they sweep, that it was away, how durable it is.
 
-What one worker notices holds for all (see names.Keys.server).
+What one worker records holds for all (see names.Keys.server).
 """
 
 import time
@@ -42,10 +42,10 @@ class Marker:
         self._throttle = Throttle(_EVERY_S)
 
     def mark(self) -> None:
-        """Note that a worker swept, and how safe this server is; at most once a second.
+        """Record that a worker swept, and how durable this server is; at most once a second.
 
         Raises:
-            redis.RedisError: not noted; mark again later.
+            redis.RedisError: it was not recorded; mark again later.
         """
         asked = self._monotonic()
         if not self._throttle.ready(asked):
@@ -68,7 +68,7 @@ class Marker:
             asking.info("replication").info("persistence")
             found = asking.execute(raise_on_error=False)
         if any(isinstance(each, RedisError) for each in found):
-            return "", 0  # a server that tells nothing; one that is away fails the mark too
+            return "", 0  # a server that refuses INFO; one that is away fails the mark too
         replication, persistence = found
         always = syncs.get("appendfsync") == "always"
         always = always and syncs.get("no-appendfsync-on-rewrite") == "no"

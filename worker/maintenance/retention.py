@@ -1,4 +1,4 @@
-"""End parked rows that nobody decided about: no private data is kept without an end."""
+"""End parked rows that no operator decided about: no private data is kept for ever."""
 
 import logging
 import time
@@ -11,16 +11,16 @@ from worker.rules.person import ActionRefused
 from worker.throttle import Throttle
 
 BY: Final = "retention"
-"""Who does it, in the record of what was done by hand."""
+"""The name under which it is written to the audit log."""
 _EVERY_S: Final = 600.0
 _MOST: Final = 1000
-"""Rows in one step: the rest follows in the next."""
+"""Rows per step; the rest follows in the next."""
 
 log = logging.getLogger("satyapan.retention")
 
 
 class Retention:
-    """Forgets parked rows that nobody decided about in time. One per worker process is enough."""
+    """Forgets parked rows that no operator decided about in time. One per worker process."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Retention:
         self._throttle = Throttle(_EVERY_S)
 
     def step(self) -> None:
-        """End and shred what has been parked for too long; look at most every ten minutes.
+        """End and shred rows that were parked for too long; at most every ten minutes.
 
         Raises:
             Unavailable, redis.RedisError: Redis is away; nothing was lost.
@@ -46,6 +46,6 @@ class Retention:
         for verification_id in self._operator.ledger.parked_for(self._parked_ms, _MOST):
             try:
                 self._operator.forget(verification_id)
-            except (ActionRefused, SatyapanError) as error:  # others may still get on
+            except (ActionRefused, SatyapanError) as error:  # the others may still be forgotten
                 fields = {"id": verification_id, "code": type(error).__name__}
                 log.warning("parked for too long, and not forgotten", extra=fields)

@@ -1,7 +1,7 @@
-"""The sweeper: wakes what is due. Every worker process has one; two at once are harmless.
+"""The sweeper wakes what is due. Every worker process has one; two at once are harmless.
 
-It covers everything that a message can't be trusted with: lost wake-ups, dead workers, back-off,
-quota slots, status polls, deadlines, and webhooks whose wake-up got lost.
+It covers everything for which messages are not reliable enough: lost wake-ups, dead workers,
+back-off, quota slots, status polls, deadlines, and webhooks whose wake-up got lost.
 """
 
 import logging
@@ -24,16 +24,16 @@ from worker.admission.triage import Triage
 from worker.broker.wakeups import Wake
 
 PATIENCE_MS: Final = 10_000
-"""How long a wake-up may be under way before the sweeper sends another."""
+"""How long (ms) a wake-up may be under way before the sweeper sends another."""
 ENOUGH: Final = 100
-"""Messages in a queue from which on the sweeper adds none: who waits there needs no other."""
+"""The sweeper adds no message to a queue that has this many."""
 _LATER_MS: Final = 1_000
 _TRIM_EVERY: Final = 300
 _LEAST_S: Final = 0.05
-"""The shortest pause between two sweeps: rows that are due one after the other share one."""
+"""The shortest pause between two sweeps, so that rows due shortly after each other share one."""
 
 _MOST_BATCHES: Final = 10
-"""Batches of one index in a sweep: slots are dealt and woken between two sweeps."""
+"""Batches of one index per sweep, so that slots are dealt often."""
 
 log = logging.getLogger("satyapan.sweeper")
 Queued = Callable[[str], int]
@@ -41,14 +41,14 @@ Queued = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was due, and how many ms from now the next one is (0: nothing waits)."""
+    """The ids that were due, and how many ms from now the next one is (0: nothing waits)."""
 
     ids: tuple[str, ...]
     next_in: int
 
 
 class Sweep:
-    """One sweep: deal the quota's slots, wake their holders, then whatever else is due.
+    """One sweep: deal the quota's slots, wake the rows that got one, then all others that are due.
 
     Rows that were never sent and would only wait for a slot are registered, not woken.
     """
@@ -79,7 +79,7 @@ class Sweep:
         self._busy: set[str] = set()
 
     def once(self) -> float:
-        """Wake all that is due now; returns how many seconds until something else is.
+        """Wake all that is due now; return the seconds until something else is.
 
         Raises:
             redis.RedisError: nothing was lost; sweep again later.
@@ -90,7 +90,7 @@ class Sweep:
         return min(waits) / 1000
 
     def _wake_all(self, task: str, take: Callable[[], Taken]) -> int:
-        """Wake what is taken while the queue has room; return when (ms) to look again."""
+        """Wake what is due while the queue has room; return when (ms) to sweep again."""
         for _ in range(_MOST_BATCHES):
             if self._crowded(task):
                 return _LATER_MS
@@ -103,10 +103,10 @@ class Sweep:
         return 0
 
     def _sort_all(self) -> int:
-        """Register or wake what is due; return when (ms) to look again.
+        """Register or wake what is due; return when (ms) to sweep again.
 
-        While the queue is long, what was claimed before comes back later, spread over some seconds,
-        so that thousands of such rows cost little and hide nothing that becomes due behind them.
+        While the queue is long, rows that were claimed before come back later, spread over some
+        seconds, so that thousands of them cost little and don't delay rows that become due later.
         """
         for _ in range(_MOST_BATCHES):
             crowded = self._crowded(RUN)
@@ -122,27 +122,27 @@ class Sweep:
         return rest
 
     def _queue_for(self, fresh: tuple[str, ...], *, crowded: bool) -> str:
-        """Choose where to wake what was never sent; empty: nowhere, it is due again soon.
+        """Choose the task that wakes rows never sent; empty: none, they are due again soon.
 
-        The queue of slots, if nobody waits there: what was never sent doesn't stand behind a long
-        queue, and holds up those whose slot has come by one batch at most.
+        The queue of slots, if it is empty: rows never sent then don't wait behind a long queue, and
+        delay the rows whose slot has come by one batch at most.
         """
         if fresh and self._queued(RUN_SLOT):
             return "" if crowded else RUN
         return RUN_SLOT
 
     def _crowded(self, task: str) -> bool:
-        """Tell whether the queue is long; while nothing is due nobody has to ask."""
+        """Return True if the queue is long; the broker isn't asked while nothing is due."""
         return task in self._busy and self._queued(task) >= ENOUGH
 
     def _note(self, task: str, taken: bool) -> None:  # noqa: FBT001  a private step
         (self._busy.add if taken else self._busy.discard)(task)
 
     def _send(self, task: str, ids: Sequence[str]) -> bool:
-        """Send the wake-ups; False at the first that fails: each may cost a whole timeout."""
+        """Send the wake-ups; return False at the first that fails: each may take a timeout."""
         if ids:
             failpoint(SWEPT)
-        # A webhook has a message of its own: in a shared one the slow would hold up the rest.
+        # A message per webhook: in a shared one a slow webhook would delay the rest.
         size = 1 if task == INGEST else self._chunk
         return all(self._wake(task, ids[at : at + size]) for at in range(0, len(ids), size))
 
@@ -160,7 +160,7 @@ class Sweep:
         return Taken(tuple(raw.decode() for raw in ids), waits)
 
     def trim(self) -> None:
-        """Drop the ids of rows and webhooks that are kept no more from the indexes of states."""
+        """Remove the ids of rows and webhooks that are not kept any more from the state indexes."""
         now = now_ms(self._redis)
         for state in TERMINAL:
             self._redis.zremrangebyscore(self._keys.index(state), "-inf", now - self._keep_ms)

@@ -15,7 +15,7 @@ from config.findings import Finding
 
 CHECK_S: Final = 5.0
 TIMES: Final = 3
-"""So many checks in a row have to find the server unsafe before the worker ends."""
+"""Checks in a row that have to find the server unsafe before the worker ends."""
 _REPLICA: Final = "E005"
 """A failover passes through this; no paid call begins on a server that takes no write."""
 

@@ -37,7 +37,7 @@ class OperatorActions:
     dry: bool = False
 
     def redrive(self, verification_id: str) -> AuditEntry:
-        """Set a parked verification going again, with the same vendor-side id.
+        """Resume a parked verification under the same vendor-side id.
 
         Raises:
             ActionRefused: it would break a promise; the text says which, and what to do instead.
@@ -57,7 +57,7 @@ class OperatorActions:
         return self._record("reissue", row.id, f"generation {after.generation}")
 
     def replay(self, webhook_id: str) -> AuditEntry:
-        """Work on a stored webhook again.
+        """Process a stored webhook again.
 
         Raises:
             Unknown: no such webhook is kept.
@@ -75,8 +75,8 @@ class OperatorActions:
 
         More webhooks about it are not kept.
 
-        What stays is that it was there: id, state and codes, so that the id can't be used again. A
-        parked one ends as FAILED first: without its data it can't go on.
+        Id, state and codes stay, so that the id can't be used again. A parked verification ends as
+        FAILED first, because it can't continue without its data.
 
         Raises:
             ActionRefused: it is not finished, or others still need it (a shared link's owner), or
@@ -99,13 +99,13 @@ class OperatorActions:
         return count
 
     def retire(self, verification_id: str) -> AuditEntry:
-        """Give a shared link out no more: who asks next has a new one made, and that is paid.
+        """Stop sharing a link: the next request creates and pays for a new one.
 
-        `verification_id` is any verification that got the link. Those keep it, and people who
+        `verification_id` is any verification that got the link. Those keep it, and visitors who
         still come by it are reported as before.
 
         Raises:
-            ActionRefused: it got no such link, or its link is given out no more already.
+            ActionRefused: it got no such link, or its link is not shared any more.
         """
         row = self._read(verification_id)
         if not self._links(row) or row.state is not State.DONE:
@@ -116,17 +116,17 @@ class OperatorActions:
         return self._record("retire", owner.id, "the next that is asked for is paid for")
 
     def _links(self, row: Row) -> bool:
-        """Tell whether a row stands for a link that many share."""
+        """Return True if the row got a link that many share."""
         mode = self.kinds[row.kind].operation(row.vendor).mode
         return mode is Mode.RESOURCE and not row.parent
 
     def _owner(self, row: Row) -> Row | None:
-        """Read the row whose link is given out to who asks for the same as this one."""
+        """Read the row whose link is shared with rows that request the same as this one."""
         owner = self.ledger.owner_of(resource_of(row))
         return self.ledger.read(owner) if owner else None
 
     def _released(self, owner: Row) -> bool:
-        """Leave what a row owns without an owner; False when somebody else has it by now."""
+        """Leave the resource without an owner; return False if it has another owner by now."""
         return self.dry or self.ledger.release(resource_of(owner), owner.id)
 
     def audit_log(self, limit: int) -> Iterator[tuple[int, AuditEntry]]:

@@ -1,4 +1,4 @@
-"""What a person on call may see of a stored webhook: its shape, words and ids; nobody's data."""
+"""What an operator may see of a stored webhook: its shape, status words and ids."""
 
 import json
 import re
@@ -22,14 +22,14 @@ _SHOWN: Final = frozenset(
         "bytes",
     }
 )
-"""The vendor's fields whose values are words, times and ids (contract.md 5.3)."""
+"""The vendor's fields whose values are status words, times and ids."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9:._+-]{1,80}|[0-9-]{10} [0-9:]{8}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 _DEEPEST: Final = 6
 
 
 def redacted(body: bytes) -> object:
-    """Give a webhook's content with every value hidden that isn't known to be harmless."""
+    """Return a webhook's content with every value hidden that isn't known to be harmless."""
     try:
         return _hide(json.loads(body), shown=False, depth=0)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a vendor's answer means, decided where it is understood: at the wire and in its tables."""
+"""Classified answers: what a vendor's answer means. The vendor's package classifies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Outcome(StrEnum):
-    """What the rules need to know of an answer."""
+    """The class of an answer, on which the rules decide."""
 
     OK = "ok"
     """A parsed reply that is about our id."""
@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     MISSING = "missing"
     """The vendor doesn't know our id (a read), or what the request names (a create)."""
     GONE = "gone"
-    """This part of the journey's data can't be had any more."""
+    """This part of the journey's data is not available any more."""
     DUPLICATE = "duplicate"
     """The vendor has seen this id before."""
     THROTTLED = "throttled"
@@ -27,11 +27,11 @@ class Outcome(StrEnum):
     """The account can't call: credentials, address, balance. Nothing was executed."""
     MISCONFIGURED = "misconfigured"
     """The vendor refuses what this installation adds to each request of a route; nothing was
-    executed, and no producer can mend it."""
+    executed, and the operator has to correct a setting."""
     NOT_SENT = "not_sent"
     """No byte of the request left: name, connection or TLS failed."""
     UNKNOWN = "unknown"
-    """Maybe executed: no answer, a cut one, a 5xx, one that can't be read or isn't ours."""
+    """Maybe executed: no answer, a cut or unreadable one, a 5xx, or one to another request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Answer:
     refused_field: str = ""
     reference: str = ""
     not_before_s: float = 0.0
-    """What the vendor asked for, in seconds from now (after a 429)."""
+    """The wait that the vendor asks for, in seconds from now (after a 429)."""
     account_wide: bool = False
     """True if that holds for every route of the account, not only for the one that was called."""
     limit: int = 0

@@ -26,7 +26,7 @@ def created(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 
 
 def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
-    """Take the answer in: it is the result, or the link of a journey that begins."""
+    """Store the answer: it is the result, or the link of a journey that begins."""
     body = dict(answer.body or {})
     link = str(body.get(context.operation.link_field or "", ""))
     if context.operation.mode is Mode.JOURNEY:
@@ -36,7 +36,7 @@ def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 
 
 def judged(row: Row, context: DecisionContext) -> Decision:
-    """Go by the answer that is here, in the draft; a word that no table has is for a person."""
+    """Decide by the answer in the draft; park a row whose status word is unknown."""
     word = str((row.draft or {}).get("status", ""))
     state = context.operation.status_map.get(word)
     row = replace(row, status=word if state else shown(word))
@@ -62,7 +62,7 @@ def _refused(row: Row, answer: Answer) -> Decision:
 
 
 def _duplicate(row: Row, context: DecisionContext) -> Decision:
-    """Tell a lost answer from an id that we never sent, by what is known here."""
+    """Distinguish a lost answer from an id that we never sent."""
     if not row.doubts:
         # Redis lost the row, or retention ended: of a journey nothing is lost but its link.
         journey = context.operation.mode is Mode.JOURNEY

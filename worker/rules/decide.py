@@ -42,7 +42,7 @@ def decide(
     jitter: float = 1.0,
     pace: int = 0,
 ) -> Decision:
-    """Say what a row becomes after an event, and which effects to carry out, in order.
+    """Return what a row becomes after an event, and the effects to carry out, in order.
 
     `now` is Redis' clock in ms; `jitter` is one uniform draw from 0..1; `pace` is the least time
     (ms) between two polls of one journey. A settled row is returned unchanged, with no effects,

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Lane(IntEnum):
-    """Who goes first. Three of four slots are HIGH while NORMAL waits."""
+    """The order of lanes. Three of four slots are HIGH while NORMAL waits."""
 
     NORMAL = 0
     HIGH = 1

@@ -51,19 +51,19 @@ class VisitorWebhook:
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """A person sets a parked row going again, with the same vendor-side id."""
+    """An operator resumes a parked row under the same vendor-side id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reissued:
-    """A person buys again under a new vendor-side id; `by` goes into the row's record."""
+    """An operator buys again under a new vendor-side id; `by` is recorded in the row."""
 
     by: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A person ends a parked row for good, because its data have to go."""
+    """An operator ends a parked row for good, because its data have to be deleted."""
 
 
 ByHand = Redriven | Reissued | Forgotten
@@ -74,8 +74,8 @@ Event = Woken | Answered | Acquired | Cached | VisitorWebhook | ByHand
 class Call:
     """Make a vendor call, if it is admitted now.
 
-    The row beside it says nothing of the call: worker/rules/calls.py gives the row that must be
-    durable before the first byte, and the one that waits because the call wasn't admitted.
+    The row of the same decision has no mark of the call: worker/rules/calls.py makes the row that
+    must be durable before the first byte, and the one that waits if the call isn't admitted.
     """
 
     role: Role
@@ -85,12 +85,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
-    """Ask for the right to create the shared resource."""
+    """Request the right to create the shared resource."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Tell the producer of a change, in the same step that commits it."""
+    """Send the producer an event about a change, in the step that commits it."""
 
     change: str
 
@@ -107,7 +107,7 @@ class Policy:
     """Create calls of one generation; the last unknown one is parked."""
     max_generations: int = 3
     max_crashes: int = 5
-    """Workers that may vanish over one row before it is parked as a danger to the others."""
+    """Workers in a row that may vanish while they hold a row, before it is parked."""
     backoff_base: int = 1_000
     backoff_cap: int = 60_000
     poll_min: int = 5_000
@@ -115,20 +115,20 @@ class Policy:
     busy: int = 2_000
     """How long to wait while another row creates the same resource."""
     stuck: int = 3_600_000
-    """How long past its deadline a journey that can't be read is tried before it is parked."""
+    """How long after its deadline an unreadable journey is tried before it is parked."""
     second_life: int = 3_600_000
-    """The least time that a row gets when a person sets it going again."""
+    """The least time until the deadline of a row that an operator resumes."""
     lost_answer: Mapping[str, str] = field(default_factory=dict)
     """Kind to park | fail | reissue; a kind that isn't here follows its own default."""
 
     def for_lost_answer(self, kind: Kind) -> str:
-        """Give the policy for an answer that was probably paid for and can't be had."""
+        """Return the policy for an answer that was probably paid for and is lost."""
         return self.lost_answer.get(kind.name, kind.lost_answer)
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """What one decision knows besides the row: the time, the data, the policy, one random draw."""
+    """The input of a decision besides the row: the time, the kind, the policy, one random draw."""
 
     now: int
     kind: Kind
@@ -141,11 +141,11 @@ class DecisionContext:
     take at most half of the status route's quota."""
 
     def answered(self, row: Row) -> bool:
-        """Tell whether the paid answer is here, and only its status word was new."""
+        """Return True if the paid answer is stored, and only its status word was unknown."""
         return bool(row.draft) and self.operation.mode is not Mode.JOURNEY and not row.parent
 
     def backoff(self, tries: int) -> int:
-        """Give the time of the next try: full jitter over a doubling span."""
+        """Return the time of the next try: full jitter over a doubling span."""
         span = min(self.policy.backoff_cap, self.policy.backoff_base << min(tries, 20))
         return self.now + max(self.policy.backoff_base // 4, round(span * self.jitter))
 

@@ -1,4 +1,4 @@
-"""The moves a row can make. Every rule ends in one of these, so that each is right in one place."""
+"""The changes of state that a row can make. Every rule ends in one of these."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{0,64}", re.ASCII)
 
 
 def shown(status: object) -> str:
-    """Give a status that no table has as rows and events may hold it in clear: a word, or "?"."""
+    """Return an unknown status as rows and events may hold it in clear: a word, or "?"."""
     text = str(status)
     return text if _WORD.fullmatch(text) else "?"
 
@@ -25,7 +25,7 @@ def shown(status: object) -> str:
 def settle(
     row: Row, state: State, reason: str = "", *, result: Mapping[str, Any] | None = None
 ) -> Decision:
-    """End a verification, or park it, and tell the producer."""
+    """End or park a verification, and send the producer an event."""
     draft, todo = (row.draft, row.todo) if state is State.PARKED else (None, ())
     row = replace(
         row,
@@ -41,12 +41,12 @@ def settle(
 
 
 def park(row: Row, reason: str) -> Decision:
-    """Set a row aside for a person: what happened can't be decided by rule."""
+    """Set a row aside for an operator: no rule can decide what happened."""
     return settle(row, State.PARKED, reason)
 
 
 def rest(row: Row, until: int, reason: str) -> Row:
-    """Let a row wait in the state that says what is known: not sent, unknown, or on its way."""
+    """Let a row wait until a time, as ACCEPTED if nothing was sent, else UNKNOWN or PENDING."""
     state = row.state
     if state in {State.CLAIMED, State.SENT}:
         state = State.UNKNOWN if row.doubts else State.ACCEPTED
@@ -54,14 +54,14 @@ def rest(row: Row, until: int, reason: str) -> Row:
 
 
 def create(row: Row, context: DecisionContext) -> Decision:
-    """Make the create call of this generation, unless that would be one too many."""
+    """Make a create call of this generation, unless the policy's attempts are used up."""
     if row.attempts >= context.policy.max_attempts:
         return park(row, "unknown_outcome" if row.doubts else "attempts_spent")
     return row, (Call(Role.CREATE, lane=_lane(row)),)
 
 
 def read_status(row: Row) -> Decision:
-    """Ask the vendor where the journey stands: first what somebody asked for, polls last."""
+    """Read the journey's status: requested reads go first, polls last."""
     ask = row.ask or row.asking
     lane = _lane(row) if row.state is State.UNKNOWN else _READS.get(ask, Lane.NORMAL)
     return row, (Call(Role.STATUS, lane=lane),)
@@ -77,7 +77,7 @@ def _lane(row: Row) -> Lane:
 
 
 def note_ambiguous(row: Row, reason: str, context: DecisionContext) -> Decision:
-    """Note that a paid call may have been executed. Unknown is never guessed (I5)."""
+    """Record that a paid call may have been executed. Unknown is never guessed (I5)."""
     row = replace(row, state=State.UNKNOWN, doubts=row.doubts + 1, tries=row.tries + 1)
     if context.operation.recovery is Recovery.NONE:
         return park(row, f"unknown_outcome/{reason}")
@@ -85,7 +85,7 @@ def note_ambiguous(row: Row, reason: str, context: DecisionContext) -> Decision:
 
 
 def renew(row: Row, why: str, context: DecisionContext) -> Decision:
-    """Go on under a new vendor-side id: recorded, told to the producer, and capped (I3)."""
+    """Continue under a new vendor-side id: recorded, sent to the producer, and capped (I3)."""
     number = row.generation + 1
     if number > context.policy.max_generations:
         return park(row, f"{why}/generations_spent")
@@ -98,7 +98,7 @@ def renew(row: Row, why: str, context: DecisionContext) -> Decision:
 
 
 def lose(row: Row, why: str, context: DecisionContext) -> Decision:
-    """Do what the kind's policy says about something that the vendor gives once and is lost."""
+    """Apply the kind's policy to a lost answer that the vendor gives only once."""
     policy = context.policy.for_lost_answer(context.kind)
     if policy == "reissue":
         return renew(row, why, context)

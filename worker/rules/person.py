@@ -1,4 +1,4 @@
-"""What a person may do with a parked row, and why not."""
+"""Operators' actions on a parked row, and why some are refused."""
 
 from dataclasses import replace
 
@@ -9,14 +9,14 @@ from worker.rules.moves import renew, settle
 
 
 class ActionRefused(Exception):
-    """What was asked for would break a promise; the text says which, and what to do instead."""
+    """The action would break a promise; the text says which, and what to do instead."""
 
 
 def by_hand(row: Row, event: ByHand, context: DecisionContext) -> Decision:
-    """Decide about a person's wish.
+    """Decide about an operator's action.
 
     Raises:
-        ActionRefused: the row is not parked, or the wish would break a promise.
+        ActionRefused: the row is not parked, or the action would break a promise.
     """
     if row.state is not State.PARKED:
         raise ActionRefused(f"{row.id} is {row.state}: only PARKED verifications move by hand")
@@ -28,7 +28,7 @@ def by_hand(row: Row, event: ByHand, context: DecisionContext) -> Decision:
 
 
 def _redrive(row: Row, context: DecisionContext) -> Decision:
-    """Let it go on from where it was parked, under the same vendor-side id."""
+    """Continue from where it was parked, under the same vendor-side id."""
     deadline = max(row.deadline, context.now + context.policy.second_life)
     row = replace(row, due=context.now, deadline=deadline, tries=0, misses=0)
     if context.answered(row):
@@ -54,7 +54,7 @@ def _refuse_harm(row: Row, context: DecisionContext) -> None:
 
 
 def _reissue(row: Row, by: str, context: DecisionContext) -> Decision:
-    """Buy again under a new vendor-side id: counted, capped, and recorded with who asked."""
+    """Buy again under a new vendor-side id: capped, and recorded with the operator's name."""
     if row.parent:
         raise ActionRefused(
             f"{row.id} is a visit to a shared link: nothing was bought, so redrive it"

@@ -56,7 +56,7 @@ def _still_open(row: Row, context: DecisionContext) -> Decision:
 
 
 def _consented(row: Row, body: Mapping[str, Any], context: DecisionContext) -> Decision:
-    """Note which documents may be fetched; a null or empty consent means none."""
+    """Record which documents may be fetched; a null or empty consent means none."""
     items = body.get(context.operation.items_field or "") or []
     todo = tuple(dict.fromkeys(i for i in items if isinstance(i, str) and _ITEM.fullmatch(i)))
     row = replace(row, state=State.PENDING, tries=0, todo=todo, draft={**body, "documents": {}})
@@ -65,7 +65,7 @@ def _consented(row: Row, body: Mapping[str, Any], context: DecisionContext) -> D
 
 
 def _not_known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
-    """Ask once more before believing it: the first call may still be on its way (rule 6)."""
+    """Read again before believing it: the create call may still be under way."""
     row = replace(row, misses=row.misses + 1)
     if row.state is State.UNKNOWN and row.misses > 1:
         return create(row, context)

@@ -1,4 +1,4 @@
-"""Shared resources: one creation at a time, and the people who come by a shared link."""
+"""Shared resources: one creation at a time, and visitors to a shared link."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from worker.rules.moves import rest, settle, shown
 
 
 def cached(row: Row, event: Cached) -> Decision:
-    """Give this row what the resource's owner got; nothing is called or paid."""
+    """Copy what the resource's owner got; nothing is called or paid."""
     row = replace(row, status=event.status, reference=event.reference, link=event.link)
     return settle(row, State.DONE, result=event.result)
 

@@ -1,4 +1,4 @@
-"""Work on a stored webhook: a hint for a journey, or news of a visitor to a shared link.
+"""Process a stored webhook: a hint for a journey, or a report of a visitor to a shared link.
 
 A webhook never decides a journey: it asks for a status read, and notes what it claimed in case no
 read ever succeeds (status read > signed webhook > redirect). Of a visitor to a shared
@@ -49,7 +49,7 @@ class _News:
 
 
 class Ingest:
-    """Takes stored webhooks to the rows they are about."""
+    """Applies stored webhooks to the rows that they are about."""
 
     def __init__(
         self, inbox: Inbox, ledger: WorkLedger, engine: Engine, kinds: Registry, id_key: bytes

@@ -1,8 +1,8 @@
-"""Who we are to the vendor: an account's key pair, and the signature of its second factor.
+"""Authentication: an account's key pair, and the signature of its second factor.
 
 Source: contract.md 3, the vendor's getting-started page. `x-cf-signature` is an encryption: base64
 of RSA-OAEP (SHA-1 for the digest and for MGF1) over "<client id>.<unix seconds>", valid for five
-minutes, made anew for every attempt.
+minutes, and made for every attempt.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The client: builds a call from an operation's data, sends it once, classifies what came."""
+"""The client: build a call from an operation's data, send it once, classify the answer."""
 
 import json
 import re

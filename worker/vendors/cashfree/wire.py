@@ -1,7 +1,7 @@
-"""The wire: one request out, one reply in, or the truth about how far it came.
+"""The wire: send one request and read its reply, or report how far the exchange came.
 
 Knows HTTP; knows nothing of operations, ids or credentials. There is no retry and no redirect
-here: what failed is classified, and the layers above obey.
+here: failures are classified, and the layers above decide.
 """
 
 import ssl
@@ -41,7 +41,7 @@ class Cut(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The ends of every wait, in seconds, and the sizes that a reply and the pool may have.
+    """The limits of every wait, in seconds, and of the sizes of a reply and of the pool.
 
     `connect_s` holds per address and again for TLS; `total_s` holds over everything but the
     system's name resolution, which has limits of its own.
@@ -93,8 +93,8 @@ class Wire:
     ) -> _T:
         """Send one request, read its whole reply, and return what `judge` makes of it.
 
-        `judge` also tells whether the reply can be trusted. The connection stays with this call
-        until then: nobody else can get one whose last exchange wasn't clean. `fresh` asks for a
+        `judge` also returns True if the reply can be trusted. The connection stays with this call
+        until then: no other call gets one whose last exchange wasn't clean. `fresh` asks for a
         new connection.
 
         Raises:
