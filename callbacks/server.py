@@ -14,8 +14,8 @@ from callbacks.operations.metrics import count_into
 from callbacks.operations.metrics_folder import metrics_folder
 from callbacks.request_deadline_worker import request_deadline_worker
 from config.brand import read_brand
-from config.settings import Settings, SettingsError
-from satyapan.settings.declaration import PREFIX, SettingFault
+from config.settings import Settings
+from satyapan.settings.declaration import PREFIX, SettingFault, SettingsError
 
 THREADS: Final = 8
 CONNECTIONS: Final = 800

@@ -19,7 +19,7 @@ from config.breakers import PUBLIC_URL_REFUSED, read_breaker
 from config.findings import Finding, Level, found, redacted
 from config.reference import names
 from config.servers import SERVER, Info, check_broker, forbidden, judge, unreachable
-from config.settings import Settings, SettingsError
+from config.settings import Settings
 from config.validators import is_loopback, is_public, route_names
 from satyapan.canonical import digest
 from satyapan.errors import Unreadable
@@ -27,7 +27,7 @@ from satyapan.kinds import Registry
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT, State
 from satyapan.redis_time import now_ms
-from satyapan.settings.declaration import PREFIX
+from satyapan.settings.declaration import PREFIX, SettingsError
 
 _SKEW_S: Final = 30
 _FULL: Final = 0.8

@@ -11,9 +11,10 @@ import click
 from config.checks import run_checks, unknown_variables
 from config.findings import Finding, only_away
 from config.redis_clients import ledger_client
-from config.settings import Settings, SettingsError, read_settings
+from config.settings import Settings, read_settings
 from satyapan.cli.errors import NOT_DONE, SUCCESS, UNAVAILABLE, WRONG
 from satyapan.cli.options import json_option
+from satyapan.settings.declaration import SettingsError
 
 
 @click.command()

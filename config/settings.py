@@ -313,19 +313,3 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
     for name, (prefix, section) in SECTIONS.items():
         for each in declared(section, prefix):
             yield each.name, getattr(getattr(settings, name), each.attribute)
-
-
-__all__ = [
-    "BreakerSettings",
-    "CallbacksSettings",
-    "CashfreeSettings",
-    "LogSettings",
-    "ProducerSettings",
-    "QuotaSettings",
-    "RetentionSettings",
-    "Secret",
-    "Settings",
-    "SettingsError",
-    "WorkerSettings",
-    "read_settings",
-]

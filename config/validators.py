@@ -165,31 +165,30 @@ def one_per_line(text: str) -> str:
 class _Rule(NamedTuple):
     names: tuple[str, ...]
     """Settings without the prefix; the first is the one that is reported."""
-    holds: Callable[..., bool]
+    holds: Callable[..., object]
     """Takes the values of `names`, in their order."""
     message: str
     """{1} stands for the second name, and so on."""
 
 
-def _at_least_second(first: float, second: float) -> bool:
-    return first >= second
+def _at_least(name: str, other: str) -> _Rule:
+    return _Rule((name, other), lambda value, least: value >= least, "should be at least {1}.")
 
 
-def _first_if_second(first: object, second: object) -> bool:
-    return bool(first) or not second
+def _needed(name: str, other: str, why: str) -> _Rule:
+    message = f"is needed if {{1}} is set: {why}."
+    return _Rule((name, other), lambda value, reason: value or not reason, message)
 
 
 _RULES: Final = (
-    _Rule(
-        ("CASHFREE_TOTAL_TIMEOUT_S", "CASHFREE_READ_TIMEOUT_S"),
-        _at_least_second,
-        "should be at least {1}.",
-    ),
-    _Rule(
-        ("CASHFREE_READ_TIMEOUT_S", "CASHFREE_CONNECT_TIMEOUT_S"),
-        _at_least_second,
-        "should be at least {1}.",
-    ),
+    _at_least("CASHFREE_TOTAL_TIMEOUT_S", "CASHFREE_READ_TIMEOUT_S"),
+    _at_least("CASHFREE_READ_TIMEOUT_S", "CASHFREE_CONNECT_TIMEOUT_S"),
+    _at_least("WORKER_BACKOFF_CAP_S", "WORKER_BACKOFF_BASE_S"),
+    _at_least("WORKER_POLL_MAX_S", "WORKER_POLL_MIN_S"),
+    _at_least("BREAKER_COOL_DOWN_MOST_S", "BREAKER_COOL_DOWN_S"),
+    _needed("CALLBACKS_TOKEN_KEYS", "CALLBACKS_PUBLIC_URL", "return addresses are signed"),
+    _needed("CALLBACKS_BRAND_NAME", "CALLBACKS_BRAND_LOGO", "not everybody sees a logo"),
+    _needed("CALLBACKS_BRAND_NAME", "CALLBACKS_BRAND_LINK", "the link's text names its target"),
     _Rule(
         ("WORKER_LEASE_S", "REDIS_READ_TIMEOUT_S", "REDIS_CONNECT_TIMEOUT_S"),
         lambda lease, read, connect: lease >= 1.5 * recovery_s(read, connect),
@@ -214,12 +213,6 @@ _RULES: Final = (
         "deadline.",
     ),
     _Rule(
-        ("WORKER_BACKOFF_CAP_S", "WORKER_BACKOFF_BASE_S"),
-        _at_least_second,
-        "should be at least {1}.",
-    ),
-    _Rule(("WORKER_POLL_MAX_S", "WORKER_POLL_MIN_S"), _at_least_second, "should be at least {1}."),
-    _Rule(
         ("QUOTA_HORIZON_MS", "QUOTA_WINDOW_S"),
         lambda horizon_ms, window_s: horizon_ms <= window_s * 500,
         "should be at most half of {1}.",
@@ -230,29 +223,9 @@ _RULES: Final = (
         "should be at least twice {1}: each sweep assigns call times.",
     ),
     _Rule(
-        ("BREAKER_COOL_DOWN_MOST_S", "BREAKER_COOL_DOWN_S"),
-        _at_least_second,
-        "should be at least {1}.",
-    ),
-    _Rule(
         ("CASHFREE_BASE_URL", "ENVIRONMENT"),
         lambda url, environment: environment != "production" or url.startswith("https://"),
         "should be https:// while {1} is production.",
-    ),
-    _Rule(
-        ("CALLBACKS_TOKEN_KEYS", "CALLBACKS_PUBLIC_URL"),
-        _first_if_second,
-        "is needed if {1} is set: return addresses are signed.",
-    ),
-    _Rule(
-        ("CALLBACKS_BRAND_NAME", "CALLBACKS_BRAND_LOGO"),
-        _first_if_second,
-        "is needed if {1} is set: not everybody sees a logo.",
-    ),
-    _Rule(
-        ("CALLBACKS_BRAND_NAME", "CALLBACKS_BRAND_LINK"),
-        _first_if_second,
-        "is needed if {1} is set: the link's text names its target.",
     ),
 )
 

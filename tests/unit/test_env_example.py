@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from config.reference import env_example, groups, names, settings_page
-from config.settings import SettingsError, read_settings
-from satyapan.settings.declaration import Declared
+from config.settings import read_settings
+from satyapan.settings.declaration import Declared, SettingsError
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = [each for _, _, settings in groups() for each in settings]

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from config.settings import Settings, SettingsError, read_settings
-from satyapan.settings.declaration import Secret
+from config.settings import Settings, read_settings
+from satyapan.settings.declaration import Secret, SettingsError
 from satyapan.settings.producer import ProducerSettings, read_producer_settings
 
 CANARY = "CANARY7f3a"
