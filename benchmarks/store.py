@@ -11,12 +11,12 @@ import redis
 from benchmarks.machine import settings
 from config.settings import Settings, read_settings
 from satyapan import State, Verification, Verifications
-from satyapan.broker import Waker, wake_app
+from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.events import write_event
 from satyapan.ids import derive_id, producer_key
+from satyapan.ledger.rows import sealed_name
 from satyapan.names import Keys
 from satyapan.records import Row
-from satyapan.rows import sealed_name
 from worker.build import Parts, build
 
 REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01", "name": "John Doe"}

@@ -30,9 +30,9 @@ from config.redis_clients import broker_client, ledger_client
 from config.servers import check_server
 from config.settings import CashfreeSettings, Settings
 from config.validators import route_names
-from satyapan.broker import Waker, wake_app
+from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.kinds import Registry
-from satyapan.ledger import Ledger
+from satyapan.ledger.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT
 from shared.inbox import Inbox

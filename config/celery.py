@@ -6,7 +6,7 @@ from celery import Celery
 from kombu import Queue
 
 from config.settings import Settings
-from satyapan.broker import broker_settings, new_app
+from satyapan.broker.wakeups import broker_settings, new_app
 from satyapan.names import QUEUES
 
 _TRANSPORT: Final = "worker.broker.kombu_transport:StrictTransport"

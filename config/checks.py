@@ -26,7 +26,7 @@ from satyapan.errors import Unreadable
 from satyapan.kinds import Registry
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT, State
-from satyapan.redis_time import now_ms
+from satyapan.redis.server_time import now_ms
 from satyapan.settings.declaration import PREFIX, SettingsError
 
 _SKEW_S: Final = 30

@@ -5,11 +5,11 @@ from dataclasses import replace
 from redis import Redis
 
 from config.settings import Settings
-from satyapan.connections import connect
+from satyapan.redis.connections import connect
 
 
 def ledger_client(settings: Settings, role: str = "ledger") -> Redis:
-    """Build the client of the ledger; see `satyapan.connections.connect`."""
+    """Build the client of the ledger; see `satyapan.redis.connections.connect`."""
     return connect(settings.producer, role)
 
 

@@ -17,9 +17,9 @@ from satyapan.boundary import (
     state_of,
     text_of,
 )
-from satyapan.broker import OwnWaker, Waker, wake_app
+from satyapan.broker.publisher import Publisher
+from satyapan.broker.wakeups import OwnWaker, Waker, wake_app
 from satyapan.canonical import request_digest
-from satyapan.connections import connect
 from satyapan.errors import (
     Conflict,
     Fault,
@@ -32,11 +32,11 @@ from satyapan.events import Event
 from satyapan.failpoints import INSERTED, failpoint
 from satyapan.ids import derive_id, id_faults, key_faults, possible_id, producer_key
 from satyapan.kinds import Kind, Registry
-from satyapan.ledger import GRACE_MS, Inserted, Ledger, RowStore
+from satyapan.ledger.ledger import GRACE_MS, Inserted, Ledger, RowStore
+from satyapan.ledger.results import Results, ResultSource, reader_name
 from satyapan.names import RUN, RUN_HIGH, Keys
-from satyapan.publisher import Publisher
 from satyapan.records import Row, State, Verification, view
-from satyapan.results import Results, ResultSource, reader_name
+from satyapan.redis.connections import connect
 from satyapan.return_urls import split_allowed
 from satyapan.settings.producer import ProducerSettings, read_producer_settings
 

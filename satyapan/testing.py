@@ -21,9 +21,9 @@ from satyapan.client import Verifications
 from satyapan.errors import NotFound, Unavailable
 from satyapan.events import Event, write_event
 from satyapan.ids import child_id, possible_id
-from satyapan.ledger import Inserted
+from satyapan.ledger.ledger import Inserted
+from satyapan.ledger.rows import decode, encode
 from satyapan.records import SETTLED, TERMINAL, Row, State, Verification, view
-from satyapan.rows import decode, encode
 from satyapan.sealing import KeyRing
 from satyapan.settings.declaration import Secret
 from satyapan.settings.producer import ProducerSettings

@@ -18,7 +18,7 @@ from config.redis_clients import ledger_client
 from config.servers import check_server
 from config.settings import Settings
 from config.streams import restore_streams
-from satyapan.broker import Waker
+from satyapan.broker.wakeups import Waker
 from worker.build import PerProcess, build
 from worker.engine.backpressure import backpressure
 from worker.maintenance.heartbeat import Heartbeat

@@ -12,10 +12,10 @@ from redis import Redis
 
 from config.redis_clients import ledger_client
 from config.settings import Settings
-from satyapan.asking import Line
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import RUN, Keys
+from satyapan.redis.script_calls import BatchConnection
 from satyapan.sealing import KeyRing
 from shared.inbox import Inbox
 from worker.admission.admission import Admission
@@ -149,7 +149,7 @@ def _tools(
     vendors: dict[str, VendorClient],
 ) -> Tools:
     return Tools(
-        redis=RedisBatch(Line(redis).ask_all),
+        redis=RedisBatch(BatchConnection(redis).call_all),
         calls=BlockingCalls(calls_at_once(settings)),
         leases=Leases(ledger),
         ledger=ledger,

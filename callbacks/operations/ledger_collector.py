@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from config.breakers import read_breaker
 from satyapan.names import Keys
 from satyapan.records import State
-from satyapan.redis_time import now_ms
+from satyapan.redis.server_time import now_ms
 from shared.inbox import WebhookState
 
 _ROUTE_LABELS: Final = ("account", "route")

@@ -13,7 +13,7 @@ from callbacks.operations.metrics import CONTENT_TYPE, Metrics
 from callbacks.problems import problem
 from config.findings import Finding
 from satyapan.names import Keys
-from satyapan.redis_time import now_ms
+from satyapan.redis.server_time import now_ms
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 from callbacks.operations.metrics import Metrics
 from callbacks.problems import problem
 from callbacks.returns.pages import Pages, depends_on_time, page_at
-from satyapan.broker import Waker
+from satyapan.broker.wakeups import Waker
 from satyapan.errors import SatyapanError
-from satyapan.ledger import Ledger
+from satyapan.ledger.ledger import Ledger
 from satyapan.names import STATUS_CHECK, Keys
 from satyapan.records import TERMINAL, Row
 from satyapan.return_urls import split_allowed

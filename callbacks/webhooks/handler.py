@@ -18,7 +18,7 @@ from callbacks.problems import problem
 from callbacks.webhooks.incoming_webhook import IncomingWebhook, read_webhook
 from callbacks.webhooks.sender_limits import SenderLimits
 from callbacks.webhooks.verifiers import BadSignature, Verifier
-from satyapan.broker import Waker
+from satyapan.broker.wakeups import Waker
 from satyapan.failpoints import STORED, failpoint
 from satyapan.names import INGEST
 from shared.inbox import Inbox, StoreOutcome

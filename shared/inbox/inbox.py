@@ -10,8 +10,8 @@ from redis import Redis
 
 from satyapan.canonical import digest
 from satyapan.names import Keys
-from satyapan.redis_time import now_ms
-from satyapan.scripts import load
+from satyapan.redis.scripts import load
+from satyapan.redis.server_time import now_ms
 from satyapan.sealing import KeyRing
 from shared.inbox.stored_webhook import (
     CLEAR_FIELDS,

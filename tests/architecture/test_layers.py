@@ -33,7 +33,7 @@ def test_the_page_has_what_each_package_may_import() -> None:
     assert shown == below | {"sandbox": set()}
 
 
-@pytest.mark.parametrize("package", ["worker", "callbacks"])
+@pytest.mark.parametrize("package", ["satyapan", "worker", "callbacks"])
 def test_the_page_has_the_layers_in_their_order(package: str) -> None:
     table = PAGE.partition(f"| in `{package}/` |")[2].partition("\n\n")[0]
     shown = [

@@ -4,7 +4,7 @@ import ast
 
 from tests.support.project import APPLICATION, PRODUCER, ROOT, files
 
-LEDGERS = {"satyapan/ledger.py", "worker/ledger/work_ledger.py"}
+LEDGERS = {"satyapan/ledger/ledger.py", "worker/ledger/work_ledger.py"}
 SOURCES = sorted(
     name
     for folder in (PRODUCER, *APPLICATION, "benchmarks")

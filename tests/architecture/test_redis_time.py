@@ -17,4 +17,4 @@ def test_redis_time_is_spelled_out_once_for_each_language() -> None:
         if name.endswith(ending) and spelled_out.search(ROOT.joinpath(name).read_text("utf-8"))
     }
 
-    assert found == {"satyapan/lua/time.lua", "satyapan/redis_time.py"}
+    assert found == {"satyapan/lua/time.lua", "satyapan/redis/server_time.py"}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from satyapan import State
-from satyapan.asking import Ask
 from satyapan.records import Row
+from satyapan.redis.script_calls import ScriptCall
 from tests.support.worker_harness import Harness
 from worker.admission.limiter import Admitted, NotYet
 from worker.ledger.work_ledger import StaleFence
@@ -21,7 +21,9 @@ def claimed(harness: Harness, key: str) -> Row:
     return claim.row
 
 
-def admission(harness: Harness, row: Row, limit: int = 1) -> Ask[NotYet | tuple[Admitted, Row]]:
+def admission(
+    harness: Harness, row: Row, limit: int = 1
+) -> ScriptCall[NotYet | tuple[Admitted, Row]]:
     sent = replace(row, state=State.SENT, attempts=1)
     commit = harness.parts.ledger.committing(row, sent, (), 0, keep=True, alias="")
     return harness.parts.admission.limiter.admit_and_commit(sent, ROUTE, limit, Lane.NORMAL, commit)

@@ -9,7 +9,7 @@ import redis
 
 from demo.local_stack import LocalStack
 from satyapan import State
-from satyapan.broker import Waker, wake_app
+from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.names import RUN, RUN_HIGH, Keys
 from tests.support.eventually import eventually
 

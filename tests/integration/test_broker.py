@@ -16,7 +16,7 @@ from config.redis_clients import ledger_client
 from config.settings import Settings, read_settings
 from demo.server import EmbeddedServer
 from demo.supervisor import Child, Supervisor
-from satyapan.broker import Waker, broker_settings, wake_app
+from satyapan.broker.wakeups import Waker, broker_settings, wake_app
 from satyapan.names import FOLLOW_QUEUE, RUN, RUN_QUEUE, STATUS_CHECK
 from satyapan.sealing import new_key
 from tests.support.eventually import eventually

@@ -12,7 +12,7 @@ import redis
 from config.findings import Finding
 from config.settings import read_settings
 from demo.server import HOST, EmbeddedServer, find_server, free_port, server_command
-from satyapan.broker import Waker, wake_app
+from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.names import RUN
 from tests.integration.test_checks import checked, ids, variables
 from tests.support.certificate import self_signed, tls

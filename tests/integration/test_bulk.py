@@ -23,7 +23,7 @@ from satyapan import (
     Verification,
     Verifications,
 )
-from satyapan.broker import Waker, wake_app
+from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.names import RUN, RUN_QUEUE, RUN_SLOT, Keys
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness

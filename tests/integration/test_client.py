@@ -21,9 +21,9 @@ from satyapan import (
     StillOpen,
     Unreadable,
     Verifications,
-    results,
 )
 from satyapan.events import write_event
+from satyapan.ledger import results
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing, new_key

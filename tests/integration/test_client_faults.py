@@ -13,8 +13,9 @@ import pytest
 import redis
 
 from demo.server import EmbeddedServer
-from satyapan import State, Unavailable, Verifications, results
+from satyapan import State, Unavailable, Verifications
 from satyapan.events import write_event
+from satyapan.ledger import results
 from satyapan.names import Keys
 from satyapan.records import Row
 from tests.support.eventually import eventually

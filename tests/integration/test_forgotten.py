@@ -17,9 +17,9 @@ from demo.local_stack import LocalStack
 from demo.server import EmbeddedServer
 from satyapan.errors import Unreadable
 from satyapan.ids import child_id
+from satyapan.ledger.rows import sealed_name
 from satyapan.names import Keys
 from satyapan.records import State
-from satyapan.rows import sealed_name
 from shared.inbox import Inbox
 from tests.conftest import Sandbox
 from tests.integration.test_operator_actions import operator, visited

@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from satyapan import State
-from satyapan.asking import Ask
 from satyapan.records import Row
-from satyapan.scripts import load
+from satyapan.redis.script_calls import ScriptCall
+from satyapan.redis.scripts import load
 from tests.conftest import Sandbox
 from tests.support.worker_harness import Harness
 from worker.admission.limiter import Admitted
@@ -30,7 +30,7 @@ def redis_batch(harness: Harness) -> Any:
     return run.__self__._tools.redis
 
 
-class Line:
+class BatchConnection:
     """The way to Redis; the next commits, but `let`, are answered by an error, done or not."""
 
     def __init__(self, harness: Harness, *, away: int, done: bool, let: int = 0) -> None:
@@ -40,7 +40,7 @@ class Line:
         self.away = away
         self.done = done
 
-    def ask_all(self, asks: Sequence[Ask[Any]]) -> list[Any]:
+    def call_all(self, asks: Sequence[ScriptCall[Any]]) -> list[Any]:
         (ask,) = asks
         if ask.script is not self.script or not self.away:
             return self._through(asks)
@@ -56,8 +56,8 @@ class Line:
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 def test_a_commit_is_repeated_until_it_is_confirmed(harness: Harness, done: bool) -> None:
     row_id = harness.submit("passport")
-    line = Line(harness, away=2, done=done)
-    redis_batch(harness)._call_all = line.ask_all
+    line = BatchConnection(harness, away=2, done=done)
+    redis_batch(harness)._call_all = line.call_all
 
     ended = harness.run_once(row_id)
 
@@ -302,9 +302,9 @@ class TestAReadThatHasToWait:
         row_id = harness.submit("digilocker")
         harness.run_once(row_id)
         harness.vendor.post(f"journeys/{row_id}", decision="allow")
-        line = Line(harness, away=1, done=done, let=2)
+        line = BatchConnection(harness, away=1, done=done, let=2)
         line.script = harness.parts.admission.limiter._admit_and_commit
-        redis_batch(harness)._call_all = line.ask_all
+        redis_batch(harness)._call_all = line.call_all
         harness.parts.check_status(row_id)
 
         row = harness.row(row_id)

@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from satyapan import State, Unavailable
-from satyapan.ledger import Ledger
-from satyapan.rows import SEALED
+from satyapan.ledger.ledger import Ledger
+from satyapan.ledger.rows import SEALED
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import AuditEntry, WorkLedger, resource_of
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from satyapan import State
-from satyapan.ledger import Ledger
+from satyapan.ledger.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
@@ -74,7 +74,7 @@ def test_only_what_is_still_in_the_state_is_listed(store: Any, ledger: Ledger) -
 def test_a_long_list_is_complete_and_in_order(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("satyapan.ledger._AT_ONCE", 7)
+    monkeypatch.setattr("satyapan.ledger.ledger._AT_ONCE", 7)
 
     listed = [row.id for row in ledger.newest(State.DONE, COUNT)]
 

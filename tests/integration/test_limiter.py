@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from satyapan.records import Row
-from satyapan.scripts import load
+from satyapan.redis.scripts import load
 from tests.support.admission_simulator import (
     FAR,
     HORIZON,

@@ -9,8 +9,8 @@ import redis
 
 from config.checks import run_checks
 from demo.supervisor import Supervisor
+from satyapan.ledger.rows import SEALED
 from satyapan.records import State
-from satyapan.rows import SEALED
 from tests.conftest import Sandbox
 from tests.integration.test_operator_actions import operator
 from tests.support.eventually import eventually

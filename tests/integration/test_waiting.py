@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from demo.server import EmbeddedServer
 from satyapan import State, Verification
-from satyapan.listener import Listener
+from satyapan.redis.listener import Listener
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
 

@@ -13,7 +13,7 @@ from config.settings import read_settings
 from demo.local_stack import LocalStack
 from demo.server import EmbeddedServer
 from demo.supervisor import ChildFailed
-from satyapan.following import ROLE_S
+from satyapan.redis.master_connection import ROLE_S
 from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair, connect_to
 from tests.web.callbacks_app import environment

@@ -5,7 +5,7 @@ import ssl
 import pytest
 from kombu import Connection
 
-from satyapan.broker import kombu_url
+from satyapan.broker.wakeups import kombu_url
 
 
 @pytest.mark.parametrize(

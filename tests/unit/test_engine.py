@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import redis
 
-from satyapan.asking import Ask
 from satyapan.names import RUN
 from satyapan.records import Row
+from satyapan.redis.script_calls import ScriptCall
 from tests.support.eventually import eventually
 from worker.engine.blocking_calls import BlockingCalls
 from worker.engine.engine import Engine
@@ -57,19 +57,19 @@ class Store:
         self.sizes: list[int] = []
         self.away = False
 
-    def ask_all(self, asks: Sequence[Ask[Any]]) -> list[Any]:
+    def call_all(self, asks: Sequence[ScriptCall[Any]]) -> list[Any]:
         self.sizes.append(len(asks))
         if self.away:
             return [redis.ConnectionError()] * len(asks)
         return [redis.ResponseError() if "bad" in ask.keys[0] else ask.keys[0] for ask in asks]
 
 
-def step(name: str) -> Ask[str]:
+def step(name: str) -> ScriptCall[str]:
     def script(*, keys: list[str], args: list[Any]) -> Any:
         raise AssertionError("only the batch's round trips are used")
 
     script.sha = name  # type: ignore[attr-defined] # what a redis-py script has
-    return Ask(script, [name], [], str)  # type: ignore[arg-type] # as above
+    return ScriptCall(script, [name], [], str)  # type: ignore[arg-type] # as above
 
 
 class Queue:
@@ -93,7 +93,7 @@ def engine(
     patience_s: float = 10.0,
     queue: Queue | None = None,
 ) -> Engine:
-    redis_, threads = RedisBatch((store or Store()).ask_all), BlockingCalls(calls)
+    redis_, threads = RedisBatch((store or Store()).call_all), BlockingCalls(calls)
 
     async def run(verification_id: str, event: Event | None = None) -> Row | None:
         assert await redis_.call(step(verification_id)) == verification_id

@@ -121,7 +121,7 @@ def test_a_library_keeps_its_wording_but_not_its_texts(
 
 
 def test_our_own_standard_loggers_are_told_in_full(written: io.StringIO) -> None:
-    logging.getLogger("satyapan.broker").warning("no wake-up sent (%s)", "OperationalError")
+    logging.getLogger("satyapan.broker.wakeups").warning("no wake-up sent (%s)", "OperationalError")
 
     (line,) = lines(written)
     assert line["event"] == "no wake-up sent (OperationalError)"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from satyapan import publisher as module
-from satyapan.publisher import Publisher
+from satyapan.broker import publisher as module
+from satyapan.broker.publisher import Publisher
 from tests.support.eventually import eventually
 
 Message = tuple[str, list[str]]

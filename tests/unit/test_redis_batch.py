@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import redis
 
-from satyapan.asking import Ask
+from satyapan.redis.script_calls import ScriptCall
 from tests.support.own_loop import run_in_own_loop
 from worker.engine.redis_batch import RedisBatch
 
 
-def call(name: str) -> Ask[str]:
-    return Ask(None, [name], [], str)  # type: ignore[arg-type] # no script is called here
+def call(name: str) -> ScriptCall[str]:
+    return ScriptCall(None, [name], [], str)  # type: ignore[arg-type] # no script is called here
 
 
 class Server:
@@ -23,7 +23,7 @@ class Server:
         self.trips: list[list[str]] = []
         self.errors = errors
 
-    def call_all(self, calls: Sequence[Ask[Any]]) -> list[Any]:
+    def call_all(self, calls: Sequence[ScriptCall[Any]]) -> list[Any]:
         keys = [each.keys[0] for each in calls]
         self.trips.append(keys)
         return [self.errors.get(key, key) for key in keys]
@@ -61,7 +61,7 @@ def test_whatever_breaks_a_round_trip_every_call_has_an_end_and_the_next_works(
 ) -> None:
     server, broken = Server(), [error]
 
-    def call_all(calls: Sequence[Ask[Any]]) -> list[Any]:
+    def call_all(calls: Sequence[ScriptCall[Any]]) -> list[Any]:
         if broken:
             raise broken.pop()
         return server.call_all(calls)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satyapan.errors import Unreadable
+from satyapan.ledger.rows import SEALED, decode, encode
 from satyapan.records import Row, State
-from satyapan.rows import SEALED, decode, encode
 from satyapan.sealing import KeyRing
 
 RING = KeyRing({"k1": bytes(32)})

@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 
-from satyapan.ledger import Ledger
+from satyapan.ledger.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key

@@ -6,7 +6,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from satyapan.ledger import Ledger
+from satyapan.ledger.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing

@@ -11,7 +11,7 @@ from redis import Redis
 
 from satyapan.names import Keys
 from satyapan.records import Row
-from satyapan.scripts import load
+from satyapan.redis.scripts import load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from typing import Any
 
 from redis import Redis
 
-from satyapan.asking import Ask
 from satyapan.names import Keys
 from satyapan.records import Row
-from satyapan.scripts import load
+from satyapan.redis.script_calls import ScriptCall
+from satyapan.redis.scripts import load
 from worker.admission.redis_clock import Jump
 from worker.rules.lane import Lane
 
@@ -100,7 +100,9 @@ class Limiter:
         )
         self._admit_and_commit = load(redis, "worker", "admit_and_commit", "admit", "commit")
 
-    def admit(self, row: Row, route: str, limit: int, lane: Lane = Lane.NORMAL) -> Ask[Verdict]:
+    def admit(
+        self, row: Row, route: str, limit: int, lane: Lane = Lane.NORMAL
+    ) -> ScriptCall[Verdict]:
         """Make the step that admits a call for a claimed row, or queues the row.
 
         Raises:
@@ -109,11 +111,11 @@ class Limiter:
         if limit < 1:
             raise ValueError(f"the limit of route {route} is {limit}: it must be 1 or more")
         keys, arguments = self._case(row.account, route, limit, row.id, row.reply_to, int(lane))
-        return Ask(self._admit, keys, arguments, _verdict)
+        return ScriptCall(self._admit, keys, arguments, _verdict)
 
     def admit_and_commit(
-        self, row: Row, route: str, limit: int, lane: Lane, commit: Ask[Row]
-    ) -> Ask[NotYet | tuple[Admitted, Row]]:
+        self, row: Row, route: str, limit: int, lane: Lane, commit: ScriptCall[Row]
+    ) -> ScriptCall[NotYet | tuple[Admitted, Row]]:
         """Make the step that admits a call and commits its row: a slot and SENT, or neither.
 
         Reading its reply raises what reading the commit's does: StaleFence.
@@ -126,7 +128,7 @@ class Limiter:
                 return verdict
             return replace(verdict, open=int(reply[6])), commit.read(reply[4:])
 
-        return Ask(
+        return ScriptCall(
             self._admit_and_commit, admit.keys + commit.keys, admit.args + commit.args, admitted
         )
 
@@ -185,7 +187,7 @@ class Limiter:
         wait_ms = max(0, round(seconds * 1000))
         return int(self._hold(keys=[key], args=[wait_ms, self._time()]))
 
-    def hold_all(self, jump: Jump, confirm: Callable[[], None]) -> Ask[int]:
+    def hold_all(self, jump: Jump, confirm: Callable[[], None]) -> ScriptCall[int]:
         """Make the step that holds all calls for a window, because Redis' clock jumped forward.
 
         Its reply is the time (ms) until which calls are held; `confirm` is called when it is here.
@@ -199,7 +201,7 @@ class Limiter:
             confirm()
             return until
 
-        return Ask(self._hold_all, [self._keys.server], arguments, held)
+        return ScriptCall(self._hold_all, [self._keys.server], arguments, held)
 
     def learn(self, account: str, route: str, limit: int) -> None:
         """Follow a lower limit that the vendor sent, for a while; never a higher one."""

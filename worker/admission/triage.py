@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from satyapan.names import Keys
 from satyapan.records import Row
-from satyapan.scripts import load
+from satyapan.redis.scripts import load
 from worker.admission.limiter import Limiter, Waiting
 
 _VENDOR: Final = Row(id="", kind="").vendor

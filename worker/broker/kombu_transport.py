@@ -28,7 +28,7 @@ from kombu.transport import redis as upstream
 from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
 
-from satyapan import transport
+from satyapan.broker import kept_client as transport
 from satyapan.failpoints import POPPED, failpoint
 from worker.broker import wakeups
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from satyapan.asking import Ask
 from satyapan.records import Row
+from satyapan.redis.script_calls import ScriptCall
 from worker.engine.redis_batch import RedisBatch
 from worker.ledger.work_ledger import WorkLedger
 
@@ -38,7 +38,7 @@ class Leases:
         if self._held.get(row.id) == row.fence:
             del self._held[row.id]
 
-    def renewing(self) -> Ask[frozenset[str]] | None:
+    def renewing(self) -> ScriptCall[frozenset[str]] | None:
         """Make the step that renews; None if nothing is held.
 
         Its reply is the ids of claims that are not ours any more. Their runs need no signal: the

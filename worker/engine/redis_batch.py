@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from satyapan.asking import Ask
+from satyapan.redis.script_calls import ScriptCall
 from worker.engine.futures import settle
 
 Reply = TypeVar("Reply")
@@ -24,11 +24,11 @@ class RedisBatch:
         call_all: makes many calls in one round trip; returns the reply or the error of each.
     """
 
-    def __init__(self, call_all: Callable[[Sequence[Ask[Any]]], list[Any]]) -> None:
+    def __init__(self, call_all: Callable[[Sequence[ScriptCall[Any]]], list[Any]]) -> None:
         self._call_all = call_all
-        self._waiting: list[tuple[Ask[Any], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[ScriptCall[Any], asyncio.Future[Any]]] = []
 
-    def call(self, call: Ask[Reply]) -> "asyncio.Future[Reply]":
+    def call(self, call: ScriptCall[Reply]) -> "asyncio.Future[Reply]":
         """Make a call in this turn's round trip; await the future for its reply.
 
         Raises, when awaited:
@@ -47,7 +47,7 @@ class RedisBatch:
         for (_, future), reply in zip(waiting, self._replies(waiting), strict=True):
             settle(future, reply)
 
-    def _replies(self, waiting: Sequence[tuple[Ask[Any], Any]]) -> list[Any]:
+    def _replies(self, waiting: Sequence[tuple[ScriptCall[Any], Any]]) -> list[Any]:
         try:
             return self._call_all([call for call, _ in waiting])
         except Exception as error:

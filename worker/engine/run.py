@@ -17,13 +17,13 @@ from typing import Final, TypeVar
 
 from redis.exceptions import RedisError
 
-from satyapan.asking import Ask
 from satyapan.canonical import request_digest
 from satyapan.failpoints import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, failpoint
 from satyapan.ids import generation_id, link_alias
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode, Operation, Role
 from satyapan.records import TERMINAL, Row, State
+from satyapan.redis.script_calls import ScriptCall
 from worker.admission.admission import Admission
 from worker.admission.limiter import Admitted, NotYet
 from worker.admission.redis_clock import RedisClock
@@ -329,7 +329,7 @@ class ClaimedRun:
             )
         )
 
-    async def _until_confirmed(self, write: Ask[Reply]) -> Reply:
+    async def _until_confirmed(self, write: ScriptCall[Reply]) -> Reply:
         """Repeat a write under our claim until Redis confirms it; done already, it changes nothing.
 
         Raises:

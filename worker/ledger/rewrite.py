@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from satyapan.names import Keys
-from satyapan.redis_time import now_ms
+from satyapan.redis.server_time import now_ms
 from worker.throttle import Throttle
 
 PAUSE_MS: Final = 600_000

@@ -11,16 +11,16 @@ from typing import Any, Final
 
 from redis import Redis
 
-from satyapan.asking import Ask
 from satyapan.canonical import canonical
 from satyapan.errors import Unreadable
 from satyapan.events import write_event
 from satyapan.ids import generation_id
-from satyapan.ledger import Ledger
+from satyapan.ledger.ledger import Ledger
+from satyapan.ledger.rows import SEALED, decode, encode
 from satyapan.names import Keys
 from satyapan.records import SETTLED, TERMINAL, Row, State
-from satyapan.rows import SEALED, decode, encode
-from satyapan.scripts import load
+from satyapan.redis.script_calls import ScriptCall
+from satyapan.redis.scripts import load
 from satyapan.sealing import KeyRing
 from worker.ledger.rewrite import want_rewrite
 
@@ -120,14 +120,14 @@ class WorkLedger(Ledger):
             raise claim.unreadable
         return claim
 
-    def claiming(self, verification_id: str, *, parked: bool = False) -> Ask[Claim | None]:
+    def claiming(self, verification_id: str, *, parked: bool = False) -> ScriptCall[Claim | None]:
         """Make the step that `claim` does."""
         keys = [self.keys.row(verification_id), self.keys.due]
         keys += [self.keys.index(State.ACCEPTED), self.keys.index(State.CLAIMED)]
         keys += [self.keys.swept, self.keys.server]
         outage = self.outage
         arguments = [verification_id, self.lease_ms, int(parked), outage.gap, outage.grace]
-        return Ask(self._claim, keys, arguments, self._claimed)
+        return ScriptCall(self._claim, keys, arguments, self._claimed)
 
     def _claimed(self, reply: list[Any]) -> Claim | None:
         if reply[0] != b"claimed":
@@ -139,19 +139,19 @@ class WorkLedger(Ledger):
         except Unreadable as error:
             return Claim(decode(stored, None), now, error)
 
-    def postponing(self, claim: Claim) -> Ask[Row]:
+    def postponing(self, claim: Claim) -> ScriptCall[Row]:
         """Make the step that ends the claim of a row that couldn't be opened; it is due in 30 s."""
         later = replace(claim.row, due=claim.now + _UNREADABLE_MS)
         return self.committing(claim.row, later, (), claim.now, keep=False, alias="")
 
-    def renewing(self, held: Mapping[str, int]) -> Ask[frozenset[str]]:
+    def renewing(self, held: Mapping[str, int]) -> ScriptCall[frozenset[str]]:
         """Make the step that renews claims, given as id to fence; its reply is the lost ids.
 
         A lease that has ended is renewed too, unless another worker has claimed the row since.
         """
         pairs = [part for pair in held.items() for part in pair]
         arguments = [self.keys.row(""), self.lease_ms, *pairs]
-        return Ask(self._renew, [self.keys.due], arguments, _lost)
+        return ScriptCall(self._renew, [self.keys.due], arguments, _lost)
 
     def commit(
         self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
@@ -178,7 +178,7 @@ class WorkLedger(Ledger):
         alias: str,
         status_route: str = "",
         reading: bool = False,
-    ) -> Ask[Row]:
+    ) -> ScriptCall[Row]:
         """Make the step that `commit` does; reading its reply raises StaleFence.
 
         `status_route` is the journey's: the ledger counts the open journeys of a route. `reading`:
@@ -200,7 +200,7 @@ class WorkLedger(Ledger):
             return _serving(after, *reply[3:]) if reading else after
 
         keys = self._keys(before, after, alias, status_route)
-        return Ask(self._commit, keys, arguments, committed)
+        return ScriptCall(self._commit, keys, arguments, committed)
 
     def _keys(self, before: Row, after: Row, alias: str, status_route: str) -> list[str]:
         row, keys = self.keys.row(after.id), self.keys

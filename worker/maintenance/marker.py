@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from config.servers import sync_settings
 from satyapan.names import Keys
-from satyapan.scripts import load
+from satyapan.redis.scripts import load
 from worker.admission.limiter import Limiter
 from worker.admission.redis_clock import RedisClock
 from worker.throttle import Throttle

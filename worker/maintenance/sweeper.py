@@ -17,8 +17,8 @@ from satyapan.errors import Unavailable
 from satyapan.failpoints import SWEPT, failpoint
 from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.records import TERMINAL
-from satyapan.redis_time import now_ms
-from satyapan.scripts import load
+from satyapan.redis.scripts import load
+from satyapan.redis.server_time import now_ms
 from shared.inbox import WebhookState
 from worker.admission.triage import Triage
 from worker.broker.wakeups import Wake

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from config.redis_clients import ledger_client
 from config.settings import read_settings
-from satyapan.broker import Waker, wake_app
+from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.cli.errors import NOT_DONE, NOT_FOUND, SUCCESS, exit_code
 from satyapan.cli.options import Words, json_option, limit_option
 from satyapan.cli.output import moment, print_json, table

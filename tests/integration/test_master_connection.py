@@ -12,12 +12,12 @@ from redis.exceptions import ExecAbortError, ReadOnlyError, ResponseError
 from config.settings import read_settings
 from demo.supervisor import Supervisor
 from satyapan import State, Verifications
-from satyapan.asking import Ask, Line
-from satyapan.broker import Waker, wake_app
-from satyapan.connections import connect
-from satyapan.following import Following
-from satyapan.listener import Listener
+from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.names import RUN, Keys
+from satyapan.redis.connections import connect
+from satyapan.redis.listener import Listener
+from satyapan.redis.master_connection import MasterConnection
+from satyapan.redis.script_calls import BatchConnection, ScriptCall
 from satyapan.settings.producer import ProducerSettings
 from tests.integration.test_transport import MENDED, marks, send, start_worker
 from tests.support.eventually import eventually
@@ -34,13 +34,13 @@ def pair(tmp_path: Path) -> Iterator[ReplicaPair]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("satyapan.following.ROLE_S", 0.05)
+    monkeypatch.setattr("satyapan.redis.master_connection.ROLE_S", 0.05)
 
 
 @pytest.fixture
 def never(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let refused writes alone say that a server is no longer the master."""
-    monkeypatch.setattr("satyapan.following.ROLE_S", 600.0)
+    monkeypatch.setattr("satyapan.redis.master_connection.ROLE_S", 600.0)
 
 
 @pytest.fixture
@@ -54,12 +54,12 @@ def settings(url: str) -> ProducerSettings:
     return read_settings(environment(url)).producer
 
 
-def writing(client: Redis, key: str) -> Ask[Any]:
-    return Ask(client.register_script("return redis.call('INCR', KEYS[1])"), [key], [], int)
+def writing(client: Redis, key: str) -> ScriptCall[Any]:
+    return ScriptCall(client.register_script("return redis.call('INCR', KEYS[1])"), [key], [], int)
 
 
-def reading(client: Redis, key: str) -> Ask[Any]:
-    return Ask(client.register_script("return redis.call('GET', KEYS[1])"), [key], [], bytes)
+def reading(client: Redis, key: str) -> ScriptCall[Any]:
+    return ScriptCall(client.register_script("return redis.call('GET', KEYS[1])"), [key], [], bytes)
 
 
 def test_a_refused_write_is_the_last_on_that_server(
@@ -108,16 +108,16 @@ def test_a_user_who_may_do_nothing_else_follows_too(often: None, pair: ReplicaPa
 def test_a_line_keeps_the_replies_it_has_and_then_leaves(
     never: None, client: Redis, pair: ReplicaPair
 ) -> None:
-    line = Line(client)
+    line = BatchConnection(client)
     both = [writing(client, "n"), reading(client, "who"), writing(client, "n")]
-    assert line.ask_all(both) == [1, b"old", 2]
+    assert line.call_all(both) == [1, b"old", 2]
     pair.abandon()
 
-    refused = line.ask_all(both)
+    refused = line.call_all(both)
 
     assert [type(reply) for reply in refused] == [ReadOnlyError, bytes, ReadOnlyError]
-    line.ask_all(both)  # scripts that the new master doesn't know go by another connection
-    assert [type(reply) for reply in line.ask_all(both)] == [int, bytes, int]
+    line.call_all(both)  # scripts that the new master doesn't know go by another connection
+    assert [type(reply) for reply in line.call_all(both)] == [int, bytes, int]
     line.close()
 
 
@@ -153,8 +153,8 @@ def test_a_master_without_its_replicas_is_left(
 def test_who_listens_follows(
     client: Redis, pair: ReplicaPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("satyapan.listener.ROLE_S", 0.05)
-    monkeypatch.setattr("satyapan.listener._IDLE_ROUNDS", 1)
+    monkeypatch.setattr("satyapan.redis.listener.ROLE_S", 0.05)
+    monkeypatch.setattr("satyapan.redis.listener._IDLE_ROUNDS", 1)
     listener = Listener(client)
     with listener.hearing("channel", "one"):
         pair.abandon()
@@ -191,7 +191,7 @@ def test_who_waits_gets_the_end_that_only_the_new_master_knows(pair: ReplicaPair
 def test_every_kind_of_connection_follows(url: str, kind: type[Any]) -> None:
     with connect(settings(url), "test") as client:
         assert issubclass(client.connection_pool.connection_class, kind)
-        assert issubclass(client.connection_pool.connection_class, Following)
+        assert issubclass(client.connection_pool.connection_class, MasterConnection)
 
 
 def test_wake_ups_follow_by_kombus_own_means(pair: ReplicaPair) -> None:

@@ -6,7 +6,7 @@ from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from satyapan.following import following
+from satyapan.redis.master_connection import following_master
 from satyapan.settings.producer import ProducerSettings
 
 _CONNECTIONS: Final = 64
@@ -35,5 +35,5 @@ def connect(settings: ProducerSettings, role: str) -> Redis:
         options["socket_connect_timeout"] = settings.redis_connect_timeout_s
         options["socket_keepalive"] = True
     pool = BlockingConnectionPool.from_url(settings.redis_url, **options)
-    pool.connection_class = following(pool.connection_class)
+    pool.connection_class = following_master(pool.connection_class)
     return Redis.from_pool(pool)

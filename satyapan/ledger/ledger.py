@@ -10,13 +10,13 @@ from typing import Any, Final, Protocol
 from redis import Redis
 from redis.exceptions import RedisError
 
-from satyapan.asking import Ask, ask_all
 from satyapan.errors import Unavailable
+from satyapan.ledger.rows import SEALED, decode, encode
 from satyapan.names import Keys
 from satyapan.records import Row, State, Verification
-from satyapan.redis_time import now_ms
-from satyapan.rows import SEALED, decode, encode
-from satyapan.scripts import load
+from satyapan.redis.script_calls import ScriptCall, call_all
+from satyapan.redis.scripts import load
+from satyapan.redis.server_time import now_ms
 from satyapan.sealing import KeyRing
 
 GRACE_MS: Final = 3_000
@@ -94,14 +94,14 @@ class Ledger:
     ) -> list[Inserted | Unavailable]:
         """Insert rows in one round trip: gives what `insert` would give or raise, for each."""
         asks = [self._inserting(row, life_ms, grace_ms) for row in rows]
-        replies = zip(rows, ask_all(self._redis, asks), strict=True)
+        replies = zip(rows, call_all(self._redis, asks), strict=True)
         return [_confirmed(row, reply) for row, reply in replies]
 
-    def _inserting(self, row: Row, life_ms: int, grace_ms: int) -> Ask[Inserted]:
+    def _inserting(self, row: Row, life_ms: int, grace_ms: int) -> ScriptCall[Inserted]:
         keys = [self.keys.row(row.id), self.keys.due, self.keys.index(row.state)]
         pairs = [part for pair in encode(row, self.ring).items() for part in pair]
         arguments = [row.id, row.digest, grace_ms, life_ms, *pairs]
-        return Ask(self._insert, keys, arguments, _inserted)
+        return ScriptCall(self._insert, keys, arguments, _inserted)
 
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
         """Read a row, or None; with `sealed` the private fields stay shut (no key is needed)."""

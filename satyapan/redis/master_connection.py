@@ -19,8 +19,8 @@ _CUT_OFF: Final = "NOREPLICAS"
 log = logging.getLogger(__name__)
 
 
-class Following(AbstractConnection):
-    """A part of connection classes: reconnect when the server is no longer the master.
+class MasterConnection(AbstractConnection):
+    """A mix-in of connection classes: reconnect when the server is no longer the master.
 
     Asks for the role before a command, every ROLE_S seconds at most, by HELLO, which no access
     list can forbid. A refused write makes the next command reconnect at once. Replies that are
@@ -32,7 +32,7 @@ class Following(AbstractConnection):
     _refused = False
 
     def check_health(self) -> None:
-        """Leave a server that refused a write or is a replica, then check as redis-py does."""
+        """Leave a server that refused a write or is a replica; then redis-py's own check."""
         now = time.monotonic()
         if self._ask_at is None:  # just connected; the handshake comes through here as well
             self._ask_at = now + ROLE_S
@@ -43,7 +43,7 @@ class Following(AbstractConnection):
         super().check_health()  # type: ignore[no-untyped-call] # theirs
 
     def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  redis-py's reply
-        """Read a reply, and remember a refusal that only a master's successor can mend."""
+        """Read a reply, and remember a refusal that only another master can resolve."""
         try:
             return super().read_response(*args, **options)
         except ResponseError as error:
@@ -52,7 +52,7 @@ class Following(AbstractConnection):
             raise
 
     def disconnect(self, *args: Any, **options: Any) -> None:
-        """Disconnect; what was known of the server is forgotten."""
+        """Disconnect, and forget the server's role."""
         self._ask_at, self._refused = None, False
         super().disconnect(*args, **options)  # type: ignore[no-untyped-call] # theirs
 
@@ -63,7 +63,7 @@ class Following(AbstractConnection):
         self.send_command("HELLO", check_health=False)  # type: ignore[no-untyped-call] # theirs
         try:
             told = self.read_response(disable_decoding=True)
-        except ResponseError:  # a proxy that doesn't know HELLO: refused writes have to do
+        except ResponseError:  # a proxy that doesn't know HELLO: only refused writes show the role
             return False
         return is_replica(told)
 
@@ -73,6 +73,6 @@ def is_replica(told: Any) -> bool:  # noqa: ANN401  redis-py's reply
     return b"replica" in (told.values() if isinstance(told, dict) else told)
 
 
-def following(kind: type[Any]) -> type[Any]:
+def following_master(kind: type[Any]) -> type[Any]:
     """Return a class of connections of this kind that follow the master."""
-    return type(kind.__name__, (Following, kind), {})
+    return type(kind.__name__, (MasterConnection, kind), {})

@@ -1,7 +1,7 @@
-"""One connection and one thread hear for everybody in this process who waits.
+"""Listen for changed ids on one connection and in one thread, for all waiters of a process.
 
-What is heard is only "this id changed". A waiter that hears nothing looks at the row now and then
-all the same: a message that got lost, or a connection that broke, costs time and never an answer.
+A message only says "this id changed". A waiter also reads the row from time to time: a lost
+message or a broken connection costs time, never an answer.
 """
 
 import logging
@@ -16,31 +16,31 @@ from redis.client import PubSub
 from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import RedisError
 
-from satyapan.following import ROLE_S, is_replica
+from satyapan.redis.master_connection import ROLE_S, is_replica
 
 _ANSWER_S: Final = 1.0
-"""How long to wait for the server to confirm a subscription."""
+"""Seconds to wait for the server to confirm a subscription."""
 _HEAR_S: Final = 0.5
-"""How long one read blocks: well below any read timeout."""
+"""Seconds for which one read blocks: well below any read timeout."""
 _IDLE_ROUNDS: Final = 20
-"""After so many reads in which nobody waited, the connection is given back."""
+"""After so many reads without a waiter the connection is closed."""
 
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Hears for many waiters; connects when the first one comes, lets go when none is left."""
+    """Listens for many waiters: connects for the first, disconnects after the last."""
 
     def __init__(self, redis: Redis) -> None:
         # redis-py types each reply as "bytes or str"; this client decodes nothing: always bytes.
         self._redis: Any = redis
         self._lock = threading.Lock()
         self._waiting: dict[bytes, set[threading.Event]] = {}
-        self._ears: _Ears | None = None
+        self._subscription: _Subscription | None = None
 
     @contextmanager
     def hearing(self, channel: str, verification_id: str) -> Iterator[threading.Event]:
-        """Give an event that is set each time this id changes, from now on.
+        """Yield an event that is set each time this id changes, from now on.
 
         Raises:
             redis.RedisError: Redis can't be reached.
@@ -48,23 +48,23 @@ class Listener:
         heard, name = threading.Event(), verification_id.encode()
         with self._lock:
             self._waiting.setdefault(name, set()).add(heard)
-            ears = self._listening()
+            subscription = self._listening()
         try:
-            ears.subscribe(channel)
+            subscription.subscribe(channel)
             yield heard
         finally:
             self._leave(name, heard)
 
     @property
     def hears(self) -> bool:
-        """Tell whether there is a connection to hear by."""
-        ears = self._ears
-        return ears is not None and not ears.closed
+        """Return True if there is a subscribed connection."""
+        subscription = self._subscription
+        return subscription is not None and not subscription.closed
 
-    def _listening(self) -> "_Ears":
-        if self._ears is None or self._ears.closed:
-            self._ears = _Ears(self._redis.pubsub(), self._tell, self._nobody)
-        return self._ears
+    def _listening(self) -> "_Subscription":
+        if self._subscription is None or self._subscription.closed:
+            self._subscription = _Subscription(self._redis.pubsub(), self._tell, self._nobody)
+        return self._subscription
 
     def _tell(self, name: bytes | None) -> None:
         """Set the waiters of one id, or all of them when the connection broke."""
@@ -84,7 +84,7 @@ class Listener:
                 del self._waiting[name]
 
 
-class _Ears:
+class _Subscription:
     """One subscribed connection and the thread that reads it."""
 
     def __init__(
@@ -100,7 +100,7 @@ class _Ears:
         self._thread: threading.Thread | None = None
 
     def subscribe(self, channel: str) -> None:
-        """Subscribe, and wait until the server has confirmed it: nothing after that is missed."""
+        """Subscribe, and wait until the server confirms it: no later message is missed."""
         with self._lock:
             confirmed = self._confirmed.get(channel.encode())
             if confirmed is None:
@@ -115,7 +115,7 @@ class _Ears:
         try:
             self._pubsub.subscribe(channel)
         except Exception:
-            self.closed = True  # who comes next begins anew, and doesn't wait for this one
+            self.closed = True  # the next waiter makes another subscription
             raise
 
     def _read(self) -> None:
@@ -133,10 +133,10 @@ class _Ears:
             self._tell(None)
 
     def _ask_role(self) -> None:
-        """Ask now and then whether this is still the master: a replica may hear no more."""
+        """Ask every ROLE_S seconds whether this is still the master."""
         connection = self._pubsub.connection
         if time.monotonic() < self._ask_at or str(connection.get_protocol()) != "3":
-            return  # RESP2 allows no question on a connection that is subscribed
+            return  # RESP2 allows no HELLO on a subscribed connection
         self._ask_at = time.monotonic() + ROLE_S
         with self._lock:
             connection.send_command("HELLO", check_health=False)

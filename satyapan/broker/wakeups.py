@@ -118,7 +118,7 @@ def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
     """Give the Celery settings that must be the same in every process that uses the broker."""
     return {
         "broker_url": kombu_url(settings.broker_url),
-        "broker_transport": "satyapan.transport:Transport",
+        "broker_transport": "satyapan.broker.kept_client:Transport",
         "broker_transport_options": _transport(settings),
         "broker_connection_timeout": settings.redis_connect_timeout_s,
         "broker_pool_acquire_timeout": settings.redis_read_timeout_s,

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from satyapan.errors import Unavailable
 from satyapan.events import Event
-from satyapan.listener import Listener
 from satyapan.names import Keys
+from satyapan.redis.listener import Listener
 
 LOOK_AGAIN_S: Final = 2.0
 """How often a waiter looks at the row when the listener's connection broke."""

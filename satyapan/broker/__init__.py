@@ -1,0 +1,1 @@
+"""Wake-ups on their way to the broker."""

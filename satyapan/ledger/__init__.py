@@ -1,0 +1,1 @@
+"""The ledger as producers use it: rows, inserts, reads and results."""

@@ -1,0 +1,1 @@
+"""Redis: connections that follow the master, scripts, a channel's listener."""
