@@ -41,11 +41,19 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
-    """Submit so many that the vendor is slow to answer; return their ids when all are sent."""
+    """Submit so many that the vendor is slow to answer; return their ids when all are with it.
+
+    That a row is SENT is not enough: its worker may be stopped before the first byte.
+    """
     fault = {"route": "passport", "latency_ms": round(call_s * 1000), "times": count}
     trial.services.stack.control("faults", fault)
     ids = trial.submit(count)
-    trial.wait(lambda: trial.place.producer.counts()[State.SENT] == count, "all are sent")
+
+    def arrived() -> bool:
+        audit = trial.services.stack.control("audit")["audit"]
+        return {row["verification_id"] for row in audit} >= set(ids)
+
+    trial.wait(arrived, "the vendor has all calls")
     return ids
 
 
