@@ -1,4 +1,4 @@
-"""The Celery worker of one process: app, tasks, and the sweeper beside them."""
+"""The Celery worker of one process: its app with the tasks, and maintenance beside them."""
 
 import gc
 import logging
@@ -49,50 +49,58 @@ def run_worker(settings: Settings, heartbeat: Path | None) -> int:
     `heartbeat` is a file whose modification time is when this worker last made progress.
     """
     app, parts = create_app(settings)
-    # A loop that stalls for longer than a lease loses its claims to other workers.
-    heart = Heartbeat(heartbeat, settings.worker.lease_s, time.monotonic)
-
-    def beat() -> None:
-        parts().marker.mark()
-        parts().rewrite.step()
-        parts().retention.step()
-        heart.beat(parts().engine.stalled_s())
-
-    sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, beat)
-    watch = Watch(partial(check_server, settings, ledger_client(settings, "watch")), _end)
-
-    def ready(**_: object) -> None:
-        settle_down()
-        log.info("worker ready")
-        sweeper.start()
-        watch.start()
-
-    def stop() -> None:
-        log.info("worker stopping")
-        watch.stop()
-        parts().engine.stop()
-        sweeper.stop()
-
-    def child(**_: object) -> None:
-        configure_logs(settings.log.level, settings.log.format)
-        settle_down()
-
-    if (
-        settings.worker.pool == "threads"
-    ):  # in prefork each child has an engine, and the parent none
-        # Built here: a fault in it, found by Celery's consumer, passes for a broker that is away.
+    if settings.worker.pool == "threads":  # in prefork each child has an engine, the parent none
+        # Built here: an error in Celery's consumer would pass for a broker that is away.
         app.steps["consumer"].add(backpressure(parts().engine.room))
-    worker_ready.connect(ready, weak=False)
-    shutdown = Shutdown(stop)
-    worker_shutting_down.connect(shutdown.begin, weak=False)  # sent by Celery's signal handler
-    worker_process_init.connect(child, weak=False)
-    shutdown.start()
+    process = WorkerProcess(settings, parts, heartbeat)
+    process.shutdown.start()
     try:
         code = _start(app, settings)
     finally:
-        shutdown.end()
+        process.shutdown.end()
         restore_streams()
-    return UNSAFE if watch.refused else code
+    return UNSAFE if process.watch.refused else code
+
+
+class WorkerProcess:
+    """Starts and stops what a worker process does beside its tasks, at Celery's signals."""
+
+    def __init__(self, settings: Settings, parts: PerProcess, heartbeat: Path | None) -> None:
+        self._settings = settings
+        self._parts = parts
+        # A loop that stalls for longer than a lease loses its claims to other workers.
+        self._heartbeat = Heartbeat(heartbeat, settings.worker.lease_s, time.monotonic)
+        self._sweeper = Sweeper(lambda: parts().sweep, settings.worker.sweep_s, self._swept)
+        self.watch = Watch(partial(check_server, settings, ledger_client(settings, "watch")), _end)
+        self.shutdown = Shutdown(self._stop)
+        worker_ready.connect(self._ready, weak=False)
+        # Sent by Celery's signal handler.
+        worker_shutting_down.connect(self.shutdown.begin, weak=False)
+        worker_process_init.connect(self._child, weak=False)
+
+    def _ready(self, **_: object) -> None:
+        settle_down()
+        log.info("worker ready")
+        self._sweeper.start()
+        self.watch.start()
+
+    def _stop(self) -> None:
+        log.info("worker stopping")
+        self.watch.stop()
+        self._parts().engine.stop()
+        self._sweeper.stop()
+
+    def _child(self, **_: object) -> None:
+        configure_logs(self._settings.log.level, self._settings.log.format)
+        settle_down()
+
+    def _swept(self) -> None:
+        """Do after each sweep that went well what is done at intervals."""
+        parts = self._parts()
+        parts.marker.mark()
+        parts.rewrite.step()
+        parts.retention.step()
+        self._heartbeat.beat(parts.engine.stalled_s())
 
 
 def _end() -> None:
