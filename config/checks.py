@@ -214,7 +214,7 @@ def _parked(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]
     oldest: Any = client.zrange(index, 0, 0, withscores=True)
     if count:
         left = max(0, int(oldest[0][1] + most - now)) // 86_400_000
-        text = f"{count} parked verifications wait for a decision; the first ends in {left} days."
+        text = f"Parked verifications wait for a decision ({count}); the first ends in {left} days."
         hint = "Decide about them (satyapan list --state PARKED); at the end their data is deleted."
         yield found(26, "warning", text, hint)
 

@@ -69,7 +69,7 @@ def test_what_is_not_called_is_told_by_the_checks(harness: Harness) -> None:
         r"The vendor refuses account main \(insufficient_balance, since 20..-..-.. ..:.. UTC\)\."
     )
     assert re.fullmatch(words, told[0])
-    assert told[1].startswith("The vendor fails at passport (")
+    assert told[1].startswith("Calls to passport fail at the vendor (")
 
 
 def test_one_verification_that_always_fails_stops_nobody_else(harness: Harness) -> None:

@@ -160,7 +160,7 @@ class _CaseRun:
         yield from self._apply(mark, child)
 
     def _end_survivors(self) -> Iterator[None]:
-        """End the processes of the last run: they would process the next verification, unarmed.
+        """End the processes of the last run: they would process the next verification.
 
         First wait until they have recovered. A pending fault of the vendor's proxy is cancelled: it
         would hit another call.
