@@ -78,9 +78,10 @@ def test_check_tells_of_them_beforehand(redis_url: str, sandbox: Sandbox) -> Non
         assert "W026" not in {each.id for each in run_checks(harness.settings, asking)}
 
         parked(harness, "old", 50 * 86_400_000 + 60_000)
-        (told,) = [each for each in run_checks(harness.settings, asking) if each.id == "W026"]
+        (warning,) = [each for each in run_checks(harness.settings, asking) if each.id == "W026"]
 
-    assert told.message == "Parked verifications wait for a decision (1); the first ends in 39 days."
+    text = "Parked verifications wait for a decision (1); the first ends in 39 days."
+    assert warning.message == text
 
 
 def test_a_running_worker_looks_after_it(harness: Harness, processes: Supervisor) -> None:
