@@ -65,7 +65,7 @@ class Breakers:
         return int(until)
 
     def fail(self, row: Row, route: str, code: str, *, probe: bool = False) -> bool:
-        """Count a call that failed; True if that opened the vendor's breaker."""
+        """Count a failed call; return True if that opens the route's breaker."""
         names, config = self._keys, self._config
         keys = [names.breaker(row.account, route), names.failures(row.account, route)]
         keys += [names.slots(row.account, route), names.streak(row.account, route)]
@@ -76,7 +76,7 @@ class Breakers:
         return bool(opened)
 
     def refuse(self, account: str, route: str, code: str, *, probe: bool = False) -> bool:
-        """Hold a route whose every call would be refused; True if its breaker opened just now."""
+        """Hold a route whose every call would be refused; return True if its breaker opens now."""
         first = self._config.probe
         arguments = [code, first, first * 10, int(probe), self._time()]
         _, opened = self._open(keys=[self._keys.breaker(account, route)], args=arguments)
@@ -92,7 +92,7 @@ class Breakers:
             self._redis.delete(names.stop(account))
 
     def answered(self, account: str, route: str) -> None:
-        """Note that a call was answered: failures in a row are counted from the start again."""
+        """Record that a call was answered: failures in a row are counted from zero again."""
         self._redis.delete(self._keys.streak(account, route))
 
     def _time(self) -> int | str:

@@ -176,11 +176,11 @@ class Limiter:
         return keys, [limit, *times, *caller]
 
     def hold(self, account: str, route: str, seconds: float) -> int:
-        """Hold all calls of a route for so long from now; return until when (ms). Never earlier."""
+        """Hold all calls of a route for some seconds; return until when (ms). Never shorten."""
         return self._not_before(self._keys.hold(account, route), seconds)
 
     def hold_account(self, account: str, seconds: float) -> int:
-        """Hold all calls of an account, on every route; return until when (ms). Never earlier."""
+        """Hold all calls of an account, on all routes; return until when (ms). Never shorten."""
         return self._not_before(self._keys.hold_account(account), seconds)
 
     def _not_before(self, key: str, seconds: float) -> int:
@@ -190,7 +190,7 @@ class Limiter:
     def hold_all(self, jump: Jump, confirm: Callable[[], None]) -> ScriptCall[int]:
         """Make the step that holds all calls for a window, because Redis' clock jumped forward.
 
-        Its reply is the time (ms) until which calls are held; `confirm` is called when it is here.
+        Its reply is the time (ms) until which calls are held; `confirm` is called when it arrives.
         One jump counts once, however many workers notice it.
         """
         log.error("Redis' clock jumped: calls are held", extra={"by_ms": jump.ms})

@@ -81,7 +81,7 @@ class Triage:
         self._limiter.deal()
 
     def take(self, most: int, patience_ms: int, spread_ms: int = 0) -> Sorted:
-        """Sort what is due, at most so many; they are due again after `patience_ms`.
+        """Sort what is due, at most `most` ids; they are due again after `patience_ms`.
 
         Those that have to be claimed come back up to `spread_ms` later still, one after the other.
 

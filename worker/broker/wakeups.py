@@ -20,7 +20,7 @@ from satyapan.names import INGEST, QUEUE_OF, QUEUES, STATUS_CHECK
 MOST_IDS: Final = 1_000
 """The most that SATYAPAN_CHUNK allows."""
 MOST_BYTES: Final = 128 * 1024
-"""More than a message with so many ids of the greatest length has. Longer ones aren't parsed."""
+"""More than a message with MOST_IDS ids of the greatest length has. Longer ones aren't parsed."""
 _MOST: Final = {STATUS_CHECK: 1, INGEST: 1}
 """Each id of these tasks costs calls of its own, and our senders send one id only."""
 _INBOX_ID: Final = re.compile(r"[0-9a-f]{64}")

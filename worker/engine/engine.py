@@ -75,7 +75,7 @@ class Engine:
         return found
 
     def run_all(self, ids: Iterable[str], task: str) -> None:
-        """Take many as far as they go, as many at once as there are calls; hand the rest back.
+        """Run many, as many at once as there are calls; return the rest to their queue.
 
         An id that fails, or can't be handed back, stays due, and the sweeper wakes it.
 
@@ -105,7 +105,7 @@ class Engine:
         return self._loop.stalled_s(time.monotonic())
 
     def _share(self, ids: Sequence[str], task: str) -> Sequence[str]:
-        """Keep as many as can be called at once; hand the rest back by halves.
+        """Keep as many as can be called at once; return the rest to the queue by halves.
 
         So ids that are due together spread over all workers within a few messages.
         """

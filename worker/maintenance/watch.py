@@ -1,6 +1,6 @@
 """Repeats the start-up checks of the ledger's server while a worker runs.
 
-A failover brings another server, whose settings nobody has checked, and a setting may be changed
+A failover brings another server, whose settings were not checked, and a setting may be changed
 on the one that was good.
 """
 

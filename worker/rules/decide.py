@@ -47,7 +47,7 @@ def decide(
     `now` is Redis' clock in ms; `jitter` is one uniform draw from 0..1; `pace` is the least time
     (ms) between two polls of one journey. A settled row is returned unchanged, with no effects,
     whatever happens (I6); a parked one moves by hand only.
-    A row beside a Call has no mark of that call yet (worker/rules/calls.py).
+    The row of a decision with a Call has no mark of that call yet (worker/rules/calls.py).
 
     Raises:
         ActionRefused: a person asked for what would break a promise.

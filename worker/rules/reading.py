@@ -115,9 +115,9 @@ def too_late(row: Row, context: DecisionContext) -> Decision:
 
 
 def surely_expired(row: Row, context: DecisionContext) -> bool:
-    """Return True if no read can say more: all data is gone, and nobody had acted in time.
+    """Return True if no read can say more: all data is gone, and no person acted in time.
 
-    A read that was sent after the link's life was over was answered "pending", so nobody can act
+    A read that was sent after the link's life was over was answered "pending", so no person can act
     any more; and neither a webhook nor a later answer says otherwise.
     """
     link_ended = row.deadline - context.operation.data_life_s * 1000
