@@ -17,6 +17,7 @@ from satyapan.records import Row, State, Verification
 from satyapan.redis.script_calls import ScriptCall, call_all
 from satyapan.redis.scripts import load
 from satyapan.redis.server_time import now_ms
+from satyapan.redis.shared_calls import SharedCalls
 from satyapan.sealing import KeyRing
 
 GRACE_MS: Final = 3_000
@@ -77,14 +78,17 @@ class Ledger:
         self.keys = keys
         self.ring = ring
         self._insert = load(redis, "satyapan", "insert")
+        self._shared = SharedCalls(redis)
 
     def insert(self, row: Row, life_ms: int, grace_ms: int = GRACE_MS) -> Inserted:
         """Insert a row if its id is free: in one step, durable before anything is published.
 
+        Threads that insert at the same time share a round trip.
+
         Raises:
             Unavailable: it may or may not be stored; the same insert again settles it.
         """
-        found = self.insert_all([row], life_ms, grace_ms)[0]
+        found = _confirmed(row, self._shared.call(self._inserting(row, life_ms, grace_ms)))
         if isinstance(found, Unavailable):
             raise found
         return found
@@ -168,6 +172,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the connections that nobody uses; a later command opens another."""
+        self._shared.close()
         self._redis.connection_pool.disconnect(inuse_connections=False)
 
 

@@ -348,3 +348,23 @@ def test_a_waiter_sees_the_change_also_when_its_wake_up_is_lost(
         store.hset(KEYS.row(one.id), "state", "PARKED")
 
         assert waiting.result(timeout=60).state is State.PARKED
+
+
+def test_inserts_of_many_threads_share_round_trips_and_each_has_its_own_outcome(
+    store: "redis.Redis", real: Verifications
+) -> None:
+    real.submit("passport", OTHER, verification_id="taken")
+    ids_ = [f"order-{number}" for number in range(300)]
+
+    def submit(row_id: str) -> object:
+        try:
+            return real.submit("passport", PERSON, verification_id=row_id).id
+        except Conflict as error:
+            return error
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(submit, [*ids_, "taken"]))
+
+    assert found[:-1] == ids_
+    assert isinstance(found[-1], Conflict)
+    assert store.zcard(KEYS.due) == 301
