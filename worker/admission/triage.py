@@ -2,7 +2,7 @@
 
 While the quota is used up, a claim, a decision and a commit for each waiting row would change
 nothing. Rows that were never sent and are not claimed are registered in their lane in bulk instead.
-A message with a single id skips this (worker/engine/engine.py): its claim finds out in one step.
+A message with a few ids skips this (worker/engine/engine.py): their claims find out in one step.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -18,6 +18,9 @@ from worker.rules.model import Event
 _HOLD_S: Final = 1.0
 """How long the ids of a message wait for a free call before they are handed back."""
 
+_FEW: Final = 8
+"""So many ids of a message aren't sorted: each claim finds out in one step."""
+
 log = logging.getLogger("satyapan.engine")
 
 
@@ -86,7 +89,7 @@ class Engine:
         self.room.take(len(brought))  # at once, or more messages are taken than there is room for
         mine: Sequence[str] = ()
         try:
-            mine = self._share(self._sort(brought) if len(brought) > 1 else brought, task)
+            mine = self._share(self._sort(brought) if len(brought) > _FEW else brought, task)
         finally:
             self.room.free(len(brought) - len(mine))
         if not mine:
