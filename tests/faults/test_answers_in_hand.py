@@ -59,11 +59,11 @@ def calls_under_way(trial: Trial) -> list[str]:
     Workers start afterwards, so that the calls are made together. On a busy machine the first may
     be answered before the last begins.
     """
-    ids = [f"{trial.place.name}-{number}" for number in range(IN_FLIGHT)]
+    ids = [f"{trial.installation.name}-{number}" for number in range(IN_FLIGHT)]
     for one in ids:
-        assert trial.history.submit(trial.place.producer, "passport", REQUEST, one) == "ok"
-    trial.workers += [trial.place.start_worker() for _ in range(2)]
-    indexes = [f"{trial.place.name}:index:{state}" for state in (State.SENT, State.DONE)]
+        assert trial.history.submit(trial.installation.producer, "passport", REQUEST, one) == "ok"
+    trial.workers += [trial.installation.start_worker() for _ in range(2)]
+    indexes = [f"{trial.installation.name}:index:{state}" for state in (State.SENT, State.DONE)]
     with trial.server as server:
         trial.wait(lambda: sum(map(server.zcard, indexes)) == IN_FLIGHT, "all are sent")
         assert server.zcard(indexes[0]) > 0
@@ -72,7 +72,7 @@ def calls_under_way(trial: Trial) -> list[str]:
 
 def note(name: str, trial: Trial, ids: list[str]) -> None:
     """All have their answer, at one charge each."""
-    rows = [trial.place.producer.get(one) for one in ids]
+    rows = [trial.installation.producer.get(one) for one in ids]
     parked = [row.reason for row in rows if row and row.state is State.PARKED]
     verdict = trial.judge(least_done=1.0)
     ExperimentLog(SCALE).record(

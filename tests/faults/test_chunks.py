@@ -41,7 +41,7 @@ def run_case(services: Services, point: str, pool: str, ended: list[Ended]) -> I
     place = Installation(
         services, name, SATYAPAN_WORKER_CONCURRENCY=str(CALLS), SATYAPAN_WORKER_POOL=pool
     )
-    mark = services.folder / f"{name}.struck"
+    mark = services.folder / f"{name}.reached"
     mark.touch()  # the failpoint is enabled when this is gone
     worker = place.start_worker(f"{point}:kill:{mark}")
     yield from until(partial(said, worker, "worker ready"), f"{name} is ready")

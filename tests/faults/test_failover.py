@@ -89,7 +89,7 @@ def test_everybody_follows_the_address_to_the_new_master(
         ReplicaPair(tmp_path / "pair", services.stack.server) as pair,
         Trial(services, "failover", SATYAPAN_REDIS_URL=pair.url) as trial,
     ):
-        trial.place.producer = Verifications.from_env(trial.place.env)
+        trial.installation.producer = Verifications.from_env(trial.installation.env)
         with steadily(**_load(trial)) as load:
             trial.wait(lambda: all(each.good > 10 for each in load.values()), "load")
             moved = how(pair)
@@ -107,15 +107,15 @@ def test_everybody_follows_the_address_to_the_new_master(
 
 def _load(trial: Trial) -> dict[str, Callable[[], bool]]:
     """Give what applications, the vendor and the orchestrator do all the time."""
-    app = trial.place.start_callbacks()
+    app = trial.installation.start_callbacks()
     trial.wait(lambda: listens_at(app), "the callbacks app")
     url = listens_at(app)
-    reader, waiter = (Verifications.from_env(trial.place.env) for _ in range(2))
+    reader, waiter = (Verifications.from_env(trial.installation.env) for _ in range(2))
     numbers = count()
 
     def submit() -> bool:
         one = f"failover-{next(numbers)}"
-        return trial.history.submit(trial.place.producer, "passport", REQUEST, one) == "ok"
+        return trial.history.submit(trial.installation.producer, "passport", REQUEST, one) == "ok"
 
     def read() -> bool:
         ids = trial.history.accepted()

@@ -19,7 +19,7 @@ def test_a_worker_that_could_not_acknowledge_anything_consumes_again(tmp_path: P
         Trial(services, "hands", workers=1) as trial,
     ):
         trial.submit(8)
-        trial.wait(lambda: trial.place.producer.counts()[State.SENT] == 2, "both slots work")
+        trial.wait(lambda: trial.installation.producer.counts()[State.SENT] == 2, "both slots work")
         services.stack.server.kill()
         time.sleep(2)  # meanwhile both calls are answered, and no acknowledgement goes through
         services.stack.server.restart()

@@ -31,7 +31,7 @@ def test_calls_that_redis_forgot_still_count(services: Services, tmp_path: Path)
     with Trial(services, "second", workers=0, **quota) as trial:
         with trial.server as client:
             client.config_set("appendfsync", "everysec")
-        trial.workers.append(trial.place.start_worker())
+        trial.workers.append(trial.installation.start_worker())
         trial.submit(1)
         trial.settle()
         time.sleep(2.5)  # on disk, and marked as not durable
@@ -49,9 +49,9 @@ def test_calls_that_redis_forgot_still_count(services: Services, tmp_path: Path)
         (seen,) = (
             each for each in services.stack.control("quota")["quota"] if each["route"] == "passport"
         )
-        rows = [trial.place.producer.get(one) for one in later]
+        rows = [trial.installation.producer.get(one) for one in later]
         good = seen["peak"] <= LIMIT and not seen["refused"]
         ExperimentLog(SCALE).record("outages", "lost second", good=good, peak=seen["peak"])
         assert good, seen
         assert {row.status for row in rows if row} == {"VALID"}
-        assert all(trial.place.producer.get(one) is None for one in forgotten)
+        assert all(trial.installation.producer.get(one) is None for one in forgotten)

@@ -72,7 +72,7 @@ def test_a_server_that_lost_everything_makes_nobody_pay_twice(
         trial.settle()
 
         # What was answered before the loss is gone with it; that it was paid for is not.
-        after = {one: trial.place.producer.get(one) for one in ids}
+        after = {one: trial.installation.producer.get(one) for one in ids}
         trial.history.reads.clear()
         verdict = trial.judge(least_done=0.0)
         ExperimentLog(SCALE).record("outages", loss.__name__, good=verdict.good, **verdict.figures)
@@ -85,26 +85,26 @@ def test_a_server_that_lost_everything_makes_nobody_pay_twice(
 
 
 def test_a_server_slow_by_two_seconds_is_only_slow(services: Services) -> None:
-    with services.redis_proxy() as wire:
-        url = f"redis://127.0.0.1:{wire.port}/0"
+    with services.redis_proxy() as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}/0"
         with Trial(services, "slow", SATYAPAN_REDIS_URL=url) as trial:
             trial.submit(10)
-            wire.down.latency_s = 2.0
+            proxy.down.latency_s = 2.0
             trial.submit(10)
             time.sleep(5)
-            wire.remove_faults()
+            proxy.remove_faults()
             trial.settle()
 
             note("slow by 2 s", trial)
 
 
 def test_a_half_open_connection_is_noticed_in_time(services: Services) -> None:
-    with services.redis_proxy() as wire:
-        url = f"redis://127.0.0.1:{wire.port}/0"
+    with services.redis_proxy() as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}/0"
         with Trial(services, "half", workers=1, SATYAPAN_REDIS_URL=url) as trial:
             trial.submit(5)
             trial.settle()
-            wire.freeze()
+            proxy.freeze()
             back = trial.seconds_to_work()
             trial.submit(5)
             trial.settle()
@@ -117,19 +117,21 @@ def test_clocks_five_minutes_apart_change_nothing(services: Services, tmp_path: 
     tmp_path.joinpath("sitecustomize.py").write_text(SKEW)
     with Trial(services, "skew", workers=0) as trial:
         for ahead in ("300", "-300"):
-            trial.workers.append(trial.place.start_worker(PYTHONPATH=str(tmp_path), SKEW_S=ahead))
+            trial.workers.append(
+                trial.installation.start_worker(PYTHONPATH=str(tmp_path), SKEW_S=ahead)
+            )
         begun = time.time()
         trial.submit(JOBS)
         trial.settle()
 
         note("clocks 10 min apart", trial)
-        rows = [trial.place.producer.get(one) for one in trial.history.accepted()]
+        rows = [trial.installation.producer.get(one) for one in trial.history.accepted()]
         assert all(abs(row.updated / 1000 - begun) < 200 for row in rows if row)
 
 
 def test_two_sweepers_at_once_wake_each_row_once(services: Services) -> None:
     with Trial(services, "sweepers", workers=3) as trial:
-        trial.submit(100, trial.place.mute_producer())
+        trial.submit(100, trial.installation.mute_producer())
         trial.settle()
 
         note("three sweepers", trial)
@@ -141,7 +143,7 @@ def test_a_shell_with_another_visibility_timeout_joins(services: Services, timeo
         trial.submit(JOBS)
         options = {
             "visibility_timeout": timeout_s,
-            "global_keyprefix": f"{trial.place.name}:broker:",
+            "global_keyprefix": f"{trial.installation.name}:broker:",
         }
         with Connection(services.stack.server.url, transport_options=options) as shell:
             channel: Any = shell.channel()
@@ -158,16 +160,16 @@ def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(services:
         trial.insist("pill")
         trial.submit(10)
         deaths = 0
-        worker = _start_poisoned(trial.place)
+        worker = _start_poisoned(trial.installation)
         while not trial._settled("pill"):
             if gone(worker):
                 deaths += 1
                 _end_leases(trial)
-                worker = _start_poisoned(trial.place)
+                worker = _start_poisoned(trial.installation)
             time.sleep(0.05)
         trial.settle(within=4 * LEASE_S)
 
-        seen = trial.place.producer.get("pill")
+        seen = trial.installation.producer.get("pill")
         assert seen is not None
         assert (seen.state, seen.reason) == ("PARKED", "workers_lost")
         assert deaths == 5
@@ -183,7 +185,7 @@ def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(services:
 
 def rows_of(trial: Trial) -> list[Verification]:
     """Read all that was accepted."""
-    found = (trial.place.producer.get(one) for one in trial.history.accepted())
+    found = (trial.installation.producer.get(one) for one in trial.history.accepted())
     return [seen for seen in found if seen is not None]
 
 
@@ -196,7 +198,7 @@ def _end_leases(trial: Trial) -> None:
     """Let the dead worker's leases end now: waiting for it five times would take a minute."""
     with trial.server as server:
         seconds, _ = server.time()
-        for key in server.scan_iter(f"{trial.place.name}:row:*"):
+        for key in server.scan_iter(f"{trial.installation.name}:row:*"):
             if server.hexists(key, "lease"):
                 server.hset(key, "lease", seconds * 1000 - 1)
-                server.zadd(f"{trial.place.name}:due", {key.rpartition(b":")[2]: 1})
+                server.zadd(f"{trial.installation.name}:due", {key.rpartition(b":")[2]: 1})

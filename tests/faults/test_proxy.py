@@ -1,4 +1,4 @@
-"""The faulty wire itself: each fault does what it says, and a good wire changes nothing."""
+"""The fault proxy: each fault has its effect, and without faults nothing changes."""
 
 import socket
 import threading
@@ -50,14 +50,14 @@ def echo() -> Iterator[Echo]:
 
 
 @pytest.fixture
-def wire(echo: Echo) -> Iterator[FaultProxy]:
+def proxy(echo: Echo) -> Iterator[FaultProxy]:
     with FaultProxy("127.0.0.1", echo.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def caller(wire: FaultProxy) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as connection:
+def caller(proxy: FaultProxy) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as connection:
         yield connection
 
 
@@ -73,24 +73,24 @@ def ask(caller: socket.socket, data: bytes) -> bytes:
     return got
 
 
-def reach(wire: FaultProxy) -> None:
+def reach(proxy: FaultProxy) -> None:
     """Connect and wait for a byte; a quick reset already ends the connecting."""
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as caller:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as caller:
         caller.recv(1)
 
 
 def test_a_good_wire_carries_everything_and_counts_it(
-    wire: FaultProxy, caller: socket.socket
+    proxy: FaultProxy, caller: socket.socket
 ) -> None:
     data = bytes(range(256)) * 1000
 
     assert ask(caller, data) == data
-    assert wire.up.forwarded_bytes == wire.down.forwarded_bytes == len(data)
-    assert wire.counters.accepted == wire.open == 1
+    assert proxy.up.forwarded_bytes == proxy.down.forwarded_bytes == len(data)
+    assert proxy.counters.accepted == proxy.open == 1
 
 
-def test_latency_is_per_direction(wire: FaultProxy, caller: socket.socket, echo: Echo) -> None:
-    wire.down.latency_s = 0.3
+def test_latency_is_per_direction(proxy: FaultProxy, caller: socket.socket, echo: Echo) -> None:
+    proxy.down.latency_s = 0.3
     begun = time.monotonic()
 
     caller.sendall(b"x")
@@ -103,112 +103,112 @@ def test_latency_is_per_direction(wire: FaultProxy, caller: socket.socket, echo:
 
 
 def test_a_reply_is_dropped_after_the_server_executed(
-    wire: FaultProxy, caller: socket.socket, echo: Echo
+    proxy: FaultProxy, caller: socket.socket, echo: Echo
 ) -> None:
-    wire.drop_replies(1)
+    proxy.drop_replies(1)
 
     with pytest.raises(ConnectionResetError):
         ask(caller, b"pay")
 
     assert echo.executed == [b"pay"]
-    assert (wire.counters.dropped, wire.down.forwarded_bytes) == (1, 0)
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as again:
+    assert (proxy.counters.dropped, proxy.down.forwarded_bytes) == (1, 0)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as again:
         assert ask(again, b"pay") == b"pay"
 
 
 def test_only_replies_to_what_was_named_are_dropped(
-    wire: FaultProxy, caller: socket.socket
+    proxy: FaultProxy, caller: socket.socket
 ) -> None:
-    wire.drop_replies(1, after=b"EVALSHA")
+    proxy.drop_replies(1, after=b"EVALSHA")
 
     assert ask(caller, b"PING") == b"PING"
     with pytest.raises(ConnectionResetError):
         ask(caller, b"EVALSHA abc")
 
-    assert wire.counters.dropped == 1
+    assert proxy.counters.dropped == 1
 
 
 def test_a_blackhole_swallows_and_keeps_the_connection(
-    wire: FaultProxy, caller: socket.socket, echo: Echo
+    proxy: FaultProxy, caller: socket.socket, echo: Echo
 ) -> None:
-    wire.up.blackhole = True
+    proxy.up.blackhole = True
     caller.settimeout(0.3)
 
     with pytest.raises(TimeoutError):
         ask(caller, b"hello")
 
-    eventually(lambda: wire.up.dropped_bytes == 5)
+    eventually(lambda: proxy.up.dropped_bytes == 5)
     assert echo.executed == []
-    assert wire.open == 1
-    wire.remove_faults()
+    assert proxy.open == 1
+    proxy.remove_faults()
     caller.settimeout(20)
     with pytest.raises(ConnectionResetError):
         caller.recv(1)
 
 
 def test_a_frozen_connection_is_silent_and_a_new_one_is_good(
-    wire: FaultProxy, caller: socket.socket
+    proxy: FaultProxy, caller: socket.socket
 ) -> None:
     assert ask(caller, b"x") == b"x"
-    wire.freeze()
+    proxy.freeze()
     caller.settimeout(0.3)
 
     with pytest.raises(TimeoutError):
         ask(caller, b"y")
 
-    with socket.create_connection(("127.0.0.1", wire.port), timeout=20) as again:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as again:
         assert ask(again, b"x") == b"x"
 
 
-def test_a_reset_reaches_both_sides(wire: FaultProxy, caller: socket.socket) -> None:
+def test_a_reset_reaches_both_sides(proxy: FaultProxy, caller: socket.socket) -> None:
     assert ask(caller, b"x") == b"x"
 
-    wire.reset()
+    proxy.reset()
 
     with pytest.raises(ConnectionResetError):
         caller.recv(1)
-    assert (wire.open, wire.counters.resets) == (0, 1)
+    assert (proxy.open, proxy.counters.resets) == (0, 1)
 
 
 def test_a_refused_port_comes_back_as_the_same_port(
-    wire: FaultProxy, caller: socket.socket
+    proxy: FaultProxy, caller: socket.socket
 ) -> None:
-    port = wire.port
+    port = proxy.port
 
-    wire.refuse()
+    proxy.refuse()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=20)
-    wire.accept()
+    proxy.accept()
 
-    assert wire.port == port
+    assert proxy.port == port
     with socket.create_connection(("127.0.0.1", port), timeout=20) as again:
         assert ask(again, b"x") == b"x"
 
 
 def test_slices_and_bandwidth_change_the_pace_and_not_the_bytes(
-    wire: FaultProxy, caller: socket.socket
+    proxy: FaultProxy, caller: socket.socket
 ) -> None:
-    wire.down.slice_bytes = 7
-    wire.down.bytes_per_s = 2000
+    proxy.down.slice_bytes = 7
+    proxy.down.bytes_per_s = 2000
     begun = time.monotonic()
 
     assert ask(caller, bytes(range(250)) * 2) == bytes(range(250)) * 2
     assert time.monotonic() - begun >= 0.2
 
 
-def test_a_caller_that_leaves_frees_the_server(wire: FaultProxy, caller: socket.socket) -> None:
+def test_a_caller_that_leaves_frees_the_server(proxy: FaultProxy, caller: socket.socket) -> None:
     assert ask(caller, b"x") == b"x"
 
     caller.close()
 
-    eventually(lambda: wire.open == 0)
+    eventually(lambda: proxy.open == 0)
 
 
 def test_nobody_behind_the_wire_is_a_reset_and_a_count() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # and never listens
-        with FaultProxy("127.0.0.1", deaf.getsockname()[1]) as wire:
+        with FaultProxy("127.0.0.1", deaf.getsockname()[1]) as proxy:
             with pytest.raises(ConnectionResetError):
-                reach(wire)
+                reach(proxy)
 
-            assert wire.counters.unreachable == 1
+            assert proxy.counters.unreachable == 1

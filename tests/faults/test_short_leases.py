@@ -59,7 +59,7 @@ def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
 
 def rows(trial: Trial) -> list[Row]:
     """Read all rows as they are stored."""
-    return list(rows_of(trial.place.producer, trial.history.accepted()).values())
+    return list(rows_of(trial.installation.producer, trial.history.accepted()).values())
 
 
 def note(name: str, trial: Trial, **figures: object) -> None:
@@ -132,7 +132,7 @@ def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
         (one,) = calls_under_way(trial, 1, 4)
         (worker,) = trial.workers
         os.killpg(worker.pid, signal.SIGSTOP)
-        trial.workers.append(trial.place.start_worker())
+        trial.workers.append(trial.installation.start_worker())
         trial.settle()
         before = rows(trial)
         os.killpg(worker.pid, signal.SIGCONT)
@@ -149,10 +149,10 @@ def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
 def test_a_worker_whose_loop_stands_still_loses_its_claims_and_says_so(services: Services) -> None:
     with Trial(services, "loop", 0, **SHORT) as trial:
         held = services.folder / "held"
-        worker = trial.place.start_worker(f"claimed:hold:{held}")
+        worker = trial.installation.start_worker(f"claimed:hold:{held}")
         (one,) = trial.submit(1)
         trial.wait(held.exists, "it has claimed the verification")
-        trial.workers.append(trial.place.start_worker())
+        trial.workers.append(trial.installation.start_worker())
         trial.settle()
         before = rows(trial)
         trial.wait(lambda: said(worker, "the engine stands still"), "it says so")

@@ -20,9 +20,9 @@ class Trial:
 
     def __init__(self, services: Services, name: str, workers: int = 2, **env: str) -> None:
         self.services = services
-        self.place = Installation(services, name, **env)
+        self.installation = Installation(services, name, **env)
         self.history = History()
-        self.workers = [self.place.start_worker() for _ in range(workers)]
+        self.workers = [self.installation.start_worker() for _ in range(workers)]
         self._count = 0
         self.wait(lambda: all(said(one, "worker ready") for one in self.workers), "workers")
 
@@ -30,7 +30,7 @@ class Trial:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.place.end()
+        self.installation.end()
 
     @property
     def server(self) -> Any:
@@ -42,12 +42,12 @@ class Trial:
         ids = []
         for _ in range(number):
             self._count += 1
-            ids.append(self.insist(f"{self.place.name}-{self._count}", producer))
+            ids.append(self.insist(f"{self.installation.name}-{self._count}", producer))
         return ids
 
     def insist(self, one: str, producer: Verifications | None = None) -> str:
         """Submit repeatedly until it is confirmed."""
-        asked = producer or self.place.producer
+        asked = producer or self.installation.producer
 
         def submitted() -> bool:
             return self.history.submit(asked, "passport", REQUEST, one) == "ok"
@@ -75,9 +75,9 @@ class Trial:
         """Judge everything that was submitted."""
         ids = list(dict.fromkeys(submit.id for submit in self.history.submits))
         for one in ids * 2:
-            self.history.read(self.place.producer, one)
-        self.history.listen(self.place.producer)
-        rows = rows_of(self.place.producer, ids)
+            self.history.read(self.installation.producer, one)
+        self.history.listen(self.installation.producer)
+        rows = rows_of(self.installation.producer, ids)
         audit = [e for e in self.services.audit() if e["verification_id"] in set(ids)]
         return judge(self.history, audit, rows, least_done=least_done)
 
@@ -87,7 +87,7 @@ class Trial:
             time.sleep(0.05)
 
     def _settled(self, one: str) -> bool:
-        seen = self.history.read(self.place.producer, one)
+        seen = self.history.read(self.installation.producer, one)
         return seen is not None and seen.settled
 
 
