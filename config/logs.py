@@ -21,62 +21,32 @@ from config.aadhaar import mask, mask_number
 from config.findings import UnsafeStart, only_away
 from config.streams import log_what_is_printed, log_what_python_prints, place, real
 from satyapan.cli.errors import UNAVAILABLE, exit_code
-from satyapan.errors import SatyapanError
+from satyapan.errors import SatyapanError, causes
 
 FIELDS: Final = frozenset(
     [
         "account",
         "attempt",
-        "attempts",
-        "check",
+        "by_ms",
         "code",
-        "count",
-        "counts",
-        "delay_ms",
         "digest",
-        "dropped",
-        "due",
-        "elapsed_ms",
         "error",
         "event",
-        "event_id",
         "fence",
         "frames",
-        "generation",
-        "hint",
         "http",
         "id",
-        "ids",
         "kind",
         "level",
-        "lag_ms",
-        "limit",
         "logger",
         "message",
-        "method",
-        "mode",
-        "outcome",
-        "parent",
-        "pid",
-        "policy",
-        "port",
         "queue",
-        "reason",
-        "reply_to",
         "route",
-        "runtime",
-        "signal",
         "size",
-        "slot",
-        "state",
         "status",
-        "task",
-        "thread",
         "timestamp",
         "vendor",
-        "version",
         "webhook_id",
-        "worker",
     ]
 )
 """The fields that may be logged. None of them holds data of a person or a text of the vendor."""
@@ -109,9 +79,8 @@ def configure_logs(level: str = "INFO", fmt: str = "json", stream: TextIO | None
     Call it before a worker is started: Celery then doesn't set up its own logging.
     """
     out = real(sys.stderr) if stream is None else stream
-    _configure_structlog()
     # Celery sets up its own logging unless this signal has a receiver.
-    setup_logging.connect(_leave_logging_alone, weak=False, dispatch_uid=__name__)
+    setup_logging.connect(lambda **_: None, weak=False, dispatch_uid=__name__)
     handler = logging.StreamHandler(out)
     handler.setFormatter(_formatter(fmt, colors=out.isatty()))
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -144,31 +113,10 @@ def log_fatal_errors() -> Iterator[None]:
         raise SystemExit(UNAVAILABLE if away else exit_code(error)) from None
 
 
-def _leave_logging_alone(**_options: object) -> None:
-    """Do nothing: a receiver of the signal is enough."""
-
-
-def _configure_structlog() -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-
-
 def _formatter(fmt: str, *, colors: bool) -> logging.Formatter:
     console = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=24)
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.ExtraAdder(),
-            _format_foreign,
-        ],
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _format_event],
         processors=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
@@ -178,7 +126,7 @@ def _formatter(fmt: str, *, colors: bool) -> logging.Formatter:
             keep_allowed,
             structlog.processors.JSONRenderer() if fmt == "json" else console,
         ],
-        # Foreign lines arrive as template and arguments, so that the arguments can be hidden.
+        # Lines arrive as template and arguments, so that arguments of libraries can be hidden.
         use_get_message=False,
         pass_foreign_args=True,
     )
@@ -203,14 +151,11 @@ def _plain(value: object) -> object:
         return mask(value)[:_LONGEST]
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(each) for each in list(value)[:_MOST]]
-    if isinstance(value, Mapping):
-        counts = list(value.items())[:_MOST]
-        return {mask(str(key)): n for key, n in counts if isinstance(n, int | float)}
     return None
 
 
-def _format_foreign(_logger: logging.Logger, _method: str, line: Line) -> Line:
-    """Format a line of the standard library's logging."""
+def _format_event(_logger: logging.Logger, _method: str, line: Line) -> Line:
+    """Fill in the arguments of a line, of a library's line only those that are harmless."""
     record: logging.LogRecord = line["_record"]
     args = line.pop("positional_args", None) or record.args or ()
     trusted = record.name.partition(".")[0] in OURS
@@ -263,21 +208,11 @@ def _describe_exception(_logger: object, _method: str, line: Line) -> Line:
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        line["error"] = " < ".join(_chain(error))
+        line["error"] = " < ".join(type(each).__name__ for each in causes(error))
         line["frames"] = _frames(error)
         if isinstance(error, SatyapanError):
             line["message"] = str(error)
     return line
-
-
-def _chain(error: BaseException) -> Iterator[str]:
-    """List the types of an exception and of its causes."""
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield type(each).__name__
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
 
 
 def _frames(error: BaseException) -> list[str]:

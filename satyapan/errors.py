@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from satyapan.records import Verification
 
@@ -104,6 +104,15 @@ class Unreadable(SatyapanError):
         self.record = record
         self.key_id = key_id
         super().__init__(f"{record} is sealed under key {key_id!r}, which does not open it")
+
+
+def causes(error: BaseException | None) -> "Iterator[BaseException]":
+    """Yield an exception and those that led to it, the latest first."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def shown(text: str, longest: int = _LONGEST) -> str:

@@ -1,9 +1,9 @@
 """A worker process with our settings and logs, whose task fails on request."""
 
+import logging
 import sys
 
 import redis
-import structlog
 from celery import Celery
 from celery.utils.log import get_task_logger
 
@@ -23,7 +23,7 @@ def create_app(settings: Settings) -> Celery:
     def work(ids: list[str]) -> str:
         with redis.Redis.from_url(settings.producer.redis_url) as client:
             client.sadd("ran", *ids)
-        structlog.get_logger("worker").info("ran", ids=ids, payload=ids)
+        logging.getLogger("worker").info("ran", extra={"id": ids[0], "payload": ids})
         get_task_logger("elsewhere").warning("told %s", f"secret of {ids[0]}")
         if ids[0].startswith("fail-"):
             raise ValueError(f"secret of {ids[0]}")

@@ -1,5 +1,6 @@
 """What may reach a log, and in which form."""
 
+import ast
 import io
 import json
 import logging
@@ -12,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from config.aadhaar import mask
-from config.logs import FIELDS, configure_logs
+from config.logs import FIELDS, OURS, configure_logs
 from satyapan.errors import NotFound
 from satyapan.kinds import KINDS
 
+ROOT = Path(__file__).parents[2]
 CANARY = "PA1079341954215"
 AADHAAR = "234123412346"
 
@@ -30,7 +31,6 @@ def restored() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     loud = logging.raiseExceptions
     yield
-    structlog.reset_defaults()
     logging.basicConfig(level=level, handlers=handlers, force=True)
     sys.excepthook, threading.excepthook = hooks
     sys.unraisablehook, warnings.showwarning = others
@@ -60,7 +60,8 @@ def lines(out: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_an_event_of_ours_keeps_its_allowed_fields(written: io.StringIO) -> None:
-    structlog.get_logger("worker.engine").info("claimed", id="v-1", kind="passport", attempt=2)
+    fields = {"id": "v-1", "kind": "passport", "attempt": 2}
+    logging.getLogger("worker.engine").info("claimed", extra=fields)
 
     (line,) = lines(written)
     assert line["event"] == "claimed"
@@ -71,7 +72,8 @@ def test_an_event_of_ours_keeps_its_allowed_fields(written: io.StringIO) -> None
 
 
 def test_a_field_that_is_not_allowed_is_dropped_and_counted(written: io.StringIO) -> None:
-    structlog.get_logger("worker").info("sent", id="v-1", payload={"n": CANARY}, body=CANARY)
+    fields = {"id": "v-1", "payload": {"n": CANARY}, "body": CANARY}
+    logging.getLogger("worker").info("sent", extra=fields)
 
     (line,) = lines(written)
     assert line["dropped"] == 2
@@ -80,16 +82,15 @@ def test_a_field_that_is_not_allowed_is_dropped_and_counted(written: io.StringIO
 
 @pytest.mark.parametrize("value", [object(), b"bytes", {"file_number": CANARY}])
 def test_an_allowed_field_takes_plain_values_only(written: io.StringIO, value: object) -> None:
-    structlog.get_logger("worker").info("sent", reason=value)
+    logging.getLogger("worker").info("sent", extra={"code": value})
 
     (line,) = lines(written)
-    assert not line.get("reason")
+    assert not line.get("code")
     assert CANARY not in written.getvalue()
 
 
-def test_bound_context_reaches_lines_of_libraries_too(written: io.StringIO) -> None:
-    with structlog.contextvars.bound_contextvars(id="v-1", secret=CANARY):
-        logging.getLogger("celery.worker").warning("late")
+def test_fields_of_libraries_are_dropped_and_counted_too(written: io.StringIO) -> None:
+    logging.getLogger("celery.worker").warning("late", extra={"id": "v-1", "secret": CANARY})
 
     (line,) = lines(written)
     assert (line["id"], line["dropped"]) == ("v-1", 1)
@@ -131,7 +132,7 @@ def test_a_foreign_exception_is_told_by_type_and_place(written: io.StringIO) -> 
     try:
         fail_for_another_reason()
     except ValueError:
-        structlog.get_logger("worker").exception("broke", id="v-1")
+        logging.getLogger("worker").exception("broke", extra={"id": "v-1"})
         logging.getLogger("celery").exception("broke")
 
     for line in lines(written):
@@ -149,7 +150,7 @@ def test_an_exception_logged_as_the_message_is_told_by_type(written: io.StringIO
 
 
 def test_an_error_of_ours_may_speak(written: io.StringIO) -> None:
-    structlog.get_logger("worker").error("missing", exc_info=NotFound("v-1"))
+    logging.getLogger("worker").error("missing", exc_info=NotFound("v-1"))
 
     assert lines(written)[0]["message"].startswith("no verification v-1")
 
@@ -214,20 +215,19 @@ def test_aadhaar_numbers_are_masked(text: str, masked: str) -> None:
 
 
 def test_aadhaar_numbers_are_masked_in_every_kind_of_value(written: io.StringIO) -> None:
-    structlog.get_logger("worker").info(
-        f"for {AADHAAR}", id=AADHAAR, code=int(AADHAAR), ids=[AADHAAR], counts={AADHAAR: 1}
-    )
+    fields = {"id": AADHAAR, "code": int(AADHAAR), "frames": [AADHAAR]}
+    logging.getLogger("worker").info("for %s", AADHAAR, extra=fields)
 
     (line,) = lines(written)
     assert AADHAAR not in written.getvalue()
-    assert line["code"] == line["id"] == line["ids"][0] == "XXXX XXXX 2346"
+    assert line["code"] == line["id"] == line["frames"][0] == "XXXX XXXX 2346"
 
 
 def test_the_console_form_is_one_readable_line() -> None:
     out = io.StringIO()
     configure_logs("INFO", "console", out)
 
-    structlog.get_logger("worker").info("claimed", id="v-1", body=CANARY)
+    logging.getLogger("worker").info("claimed", extra={"id": "v-1", "body": CANARY})
 
     assert out.getvalue().count("\n") == 1
     assert "claimed" in out.getvalue()
@@ -239,6 +239,25 @@ def test_no_allowed_field_is_a_private_one() -> None:
     private = {field for kind in KINDS for field in kind.private}
 
     assert not FIELDS & private
+
+
+def test_every_field_that_our_code_logs_is_allowed() -> None:
+    sources = [path for package in OURS for path in (ROOT / package).rglob("*.py")]
+    logged = {name for path in sources for name in fields_logged(path.read_text("utf-8"))}
+
+    assert "code" in logged
+    assert not logged - FIELDS
+
+
+def fields_logged(source: str) -> Iterator[str]:
+    """Yield the names in each `extra={...}` of a module."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg == "extra"
+            and isinstance(node.value, ast.Dict)
+        ):
+            yield from (ast.literal_eval(key) for key in node.value.keys if key)
 
 
 def test_a_warning_is_told_by_type_and_place(written: io.StringIO) -> None:
