@@ -11,6 +11,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from config.findings import Finding, Level, found, redacted
 from config.redis_clients import broker_client
 from config.settings import Settings
+from satyapan.errors import causes
 from satyapan.settings.declaration import PREFIX
 
 OLDEST: Final = (7, 0)
@@ -75,18 +76,10 @@ def unreachable(number: int, place: str, error: RedisError) -> Finding:
     reason, hint = "can't be reached", f"Start it, or correct {variable}."
     if isinstance(error, AuthenticationError):
         reason, hint = "refuses the login", f"Correct user and password in {variable}."
-    if _untrusted(error):
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes(error)):
         reason = "has a certificate that this machine doesn't trust"
         hint = f"If your own authority signed it: add ?ssl_ca_certs=FILE to {variable}."
     return found(number, "error", f"{place} {reason} ({type(error).__name__}).", hint)
-
-
-def _untrusted(error: BaseException) -> bool:
-    """Return True if a certificate is the cause; redis-py wraps that error."""
-    chain: BaseException | None = error
-    while chain is not None and not isinstance(chain, ssl.SSLCertVerificationError):
-        chain = chain.__cause__ or chain.__context__
-    return chain is not None
 
 
 def forbidden(place: str, error: RedisError) -> Finding:
@@ -171,11 +164,7 @@ def sync_settings(client: Redis) -> Mapping[str, str]:
 def _configured(client: Redis, pattern: str) -> Mapping[str, str]:
     """Read a server's settings by name; none if it forbids CONFIG, as managed servers do."""
     try:
-        found: Mapping[Any, Any] = client.config_get(pattern)
+        found: Any = client.config_get(pattern)
     except RedisError:
-        return {}
-    return {_text(name): _text(value) for name, value in found.items()}
-
-
-def _text(raw: object) -> str:
-    return raw.decode() if isinstance(raw, bytes) else str(raw)
+        found = {}
+    return dict(found)

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from requests import PreparedRequest
@@ -15,6 +16,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
+from satyapan.errors import causes
 from worker.vendors.cashfree.connection import CURRENT, Adapter, Exchange
 
 _T = TypeVar("_T")
@@ -101,28 +103,22 @@ class Wire:
             NotSent: no byte has left.
             Cut: anything after that, a reply that is too large or too slow included.
         """
-        call = self._call(fresh=fresh)
+        limits = self._limits
+        ends = self._clock() + limits.total_s
+        call = Exchange(limits.connect_s, limits.read_s, ends, self._clock, fresh)
         clean = False
         try:
-            raw = self._receive(call, method, url, headers, body, params)
+            raw = self._receive(call, partial(_request, method, url, headers, body, params))
             judged, clean = judge(raw)
             return judged
         finally:
             call.end(clean=clean)
 
-    def _receive(
-        self,
-        call: Exchange,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        params: Mapping[str, str] | None,
-    ) -> Raw:
+    def _receive(self, call: Exchange, prepare: Callable[[], PreparedRequest]) -> Raw:
         """Make the exchange; name what failed by how far it came."""
         token = CURRENT.set(call)
         try:
-            return self._exchange(call, _request(method, url, headers, body, params))
+            return self._exchange(call, prepare())
         except (NotSent, Cut):
             raise
         except Exception as error:
@@ -134,11 +130,6 @@ class Wire:
             CURRENT.reset(token)
         # Raised out here so that the library's error, which carries the request, isn't its context.
         raise failure
-
-    def _call(self, *, fresh: bool) -> Exchange:
-        limits = self._limits
-        ends = self._clock() + limits.total_s
-        return Exchange(limits.connect_s, limits.read_s, ends, self._clock, fresh)
 
     def _exchange(self, call: Exchange, request: PreparedRequest) -> Raw:
         response = self._adapter.send(
@@ -166,17 +157,9 @@ def _failure(call: Exchange, error: Exception) -> NotSent | Cut:
     if call.over:
         code = "deadline"
     else:
-        code = f"{call.stage}_{'timeout' if _timed_out(error) else 'failed'}"
+        timed_out = any(isinstance(each, TimeoutError) for each in causes(error))
+        code = f"{call.stage}_{'timeout' if timed_out else 'failed'}"
     return Cut(code) if call.sent else NotSent(code)
-
-
-def _timed_out(error: BaseException | None) -> bool:
-    """Look for a time-out among the errors that led to this one."""
-    for _ in range(10):
-        if error is None or isinstance(error, TimeoutError):
-            break
-        error = error.__cause__ or error.__context__
-    return error is not None and isinstance(error, TimeoutError)
 
 
 def _context(ca_file: str) -> ssl.SSLContext:
