@@ -1,6 +1,5 @@
 """Names that cross a process boundary: tasks, queues, keys, event types. Declared once, here."""
 
-from dataclasses import dataclass
 from typing import Final
 
 RUN: Final = "satyapan.run"
@@ -32,20 +31,33 @@ EVENT_PREFIX: Final = "in.satyapan.verification."
 """CloudEvents `type` = this + the change, for example `in.satyapan.verification.done`."""
 
 
-@dataclass(frozen=True)
 class Keys:
     """Every Redis key of one installation, under one prefix."""
 
-    prefix: str = "satyapan"
+    def __init__(self, prefix: str = "satyapan") -> None:
+        self.prefix: Final = prefix
+        self.due: Final = f"{prefix}:due"
+        """The sorted set of open verifications, scored by when (ms) they are due."""
+        self.inbox_due: Final = f"{prefix}:inbox-due"
+        """The sorted set of webhooks that still have to be worked on."""
+        self.rewrite_wanted: Final = f"{prefix}:rewrite-wanted"
+        """The sorted set of times (ms) at which something was shredded, its file not yet."""
+        self.rewrite_begun: Final = f"{prefix}:rewrite-begun"
+        """When (ms; 0: refused) the file's last rewrite began, and after how many others."""
+        self.swept: Final = f"{prefix}:swept"
+        """The time (ms) of the last sweep."""
+        self.server: Final = f"{prefix}:server"
+        """The hash of what workers noticed of this Redis: was it away, is it another one."""
+        self.audit: Final = f"{prefix}:audit"
+        """The audit log: the stream of what operators did by hand."""
+        self.slot_due: Final = f"{prefix}:slot-due"
+        """The sorted set of the verifications that were dealt a slot, scored by it."""
+        self.queues: Final = f"{prefix}:queues"
+        """The hash of accounts and routes at which somebody waits, to their limits."""
 
     def row(self, verification_id: str) -> str:
         """Name the hash that holds one verification."""
         return f"{self.prefix}:row:{verification_id}"
-
-    @property
-    def due(self) -> str:
-        """Name the sorted set of open verifications, scored by when (ms) they are due."""
-        return f"{self.prefix}:due"
 
     def index(self, state: str) -> str:
         """Name the sorted set of the ids in one state, scored by when (ms) they came there."""
@@ -75,11 +87,6 @@ class Keys:
         """Name the hash that holds one stored webhook."""
         return f"{self.prefix}:inbox:{digest}"
 
-    @property
-    def inbox_due(self) -> str:
-        """Name the sorted set of webhooks that still have to be worked on."""
-        return f"{self.prefix}:inbox-due"
-
     def inbox_index(self, state: str) -> str:
         """Name the sorted set of the webhooks in one state, scored by when (ms) their life ends."""
         return f"{self.prefix}:inbox-index:{state}"
@@ -91,31 +98,6 @@ class Keys:
     def inbox_forgotten(self, digest: str) -> str:
         """Name the mark that webhooks about a vendor-side id are not kept any more."""
         return f"{self.prefix}:inbox-forgotten:{digest}"
-
-    @property
-    def rewrite_wanted(self) -> str:
-        """Name the sorted set of times (ms) at which something was shredded, its file not yet."""
-        return f"{self.prefix}:rewrite-wanted"
-
-    @property
-    def rewrite_begun(self) -> str:
-        """Name when (ms; 0: refused) the file's last rewrite began, and after how many others."""
-        return f"{self.prefix}:rewrite-begun"
-
-    @property
-    def swept(self) -> str:
-        """Name the time (ms) of the last sweep."""
-        return f"{self.prefix}:swept"
-
-    @property
-    def server(self) -> str:
-        """Name the hash of what workers noticed of this Redis: was it away, is it another one."""
-        return f"{self.prefix}:server"
-
-    @property
-    def audit(self) -> str:
-        """Name the audit log: the stream of what operators did by hand."""
-        return f"{self.prefix}:audit"
 
     def slots(self, account: str, route: str) -> str:
         """Name the sorted set of the calls that were let through to one account and route."""
@@ -137,19 +119,9 @@ class Keys:
         """Name the sorted set of the journeys that are open on a status route, by deadline."""
         return f"{self.prefix}:open:{account}:{route}"
 
-    @property
-    def slot_due(self) -> str:
-        """Name the sorted set of the verifications that were dealt a slot, scored by it."""
-        return f"{self.prefix}:slot-due"
-
     def turns(self, account: str, route: str) -> str:
         """Name the hash by which the producers that wait there take turns."""
         return f"{self.prefix}:turns:{account}:{route}"
-
-    @property
-    def queues(self) -> str:
-        """Name the hash of accounts and routes at which somebody waits, to their limits."""
-        return f"{self.prefix}:queues"
 
     def hold(self, account: str, route: str) -> str:
         """Name the vendor's "not before" of one account and route."""

@@ -147,8 +147,8 @@ def plain(line: str) -> str:
 def test_the_page_on_architecture_has_every_package_key_and_script() -> None:
     page = text("docs/architecture.md")
     scripts = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/lua/*.lua")}
-    keys = {name.replace("_", "-") for name in vars(Keys) if not name.startswith("_")}
-    keys = keys - {"channel", "prefix"} | {"changed"}
+    keys = {name.replace("_", "-") for name in {**vars(Keys), **vars(Keys())}}
+    keys = {key for key in keys if not key.startswith("-")} - {"channel", "prefix"} | {"changed"}
 
     assert {script for script in scripts if f"`{script}`" not in page} == set()
     assert {key for key in keys if not re.search(rf"`{key}[:`]", page)} == set()
