@@ -13,7 +13,6 @@ from satyapan.cli.input import read_request
 from satyapan.cli.kinds import kind_data, kind_lines, kinds_table
 from satyapan.cli.options import Words, json_option, limit_option
 from satyapan.cli.output import (
-    OutputOptions,
     counted,
     data_of,
     event_data,
@@ -21,6 +20,7 @@ from satyapan.cli.output import (
     lines_of,
     listed_data,
     moment,
+    print_either,
     print_json,
     table,
 )
@@ -142,7 +142,7 @@ def submit(  # noqa: PLR0913  one parameter for each option
     if wait is not None:
         found = follow(verifications, found.id, wait, progress.report)
     if wait is None or not as_json:
-        _print(found, OutputOptions(private=False, as_json=as_json))
+        _print(found, private=False, as_json=as_json)
     if wait is not None:
         _exit_by_state(found)
 
@@ -156,14 +156,12 @@ def show(*, verification_id: str, private: bool, as_json: bool) -> None:
     found = Verifications.from_env().get(verification_id)
     if found is None:
         raise NotFound(possible_id(verification_id))
-    _print(found, OutputOptions(private=private, as_json=as_json))
+    _print(found, private=private, as_json=as_json)
 
 
-def _print(verification: Verification, shown: OutputOptions) -> None:
-    if shown.as_json:
-        print_json(data_of(verification, private=shown.private))
-    else:
-        click.echo("\n".join(lines_of(verification, _registry(), private=shown.private)))
+def _print(verification: Verification, *, private: bool, as_json: bool) -> None:
+    data = data_of(verification, private=private)
+    print_either(data, lines_of(verification, _registry(), private=private), as_json=as_json)
 
 
 @click.command()
@@ -201,17 +199,11 @@ def _watch_events(
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         for event in verifications.events(group, block=min(_BLOCK_S, left)):
-            if as_json:
-                print_json(event_data(event))
-            else:
-                click.echo(event_line(event))
+            print_either(event_data(event), [event_line(event)], as_json=as_json)
 
 
 def _print_change(now: Verification, *, as_json: bool) -> None:
-    if as_json:
-        print_json(data_of(now, private=False))
-    else:
-        click.echo(change_line(now))
+    print_either(data_of(now, private=False), [change_line(now)], as_json=as_json)
 
 
 @click.command("list")
@@ -247,11 +239,7 @@ def kinds(*, name: str | None, as_json: bool) -> None:
     registry = _registry()
     if name is not None:
         kind = registry.ask(name)
-        if as_json:
-            print_json(kind_data(kind))
-        else:
-            click.echo("\n".join(kind_lines(kind)))
-    elif as_json:
-        print_json([kind_data(kind) for kind in registry])
+        print_either(kind_data(kind), kind_lines(kind), as_json=as_json)
     else:
-        click.echo("\n".join(kinds_table(registry)))
+        data = [kind_data(kind) for kind in registry]
+        print_either(data, kinds_table(registry), as_json=as_json)

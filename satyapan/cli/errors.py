@@ -1,6 +1,7 @@
 """Exit codes of the command line, and errors as one line or one JSON object."""
 
 import json
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
@@ -66,10 +67,7 @@ def _described(error: SatyapanError | click.UsageError, code: int) -> dict[str, 
     described: dict[str, Any] = {"type": type(error).__name__, "message": _line(error)}
     described["exit_code"] = code
     if isinstance(error, InvalidRequest):
-        described["faults"] = [
-            {"field": fault.field, "code": fault.code, "message": fault.message}
-            for fault in error.faults
-        ]
+        described["faults"] = [asdict(fault) for fault in error.faults]
         described["more"] = error.more
     if isinstance(error, SettingsError):
         described["faults"] = [

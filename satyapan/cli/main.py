@@ -16,14 +16,11 @@ from satyapan.cli.options import did_you_mean
 PLUGINS: Final = "satyapan.commands"
 """The group of entry points, each a click command, by which distributions add commands."""
 _OWN: Final = {
-    name: f"satyapan.cli.commands:{attribute}"
-    for name, attribute in {
-        "submit": "submit",
-        "show": "show",
-        "watch": "watch",
-        "list": "list_",
-        "kinds": "kinds",
-    }.items()
+    "submit": "satyapan.cli.commands:submit",
+    "show": "satyapan.cli.commands:show",
+    "watch": "satyapan.cli.commands:watch",
+    "list": "satyapan.cli.commands:list_",
+    "kinds": "satyapan.cli.commands:kinds",
 }
 
 

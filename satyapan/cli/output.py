@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,17 +16,17 @@ _LONG: Final = 120
 _PRIVATE: Final = ("result", "link")
 
 
-@dataclass(frozen=True)
-class OutputOptions:
-    """Whether private data is shown, and whether as JSON."""
-
-    private: bool
-    as_json: bool
-
-
 def print_json(value: object) -> None:
     """Print one JSON value on one line."""
     click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def print_either(data: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print `data` as JSON, or `lines`."""
+    if as_json:
+        print_json(data)
+    else:
+        click.echo("\n".join(lines))
 
 
 def moment(ms: int) -> str:

@@ -33,10 +33,16 @@ _FILES: Final = (
     f"A worker has Redis rewrite its append-only file within {PAUSE_MS // 60_000} minutes. Until "
     "then, and in backups for good, what is forgotten can be opened with the seal keys."
 )
-_by = click.option(
-    "--by", default=getpass.getuser, help="The operator's name; stored with the action."
-)
-_dry = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
+
+
+def _acting(act: Callable[..., None]) -> click.Command:
+    """Make the command of an action, with the parameters that all actions have."""
+    ids = click.argument("ids", nargs=-1, required=True)
+    by = click.option(
+        "--by", default=getpass.getuser, help="The operator's name; stored with the action."
+    )
+    dry = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
+    return click.command()(ids(by(dry(json_option(act)))))
 
 
 def open_actions(by: str, *, dry: bool = False) -> OperatorActions:
@@ -66,23 +72,15 @@ def _actions(by: str = "", *, dry: bool = False) -> Iterator[OperatorActions]:
         raise Unavailable(f"the ledger can't be reached ({type(error).__name__})") from error
 
 
-@click.command()
-@click.argument("ids", nargs=-1, required=True)
-@_by
-@_dry
-@json_option
+@_acting
 def redrive(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Resume parked verifications under the same vendor-side id."""
     with _actions(by, dry=dry_run) as operator:
         _each(operator.redrive, ids, as_json=as_json)
 
 
-@click.command()
-@click.argument("ids", nargs=-1, required=True)
+@_acting
 @click.option("--pay-again", is_flag=True, help="Confirm that a second charge is wanted.")
-@_by
-@_dry
-@json_option
 def reissue(
     ids: tuple[str, ...], by: str, *, pay_again: bool, dry_run: bool, as_json: bool
 ) -> None:
@@ -93,33 +91,21 @@ def reissue(
         _each(operator.reissue, ids, as_json=as_json)
 
 
-@click.command()
-@click.argument("ids", nargs=-1, required=True)
-@_by
-@_dry
-@json_option
+@_acting
 def replay(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Process stored webhooks again (`satyapan inbox` lists their ids)."""
     with _actions(by, dry=dry_run) as operator:
         _each(operator.replay, ids, as_json=as_json)
 
 
-@click.command()
-@click.argument("ids", nargs=-1, required=True)
-@_by
-@_dry
-@json_option
+@_acting
 def forget(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Delete the private data of finished verifications for good."""
     with _actions(by, dry=dry_run) as operator:
         _each(operator.forget, ids, as_json=as_json, note="" if dry_run else _FILES)
 
 
-@click.command()
-@click.argument("ids", nargs=-1, required=True)
-@_by
-@_dry
-@json_option
+@_acting
 def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> None:
     """Stop sharing the links of these verifications; the next request pays for a new one."""
     with _actions(by, dry=dry_run) as operator:
