@@ -1,7 +1,7 @@
 """A stored webhook: its fields, its states, and how to read it from Redis."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Final
 
@@ -9,16 +9,6 @@ from shared.scrub import KEPT
 
 KEPT_FIELDS: Final = KEPT | {"form_link"}
 """Fields of a webhook that name what it is about; the scrubber must not change them."""
-CLEAR_FIELDS: Final = (
-    "vendor",
-    "event",
-    "state",
-    "received",
-    "verification_id",
-    "tries",
-    "code",
-)
-"""The fields that are stored unsealed, in the order in which `from_fields` takes their values."""
 
 
 class WebhookState(StrEnum):
@@ -57,6 +47,12 @@ class StoredWebhook:
     code: str = ""
     """Code of the last failure."""
     body: bytes = field(default=b"", repr=False)
+
+
+CLEAR_FIELDS: Final = [
+    each.name for each in fields(StoredWebhook) if each.name not in {"id", "body"}
+]
+"""The fields that are stored unsealed, in the order in which `from_fields` takes their values."""
 
 
 def from_fields(webhook_id: str, values: Sequence[bytes | None], body: bytes) -> StoredWebhook:

@@ -59,10 +59,8 @@ class Breakers:
 
     def stop(self, account: str, code: str, *, probe: bool = False) -> int:
         """Stop an account for all workers; return when (ms) the next probe may go."""
-        first = self._config.probe
-        arguments = [code, first, first * 10, int(probe), self._time()]
-        until, _ = self._open(keys=[self._keys.stop(account)], args=arguments)
-        return int(until)
+        until, _ = self._hold(self._keys.stop(account), code, probe=probe)
+        return until
 
     def fail(self, row: Row, route: str, code: str, *, probe: bool = False) -> bool:
         """Count a failed call; return True if that opens the route's breaker."""
@@ -77,10 +75,15 @@ class Breakers:
 
     def refuse(self, account: str, route: str, code: str, *, probe: bool = False) -> bool:
         """Hold a route whose every call would be refused; return True if its breaker opens now."""
+        _, opened = self._hold(self._keys.breaker(account, route), code, probe=probe)
+        return opened
+
+    def _hold(self, key: str, code: str, *, probe: bool) -> tuple[int, bool]:
+        """Open a breaker after one call; return when the next probe may go, and if it was shut."""
         first = self._config.probe
         arguments = [code, first, first * 10, int(probe), self._time()]
-        _, opened = self._open(keys=[self._keys.breaker(account, route)], args=arguments)
-        return bool(opened)
+        until, opened = self._open(keys=[key], args=arguments)
+        return int(until), bool(opened)
 
     def resume(self, account: str, route: str = "") -> None:
         """Close the account's breaker, or a route's, after a probe that was answered."""
