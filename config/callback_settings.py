@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from marshmallow.validate import OneOf, Range
+
 from config import validators
-from satyapan.settings.declaration import POSITIVE, Secret, at_least, between, one_of, setting
+from satyapan.settings.declaration import POSITIVE, Secret, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class CallbacksSettings:
         validators.token_keys,
     )
     token_life_s: int = setting(
-        86_400, "Seconds for which a return address is valid.", at_least(60)
+        86_400, "Seconds for which a return address is valid.", Range(min=60)
     )
     brand_name: str = setting(
         "",
@@ -46,12 +48,12 @@ class CallbacksSettings:
         "page.",
         validators.link_url,
     )
-    max_webhook_bytes: int = setting(262_144, "Most bytes of a webhook.", at_least(1024))
+    max_webhook_bytes: int = setting(262_144, "Most bytes of a webhook.", Range(min=1024))
     unsigned_probe: str = setting(
         "refuse",
         "Answer to an unsigned webhook: refuse, or accept (200, and drop it) while the vendor's "
         "dashboard tests the address.",
-        one_of("refuse", "accept"),
+        OneOf(["refuse", "accept"]),
     )
     vendor_addresses: tuple[str, ...] = setting(
         (),
@@ -62,12 +64,12 @@ class CallbacksSettings:
         600,
         "Most webhooks with a wrong signature that each web process checks from one address in a "
         "minute; 0: no limit.",
-        at_least(0),
+        Range(min=0),
     )
     proxies: int = setting(
         0,
         "Number of proxies in front that add to X-Forwarded-For; 0: the header is ignored.",
-        between(0, 10),
+        Range(0, 10),
     )
     request_s: float = setting(
         15.0, "Seconds in which a whole request must arrive; slower senders are cut off.", POSITIVE
@@ -76,7 +78,7 @@ class CallbacksSettings:
     port: int = setting(
         8000,
         "Port that `satyapan callbacks` listens on; 0: any free one.",
-        between(0, 65_535),
+        Range(0, 65_535),
     )
     ops_bind: str = setting(
         "",

@@ -3,12 +3,13 @@
 To add a setting, add a line to its section and run `python -m config.reference`.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from marshmallow.validate import Regexp
+from marshmallow.validate import OneOf, Range, Regexp
 
 from config import validators
 from config.callback_settings import CallbacksSettings
@@ -17,11 +18,7 @@ from satyapan.settings.declaration import (
     Secret,
     SettingFault,
     SettingsError,
-    at_least,
-    between,
     declared,
-    environment,
-    one_of,
     read_section,
     read_values,
     setting,
@@ -52,7 +49,7 @@ class CashfreeSettings:
         Secret(),
         "The account's RSA public key in PEM; calls are signed with it instead of an IP "
         "allow-list.",
-        validators.pem,
+        validators.rsa_key,
     )
     api_version: str = setting(
         "2024-12-01", "Value of the header x-api-version; empty: not sent.", _DATE, blank=True
@@ -66,13 +63,13 @@ class CashfreeSettings:
         "header",
         "Where webhooks are signed: header (over timestamp and raw body), or body (an old "
         "account's flat payloads with the signature inside); never both.",
-        one_of("header", "body"),
+        OneOf(["header", "body"]),
     )
     webhook_tolerance_s: int = setting(
         0,
         "Refuse webhooks whose signed time differs from ours by more seconds than this; 0: no "
         "check (the vendor may repeat a delivery with its first time).",
-        at_least(0),
+        Range(min=0),
     )
     connect_timeout_s: float = setting(
         5.0, "Seconds to wait for a connection to the vendor.", POSITIVE
@@ -81,7 +78,7 @@ class CashfreeSettings:
         30.0, "Seconds to wait for the next byte of an answer.", POSITIVE
     )
     total_timeout_s: float = setting(45.0, "Most seconds for one whole call.", POSITIVE)
-    max_reply_bytes: int = setting(8 * 1024 * 1024, "Most bytes of an answer.", at_least(1024))
+    max_reply_bytes: int = setting(8 * 1024 * 1024, "Most bytes of an answer.", Range(min=1024))
     proxy: str = setting("", "Proxy for calls to the vendor.", validators.proxy_url, show=False)
     ca_file: str = setting(
         "", "File of the certificate authorities to trust instead of the usual ones."
@@ -110,15 +107,15 @@ class QuotaSettings:
         1000,
         "Milliseconds added to the window: a quarter for late wake-ups, the rest for differences "
         "in the time that calls need to reach the vendor.",
-        at_least(0),
+        Range(min=0),
     )
     horizon_ms: int = setting(
         2000,
         "Milliseconds ahead for which call times are assigned. About the longest wait of a new "
         "row, even while others have a backlog.",
-        at_least(100),
+        Range(min=100),
     )
-    window_s: int = setting(60, "Seconds of the vendor's window.", at_least(1))
+    window_s: int = setting(60, "Seconds of the vendor's window.", Range(min=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,17 +125,17 @@ class BreakerSettings:
     calls: int = setting(
         10,
         "Number of calls from which on a share of failures opens the breaker.",
-        between(2, 100_000),
+        Range(2, 100_000),
     )
     in_a_row: int = setting(
         3,
         "While there are fewer calls: number of verifications in a row whose failure opens it.",
-        between(2, 100_000),
+        Range(2, 100_000),
     )
     percent: int = setting(
         50,
         "Share of failed calls, in per cent, that opens it: time-outs, cuts, 5xx, no connection.",
-        between(1, 100),
+        Range(1, 100),
     )
     over_s: float = setting(
         30.0,
@@ -160,20 +157,20 @@ class WorkerSettings:
     pool: str = setting(
         "threads",
         "Celery's pool: threads, prefork or solo.",
-        one_of("threads", "prefork", "solo"),
+        OneOf(["threads", "prefork", "solo"]),
     )
-    concurrency: int = setting(16, "Most calls at once in one worker process.", between(1, 512))
+    concurrency: int = setting(16, "Most calls at once in one worker process.", Range(1, 512))
     lease_s: float = setting(
         15.0,
         "Seconds without a renewal after which other workers take a claim over; a worker renews "
         "its claims every third of that.",
-        at_least(6),
+        Range(min=6),
     )
     sweep_s: float = setting(0.25, "Seconds between two sweeps for what is due.", POSITIVE)
     sweep_batch: int = setting(
         200,
         "Most verifications that one script of a sweep takes.",
-        between(1, 1_000),  # a script blocks the server: 1,000 for about 20 ms
+        Range(1, 1_000),  # a script blocks the server: 1,000 for about 20 ms
     )
     lost_answer: Mapping[str, str] = setting(
         _NOTHING,
@@ -181,8 +178,8 @@ class WorkerSettings:
         "passport=park.",
         validators.policies,
     )
-    max_attempts: int = setting(5, "Most vendor calls of one generation.", between(1, 100))
-    max_generations: int = setting(3, "Most vendor-side ids of one verification.", between(1, 100))
+    max_attempts: int = setting(5, "Most vendor calls of one generation.", Range(1, 100))
+    max_generations: int = setting(3, "Most vendor-side ids of one verification.", Range(1, 100))
     backoff_base_s: float = setting(
         1.0, "Most seconds of the first wait after a failure; doubled each time.", POSITIVE
     )
@@ -203,7 +200,7 @@ class WorkerSettings:
         20.0,
         "Seconds for running calls to end at shutdown; shorter than the orchestrator's grace "
         "period.",
-        at_least(0),
+        Range(min=0),
     )
 
 
@@ -212,22 +209,22 @@ class RetentionSettings:
     """How long things are kept."""
 
     terminal_s: int = setting(
-        _WEEK_S, "Seconds that a verification is kept after its end.", at_least(_HOUR_S)
+        _WEEK_S, "Seconds that a verification is kept after its end.", Range(min=_HOUR_S)
     )
     parked_s: int = setting(
         7_776_000,
         "Seconds after which a parked verification without a decision ends as FAILED and its "
         "private data is deleted; a week to a year.",
-        between(_WEEK_S, _YEAR_S),
+        Range(_WEEK_S, _YEAR_S),
     )
     events_s: int = setting(
-        _WEEK_S, "Seconds that events stay in the results streams.", at_least(_HOUR_S)
+        _WEEK_S, "Seconds that events stay in the results streams.", Range(min=_HOUR_S)
     )
     inbox_s: int = setting(
         _WEEK_S,
         "Seconds that webhooks are kept, also to recognise repeated ones; events that are older "
         "are ignored.",
-        at_least(_HOUR_S),
+        Range(min=_HOUR_S),
     )
 
 
@@ -236,9 +233,9 @@ class LogSettings:
     """What is logged and how."""
 
     level: str = setting(
-        "INFO", "Least severity that is logged.", one_of("DEBUG", "INFO", "WARNING", "ERROR")
+        "INFO", "Least severity that is logged.", OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
     )
-    format: str = setting("json", "json, or console for people.", one_of("json", "console"))
+    format: str = setting("json", "json, or console for people.", OneOf(["json", "console"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +254,7 @@ class Settings:
         "development",
         "development or production. In production, warnings of `satyapan check` that endanger data "
         "or money are errors.",
-        one_of("development", "production"),
+        OneOf(["development", "production"]),
     )
 
     @property
@@ -294,7 +291,8 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
         SettingsError: it holds every fault, of single settings and of combinations; no text
             repeats a value.
     """
-    given, faults = environment(env), list[SettingFault]()
+    given = os.environ if env is None else env
+    faults = list[SettingFault]()
     sections = {
         name: read_section(section, given, faults, prefix)
         for name, (prefix, section) in SECTIONS.items()

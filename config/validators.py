@@ -4,11 +4,13 @@ No message repeats a value.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, NamedTuple
 from unicodedata import category
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from marshmallow import ValidationError
@@ -65,14 +67,14 @@ def ops_bind(text: str) -> None:
         raise ValidationError("should be host:port ([host]:port for IPv6), public, or not set.")
 
 
-def pem(text: str) -> None:
-    """Accept an RSA public key in PEM."""
-    try:
-        good = isinstance(load_pem_public_key(one_per_line(text).encode()), RSAPublicKey)
-    except ValueError:
-        good = False
-    if not good:
+def rsa_key(text: str) -> RSAPublicKey:
+    """Read an RSA public key in PEM."""
+    key: object = None
+    with suppress(ValueError, UnsupportedAlgorithm):
+        key = load_pem_public_key(one_per_line(text).encode())
+    if not isinstance(key, RSAPublicKey):
         raise ValidationError("should be an RSA public key in PEM.")
+    return key
 
 
 def token_keys(keys: Collection[str]) -> None:

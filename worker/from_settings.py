@@ -6,6 +6,7 @@ from typing import Final
 from redis import Redis
 
 from config.settings import Settings
+from config.validators import rsa_key
 from satyapan.names import Keys
 from satyapan.records import Row
 from satyapan.sealing import KeyRing
@@ -17,9 +18,9 @@ from worker.admission.limiter import Limiter, LimiterConfig
 from worker.engine.vendor import VendorClient
 from worker.ledger.work_ledger import Lives, Outage, WorkLedger
 from worker.rules.model import Policy
-from worker.vendors.cashfree.auth import Account
-from worker.vendors.cashfree.client import connect
-from worker.vendors.cashfree.wire import Limits
+from worker.vendors.cashfree.auth import Credentials
+from worker.vendors.cashfree.client import Cashfree
+from worker.vendors.cashfree.wire import Limits, Wire
 
 _REPORT_S: Final = 10
 """Seconds from the end of a call until all workers know its outcome, at most."""
@@ -107,11 +108,10 @@ def cashfree(settings: Settings) -> VendorClient:
         SettingsError: the CA file can't be read.
     """
     vendor = settings.vendor
-    account = Account(
-        name="main",
+    credentials = Credentials(
         client_id=vendor.client_id,
         client_secret=vendor.client_secret.reveal(),
-        public_key=vendor.public_key.reveal() if vendor.public_key else "",
+        public_key=rsa_key(vendor.public_key.reveal()) if vendor.public_key else None,
         api_version=vendor.api_version,
     )
     limits = Limits(
@@ -122,10 +122,11 @@ def cashfree(settings: Settings) -> VendorClient:
         pool_size=settings.worker.concurrency,
     )
     try:
-        return connect(account, vendor.base_url, limits, proxy=vendor.proxy, ca_file=vendor.ca_file)
+        wire = Wire(limits, vendor.proxy, vendor.ca_file)
     except OSError as error:
         text = f"can't be read as certificates ({type(error).__name__})."
         raise SettingsError([SettingFault(f"{PREFIX}CASHFREE_CA_FILE", text)]) from error
+    return Cashfree(wire, credentials, vendor.base_url)
 
 
 def calls_at_once(settings: Settings) -> int:

@@ -4,7 +4,6 @@ A setting is declared once: type, default, meaning and bounds. Its variable's na
 list of faults, `.env.example` and docs/settings.md follow from the declaration.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -12,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, get_type_hints
 
 from environs import EnvNotSetError, EnvValidationError, FileAwareEnv
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import Range
 
 from satyapan.errors import SatyapanError
 
@@ -86,7 +85,7 @@ def setting(
     Args:
         default: the value where the variable is not set; or `REQUIRED`.
         meaning: one sentence for people; faults and documentation repeat it.
-        checks: validators, such as `at_least(1)`.
+        checks: validators, such as `Range(min=1)`.
         blank: an empty variable is a value; otherwise it counts as not set.
         show: whether the value may be printed with its section.
     """
@@ -97,21 +96,6 @@ def setting(
 
 
 POSITIVE: Final = Range(min=0, min_inclusive=False)
-
-
-def at_least(bound: float) -> Check:
-    """Accept numbers from this one on."""
-    return Range(min=bound)
-
-
-def between(least: float, most: float) -> Check:
-    """Accept numbers between these, both included."""
-    return Range(min=least, max=most)
-
-
-def one_of(*words: str) -> Check:
-    """Accept these values."""
-    return OneOf(words)
 
 
 class _Section(Protocol):
@@ -187,11 +171,6 @@ def read_values(
         if value is not None:
             values[each.attribute] = value
     return values
-
-
-def environment(env: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return `env`, or the process' own environment if it is None."""
-    return os.environ if env is None else env
 
 
 class _MappingEnv(FileAwareEnv):

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import ValidationError
-from marshmallow.validate import Regexp
+from marshmallow.validate import Range, Regexp
 
 from satyapan.sealing import KeyRing
 from satyapan.settings.declaration import (
@@ -18,9 +19,6 @@ from satyapan.settings.declaration import (
     Secret,
     SettingFault,
     SettingsError,
-    at_least,
-    between,
-    environment,
     read_section,
     setting,
 )
@@ -126,18 +124,18 @@ class ProducerSettings:
         _hosts,
     )
     deadline_s: int = setting(
-        86_400, "Seconds within which an accepted verification must have been sent.", at_least(60)
+        86_400, "Seconds within which an accepted verification must have been sent.", Range(min=60)
     )
     visibility_timeout_s: int = setting(
         180,
         "Seconds after which an unacknowledged wake-up is delivered again. The same in every "
         "process: the shortest one applies to all.",
-        at_least(30),
+        Range(min=30),
     )
     chunk: int = setting(
         50,
         "Most verifications in one wake-up, of a bulk or of a sweep.",
-        between(1, 1000),
+        Range(1, 1000),
     )
     redis_connect_timeout_s: float = setting(
         2.0, "Seconds to wait for a connection to Redis.", POSITIVE
@@ -164,7 +162,8 @@ def read_producer_settings(env: Mapping[str, str] | None = None) -> ProducerSett
         SettingsError: it holds every fault; no text repeats a value.
     """
     faults: list[SettingFault] = []
-    settings = read_section(ProducerSettings, environment(env), faults)
+    given = os.environ if env is None else env
+    settings = read_section(ProducerSettings, given, faults)
     if faults:
         raise SettingsError(faults)
     return settings

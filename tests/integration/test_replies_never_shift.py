@@ -10,13 +10,13 @@ from satyapan.kinds.model import Role
 from tests.support.certificate import self_signed, tls
 from tests.support.misbehaving_vendor import MisbehavingVendor
 from worker.rules.answer import Answer, Outcome
-from worker.vendors.cashfree.auth import Account
-from worker.vendors.cashfree.client import Cashfree, connect
-from worker.vendors.cashfree.wire import Limits
+from worker.vendors.cashfree.auth import Credentials
+from worker.vendors.cashfree.client import Cashfree
+from worker.vendors.cashfree.wire import Limits, Wire
 
 THREADS = 8
 LIMITS = Limits(connect_s=20, read_s=20, total_s=40, pool_size=THREADS)
-ACCOUNT = Account("main", "CF-id", "made-up-secret")
+CREDENTIALS = Credentials("CF-id", "made-up-secret")
 DIGILOCKER = Registry()["digilocker"].operation("cashfree")
 
 
@@ -42,7 +42,7 @@ def test_no_answer_reaches_another(tmp_path: Path, secure: bool, count: int) -> 
     certificate = self_signed(tmp_path)
     context = tls(certificate) if secure else None
     with MisbehavingVendor(7, context) as server:
-        vendor = connect(ACCOUNT, server.url, LIMITS, ca_file=str(certificate))
+        vendor = Cashfree(Wire(LIMITS, ca_file=str(certificate)), CREDENTIALS, server.url)
 
         answers = ask(vendor, count)
 
@@ -63,7 +63,7 @@ def test_good_exchanges_share_a_connection_for_each_thread(tmp_path: Path, secur
     certificate = self_signed(tmp_path)
     context = tls(certificate) if secure else None
     with MisbehavingVendor(7, context, share=0) as server:
-        vendor = connect(ACCOUNT, server.url, LIMITS, ca_file=str(certificate))
+        vendor = Cashfree(Wire(LIMITS, ca_file=str(certificate)), CREDENTIALS, server.url)
 
         answers = ask(vendor, 1000)
 

@@ -23,12 +23,12 @@ from tests.support.scripted_server import (
     wait_for_hang_up,
 )
 from worker.rules.answer import Answer, Outcome
-from worker.vendors.cashfree.auth import Account
-from worker.vendors.cashfree.client import Cashfree, connect
+from worker.vendors.cashfree.auth import Credentials
+from worker.vendors.cashfree.client import Cashfree
 from worker.vendors.cashfree.wire import Cut, Limits, Raw, Wire
 
 LIMITS = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
-ACCOUNT = Account("main", "CF-id", "made-up-secret")
+CREDENTIALS = Credentials("CF-id", "made-up-secret")
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
 
 
@@ -48,7 +48,7 @@ def in_turn(*replies: bytes) -> Script:
 
 
 def client(server: ScriptedServer) -> Cashfree:
-    return connect(ACCOUNT, server.url.removesuffix("/passport"), LIMITS)
+    return Cashfree(Wire(LIMITS), CREDENTIALS, server.url.removesuffix("/passport"))
 
 
 def call(vendor: Cashfree, kind: str, role: Role = Role.CREATE, item: str = "") -> Answer:

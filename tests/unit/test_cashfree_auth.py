@@ -1,17 +1,17 @@
 """The headers of an attempt, and keys that can't be used."""
 
 import base64
-import datetime as dt
 import logging
+from collections.abc import Callable
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
+from marshmallow import ValidationError
 
-from worker.vendors.cashfree.auth import Account, Credentials
+from config.validators import rsa_key
+from worker.vendors.cashfree.auth import Credentials
 
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PUBLIC = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -24,20 +24,11 @@ CURVE = (
 )
 
 
-def account(public_key: str = "", api_version: str = "") -> Account:
-    return Account("main", "CF-id", "made-up-secret", public_key, api_version)
-
-
-def certificate() -> str:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
-    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, PRIVATE.public_key(), x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=1))
-        .sign(PRIVATE, hashes.SHA256())
-    )
-    return made.public_bytes(Encoding.PEM).decode()
+def credentials(
+    public_key: str = "", api_version: str = "", clock: Callable[[], float] = lambda: 0
+) -> Credentials:
+    key = rsa_key(public_key) if public_key else None
+    return Credentials("CF-id", "made-up-secret", key, api_version, clock)
 
 
 def opened(signature: str) -> str:
@@ -46,29 +37,29 @@ def opened(signature: str) -> str:
 
 
 def test_a_call_carries_the_key_pair_and_nothing_that_is_not_set() -> None:
-    headers = Credentials(account(), lambda: 0).headers()
+    headers = credentials().headers()
 
     assert headers == {"x-client-id": "CF-id", "x-client-secret": "made-up-secret"}
 
 
 def test_the_version_is_sent_when_set() -> None:
-    headers = Credentials(account(api_version="2024-12-01"), lambda: 0).headers()
+    headers = credentials(api_version="2024-12-01").headers()
 
     assert headers["x-api-version"] == "2024-12-01"
 
 
-@pytest.mark.parametrize("pem", [PUBLIC, PKCS1, certificate()], ids=["spki", "pkcs1", "x509"])
+@pytest.mark.parametrize("pem", [PUBLIC, PKCS1], ids=["spki", "pkcs1"])
 def test_the_signature_is_the_id_and_the_second_encrypted_for_the_vendor(pem: str) -> None:
-    headers = Credentials(account(pem), lambda: 1_700_000_000.9).headers()
+    headers = credentials(pem, clock=lambda: 1_700_000_000.9).headers()
 
     assert opened(headers["x-cf-signature"]) == "CF-id.1700000000"
 
 
 def test_every_attempt_signs_anew() -> None:
     times = iter([1.0, 2.0, 2.0])
-    credentials = Credentials(account(PUBLIC), lambda: next(times))
+    signing = credentials(PUBLIC, clock=lambda: next(times))
 
-    made = [credentials.headers()["x-cf-signature"] for _ in range(3)]
+    made = [signing.headers()["x-cf-signature"] for _ in range(3)]
 
     assert [opened(each) for each in made] == ["CF-id.1", "CF-id.2", "CF-id.2"]
     assert len(set(made)) == 3
@@ -84,8 +75,8 @@ def test_every_attempt_signs_anew() -> None:
     ],
 )
 def test_a_key_that_cannot_be_used_is_told_at_once(pem: str) -> None:
-    with pytest.raises(ValueError, match="account main: its public key is not an RSA") as caught:
-        Credentials(account(pem), lambda: 0)
+    with pytest.raises(ValidationError, match="should be an RSA public key in PEM") as caught:
+        rsa_key(pem)
 
     assert pem not in str(caught.value)
 
@@ -93,7 +84,7 @@ def test_a_key_that_cannot_be_used_is_told_at_once(pem: str) -> None:
 def test_nothing_secret_is_in_the_repr(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
-    shown = f"{account(PUBLIC)!r} {account(PUBLIC)} {Credentials(account(PUBLIC), lambda: 0)!r}"
+    shown = f"{credentials(PUBLIC)!r} {credentials(PUBLIC)}"
 
     assert "made-up-secret" not in shown + caplog.text
     assert "BEGIN" not in shown + caplog.text

@@ -11,7 +11,7 @@ from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation, Role
 from worker.engine.vendor import VendorClient
 from worker.rules.answer import Outcome
-from worker.vendors.cashfree.auth import Account
+from worker.vendors.cashfree.auth import Credentials
 from worker.vendors.cashfree.client import Cashfree
 from worker.vendors.cashfree.wire import Cut, NotSent, Raw, Wire
 
@@ -52,8 +52,8 @@ def operation(kind: str) -> Operation:
 
 
 def client(wire: Recorder) -> VendorClient:
-    account = Account("main", "CF-id", "made-up-secret")
-    return Cashfree(wire, account, "https://vendor.invalid/verification/", lambda: 0)
+    credentials = Credentials("CF-id", "made-up-secret")
+    return Cashfree(wire, credentials, "https://vendor.invalid/verification/", lambda: 0)
 
 
 def test_a_create_posts_the_request_under_our_id() -> None:

@@ -10,9 +10,9 @@ from urllib.parse import quote
 from satyapan.kinds.model import Operation, Recovery, Role
 from shared.scrub import parse
 from worker.rules.answer import Answer, Outcome
-from worker.vendors.cashfree.auth import Account, Credentials
+from worker.vendors.cashfree.auth import Credentials
 from worker.vendors.cashfree.replies import Asked, classify
-from worker.vendors.cashfree.wire import Cut, Limits, NotSent, Raw, Wire
+from worker.vendors.cashfree.wire import Cut, NotSent, Raw, Wire
 
 _ITEM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -23,12 +23,12 @@ class Cashfree:
     def __init__(
         self,
         wire: Wire,
-        account: Account,
+        credentials: Credentials,
         base_url: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._wire = wire
-        self._credentials = Credentials(account, clock)
+        self._credentials = credentials
         self._base = base_url.rstrip("/")
         self._clock = clock
 
@@ -91,21 +91,3 @@ def _body(
     if operation.redirect_field and redirect_url:
         body[operation.redirect_field] = redirect_url
     return body
-
-
-def connect(
-    account: Account,
-    base_url: str,
-    limits: Limits | None = None,
-    *,
-    proxy: str = "",
-    ca_file: str = "",
-    clock: Callable[[], float] = time.time,
-) -> Cashfree:
-    """Make a client with a wire of its own; once per process and account.
-
-    Raises:
-        ValueError: the account's public key can't be used.
-        OSError: the CA file can't be read.
-    """
-    return Cashfree(Wire(limits or Limits(), proxy, ca_file), account, base_url, clock)

@@ -68,7 +68,11 @@ class Raw:
 
 
 class Wire:
-    """One per process; threads share it."""
+    """One per process; threads share it.
+
+    Raises:
+        OSError: at construction, when the CA file can't be read.
+    """
 
     def __init__(
         self,
