@@ -5,14 +5,16 @@ one place, one seal and one set of bytes.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from satyapan.canonical import canonical
 from satyapan.names import EVENT_PREFIX
 from satyapan.records import Row, State
+
+_DATA: Final = ("kind", "state", "status", "reason", "generation", "parent")
+"""The fields of a row that its events carry."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +45,21 @@ class Event:
             ValueError: not an event of ours, or one that only a newer version knows.
         """
         try:
-            return cls._read(json.loads(raw))
+            envelope = json.loads(raw)
+            data: dict[str, Any] = {name: envelope["data"][name] for name in _DATA}
+            return cls(
+                id=envelope["id"],
+                type=envelope["type"],
+                verification_id=envelope["subject"],
+                time=envelope["time"],
+                **data | {"state": State(data["state"])},
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not an event: {type(error).__name__}") from error
-
-    @classmethod
-    def _read(cls, envelope: Mapping[str, Any]) -> "Event":
-        data: Mapping[str, Any] = envelope["data"]
-        return cls(
-            id=envelope["id"],
-            type=envelope["type"],
-            verification_id=envelope["subject"],
-            kind=data["kind"],
-            state=State(data["state"]),
-            status=data["status"],
-            reason=data["reason"],
-            generation=data["generation"],
-            parent=data.get("parent", ""),
-            time=envelope["time"],
-        )
 
 
 def write_event(row: Row, change: str, now_ms: int) -> bytes:
     """Write the CloudEvent of a change; `row` is as it will be committed, its `seq` counted up."""
-    data = {
-        "kind": row.kind,
-        "state": row.state,
-        "status": row.status,
-        "reason": row.reason,
-        "generation": row.generation,
-        "parent": row.parent,
-    }
     envelope = {
         "specversion": "1.0",
         "id": f"{row.id}.{row.seq}",
@@ -82,6 +68,6 @@ def write_event(row: Row, change: str, now_ms: int) -> bytes:
         "subject": row.id,
         "time": datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "datacontenttype": "application/json",
-        "data": data,
+        "data": {name: getattr(row, name) for name in _DATA},
     }
     return canonical(envelope)

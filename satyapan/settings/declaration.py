@@ -18,7 +18,6 @@ from satyapan.errors import SatyapanError
 PREFIX: Final = "SATYAPAN_"
 REQUIRED: Final = MISSING
 """The default of a setting that has none."""
-_KEY: Final = "setting"
 
 Check = Callable[[Any], object]
 """Raises marshmallow's ValidationError for a value that is refused; its text is shown, so it must
@@ -69,12 +68,6 @@ class SettingsError(SatyapanError):
 # ---- declaring ----
 
 
-class _Spec(NamedTuple):
-    meaning: str
-    checks: tuple[Check, ...]
-    blank: bool
-
-
 def setting(
     default: object, meaning: str, *checks: Check, blank: bool = False, show: bool = True
 ) -> Any:  # noqa: ANN401 - the field's annotation is the type
@@ -89,7 +82,7 @@ def setting(
         blank: an empty variable is a value; otherwise it counts as not set.
         show: whether the value may be printed with its section.
     """
-    metadata = {_KEY: _Spec(meaning, checks, blank)}
+    metadata = {"meaning": meaning, "checks": checks, "blank": blank}
     if isinstance(default, Mapping):
         return field(default_factory=lambda: default, metadata=metadata)
     return field(default=default, repr=show, metadata=metadata)
@@ -116,18 +109,23 @@ class Declared:
     """As written in an environment; "" for none, None where the setting is required."""
     secret: bool
     attribute: str
-    spec: _Spec
+    checks: tuple[Check, ...]
+    blank: bool
+    """Whether an empty variable is a value."""
 
 
 def declared(section: type[_Section], prefix: str = "") -> Iterator[Declared]:
     """List the settings of a section; `prefix` is the section's own, such as `LOG_`."""
     hints = get_type_hints(section)
     for item in fields(section):
-        spec: _Spec | None = item.metadata.get(_KEY)
-        if spec is not None:
-            name = f"{PREFIX}{prefix}{item.name.upper()}"
-            secret = hints[item.name] in (Secret, tuple[Secret, ...])
-            yield Declared(name, spec.meaning, _default(item), secret, item.name, spec)
+        if item.metadata:
+            yield Declared(
+                name=f"{PREFIX}{prefix}{item.name.upper()}",
+                default=_default(item),
+                secret=hints[item.name] in (Secret, tuple[Secret, ...]),
+                attribute=item.name,
+                **item.metadata,
+            )
 
 
 def _default(item: Field[Any]) -> str | None:
@@ -204,9 +202,9 @@ class _Parser(NamedTuple):
 
 def _read(each: Declared, parser: _Parser, env: Mapping[str, str]) -> object:
     """Read one value; None where it isn't set and the dataclass' default applies."""
-    read = getattr(_MappingEnv(env, blank=each.spec.blank), parser.method)
+    read = getattr(_MappingEnv(env, blank=each.blank), parser.method)
     unset: dict[str, Any] = {} if each.default is None else {"default": None}
-    value = read(each.name, validate=each.spec.checks, **unset, **parser.options)
+    value = read(each.name, validate=each.checks, **unset, **parser.options)
     return value if value is None else parser.wrap(value)
 
 

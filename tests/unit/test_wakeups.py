@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 
 from satyapan.names import INGEST, RUN, RUN_HIGH, RUN_QUEUE, RUN_SLOT, STATUS_CHECK
+from satyapan.settings.declaration import declared
 from satyapan.settings.producer import ProducerSettings
 from tests.support.broken_messages import broken, envelope, unacknowledged
 from worker.broker.wakeups import MOST_BYTES, MOST_IDS, take, take_back
@@ -83,10 +84,10 @@ def test_the_greatest_chunk_of_the_longest_ids_passes() -> None:
 
 
 def test_a_chunk_can_not_be_set_to_more_than_a_message_may_carry() -> None:
-    (most,) = [
-        check.max
-        for field in ProducerSettings.__dataclass_fields__.values()
-        if field.name == "chunk"
-        for check in field.metadata["setting"].checks
+    checks: list[Any] = [
+        check
+        for each in declared(ProducerSettings)
+        if each.attribute == "chunk"
+        for check in each.checks
     ]
-    assert most == MOST_IDS
+    assert [check.max for check in checks] == [MOST_IDS]
