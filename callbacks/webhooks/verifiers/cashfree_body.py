@@ -6,13 +6,11 @@ the next begins. Therefore it is accepted only if a setting asks for it. Nested 
 refused, because how the vendor serialises them is not documented.
 """
 
-import base64
-import hmac
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from callbacks.webhooks.verifiers import BadSignature
+from callbacks.webhooks.verifiers import BadSignature, require_signature
 
 _MALFORMED: Final = "body_malformed"
 
@@ -34,9 +32,7 @@ class CashfreeBodyVerifier:
             signed = _values(content.get("data")).encode()
         except UnicodeEncodeError:
             raise BadSignature("signature_malformed") from None
-        fits = [hmac.compare_digest(_sign(key, signed), signature) for key in self._keys]
-        if not any(fits):
-            raise BadSignature("signature_mismatch")
+        require_signature(self._keys, signed, signature)
 
 
 def _content(body: bytes) -> dict[str, Any]:
@@ -71,7 +67,3 @@ def _values(data: object) -> str:
     if not isinstance(data, dict) or not all(isinstance(each, str) for each in data.values()):
         raise BadSignature("not_flat")
     return "".join(data[name] for name in sorted(data))
-
-
-def _sign(key: bytes, signed: bytes) -> bytes:
-    return base64.b64encode(hmac.digest(key, signed, "sha256"))
