@@ -12,10 +12,11 @@ Texts and attributes carry ids, field names and codes; never a value that a prod
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from satyapan.records import Verification
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOST_FAULTS: Final = 20
 """Faults that an error lists one by one."""
 _LONGEST: Final = 500
+_NEAR: Final = 50
+"""Most characters of an unknown word that are compared with the known ones."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,12 @@ def causes(error: BaseException | None) -> "Iterator[BaseException]":
         seen.add(id(error))
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def did_you_mean(word: str, known: "Iterable[str]") -> str:
+    """Return a suggestion for the end of an error; "" if no known word is near."""
+    near = get_close_matches(word[:_NEAR], list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def shown(text: str, longest: int = _LONGEST) -> str:

@@ -1,8 +1,7 @@
 """Follow one verification: print its changes and its link; after Ctrl-C, how to continue."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
@@ -29,7 +28,7 @@ def follow(
 ) -> Verification:
     """Wait until a verification is settled; `report` gets its first state and each change.
 
-    A poll that found nothing new is not a change.
+    A poll that found nothing new is not a change. Ctrl-C prints how to continue.
 
     Raises:
         StillOpen, NotFound, Unavailable: as `Verifications.wait`.
@@ -43,15 +42,8 @@ def follow(
         before = data
         return now.settled
 
-    with _resumable(verification_id):
-        return verifications.wait(verification_id, seconds, until=seen)
-
-
-@contextmanager
-def _resumable(verification_id: str) -> Iterator[None]:
-    """Print after Ctrl-C how to continue."""
     try:
-        yield
+        return verifications.wait(verification_id, seconds, until=seen)
     except KeyboardInterrupt:
         commands = f"`satyapan watch {verification_id}` or `satyapan show {verification_id}`"
         click.echo(f"\nstopped waiting; the verification continues: {commands}", err=True)

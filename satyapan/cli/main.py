@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from satyapan.cli.errors import ERRORS, INTERRUPTED, JSON_FLAG, show_error
-from satyapan.cli.options import did_you_mean
+from satyapan.errors import did_you_mean
 
 PLUGINS: Final = "satyapan.commands"
 """The group of entry points, each a click command, by which distributions add commands."""

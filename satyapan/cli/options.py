@@ -1,14 +1,13 @@
 """Options that several commands share, and suggestions for misspelt words."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 import click
 
+from satyapan.errors import did_you_mean
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_NEAR: Final = 50
-"""Most characters of an unknown word that are compared with the known ones."""
 
 json_option: Final = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, for errors too."
@@ -27,12 +26,6 @@ class Words(click.Choice[Any]):
         del ctx
         known = [str(each) for each in self.choices]
         return f"choose one of: {', '.join(known)}{did_you_mean(str(value).upper(), known)}"
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a suggestion for the end of an error; "" if no known word is near."""
-    near = get_close_matches(word[:_NEAR], list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def limit_option(default: int, meaning: str) -> Callable[[_Command], _Command]:

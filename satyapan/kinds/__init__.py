@@ -1,11 +1,9 @@
 """The kinds. A new one is a file beside this one and a line here (docs/adding-a-kind.md)."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
-from importlib import import_module
-from typing import Final
+from pkgutil import resolve_name
 
-from satyapan.errors import Fault, InvalidRequest
+from satyapan.errors import Fault, InvalidRequest, did_you_mean
 from satyapan.kinds.digilocker import DIGILOCKER
 from satyapan.kinds.model import Kind, Operation
 from satyapan.kinds.passport import PASSPORT
@@ -16,9 +14,6 @@ KINDS: tuple[Kind, ...] = (
     DIGILOCKER,
     STATIC_KYC_LINK,
 )
-
-_NEAR: Final = 50
-"""So many characters of a strange name are compared with those of kinds."""
 
 
 class Registry:
@@ -52,15 +47,13 @@ class Registry:
         """
         if isinstance(name, str) and name in self._kinds:
             return self._kinds[name]
-        known = f"choose one of: {', '.join(sorted(self._kinds))}"
-        meant = get_close_matches(name[:_NEAR], self._kinds, 1) if isinstance(name, str) else []
-        message = f"{known}; did you mean {meant[0]}?" if meant else known
+        meant = did_you_mean(name, self._kinds) if isinstance(name, str) else ""
+        message = f"choose one of: {', '.join(sorted(self._kinds))}{meant}"
         raise InvalidRequest([Fault("kind", "kind_value_invalid", message)])
 
 
 def _load(place: str) -> Kind:
-    module, _, attribute = place.partition(":")
-    kind = getattr(import_module(module), attribute)
+    kind = resolve_name(place)
     if not isinstance(kind, Kind):
         raise TypeError(f"{place} is not a Kind")
     return kind
