@@ -35,7 +35,7 @@ from satyapan.kinds import Registry
 from satyapan.ledger.ledger import Ledger
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT
-from shared.inbox import Inbox
+from shared.inbox.inbox import Inbox
 from shared.return_tokens import ReturnTokens
 
 log: Final = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import click
 from config.checks import run_checks, unknown_variables
 from config.findings import Finding, only_away
 from config.redis_clients import ledger_client
-from config.settings import Settings, read_settings
+from config.settings import read_settings
 from satyapan.cli.errors import NOT_DONE, SUCCESS, UNAVAILABLE, WRONG
 from satyapan.cli.options import json_option
 from satyapan.settings.declaration import SettingsError
@@ -32,14 +32,10 @@ def check(as_json: bool, strict: bool) -> None:
         faults = [Finding("E000", "error", f"{name}: {text}", "") for name, text in error.faults]
         _report(faults, as_json=as_json)
         raise SystemExit(WRONG) from None
-    findings = [*unknown_variables(os.environ), *_findings(settings)]
+    with ledger_client(settings, "check") as client:
+        findings = [*unknown_variables(os.environ), *run_checks(settings, client)]
     _report(findings, as_json=as_json)
     _exit_by_level(findings, strict=strict)
-
-
-def _findings(settings: Settings) -> list[Finding]:
-    with ledger_client(settings, "check") as client:
-        return run_checks(settings, client)
 
 
 def _report(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -16,8 +16,7 @@ from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import RUN, Keys
 from satyapan.redis.script_calls import BatchConnection
-from satyapan.sealing import KeyRing
-from shared.inbox import Inbox
+from shared.inbox.inbox import Inbox
 from worker.admission.admission import Admission
 from worker.admission.redis_clock import RedisClock
 from worker.admission.triage import CreateRoute, Triage
@@ -83,11 +82,7 @@ class Parts:
         self.ingest.take(webhook_id)
 
 
-def _unknown(_task: str) -> int:
-    return 0
-
-
-def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
+def build(settings: Settings, wake: Wake, queued: Queued = lambda _task: 0) -> Parts:
     """Build the parts; connections open at first use.
 
     `queued` returns how many messages wait for a task.
@@ -95,7 +90,7 @@ def build(settings: Settings, wake: Wake, queued: Queued = _unknown) -> Parts:
     redis = ledger_client(settings)
     shared = settings.producer
     keys = Keys(shared.prefix)
-    ring = KeyRing.parse(shared.seal_keys.reveal())
+    ring = shared.ring()
     kinds = Registry.with_plugins(shared.kinds)
     ledger = work_ledger(settings, redis, keys, ring)
     admission, clock = make_admission(settings, redis, keys), RedisClock()

@@ -15,7 +15,7 @@ from config.breakers import read_breaker
 from satyapan.names import Keys
 from satyapan.records import State
 from satyapan.redis.server_time import now_ms
-from shared.inbox import WebhookState
+from shared.inbox.stored_webhook import WebhookState
 
 _ROUTE_LABELS: Final = ("account", "route")
 _BREAKER_HELP: Final = "1 while a breaker is open: the route's, or without a route the account's."

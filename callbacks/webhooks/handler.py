@@ -21,7 +21,8 @@ from callbacks.webhooks.verifiers import BadSignature, Verifier
 from satyapan.broker.wakeups import Waker
 from satyapan.failpoints import STORED, failpoint
 from satyapan.names import INGEST
-from shared.inbox import Inbox, StoreOutcome
+from shared.inbox.inbox import Inbox
+from shared.inbox.stored_webhook import StoreOutcome
 
 log: Final = logging.getLogger(__name__)
 

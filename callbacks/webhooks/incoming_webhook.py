@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from satyapan.canonical import canonical
-from shared.inbox import KEPT_FIELDS
+from shared.inbox.stored_webhook import KEPT_FIELDS
 from shared.scrub import clean, parse
 
 _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)

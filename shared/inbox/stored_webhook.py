@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from shared.scrub import KEPT
 
@@ -57,17 +57,8 @@ CLEAR_FIELDS: Final = [
 
 def from_fields(webhook_id: str, values: Sequence[bytes | None], body: bytes) -> StoredWebhook:
     """Build a webhook from the values of `CLEAR_FIELDS` in Redis."""
-    vendor, event, state, received, verification_id, tries, code = (
-        (value or b"").decode() for value in values
-    )
-    return StoredWebhook(
-        id=webhook_id,
-        vendor=vendor,
-        event=event,
-        state=WebhookState(state),
-        received=int(received),
-        verification_id=verification_id,
-        tries=int(tries or 0),
-        code=code,
-        body=body,
-    )
+    texts = ((value or b"").decode() for value in values)
+    found: dict[str, Any] = dict(zip(CLEAR_FIELDS, texts, strict=True))
+    found["state"] = WebhookState(found["state"])
+    found["received"], found["tries"] = int(found["received"]), int(found["tries"] or 0)
+    return StoredWebhook(id=webhook_id, body=body, **found)

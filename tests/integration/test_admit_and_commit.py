@@ -70,7 +70,7 @@ def test_who_lost_its_claim_takes_no_slot_and_writes_nothing(harness: Harness) -
 
 def test_a_claim_that_was_given_back_takes_no_slot(harness: Harness) -> None:
     row, ledger = claimed(harness, "a"), harness.parts.ledger
-    ledger.commit(row, row, (), 0, keep=False, alias="")
+    ledger.committing(row, row, (), 0, keep=False, alias="").now()
 
     with pytest.raises(StaleFence):
         admission(harness, row).now()

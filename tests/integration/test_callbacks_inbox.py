@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from satyapan.cli.main import main
 from satyapan.names import Keys
-from shared.inbox import StoreOutcome, WebhookState
+from shared.inbox.stored_webhook import StoreOutcome, WebhookState
 from tests.web.callbacks_app import EVENT, environment, stored_inbox, written
 from worker.operator.cli import inbox
 

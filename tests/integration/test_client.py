@@ -311,7 +311,7 @@ def settle(redis_url: str, row_id: str) -> None:
         claim = ledger.claim(row_id)
         assert claim is not None
         after = replace(claim.row, state=State.DONE, status="VALID", due=0, result={"name": "J D"})
-        ledger.commit(claim.row, after, ["done"], claim.now, keep=False, alias="")
+        ledger.committing(claim.row, after, ["done"], claim.now, keep=False, alias="").now()
 
 
 def listened(store: "redis.Redis") -> bool:

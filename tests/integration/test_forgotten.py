@@ -20,7 +20,7 @@ from satyapan.ids import child_id
 from satyapan.ledger.rows import sealed_name
 from satyapan.names import Keys
 from satyapan.records import State
-from shared.inbox import Inbox
+from shared.inbox.inbox import Inbox
 from tests.conftest import Sandbox
 from tests.integration.test_operator_actions import operator, visited
 from tests.support.eventually import eventually
@@ -264,7 +264,7 @@ def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(harness: Harness)
     after = replace(claim.row, state=State.DONE, result={"name": "JOHN DOE"}, due=0)
 
     def commit() -> None:
-        ledger.commit(claim.row, after, ["done"], claim.now, keep=False, alias="")
+        ledger.committing(claim.row, after, ["done"], claim.now, keep=False, alias="").now()
 
     commit()
     operator(harness).forget(row_id)
@@ -318,7 +318,7 @@ def test_a_visit_is_not_forgotten_before_every_producer_was_told(
     with pytest.raises(ActionRefused, match="still to be worked on"):
         operator(shop).forget(mine)
     assert claim is not None
-    ledger.commit(claim.row, claim.row, [], claim.now, keep=False, alias="")
+    ledger.committing(claim.row, claim.row, [], claim.now, keep=False, alias="").now()
     shop.parts.take("done")
     operator(shop).forget(mine)
 

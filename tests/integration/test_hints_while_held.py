@@ -207,7 +207,9 @@ def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
 
     ledger.hint(row_id, asked=True)
     later = claim.now + POLL_MS
-    ledger.commit(claim.row, replace(claim.row, due=later), (), claim.now, keep=False, alias="")
+    ledger.committing(
+        claim.row, replace(claim.row, due=later), (), claim.now, keep=False, alias=""
+    ).now()
 
     row = harness.row(row_id)
     assert row.ask == "first"
@@ -226,7 +228,7 @@ def test_a_hint_is_kept_for_a_holder_whose_lease_has_ended(harness: Harness, row
 
     assert ledger.hint(row_id, "AUTHENTICATED", asked=True) == 0
     later = replace(claim.row, due=claim.now + POLL_MS)
-    ledger.commit(claim.row, later, (), claim.now, keep=False, alias="")
+    ledger.committing(claim.row, later, (), claim.now, keep=False, alias="").now()
 
     row = harness.row(row_id)
     assert row.due <= claim.now + 10_000

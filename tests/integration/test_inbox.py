@@ -16,7 +16,8 @@ from satyapan.errors import Unavailable, Unreadable
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
-from shared.inbox import MAX_TRIES, Inbox, StoredWebhook, WebhookState
+from shared.inbox.inbox import MAX_TRIES, Inbox
+from shared.inbox.stored_webhook import StoredWebhook, WebhookState
 from tests.support.worker_harness import Harness
 from worker.operator import cli as operator_cli
 

@@ -52,7 +52,7 @@ def due(ledger: WorkLedger, row_id: str) -> float | None:
 
 def give_back(ledger: WorkLedger, claim: Claim, **what: Any) -> Row:
     after = replace(claim.row, state=State.ACCEPTED, due=claim.now, **what)
-    return ledger.commit(claim.row, after, (), claim.now, keep=False, alias="")
+    return ledger.committing(claim.row, after, (), claim.now, keep=False, alias="").now()
 
 
 def renew(ledger: WorkLedger, claim: Claim) -> frozenset[str]:
@@ -125,7 +125,7 @@ def test_a_claim_that_was_given_back_stays_given_back(
     row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
     after = replace(claim.row, state=state, due=0 if state is State.DONE else claim.now)
-    ledger.commit(claim.row, after, (), claim.now, keep=False, alias="")
+    ledger.committing(claim.row, after, (), claim.now, keep=False, alias="").now()
     before, due_before = stored(ledger, row_id), due(ledger, row_id)
 
     lost = renew(ledger, claim)
@@ -171,7 +171,7 @@ class TestAfterAnOutage:
         assert (row.fence, row.crashes) == (claim.row.fence, 0)
         assert due(ledger, row_id) == row.lease
         done = replace(claim.row, state=State.DONE, due=0)
-        ledger.commit(claim.row, done, ("done",), claim.now, keep=False, alias="")
+        ledger.committing(claim.row, done, ("done",), claim.now, keep=False, alias="").now()
         assert harness.read(row_id).state is State.DONE
 
 

@@ -14,7 +14,8 @@ from satyapan.ids import generation_id
 from satyapan.names import INGEST, RUN_SLOT
 from satyapan.records import Row
 from satyapan.sealing import new_key
-from shared.inbox import Inbox, WebhookState
+from shared.inbox.inbox import Inbox
+from shared.inbox.stored_webhook import WebhookState
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import LEAST_CHECK_MS, Claim, StaleFence, WorkLedger
@@ -45,7 +46,7 @@ def end_lease(harness: Harness, row_id: str) -> None:
 
 
 def commit(ledger: WorkLedger, claim: Claim, after: Row, *changes: str) -> Row:
-    return ledger.commit(claim.row, after, changes, claim.now, keep=False, alias="")
+    return ledger.committing(claim.row, after, changes, claim.now, keep=False, alias="").now()
 
 
 def test_a_row_is_claimed_by_one_only(harness: Harness, ledger: WorkLedger) -> None:

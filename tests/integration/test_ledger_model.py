@@ -84,7 +84,9 @@ class Story(RuleBasedStateMachine):
         fresh = known.fence == claim.row.fence  # an ended lease alone takes nothing away
         after = replace(claim.row, state=state, due=due)
         try:
-            written = self.ledger.commit(claim.row, after, ["x"], claim.now, keep=keep, alias="")
+            written = self.ledger.committing(
+                claim.row, after, ["x"], claim.now, keep=keep, alias=""
+            ).now()
         except StaleFence:
             assert not fresh
             return

@@ -10,7 +10,7 @@ from satyapan import State
 from satyapan.ids import link_alias
 from satyapan.names import INGEST, RUN
 from satyapan.records import Row
-from shared.inbox import WebhookState
+from shared.inbox.stored_webhook import WebhookState
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import AuditEntry, Claim
 from worker.operator.actions import OperatorActions

@@ -156,7 +156,7 @@ def _die_after_sent(harness: Harness, row_id: str) -> None:
         key = harness.settings.producer.id_key_bytes()
         name = request_digest(key, claim.row.kind, claim.row.request)
         ledger.acquire(name, "", claim.row)
-    ledger.commit(claim.row, sent, (), claim.now, keep=True, alias="")
+    ledger.committing(claim.row, sent, (), claim.now, keep=True, alias="").now()
     row_key = ledger.keys.row(row_id)
     harness.redis.hset(row_key, "lease", 1)
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from hashlib import sha256
+from typing import Any
 
 import pytest
 

@@ -18,7 +18,7 @@ from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
 from satyapan.settings.producer import ProducerSettings
-from shared.inbox import Inbox
+from shared.inbox.inbox import Inbox
 
 SECRET = "the-client-secret"
 TOKEN_KEY = "a-token-key-of-at-least-32-characters"

@@ -3,7 +3,7 @@ from flask.testing import FlaskClient
 
 from callbacks.app import create_app
 from config.settings import Settings, read_settings
-from shared.inbox import Inbox
+from shared.inbox.inbox import Inbox
 from shared.return_tokens import ReturnTokens
 from tests.web.callbacks_app import TOKEN_KEY, environment, stored_inbox
 

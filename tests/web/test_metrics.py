@@ -13,7 +13,7 @@ from callbacks.operations.metrics import Metrics, count_into
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import Keys
-from shared.inbox import WebhookState
+from shared.inbox.stored_webhook import WebhookState
 from tests.web.callbacks_app import EVENT, asked_ago, environment, insert, signed, written
 
 BODY = written(EVENT)

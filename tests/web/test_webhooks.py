@@ -12,7 +12,8 @@ from callbacks.app import create_app
 from config.settings import read_settings
 from demo.server import EmbeddedServer
 from satyapan.names import INGEST
-from shared.inbox import Inbox, WebhookState
+from shared.inbox.inbox import Inbox
+from shared.inbox.stored_webhook import WebhookState
 from tests.web.callbacks_app import EVENT, environment, now_ms, signed, wakeups, written
 
 URL = "/webhooks/cashfree"

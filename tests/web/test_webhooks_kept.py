@@ -14,7 +14,8 @@ from callbacks.webhooks.incoming_webhook import read_webhook
 from config.settings import read_settings
 from satyapan.canonical import canonical
 from satyapan.names import Keys
-from shared.inbox import Inbox, WebhookState
+from shared.inbox.inbox import Inbox
+from shared.inbox.stored_webhook import WebhookState
 from tests.web.callbacks_app import EVENT, environment, now_ms, signed, stored_inbox, written
 
 URL = "/webhooks/cashfree"

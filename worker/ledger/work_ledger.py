@@ -153,20 +153,6 @@ class WorkLedger(Ledger):
         arguments = [self.keys.row(""), self.lease_ms, *pairs]
         return ScriptCall(self._renew, [self.keys.due], arguments, _lost)
 
-    def commit(
-        self, before: Row, after: Row, changes: Sequence[str], now: int, *, keep: bool, alias: str
-    ) -> Row:
-        """Write a decision with its events in one step; `keep` keeps the claim.
-
-        An alias (a shared resource's link) is kept for ever, and so is its row: without it the next
-        request would buy the resource again. A new generation's vendor-side id always gets an
-        alias, because webhooks carry that id; it ends after 30 days.
-
-        Raises:
-            StaleFence: the claim was lost; another worker has the row.
-        """
-        return self.committing(before, after, changes, now, keep=keep, alias=alias).now()
-
     def committing(
         self,
         before: Row,
@@ -179,7 +165,13 @@ class WorkLedger(Ledger):
         status_route: str = "",
         reading: bool = False,
     ) -> ScriptCall[Row]:
-        """Make the step that `commit` does; reading its reply raises StaleFence.
+        """Make the step that writes a decision with its events; `keep` keeps the claim.
+
+        An alias (a shared resource's link) is kept for ever, and so is its row: without it the next
+        request would buy the resource again. A new generation's vendor-side id always gets an
+        alias, because webhooks carry that id; it ends after 30 days.
+
+        Reading the reply raises StaleFence if the claim was lost: another worker has the row.
 
         `status_route` is the journey's: the ledger counts the open journeys of a route. `reading`:
         a status read follows, which also answers requests for one since the claim.

@@ -19,7 +19,7 @@ from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.records import TERMINAL
 from satyapan.redis.scripts import load
 from satyapan.redis.server_time import now_ms
-from shared.inbox import WebhookState
+from shared.inbox.stored_webhook import WebhookState
 from worker.admission.triage import Triage
 from worker.broker.wakeups import Wake
 

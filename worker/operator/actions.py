@@ -11,7 +11,7 @@ from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
 from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
-from shared.inbox import Inbox
+from shared.inbox.inbox import Inbox
 from worker.broker.wakeups import Wake
 from worker.ledger.work_ledger import AuditEntry, Claim, StaleFence, WorkLedger, resource_of
 from worker.rules.decide import decide

@@ -20,7 +20,8 @@ from satyapan.cli.output import moment, print_json, table
 from satyapan.errors import SatyapanError, Unavailable, shown
 from satyapan.kinds import Registry
 from satyapan.names import Keys
-from shared.inbox import Inbox, StoredWebhook, WebhookState
+from shared.inbox.inbox import Inbox
+from shared.inbox.stored_webhook import StoredWebhook, WebhookState
 from worker.from_settings import policy, work_ledger
 from worker.ledger.rewrite import PAUSE_MS
 from worker.ledger.work_ledger import AuditEntry

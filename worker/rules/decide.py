@@ -57,15 +57,9 @@ def decide(
         return by_hand(row, event, context)
     if row.state in SETTLED:
         return row, ()
-    if isinstance(event, Answered):
-        return _answered(row, event, context)
-    return _happened(row, event, context)
-
-
-def _happened(
-    row: Row, event: Woken | Acquired | Cached | VisitorWebhook, context: DecisionContext
-) -> Decision:
     match event:
+        case Answered():
+            return _answered(row, event, context)
         case Woken():
             return _woken(row, context)
         case Acquired():

@@ -18,7 +18,8 @@ from satyapan.ids import child_id, generation_id, link_alias
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
 from satyapan.records import Row, State
-from shared.inbox import KEPT_FIELDS, Inbox, StoredWebhook, WebhookState
+from shared.inbox.inbox import Inbox
+from shared.inbox.stored_webhook import KEPT_FIELDS, StoredWebhook, WebhookState
 from shared.scrub import clean
 from worker.engine.engine import Engine
 from worker.ledger.work_ledger import WorkLedger, resource_of
