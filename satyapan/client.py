@@ -29,7 +29,7 @@ from satyapan.errors import (
     Unavailable,
 )
 from satyapan.events import Event
-from satyapan.failpoints import INSERTED, failpoint
+from satyapan.failpoints import Failpoint, failpoint
 from satyapan.ids import derive_id, id_faults, key_faults, possible_id, producer_key
 from satyapan.kinds import Kind, Registry
 from satyapan.ledger.ledger import GRACE_MS, Inserted, Ledger, RowStore
@@ -131,7 +131,7 @@ class Verifications:
         row = self._checked_row(kind, request, verification_id, key, priority)
         found = self._ledger.insert(row, self._settings.deadline_s * 1000)
         if found.created:
-            failpoint(INSERTED)
+            failpoint(Failpoint.INSERTED)
             self._wake(_task(row), [row.id])
         return self._accepted(row, found)
 
@@ -167,7 +167,7 @@ class Verifications:
             away = all(isinstance(each, Unavailable) for each in found)
             pairs = zip(batch, found, strict=True)
             new = [row for row, each in pairs if isinstance(each, Inserted) and each.created]
-            failpoint(INSERTED)
+            failpoint(Failpoint.INSERTED)
             for task in (RUN_HIGH, RUN):
                 if ids := [row.id for row in new if _task(row) == task]:
                     self._wake(task, ids)

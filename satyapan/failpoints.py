@@ -10,45 +10,38 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-INSERTED: Final = "inserted"
-"""Producer: the row is written, its wake-up not yet sent."""
-POPPED: Final = "popped"
-"""Worker: the message left its queue in Redis, and is not yet recorded as unacknowledged."""
-DELIVERED: Final = "delivered"
-"""Worker: a wake-up arrived, the row is not yet claimed."""
-CLAIMED: Final = "claimed"
-"""Worker: the row is claimed, the quota slot not yet taken and SENT not yet written."""
-SENT: Final = "sent"
-"""Worker: the quota slot is taken and SENT is durable, no byte of the call is sent."""
-ANSWERED: Final = "answered"
-"""Worker: the vendor's answer is in memory only."""
-COMMITTED: Final = "committed"
-"""Worker: the outcome is durable, the message not acknowledged."""
-SWEPT: Final = "swept"
-"""Sweeper: due ids are taken, their wake-ups not yet sent."""
-OPENED: Final = "opened"
-"""Worker: a stored webhook is read, nothing done about it."""
-HINTED: Final = "hinted"
-"""Worker: the row has the webhook's hint, the webhook is not yet marked as handled."""
-STORED: Final = "stored"
-"""Callbacks: the webhook is stored, its sender not yet answered."""
 
-FAILPOINTS: Final = (
-    INSERTED,
-    POPPED,
-    DELIVERED,
-    CLAIMED,
-    SENT,
-    ANSWERED,
-    COMMITTED,
-    SWEPT,
-    OPENED,
-    HINTED,
-    STORED,
-)
+class Failpoint(StrEnum):
+    """A place, by what has happened there and what has not."""
+
+    INSERTED = "inserted"
+    """Producer: the row is written, its wake-up not yet sent."""
+    POPPED = "popped"
+    """Worker: the message left its queue in Redis, and is not yet recorded as unacknowledged."""
+    DELIVERED = "delivered"
+    """Worker: a wake-up arrived, the row is not yet claimed."""
+    CLAIMED = "claimed"
+    """Worker: the row is claimed, the quota slot not yet taken and SENT not yet written."""
+    SENT = "sent"
+    """Worker: the quota slot is taken and SENT is durable, no byte of the call is sent."""
+    ANSWERED = "answered"
+    """Worker: the vendor's answer is in memory only."""
+    COMMITTED = "committed"
+    """Worker: the outcome is durable, the message not acknowledged."""
+    SWEPT = "swept"
+    """Sweeper: due ids are taken, their wake-ups not yet sent."""
+    OPENED = "opened"
+    """Worker: a stored webhook is read, nothing done about it."""
+    HINTED = "hinted"
+    """Worker: the row has the webhook's hint, the webhook is not yet marked as handled."""
+    STORED = "stored"
+    """Callbacks: the webhook is stored, its sender not yet answered."""
+
+
 VARIABLE: Final = "SATYAPAN_FAILPOINT"
 """`name:action:file` enables a failpoint. Reaching it creates the file; it then acts no more.
 
@@ -75,9 +68,9 @@ def enable(env: Mapping[str, str]) -> None:
     if VARIABLE not in env:
         return
     name, action, place = env[VARIABLE].split(":", 2)
-    if name not in FAILPOINTS or action not in _ACTIONS:
+    if name not in set(Failpoint) or action not in _ACTIONS:
         raise ValueError(
-            f"{VARIABLE}: choose one of {', '.join(FAILPOINTS)} and of {list(_ACTIONS)}"
+            f"{VARIABLE}: choose one of {', '.join(Failpoint)} and of {list(_ACTIONS)}"
         )
     _enabled[name] = lambda: _act(name, _ACTIONS[action], Path(place))
 

@@ -19,7 +19,7 @@ from callbacks.webhooks.incoming_webhook import IncomingWebhook, read_webhook
 from callbacks.webhooks.sender_limits import SenderLimits
 from callbacks.webhooks.verifiers import BadSignature, Verifier
 from satyapan.broker.wakeups import Waker
-from satyapan.failpoints import STORED, failpoint
+from satyapan.failpoints import Failpoint, failpoint
 from satyapan.names import INGEST
 from shared.inbox.inbox import Inbox
 from shared.inbox.stored_webhook import StoreOutcome
@@ -97,7 +97,7 @@ class WebhookHandler:
             return problem(503, "not stored: send it again")
         if outcome is StoreOutcome.FORGOTTEN:
             return self._drop(vendor, outcome)
-        failpoint(STORED)
+        failpoint(Failpoint.STORED)
         # Also for a repeated one: the first wake-up may be lost; a second one changes nothing.
         self.waker.wake(INGEST, [webhook_id])
         self.metrics.count_webhook(vendor, outcome)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from satyapan import State, Verification
-from satyapan.failpoints import ANSWERED, CLAIMED, COMMITTED, DELIVERED, POPPED, SENT
+from satyapan.failpoints import Failpoint
 from tests.support.failpoint_cases import interleave
 from tests.support.history import History, Submit, Verdict, judge, rows_of
 from tests.support.installation import Installation, Services, kill_group, said, until
@@ -17,8 +17,16 @@ from tests.support.installation import Installation, Services, kill_group, said,
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 MANY, CALLS = 40, 8
-THREADS = [(point, "threads") for point in (POPPED, DELIVERED, CLAIMED, SENT)]
-CASES = [*THREADS, (ANSWERED, "threads"), (COMMITTED, "threads"), (SENT, "prefork")]
+THREADS = [
+    (point, "threads")
+    for point in (Failpoint.POPPED, Failpoint.DELIVERED, Failpoint.CLAIMED, Failpoint.SENT)
+]
+CASES = [
+    *THREADS,
+    (Failpoint.ANSWERED, "threads"),
+    (Failpoint.COMMITTED, "threads"),
+    (Failpoint.SENT, "prefork"),
+]
 
 
 @dataclass(frozen=True)

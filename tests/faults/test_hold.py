@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 @pytest.fixture
 def mark(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "held"
-    failpoints.enable({failpoints.VARIABLE: f"{failpoints.CLAIMED}:hold:{place}"})
+    failpoints.enable({failpoints.VARIABLE: f"{failpoints.Failpoint.CLAIMED}:hold:{place}"})
     yield place
     failpoints._enabled.clear()
     place.unlink(missing_ok=True)
@@ -24,7 +24,7 @@ def test_who_is_let_go_is_not_held_again(mark: Path) -> None:
 
     def pass_twice() -> None:
         for number in (1, 2):
-            failpoints.failpoint(failpoints.CLAIMED)
+            failpoints.failpoint(failpoints.Failpoint.CLAIMED)
             passes.append(number)
 
     threading.Thread(target=pass_twice, daemon=True).start()

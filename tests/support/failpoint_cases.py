@@ -20,7 +20,7 @@ import requests
 
 from demo.supervisor import Child
 from satyapan import State, Verification, Verifications
-from satyapan.failpoints import FAILPOINTS, HINTED, INSERTED, OPENED, STORED, SWEPT
+from satyapan.failpoints import Failpoint
 from satyapan.ids import generation_id
 from tests.support.history import History, Submit, Verdict, judge, rows_of
 from tests.support.installation import (
@@ -37,12 +37,12 @@ from tests.support.proxy import FaultProxy
 
 KINDS: Final = ("passport", "digilocker", "static_kyc_link")
 WEBHOOK_POINTS: Final = {
-    OPENED: ("digilocker", "static_kyc_link"),
-    HINTED: ("digilocker",),
-    STORED: ("digilocker", "static_kyc_link"),
+    Failpoint.OPENED: ("digilocker", "static_kyc_link"),
+    Failpoint.HINTED: ("digilocker",),
+    Failpoint.STORED: ("digilocker", "static_kyc_link"),
 }
 COMBINATIONS: Final = tuple(
-    (point, kind) for point in FAILPOINTS for kind in WEBHOOK_POINTS.get(point, KINDS)
+    (point, kind) for point in Failpoint for kind in WEBHOOK_POINTS.get(point, KINDS)
 )
 DEADLY: Final = ("kill", "kill-child", "kill-parent")
 PROXY_ACTIONS: Final = ("redis-reply", "redis-cut", "vendor-reply", "vendor-cut")
@@ -50,7 +50,12 @@ ACTIONS: Final = (*DEADLY, "stop", "redis-restart", *PROXY_ACTIONS)
 SURVIVED: Final = ("kill-child", "redis-restart", *PROXY_ACTIONS)
 PATIENCE_S: Final = 4 * LEASE_S + 60
 PREFORK: Final = {"SATYAPAN_WORKER_POOL": "prefork", "SATYAPAN_WORKER_CONCURRENCY": "1"}
-_IN_POOL: Final = frozenset(FAILPOINTS) - {"popped", SWEPT, INSERTED, STORED}
+_IN_POOL: Final = frozenset(Failpoint) - {
+    "popped",
+    Failpoint.SWEPT,
+    Failpoint.INSERTED,
+    Failpoint.STORED,
+}
 """Points that a prefork worker's child reaches; its main process reaches the others."""
 
 
@@ -151,7 +156,7 @@ class _CaseRun:
         mark = self.services.folder / f"{one}.reached"
         fault = f"{self.case.point}:{self.case.failpoint_action}:{mark}"
         request = self._request(one)
-        if self.case.point == INSERTED:
+        if self.case.point == Failpoint.INSERTED:
             child = self._start_producer(fault, request, one)
         else:
             child = yield from self._work_with_fault(fault, request, one)
@@ -165,7 +170,7 @@ class _CaseRun:
         First wait until they have recovered. A pending fault of the vendor's proxy is cancelled: it
         would hit another call.
         """
-        works = self.case.point != INSERTED  # there no worker runs yet
+        works = self.case.point != Failpoint.INSERTED  # there no worker runs yet
         if works and self.reached_at and self.case.action in SURVIVED:
             yield from self._wait_until(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
             for child in self.installation.children:
@@ -191,14 +196,16 @@ class _CaseRun:
         self, fault: str, request: dict[str, Any], one: str
     ) -> Generator[None, None, Child]:
         case, installation = self.case, self.installation
-        at_callbacks = case.point == STORED
+        at_callbacks = case.point == Failpoint.STORED
         if case.point in WEBHOOK_POINTS:
             yield from self._open_callbacks(fault if at_callbacks else "")
-        if (case.point, case.kind) == (OPENED, "static_kyc_link"):
+        if (case.point, case.kind) == (Failpoint.OPENED, "static_kyc_link"):
             yield from self._make_link(request, one)
         pool = PREFORK if case.action in {"kill-child", "kill-parent"} else {}
         worker = yield from self._ready_worker("" if at_callbacks else fault, **pool)
-        producer = installation.mute_producer() if case.point == SWEPT else installation.producer
+        producer = (
+            installation.mute_producer() if case.point == Failpoint.SWEPT else installation.producer
+        )
         self.ids.append(one)
         yield from self._submit(producer, request, one)
         return installation.children[-2] if at_callbacks else worker
@@ -242,7 +249,7 @@ class _CaseRun:
         case = self.case
         if case.action == "stop":
             self.stopped.append(_stopped_by(child))
-        elif case.point == STORED and case.failpoint_action == "kill":
+        elif case.point == Failpoint.STORED and case.failpoint_action == "kill":
             return  # gunicorn's worker died; its main process starts another
         elif case.action == "kill-child":
             return  # the pool starts another
@@ -270,7 +277,11 @@ class _CaseRun:
 
     def recover(self) -> Iterator[None]:
         """Let a healthy worker run until everything is settled, and for some seconds after."""
-        if self.case.point == INSERTED or self.case.action in {"kill", "kill-parent", "stop"}:
+        if self.case.point == Failpoint.INSERTED or self.case.action in {
+            "kill",
+            "kill-parent",
+            "stop",
+        }:
             yield from self._ready_worker()
         yield from self._wait_until(self._all_settled, f"{self.case.name} recovers", PATIENCE_S)
         for pid in self.stopped:

@@ -29,7 +29,7 @@ from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
 
 from satyapan.broker import kept_client as transport
-from satyapan.failpoints import POPPED, failpoint
+from satyapan.failpoints import Failpoint, failpoint
 from worker.broker import wakeups
 
 
@@ -72,7 +72,7 @@ class ResilientTransport(transport.Transport):
     Channel = ResilientChannel
 
     def _deliver(self, message: dict[str, Any] | None, queue: str | None) -> None:
-        failpoint(POPPED)
+        failpoint(Failpoint.POPPED)
         super()._deliver(message, queue)
 
 

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from redis.exceptions import RedisError
 
 from satyapan.canonical import request_digest
-from satyapan.failpoints import ANSWERED, CLAIMED, COMMITTED, DELIVERED, SENT, failpoint
+from satyapan.failpoints import Failpoint, failpoint
 from satyapan.ids import generation_id, link_alias
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Mode, Operation, Role
@@ -118,7 +118,7 @@ class Runner:
 
     async def _claim(self, verification_id: str) -> Claim | None:
         tools = self._tools
-        failpoint(DELIVERED)
+        failpoint(Failpoint.DELIVERED)
         asked = tools.monotonic()
         claim = await tools.redis.call(tools.ledger.claiming(verification_id))
         if claim is None:
@@ -126,7 +126,7 @@ class Runner:
         if claim.unreadable:
             await tools.redis.call(tools.ledger.postponing(claim))
             raise claim.unreadable
-        failpoint(CLAIMED)
+        failpoint(Failpoint.CLAIMED)
         jump = tools.clock.read(claim.now, asked, tools.monotonic())
         if jump:
             await tools.redis.call(tools.admission.limiter.hold_all(jump, tools.clock.confirm))
@@ -196,7 +196,7 @@ class ClaimedRun:
         verdict = await self._admit(order, row, operation, limit)
         if isinstance(verdict, NotYet):
             return verdict
-        failpoint(SENT)
+        failpoint(Failpoint.SENT)
         call = partial(self._blocking_call, operation, order, verdict, limit)
         answer = await self._tools.calls.run(call)
         self._unsaved = True
@@ -251,7 +251,7 @@ class ClaimedRun:
             # Without a link the create wasn't answered: the reference may be its failed attempt's.
             row.reference if row.link else "",
         )
-        failpoint(ANSWERED)
+        failpoint(Failpoint.ANSWERED)
         try:
             route = operation.route(order.role).name
             self._tools.admission.record_outcome(row, route, limit, admission, answer)
@@ -301,7 +301,7 @@ class ClaimedRun:
         if after.state in TERMINAL:
             after = self._ended(after, kind)
         await self._commit(after, effects, _status(kind.operation(after.vendor)), alias)
-        failpoint(COMMITTED)
+        failpoint(Failpoint.COMMITTED)
         return self.row
 
     def _ended(self, after: Row, kind: Kind) -> Row:

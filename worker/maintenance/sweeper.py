@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from satyapan.errors import Unavailable
-from satyapan.failpoints import SWEPT, failpoint
+from satyapan.failpoints import Failpoint, failpoint
 from satyapan.names import INGEST, RUN, RUN_SLOT, Keys
 from satyapan.records import TERMINAL
 from satyapan.redis.scripts import load
@@ -141,7 +141,7 @@ class Sweep:
     def _send(self, task: str, ids: Sequence[str]) -> bool:
         """Send the wake-ups; return False at the first that fails: each may take a timeout."""
         if ids:
-            failpoint(SWEPT)
+            failpoint(Failpoint.SWEPT)
         # A message per webhook: in a shared one a slow webhook would delay the rest.
         size = 1 if task == INGEST else self._chunk
         return all(self._wake(task, ids[at : at + size]) for at in range(0, len(ids), size))
