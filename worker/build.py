@@ -4,7 +4,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,7 @@ from config.redis_clients import ledger_client
 from config.settings import Settings
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Mode
-from satyapan.names import RUN, Keys
+from satyapan.names import Keys
 from satyapan.redis.script_calls import BatchConnection
 from shared.inbox.inbox import Inbox
 from worker.admission.admission import Admission
@@ -26,7 +26,6 @@ from worker.engine.engine import Engine
 from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
 from worker.engine.run import Runner, Tools
-from worker.engine.vendor import VendorClient
 from worker.from_settings import (
     calls_at_once,
     cashfree,
@@ -61,25 +60,10 @@ class Parts:
     kinds: Registry
     policy: Policy
 
-    def run(self, verification_id: str) -> None:
-        """Take a verification as far as it goes now."""
-        self.engine.run(verification_id)
-
-    def run_all(self, ids: Sequence[str], task: str = RUN) -> None:
-        """Take many verifications as far as they go now; those that only wait are registered.
-
-        `task` is the one that brought them: what can't begin soon goes back to its queue.
-        """
-        self.engine.run_all(ids, task)
-
     def check_status(self, verification_id: str) -> None:
         """Read a journey's status soon, because a person came back."""
         if self.ledger.hint(verification_id, asked=True):
             self.engine.run(verification_id)
-
-    def take(self, webhook_id: str) -> None:
-        """Work on a stored webhook."""
-        self.ingest.take(webhook_id)
 
 
 def build(settings: Settings, wake: Wake, queued: Queued = lambda _task: 0) -> Parts:
@@ -94,8 +78,7 @@ def build(settings: Settings, wake: Wake, queued: Queued = lambda _task: 0) -> P
     kinds = Registry.with_plugins(shared.kinds)
     ledger = work_ledger(settings, redis, keys, ring)
     admission, clock = make_admission(settings, redis, keys), RedisClock()
-    vendors: dict[str, VendorClient] = {"cashfree": cashfree(settings)}
-    tools = _tools(settings, redis, ledger, admission, clock, kinds, vendors)
+    tools = _tools(settings, redis, ledger, admission, clock, kinds)
     triage = Triage(redis, keys, admission.limiter, _create_routes(settings, kinds))
     engine = _engine(settings, tools, wake, triage)
     inbox = Inbox(redis, keys, ring, settings.retention.inbox_s * 1000, shared.id_key_bytes())
@@ -141,7 +124,6 @@ def _tools(
     admission: Admission,
     clock: RedisClock,
     kinds: Registry,
-    vendors: dict[str, VendorClient],
 ) -> Tools:
     return Tools(
         redis=RedisBatch(BatchConnection(redis).call_all),
@@ -149,7 +131,7 @@ def _tools(
         leases=Leases(ledger),
         ledger=ledger,
         admission=admission,
-        vendors=vendors,
+        vendors={"cashfree": cashfree(settings)},
         kinds=kinds,
         policy=policy(settings),
         id_key=settings.producer.id_key_bytes(),

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from redis.exceptions import RedisError
 
 from satyapan.errors import SatyapanError
@@ -16,17 +17,11 @@ log = logging.getLogger("satyapan.tasks")
 def register(app: Celery, parts: Callable[[], Parts]) -> None:
     """Register the tasks; `parts` returns this process's parts, built at first use."""
 
-    @app.task(name=RUN)
-    def run(ids: list[str]) -> None:
-        parts().run_all(ids, RUN)
+    def run(task: Task[Any, Any], ids: list[str]) -> None:
+        parts().engine.run_all(ids, str(task.name))
 
-    @app.task(name=RUN_HIGH)
-    def run_high(ids: list[str]) -> None:
-        parts().run_all(ids, RUN_HIGH)
-
-    @app.task(name=RUN_SLOT)
-    def run_slot(ids: list[str]) -> None:
-        parts().run_all(ids, RUN_SLOT)
+    for name in (RUN, RUN_HIGH, RUN_SLOT):
+        app.task(name=name, bind=True)(run)
 
     @app.task(name=STATUS_CHECK)
     def status_check(ids: list[str]) -> None:
@@ -34,7 +29,7 @@ def register(app: Celery, parts: Callable[[], Parts]) -> None:
 
     @app.task(name=INGEST)
     def ingest(ids: list[str]) -> None:
-        _each(ids, parts().take)
+        _each(ids, parts().ingest.take)
 
 
 def _each(ids: Iterable[str], work: Callable[[str], None]) -> None:

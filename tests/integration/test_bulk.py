@@ -113,9 +113,9 @@ def test_a_chunk_ends_whole_and_each_is_paid_for_once(redis_url: str, sandbox: A
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="64")
     ids = settled(harness.verifications.submit_many("passport", items(30)))
 
-    harness.parts.run("v-unknown")
+    harness.parts.engine.run("v-unknown")
 
-    harness.parts.run_all([*ids, *ids[:10], "v-unknown", "no text: \ud800"])
+    harness.parts.engine.run_all([*ids, *ids[:10], "v-unknown", "no text: \ud800"], RUN)
 
     assert {harness.read(one).state for one in ids} == {State.DONE}
     charges = Counter(entry["verification_id"] for entry in harness.vendor.charges("passport"))
@@ -129,7 +129,7 @@ def test_what_a_worker_can_not_call_at_once_goes_back_to_the_queue(
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="4")
     ids = settled(harness.verifications.submit_many("passport", items(30)))
 
-    harness.parts.run_all(ids)
+    harness.parts.engine.run_all(ids, RUN)
 
     done = [one for one in ids if harness.read(one).state is State.DONE]
     handed = [one for task, woken in harness.woken for one in woken if task == RUN]
@@ -142,7 +142,7 @@ def test_a_chunk_beyond_the_quota_waits_its_turn(redis_url: str, sandbox: Any) -
     harness = Harness(redis_url, sandbox.root, **own)
     ids = settled(harness.verifications.submit_many("passport", items(20)))
 
-    harness.parts.run_all(ids)
+    harness.parts.engine.run_all(ids, RUN)
 
     assert Counter(harness.read(one).state for one in ids) == {State.DONE: 7, State.ACCEPTED: 13}
     waiting = [harness.row(one) for one in ids if harness.read(one).state is State.ACCEPTED]
@@ -153,7 +153,7 @@ def test_a_server_that_forgot_the_scripts_is_told_them_again(harness: Harness) -
     ids = settled(harness.verifications.submit_many("passport", items(10)))
     harness.redis.script_flush()
 
-    harness.parts.run_all(ids)
+    harness.parts.engine.run_all(ids, RUN)
 
     assert {harness.read(one).state for one in ids} == {State.DONE}
 

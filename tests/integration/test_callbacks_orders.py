@@ -40,7 +40,7 @@ def act(harness: Harness, journey: str, truth: Truth) -> None:
 def happen(harness: Harness, journey: str, what: Stimulus) -> None:
     """Deliver one stimulus."""
     if what is Stimulus.POLL:
-        harness.parts.run(journey)
+        harness.parts.engine.run(journey)
     elif what is Stimulus.REDIRECT:
         harness.parts.check_status(journey)
     else:
@@ -54,7 +54,7 @@ def deliver(harness: Harness, journey: str, event: str) -> None:
     inbox, webhook = harness.parts.ingest._inbox, read_webhook(body)
     webhook_id = inbox.webhook_id("cashfree", webhook.signed)
     inbox.store(webhook_id, "cashfree", webhook.event, webhook.body, webhook.vendor_id)
-    harness.parts.take(webhook_id)
+    harness.parts.ingest.take(webhook_id)
 
 
 @pytest.mark.parametrize("truth", Truth)

@@ -307,19 +307,19 @@ def test_a_visit_is_not_forgotten_before_every_producer_was_told(
     data = {"verification_id": "cf-77", "form_link": owner.link, "name": "JOHN DOE"}
     body = json.dumps({"data": data}).encode()
     inbox.store("acted", "cashfree", "KYC_LINK_ACTION_PERFORMED", body, "cf-77")
-    shop.parts.take("acted")
+    shop.parts.ingest.take("acted")
     id_key = shop.settings.producer.id_key_bytes()
     mine, theirs = (child_id(id_key, owner.id, "cf-77", name) for name in ("shop", "bank"))
     ledger.make_due(theirs)
     claim = ledger.claim(theirs)  # a worker is busy with it
     inbox.store("done", "cashfree", "KYC_LINK_SUCCESS", body, "cf-77")
-    shop.parts.take("done")
+    shop.parts.ingest.take("done")
 
     with pytest.raises(ActionRefused, match="still to be worked on"):
         operator(shop).forget(mine)
     assert claim is not None
     ledger.committing(claim.row, claim.row, [], claim.now, keep=False, alias="").now()
-    shop.parts.take("done")
+    shop.parts.ingest.take("done")
     operator(shop).forget(mine)
 
     assert (shop.row(mine).state, shop.row(mine).result) == (State.DONE, None)

@@ -123,6 +123,6 @@ def test_webhooks_of_people_who_acted_are_asks(
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
     harness.parts.ingest._inbox.store("webhook", "cashfree", event, body)
 
-    harness.parts.take("webhook")
+    harness.parts.ingest.take("webhook")
 
     assert harness.row(row_id).ask == ask

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from satyapan.failpoints import ANSWERED, CLAIMED, SENT
+from satyapan.failpoints import Failpoint
 from satyapan.records import Row
 from tests.support.worker_harness import Harness
 from worker.ledger.work_ledger import LEAST_CHECK_MS
@@ -61,7 +61,7 @@ def run(
         def failpoint(point: str) -> None:
             if point in hints:
                 harness.parts.ledger.hint(row_id, hints[point], asked=True)
-            if point == SENT:
+            if point == Failpoint.SENT:
                 during.append(harness.row(row_id))
 
         monkeypatch.setattr("worker.engine.run.failpoint", failpoint)
@@ -97,7 +97,7 @@ def test_a_read_answers_what_was_asked_between_claim_and_sent(
     if ask:
         asked_before(harness, row_id, ask, 3)
 
-    during, after = run(**{CLAIMED: ""})
+    during, after = run(**{Failpoint.CLAIMED: ""})
 
     assert (during.ask, during.asking, during.asks) == ("", ask or "first", 4 if ask else 1)
     assert (after.ask, after.asking, after.asks) == ("", "", 4 if ask else 1)
@@ -113,7 +113,7 @@ def test_news_between_claim_and_sent_begin_the_asks_again(
     if not ask:
         harness.redis.hdel(harness.parts.ledger.keys.row(row_id), "ask")
 
-    during, after = run(**{CLAIMED: "AUTHENTICATED"})
+    during, after = run(**{Failpoint.CLAIMED: "AUTHENTICATED"})
 
     assert (during.asking, during.asks, during.evidence) == ("first", 1, "AUTHENTICATED")
     assert (after.ask, after.asks) == ("", 1)
@@ -125,7 +125,7 @@ def test_a_read_knows_what_a_webhook_claimed_between_claim_and_sent(
     row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     """The vendor's reads never say FAILED: the read says "pending", the webhook decides."""
-    _, after = run(**{CLAIMED: "FAILED"})
+    _, after = run(**{Failpoint.CLAIMED: "FAILED"})
 
     assert (after.state, after.reason) == ("FAILED", "webhook/failed")
 
@@ -136,7 +136,7 @@ def test_an_ask_during_the_read_is_kept_and_thinned(
 ) -> None:
     asked_before(harness, row_id, "again", asks)
 
-    during, after = run(**{ANSWERED: ""})
+    during, after = run(**{Failpoint.ANSWERED: ""})
 
     assert (during.ask, during.asks) == ("", asks + 1)
     assert (after.ask, after.asks) == ("again", asks + 1)
@@ -147,7 +147,7 @@ def test_an_ask_during_the_read_is_kept_and_thinned(
 def test_an_ask_during_a_poll_is_the_first(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
-    during, after = run(**{ANSWERED: ""})
+    during, after = run(**{Failpoint.ANSWERED: ""})
 
     assert (after.ask, after.asks) == ("first", 0)
     assert is_thinned(harness, after.due, during.looked, 1)
@@ -156,7 +156,7 @@ def test_an_ask_during_a_poll_is_the_first(
 def test_only_the_later_of_two_asks_brings_about_another_read(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
-    during, after = run(**{CLAIMED: "", ANSWERED: ""})
+    during, after = run(**{Failpoint.CLAIMED: "", Failpoint.ANSWERED: ""})
 
     assert (during.ask, during.asks) == ("", 1)
     assert (after.ask, after.asks) == ("again", 1)
@@ -170,7 +170,7 @@ def test_of_the_asks_during_a_read_the_soonest_counts(
     asked_before(harness, row_id, "again", 5)
 
     def reloaded(point: str) -> None:
-        for claimed in ("", "AUTHENTICATED", "") if point == ANSWERED else ():
+        for claimed in ("", "AUTHENTICATED", "") if point == Failpoint.ANSWERED else ():
             harness.parts.ledger.hint(row_id, claimed, asked=True)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -182,7 +182,7 @@ def test_of_the_asks_during_a_read_the_soonest_counts(
     assert is_thinned(harness, after.due, after.looked, 1)
 
 
-@pytest.mark.parametrize("point", [CLAIMED, ANSWERED])
+@pytest.mark.parametrize("point", [Failpoint.CLAIMED, Failpoint.ANSWERED])
 @pytest.mark.parametrize("ask", ["", "first", "again"])
 def test_a_read_without_an_answer_leaves_the_ask(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], point: str, ask: str

@@ -63,11 +63,11 @@ def test_failures_are_counted_with_growing_pauses_and_parked_in_the_end(
 ) -> None:
     pauses = []
     for tries in range(1, MAX_TRIES):
-        harness.parts.take(stuck)
+        harness.parts.ingest.take(stuck)
         assert (found(inbox, stuck).state, found(inbox, stuck).tries) == (WebhookState.NEW, tries)
         pauses.append(pause_ms(harness, stuck))
-    harness.parts.take(stuck)
-    harness.parts.take(stuck)
+    harness.parts.ingest.take(stuck)
+    harness.parts.ingest.take(stuck)
 
     webhook = found(inbox, stuck)
     assert (webhook.state, webhook.tries, webhook.code) == (
@@ -87,13 +87,13 @@ def test_a_parked_webhook_is_listed_and_replayed(
     harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
     for _ in range(MAX_TRIES):
-        harness.parts.take(stuck)
+        harness.parts.ingest.take(stuck)
     redis: Any = harness.redis
 
     listed = CliRunner().invoke(operator_cli.inbox, ["--state", "parked"], env=harness.env)
     redis.delete(Keys().row("broken"))
     replayed = CliRunner().invoke(operator_cli.replay, [stuck], env=harness.env)
-    harness.parts.take(stuck)
+    harness.parts.ingest.take(stuck)
 
     assert (listed.exit_code, replayed.exit_code) == (0, 0), listed.output + replayed.output
     head, line = listed.output.splitlines()
@@ -111,7 +111,7 @@ def test_a_webhook_that_fails_does_not_hold_up_others(
     other = store(inbox, "other", row_id)
 
     for each in (stuck, other):
-        harness.parts.take(each)
+        harness.parts.ingest.take(each)
 
     assert found(inbox, other).state is WebhookState.HANDLED
 
@@ -137,7 +137,7 @@ def test_a_server_that_is_away_or_full_is_not_the_webhooks_failure(
     redis.config_set("maxmemory", 1)
     for _ in range(2):
         with pytest.raises(RedisError):
-            harness.parts.take("webhook")
+            harness.parts.ingest.take("webhook")
     redis.config_set("maxmemory", 0)
     server.kill()
     with pytest.raises(Unavailable):
@@ -158,7 +158,7 @@ def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
 
     for _ in range(MAX_TRIES + 1):
         with pytest.raises(Unreadable):
-            harness.parts.take("sealed")
+            harness.parts.ingest.take("sealed")
 
     (listed,) = inbox.newest(None, 9)
     assert (listed.state, listed.tries) == (WebhookState.NEW, 0)
@@ -175,7 +175,7 @@ def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
     other.finish("sealed", state)
 
     with pytest.raises(Unreadable):
-        harness.parts.take("sealed")
+        harness.parts.ingest.take("sealed")
 
     assert [one.state for one in inbox.newest(None, 9)] == [state]
     assert redis.zcard(Keys().inbox_due) == 0
@@ -191,7 +191,7 @@ def test_odd_values_in_a_visitors_news_break_neither_row_nor_events(
     # Stored unscrubbed, as an earlier version did.
     inbox.store("webhook", "cashfree", "KYC_LINK_SUCCESS", body.encode(), "cf-7")
 
-    harness.parts.take("webhook")
+    harness.parts.ingest.take("webhook")
 
     assert found(inbox, "webhook").state is WebhookState.HANDLED
     visit = list(harness.verifications.events("all", block=0.01))[-1]

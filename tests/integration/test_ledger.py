@@ -81,7 +81,7 @@ def test_a_worker_that_lacks_the_key_leaves_the_row_to_others(
     other = Harness(redis_url, "http://127.0.0.1:1", SATYAPAN_SEAL_KEYS=new_key("other"))
 
     with pytest.raises(Unreadable):
-        other.parts.run(row_id)
+        other.parts.engine.run(row_id)
 
     left = harness.row(row_id)
     assert (left.lease, left.crashes) == (0, 0)
@@ -123,7 +123,7 @@ def test_the_terminal_bytes_are_the_same_on_every_read(harness: Harness) -> None
     key = harness.parts.ledger.keys.row(row_id)
 
     before = harness.redis.hget(key, "result")
-    harness.parts.run(row_id)
+    harness.parts.engine.run(row_id)
     harness.submit("passport")
     harness.parts.check_status(row_id)
 
@@ -216,7 +216,7 @@ def test_the_sweeper_trims_what_retention_ended(harness: Harness, ledger: WorkLe
 def test_one_static_link_serves_everybody_and_is_kept(harness: Harness) -> None:
     ids = [harness.submit("static_kyc_link", f"k{n}") for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(harness.parts.run, ids))
+        list(pool.map(harness.parts.engine.run, ids))
 
     results = [harness.settle(row_id).result for row_id in ids]
 
@@ -271,7 +271,7 @@ class TestInbox:
             harness, "DIGILOCKER_VERIFICATION_SUCCESS", verification_id=row_id, reference_id=1
         )
 
-        harness.parts.take(webhook)
+        harness.parts.ingest.take(webhook)
 
         assert harness.settle(row_id).state is State.DENIED
         assert self.state(harness, webhook) is WebhookState.HANDLED
@@ -287,7 +287,7 @@ class TestInbox:
             harness, "DIGILOCKER_VERIFICATION_FAILURE", verification_id=second, reference_id=1
         )
 
-        harness.parts.take(webhook)
+        harness.parts.ingest.take(webhook)
 
         assert self.state(harness, webhook) is WebhookState.HANDLED
         assert harness.row(row_id).evidence == "FAILED"
@@ -300,7 +300,7 @@ class TestInbox:
             harness, "DIGILOCKER_VERIFICATION_FAILURE", verification_id=row_id, reference_id=1
         )
 
-        harness.parts.take(webhook)
+        harness.parts.ingest.take(webhook)
         eventually(lambda: not harness.run_once(row_id).settled and harness.row(row_id).looked)
 
         row = harness.row(row_id)
@@ -316,7 +316,7 @@ class TestInbox:
             harness, "DIGILOCKER_VERIFICATION_CONSENT_EXPIRED", verification_id=row_id
         )
 
-        harness.parts.take(webhook)
+        harness.parts.ingest.take(webhook)
 
         assert harness.read(row_id) == ended
         assert harness.changes() == ["link_ready", "done"]
@@ -330,7 +330,7 @@ class TestInbox:
     ) -> None:
         webhook = self.store(harness, event, verification_id=vendor_id)
 
-        harness.parts.take(webhook)
+        harness.parts.ingest.take(webhook)
 
         assert self.state(harness, webhook) is WebhookState.UNMATCHED
         assert harness.redis.zcard(harness.parts.ledger.keys.inbox_due) == 0
@@ -342,7 +342,7 @@ class TestInbox:
         webhook_id = hashlib.sha256(body).hexdigest()
         self.inbox(harness).store(webhook_id, "cashfree", "KYC_LINK_SUCCESS", body)
 
-        harness.parts.take(webhook_id)
+        harness.parts.ingest.take(webhook_id)
 
         assert self.state(harness, webhook_id) is WebhookState.UNMATCHED
 
@@ -357,7 +357,7 @@ class TestInbox:
         end = self.store(harness, "KYC_LINK_SUCCESS", **news, form_status="SUCCESS")
 
         for webhook in (step, step, end, end):
-            harness.parts.take(webhook)
+            harness.parts.ingest.take(webhook)
 
         assert harness.changes() == ["done", "progress", "done"]
         assert other.changes() == ["done", "progress", "done"]

@@ -67,7 +67,7 @@ def test_what_may_have_been_paid_for_is_not_redriven(harness: Harness, kind: str
         operator(harness).redrive(row_id)
 
     assert harness.row(row_id) == before
-    assert list(operator(harness).audit_log(10)) == []
+    assert list(harness.parts.ledger.audit_log(10)) == []
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
@@ -104,7 +104,7 @@ def test_a_reissue_is_recorded_told_and_paid_once_more(harness: Harness, kind: s
     assert "by_asha" in harness.row(row_id).generations[0]
     assert harness.changes() == ["parked", "reissued", "done"]
     assert len([c for c in harness.vendor.charges() if c["charge"] != "document"]) == 2
-    assert next(operator(harness).audit_log(1))[1].by == "asha"
+    assert next(harness.parts.ledger.audit_log(1))[1].by == "asha"
 
 
 def test_reissues_are_capped(harness: Harness) -> None:
@@ -143,7 +143,7 @@ def test_a_dry_run_decides_and_writes_nothing(harness: Harness, verb: str) -> No
 
     assert act.id == row_id
     assert harness.row(row_id) == before
-    assert list(operator(harness).audit_log(10)) == []
+    assert list(harness.parts.ledger.audit_log(10)) == []
 
 
 def test_two_people_at_once_reissue_once(harness: Harness) -> None:
@@ -205,7 +205,7 @@ def visited(harness: Harness, link: str, visitor: str = "cf-77") -> str:
     data = {"verification_id": visitor, "form_link": link, "name": "JOHN DOE"}
     body = json.dumps({"data": data}).encode()
     operator(harness).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body, visitor)
-    harness.parts.take(visitor)
+    harness.parts.ingest.take(visitor)
     return list(harness.verifications.events("visits", block=0.01))[-1].verification_id
 
 
@@ -256,7 +256,7 @@ def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(harness
     assert old.link != new.link == same.link
     assert harness.read(old.id) == old
     assert len(harness.vendor.charges()) == 2
-    assert next(operator(harness).audit_log(1))[1] == AuditEntry(
+    assert next(harness.parts.ledger.audit_log(1))[1] == AuditEntry(
         "retire", harness.read(act.id).id, "asha", act.outcome
     )
     for link in (old.link, new.link):
@@ -281,7 +281,7 @@ def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(harness: Ha
             operator(harness).retire(waiting)
         harness.settle(harness.submit("static_kyc_link", "next"))
 
-    assert [act.verb for _, act in operator(harness).audit_log(9)] == ["retire"]
+    assert [act.verb for _, act in harness.parts.ledger.audit_log(9)] == ["retire"]
     assert len(harness.vendor.charges("static_link")) == 2
 
 
@@ -294,7 +294,7 @@ def test_a_stored_webhook_is_replayed(harness: Harness) -> None:
     kept.inbox.finish("webhook", WebhookState.UNMATCHED)
 
     kept.replay("webhook")
-    harness.parts.take("webhook")
+    harness.parts.ingest.take("webhook")
 
     webhook = kept.inbox.read("webhook")
     assert webhook is not None

@@ -54,7 +54,7 @@ def test_what_was_parked_for_too_long_ends_and_is_shredded(harness: Harness) -> 
     stored = client(harness).hgetall(harness.parts.ledger.keys.row(old))
     assert not {name.encode() for name in SEALED} & stored.keys()
     assert harness.changes()[-1] == "failed"
-    ((_, act),) = operator(harness).audit_log(1)
+    ((_, act),) = harness.parts.ledger.audit_log(1)
     assert (act.verb, act.id, act.by) == ("forget", old, BY)
 
 

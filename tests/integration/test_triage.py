@@ -84,7 +84,7 @@ def test_a_message_of_many_is_registered_and_none_of_it_claimed(harness: Harness
     contended(harness)
     ids = submitted(harness, 30)
 
-    harness.parts.run_all(ids)
+    harness.parts.engine.run_all(ids, RUN)
 
     assert all(never_claimed(harness.row(row_id)) for row_id in ids)
     assert len(waiting(harness)) > 20

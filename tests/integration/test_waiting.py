@@ -32,7 +32,7 @@ def test_a_hundred_waiters_use_one_connection_and_all_hear(
         waits = [pool.submit(harness.verifications.wait, one, 90) for one in ids]
         eventually(lambda: len(listeners(client)) == 1)
         for one in ids:
-            harness.parts.run(one)
+            harness.parts.engine.run(one)
         ended = [wait.result() for wait in waits]
         connections = listeners(client)
 
@@ -50,7 +50,7 @@ def test_a_waiter_outlives_the_loss_of_its_connection(harness: Harness, redis_ur
     with redis.Redis.from_url(redis_url) as client:
         eventually(lambda: listeners(client))
         client.client_kill_filter(_type="pubsub")
-        harness.parts.run(row_id)
+        harness.parts.engine.run(row_id)
         waiter.join(60)
 
     assert [one.state for one in ended] == [State.DONE]

@@ -128,7 +128,7 @@ class Harness:
 
     def run_once(self, verification_id: str) -> Verification:
         """Run a verification once, as a wake-up would."""
-        self.parts.run(verification_id)
+        self.parts.engine.run(verification_id)
         return self.read(verification_id)
 
     def settle(self, verification_id: str, within_s: float = 60.0) -> Verification:

@@ -3,7 +3,6 @@
 A dry run decides exactly as the action would, and writes nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from satyapan.ids import generation_id
@@ -128,10 +127,6 @@ class OperatorActions:
     def _released(self, owner: Row) -> bool:
         """Leave the resource without an owner; return False if it has another owner by now."""
         return self.dry or self.ledger.release(resource_of(owner), owner.id)
-
-    def audit_log(self, limit: int) -> Iterator[tuple[int, AuditEntry]]:
-        """Read the latest actions, newest first, each with its time (ms on Redis' clock)."""
-        return self.ledger.audit_log(limit)
 
     def _forgettable(self, verification_id: str) -> Row:
         row = self._read(verification_id)

@@ -46,29 +46,24 @@ def _acting(act: Callable[..., None]) -> click.Command:
     return click.command()(ids(by(dry(json_option(act)))))
 
 
-def open_actions(by: str, *, dry: bool = False) -> OperatorActions:
-    """Build the actions on the installation that the environment describes."""
-    settings = read_settings()
-    redis, keys = ledger_client(settings, "operator"), Keys(settings.producer.prefix)
-    ring, life_ms = settings.producer.ring(), settings.retention.inbox_s * 1000
-    return OperatorActions(
-        ledger=work_ledger(settings, redis, keys, ring),
-        inbox=Inbox(redis, keys, ring, life_ms, settings.producer.id_key_bytes()),
-        kinds=Registry.with_plugins(settings.producer.kinds),
-        policy=policy(settings),
-        wake=Waker(wake_app(settings.producer)).wake,
-        by=by,
-        dry=dry,
-    )
-
-
 @contextmanager
 def _actions(by: str = "", *, dry: bool = False) -> Iterator[OperatorActions]:
     """Build the actions for one command; if Redis is away it ends with a line, no traceback."""
     if not (by == "" or by.isprintable()):
         raise click.UsageError("--by should be printable text")
     try:
-        yield open_actions(by, dry=dry)
+        settings = read_settings()
+        redis, keys = ledger_client(settings, "operator"), Keys(settings.producer.prefix)
+        ring, life_ms = settings.producer.ring(), settings.retention.inbox_s * 1000
+        yield OperatorActions(
+            ledger=work_ledger(settings, redis, keys, ring),
+            inbox=Inbox(redis, keys, ring, life_ms, settings.producer.id_key_bytes()),
+            kinds=Registry.with_plugins(settings.producer.kinds),
+            policy=policy(settings),
+            wake=Waker(wake_app(settings.producer)).wake,
+            by=by,
+            dry=dry,
+        )
     except RedisError as error:
         raise Unavailable(f"the ledger can't be reached ({type(error).__name__})") from error
 
@@ -119,7 +114,9 @@ def retire(ids: tuple[str, ...], by: str, *, dry_run: bool, as_json: bool) -> No
 def audit(limit: int, *, as_json: bool) -> None:
     """List the audit log: what operators did by hand, newest first."""
     with _actions() as operator:
-        rows = [{"time": moment(at), **asdict(entry)} for at, entry in operator.audit_log(limit)]
+        rows = [
+            {"time": moment(at), **asdict(entry)} for at, entry in operator.ledger.audit_log(limit)
+        ]
     _list(rows, as_json=as_json, empty="no operator has acted so far")
 
 
