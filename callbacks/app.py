@@ -18,7 +18,7 @@ from callbacks.operations.ledger_collector import LedgerCollector
 from callbacks.operations.metrics import Metrics
 from callbacks.operations.readiness import ReadinessHandler, operations
 from callbacks.problems import problem
-from callbacks.returns.handler import PAGE_ENDPOINT, ReturnHandler, StatusChecks, returns
+from callbacks.returns.handler import PAGE_ENDPOINT, ReturnHandler, returns
 from callbacks.returns.pages import Pages
 from callbacks.webhooks.handler import WebhookHandler, webhooks
 from callbacks.webhooks.sender_limits import SenderLimits
@@ -122,7 +122,9 @@ class _Handlers:
         return ReturnHandler(
             tokens=ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s),
             ledger=Ledger(self._redis, self._keys, producer.ring()),
-            status_checks=StatusChecks(self._redis, self._keys, self._waker, self._metrics),
+            redis=self._redis,
+            keys=self._keys,
+            waker=self._waker,
             pages=self._pages,
             return_hosts=frozenset(producer.return_hosts),
             return_url_fields={k.name: k.return_url_field for k in kinds if k.return_url_field},

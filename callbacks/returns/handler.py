@@ -39,29 +39,6 @@ _PREFETCH_WORDS: Final = ("prefetch", "preview")
 log: Final = logging.getLogger(__name__)
 
 
-class StatusChecks:
-    """Requests status checks from workers, at most one per interval and verification."""
-
-    def __init__(self, redis: Redis, keys: Keys, waker: Waker, metrics: Metrics) -> None:
-        self._redis = redis
-        self._keys = keys
-        self._waker = waker
-        self._metrics = metrics
-
-    def request(self, verification_id: str) -> bool:
-        """Request a status check; return False if one was requested within the interval.
-
-        Raises:
-            redis.RedisError: the ledger can't be reached.
-        """
-        mark = self._keys.status_check(verification_id)
-        first = bool(self._redis.set(mark, 1, nx=True, px=STATUS_CHECK_INTERVAL_MS))
-        self._metrics.count_status_check(requested=first)
-        if first:
-            self._waker.wake(STATUS_CHECK, [verification_id])
-        return first
-
-
 @dataclass(frozen=True)
 class ReturnHandler:
     """Answers people who come back; redirects go to `return_hosts` (lower case) only.
@@ -71,7 +48,9 @@ class ReturnHandler:
 
     tokens: ReturnTokens
     ledger: Ledger
-    status_checks: StatusChecks
+    redis: Redis
+    keys: Keys
+    waker: Waker
     pages: Pages
     return_hosts: Collection[str]
     return_url_fields: Mapping[str, str]
@@ -112,10 +91,18 @@ class ReturnHandler:
         return self.ledger.read_fields(verification_id, *_PAGE_FIELDS, *fields)
 
     def _request_status_check(self, row: Row) -> None:
-        """Request a status check if a person opened the page: not a link scanner or a prefetch."""
+        """Request a status check from the workers, at most one per interval and verification.
+
+        Only if a person opened the page: not for a link scanner or a prefetch.
+        """
         # Flask adds HEAD to GET routes; link scanners send it.
-        if request.method == "GET" and not _is_prefetch(request) and row.state not in TERMINAL:
-            self.status_checks.request(row.id)
+        if request.method != "GET" or _is_prefetch(request) or row.state in TERMINAL:
+            return
+        mark = self.keys.status_check(row.id)
+        first = bool(self.redis.set(mark, 1, nx=True, px=STATUS_CHECK_INTERVAL_MS))
+        self.metrics.count_status_check(requested=first)
+        if first:
+            self.waker.wake(STATUS_CHECK, [row.id])
 
     def _page_of(self, row: Row) -> tuple[str, int]:
         return page_at(row, self.ledger.now() if depends_on_time(row) else 0)
