@@ -15,7 +15,6 @@ then for the rest of the request without a time limit. This worker has these rul
 The reasons: docs/adr/0020-a-web-worker-of-our-own.md.
 """
 
-import errno
 import socket
 import time
 from collections import Counter, deque
@@ -30,7 +29,6 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from callbacks.addresses import customer
 
-_NOT_ACCEPTED = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
 _IDLE_AT_STOP_S = 2.0
 
 
@@ -79,9 +77,7 @@ class RequestDeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ship
         """Accept a connection, and wait for its first byte without a thread."""
         try:
             sock, peer = listener.accept()
-        except OSError as error:
-            if error.errno not in _NOT_ACCEPTED:
-                raise
+        except (BlockingIOError, ConnectionAbortedError):
             return
         conn = DeadlineConnection(self.cfg, sock, peer, listener.getsockname())
         limit = self.connections_per_address

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from satyapan.errors import SatyapanError
 
 Level = Literal["error", "warning"]
-_LETTER: Final = {"error": "E", "warning": "W"}
 _AWAY: Final = {"E001", "E017"}
 """Findings of servers that can't be reached: the ledger's and the broker's."""
 
@@ -41,7 +40,7 @@ def only_away(findings: Sequence[Finding]) -> bool:
 
 def found(number: int, level: Level, message: str, hint: str) -> Finding:
     """Build a finding."""
-    return Finding(f"{_LETTER[level]}{number:03}", level, message, hint)
+    return Finding(f"{level[0].upper()}{number:03}", level, message, hint)
 
 
 def refuse_if_unsafe(findings: Sequence[Finding]) -> None:

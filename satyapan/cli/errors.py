@@ -64,8 +64,8 @@ def _text(error: SatyapanError | click.UsageError) -> str:
 
 
 def _described(error: SatyapanError | click.UsageError, code: int) -> dict[str, Any]:
-    described: dict[str, Any] = {"type": type(error).__name__, "message": _line(error)}
-    described["exit_code"] = code
+    kind = type(error).__name__
+    described: dict[str, Any] = {"type": kind, "message": _line(error), "exit_code": code}
     if isinstance(error, InvalidRequest):
         described["faults"] = [asdict(fault) for fault in error.faults]
         described["more"] = error.more

@@ -182,9 +182,22 @@ class WorkLedger(Ledger):
         for change in changes:
             after = replace(after, seq=after.seq + 1)
             events.append(write_event(after, change, now))
-        until = _open_until(after) if status_route else ""
-        journey = [until, int(reading)]
-        arguments = self._arguments(before, after, events, journey, keep=keep, alias=alias)
+        changed = encode(after, self.ring, before)
+        arguments = [
+            after.id,
+            before.fence,
+            self.lease_ms if keep else 0,
+            after.due if after.state not in SETTLED else 0,
+            0 if alias else self._life(after),
+            self.lives.events,
+            self.keys.channel(after.reply_to),
+            _alias_life(after, alias),
+            _open_until(after) if status_route else "",
+            int(reading),
+            len(events),
+            *events,
+            *(part for name in changed if name not in _SCRIPTED for part in (name, changed[name])),
+        ]
 
         def committed(reply: list[Any]) -> Row:
             if not reply[0]:
@@ -199,28 +212,6 @@ class WorkLedger(Ledger):
         indexes = [keys.index(before.state), keys.index(after.state)]
         others = [keys.alias(alias), keys.open(after.account, status_route), keys.slot_due]
         return [row, keys.due, *indexes, keys.events(after.reply_to), *others]
-
-    def _arguments(
-        self,
-        before: Row,
-        after: Row,
-        events: list[bytes],
-        journey: list[int | str],
-        *,
-        keep: bool,
-        alias: str,
-    ) -> list[Any]:
-        changed = encode(after, self.ring, before)
-        due = after.due if after.state not in SETTLED else 0
-        lease = self.lease_ms if keep else 0
-        channel = self.keys.channel(after.reply_to)
-        life = 0 if alias else self._life(after)
-        head = [after.id, before.fence, lease, due, life, self.lives.events, channel]
-        pairs = [
-            part for name in changed for part in (name, changed[name]) if name not in _SCRIPTED
-        ]
-        points = _alias_life(after, alias)
-        return [*head, points, *journey, len(events), *events, *pairs]
 
     def _life(self, row: Row) -> int:
         """Return how long (ms) a finished row is kept; 0 for all others, also parked ones."""

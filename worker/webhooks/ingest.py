@@ -13,7 +13,7 @@ from typing import Any, Final
 from redis import exceptions as redis_errors
 
 from satyapan.errors import Unavailable, Unreadable
-from satyapan.failpoints import HINTED, OPENED, failpoint
+from satyapan.failpoints import Failpoint, failpoint
 from satyapan.ids import child_id, generation_id, link_alias
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
@@ -87,7 +87,7 @@ class Ingest:
 
         A failure is counted, unless the cause is Redis or a missing key.
         """
-        failpoint(OPENED)
+        failpoint(Failpoint.OPENED)
         try:
             return self._work(webhook)
         except Unreadable:
@@ -138,7 +138,7 @@ class Ingest:
         if news.vendor_id != generation_id(row.id, row.generation):
             claimed = ""  # about an older link, which says nothing of the one that is open
         due = self._ledger.hint(row.id, claimed, asked=_somebody_waits(news.operation, claimed))
-        failpoint(HINTED)
+        failpoint(Failpoint.HINTED)
         self._inbox.finish(webhook.id, WebhookState.HANDLED, row.id)
         return row.id if due else ""
 

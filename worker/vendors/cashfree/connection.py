@@ -74,11 +74,6 @@ class Exchange:
             raise TimeoutError("the call's total time is over")
         return min(most, remaining)
 
-    @property
-    def over(self) -> bool:
-        """Return True if the total deadline has passed."""
-        return self.clock() >= self.ends
-
     def end(self, *, clean: bool) -> None:
         """Return the connection to its pool; it stays open only if the exchange was clean."""
         if self.used is not None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any, Final
 
 from marshmallow import ValidationError
@@ -24,29 +23,25 @@ from shared.scrub import KEPT, scrub
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.wire import Raw
 
-BY_SIGNATURE: Final[Mapping[Signature, Outcome]] = MappingProxyType(
-    {
-        (400, "x-client-id_missing"): Outcome.STOPPED,
-        (400, "x-client-secret_missing"): Outcome.STOPPED,
-        (400, "x-client-secret_value_invalid"): Outcome.STOPPED,
-        (422, "insufficient_balance"): Outcome.STOPPED,
-    }
-)
-BY_STATUS: Final[Mapping[int, Outcome]] = MappingProxyType(
-    {
-        202: Outcome.WAIT,
-        400: Outcome.REFUSED,
-        401: Outcome.STOPPED,
-        403: Outcome.STOPPED,
-        429: Outcome.THROTTLED,
-    }
-)
+BY_SIGNATURE: Final[Mapping[Signature, Outcome]] = {
+    (400, "x-client-id_missing"): Outcome.STOPPED,
+    (400, "x-client-secret_missing"): Outcome.STOPPED,
+    (400, "x-client-secret_value_invalid"): Outcome.STOPPED,
+    (422, "insufficient_balance"): Outcome.STOPPED,
+}
+BY_STATUS: Final[Mapping[int, Outcome]] = {
+    202: Outcome.WAIT,
+    400: Outcome.REFUSED,
+    401: Outcome.STOPPED,
+    403: Outcome.STOPPED,
+    429: Outcome.THROTTLED,
+}
 """What a status means whatever the code. All others are UNKNOWN. Among them 422 with another code
 than the balance's: elsewhere the vendor answers so after the work was done, and here it documents
 none; and 409 with a code that the operation doesn't know."""
-_GENERIC_CODES: Final[Mapping[tuple[Mode, str], str]] = MappingProxyType(
-    {(Mode.JOURNEY, "invalid_request"): "document_requested"}
-)
+_GENERIC_CODES: Final[Mapping[tuple[Mode, str], str]] = {
+    (Mode.JOURNEY, "invalid_request"): "document_requested"
+}
 """Codes that name no field, where the page's examples are all about one."""
 _FIELD: Final = re.compile(
     r"(?P<field>\w+?)_(?:missing|value_invalid|length_exceeded|length_short|not_found)", re.ASCII

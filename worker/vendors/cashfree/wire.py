@@ -158,7 +158,7 @@ class Wire:
 
 def _failure(call: Exchange, error: Exception) -> NotSent | Cut:
     """Name a failure by its stage."""
-    if call.over:
+    if call.clock() >= call.ends:
         code = "deadline"
     else:
         timed_out = any(isinstance(each, TimeoutError) for each in causes(error))
