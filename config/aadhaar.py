@@ -1,11 +1,14 @@
 """Mask Aadhaar numbers, down to their last four digits.
 
-A number counts when it has twelve digits, alone or in groups of four, no letter or digit beside it,
-and the right check digit. One in ten other numbers of that form has the right check digit too and
-is masked with them.
+A number counts when it has twelve digits, alone or in groups of four, no digit beside it, and the
+right check digit. One in ten other numbers of that form has the right check digit too and is masked
+with them. In stored data a letter beside it, or base64 around it, makes it part of an id or a
+picture, which must stay as it is. A log line may lose an id (one webhook id in 450), but must not
+show a number, so there it is masked all the same.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from stdnum.in_ import aadhaar
@@ -18,17 +21,29 @@ _RUN: Final = 64
 _NUMBER: Final = re.compile(
     r"[2-9](?<![0-9A-Za-z].)[0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9A-Za-z])", re.DOTALL
 )
+_DIGITS: Final = re.compile(
+    r"[2-9](?<![0-9].)[0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9])", re.DOTALL
+)
 _BEFORE: Final = re.compile(r"[0-9A-Za-z+/]*\Z")
 _AFTER: Final = re.compile(r"[0-9A-Za-z+/]*")
 
 
 def mask(text: str) -> str:
-    """Mask every Aadhaar number in a text; pictures in base64 stay as they are."""
+    """Mask the Aadhaar numbers in a text to store; ids and pictures in base64 stay as they are."""
+    return _masked(text, _NUMBER, lambda match: not _in_a_picture(match))
+
+
+def mask_for_log(text: str) -> str:
+    """Mask the Aadhaar numbers in a text to log, also those inside ids and base64."""
+    return _masked(text, _DIGITS, lambda _match: True)
+
+
+def _masked(text: str, form: re.Pattern[str], counts: Callable[[re.Match[str]], bool]) -> str:
     parts, copied, start = [], 0, 0
-    while match := _NUMBER.search(text, start):
+    while match := form.search(text, start):
         # If this is not a number, one may begin at a later character of the match.
         start = match.start() + 1
-        if aadhaar.is_valid(match.group()) and not _in_a_picture(match):
+        if aadhaar.is_valid(match.group()) and counts(match):
             parts += [text[copied : match.start()], aadhaar.mask(match.group())]
             copied = start = match.end()
     return "".join([*parts, text[copied:]])

@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 import structlog
 from celery.signals import setup_logging
 
-from config.aadhaar import mask, mask_number
+from config.aadhaar import mask_for_log, mask_number
 from config.findings import UnsafeStart, only_away
 from config.streams import log_what_is_printed, log_what_python_prints, place, real
 from satyapan.cli.errors import UNAVAILABLE, exit_code
@@ -148,7 +148,7 @@ def _plain(value: object) -> object:
     if isinstance(value, int | float):
         return mask_number(value)
     if isinstance(value, str):
-        return mask(value)[:_LONGEST]
+        return mask_for_log(value)[:_LONGEST]
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(each) for each in list(value)[:_MOST]]
     return None
