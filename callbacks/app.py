@@ -34,7 +34,6 @@ from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.kinds import Registry
 from satyapan.ledger.ledger import Ledger
 from satyapan.names import Keys
-from satyapan.records import ACCOUNT
 from shared.inbox.inbox import Inbox
 from shared.return_tokens import ReturnTokens
 
@@ -105,7 +104,7 @@ class _Handlers:
     def _collector(self) -> LedgerCollector:
         routes = sorted(route_names(self._settings.producer.kinds))
         window_ms = self._settings.quota.window_s * 1000
-        return LedgerCollector(self._redis, self._keys, ACCOUNT, routes, window_ms)
+        return LedgerCollector(self._redis, self._keys, routes, window_ms)
 
     def _readiness(self) -> ReadinessHandler:
         return ReadinessHandler(

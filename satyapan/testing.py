@@ -31,8 +31,8 @@ from satyapan.settings.producer import ProducerSettings
 _START_MS: Final = 1_767_225_600_000  # 2026-01-01
 _KEY: Final = base64.b64encode(bytes(32)).decode()
 _Reach = Callable[[str, str], None]
-_Move = Callable[[Row], tuple[Row, str]]
-"""A row to what becomes of it, and the name of that change."""
+_Move = Callable[[Row], Row]
+"""A row to what becomes of it."""
 
 
 class FakeVerifications(Verifications):
@@ -57,7 +57,7 @@ class FakeVerifications(Verifications):
         )
         super().__init__(settings)
         self.unavailable = False
-        self._standing: dict[str, _Move] = {}
+        self._standing: dict[str, tuple[str, _Move]] = {}
         self._rows = self._ledger = _MemoryLedger(settings.ring(), self._reach)
         self._streams = self._results = _MemoryResults(self._reach)
         self._wake = self._take_up
@@ -86,27 +86,25 @@ class FakeVerifications(Verifications):
         if state not in TERMINAL:
             raise ValueError(f"{state} is no end: choose one of {', '.join(sorted(TERMINAL))}")
 
-        def move(row: Row) -> tuple[Row, str]:
+        def move(row: Row) -> Row:
             self._refuse_unknown(row, status)
             told = replace(row, status=status, reason=reason, refused_field=refused_field)
-            return replace(told, state=state, result=result), state.lower()
+            return replace(told, state=state, result=result)
 
-        self._play(id_or_kind, move)
+        self._play(id_or_kind, state.lower(), move)
 
     def link(self, id_or_kind: str, url: str) -> None:
         """Give a journey its link; the journey is then PENDING. Raises as `answer` does."""
-        self._play(
-            id_or_kind,
-            lambda row: (
-                replace(row, state=State.PENDING, status="PENDING", link=url),
-                "link_ready",
-            ),
-        )
+
+        def move(row: Row) -> Row:
+            return replace(row, state=State.PENDING, status="PENDING", link=url)
+
+        self._play(id_or_kind, "link_ready", move)
 
     def park(self, id_or_kind: str, reason: str = "lost_answer") -> None:
         """Set verifications aside for a person; `answer` may end them later."""
         self._play(
-            id_or_kind, lambda row: (replace(row, state=State.PARKED, reason=reason), "parked")
+            id_or_kind, "parked", lambda row: replace(row, state=State.PARKED, reason=reason)
         )
 
     def visit(
@@ -131,36 +129,34 @@ class FakeVerifications(Verifications):
         self._rows.insert(replace(row, state=State.PENDING), life_ms=0)
         change = "progress" if state is State.PENDING else state.lower()
         self._apply(
-            child, lambda row: (replace(row, state=state, status=status, result=result), change)
+            child, change, lambda row: replace(row, state=state, status=status, result=result)
         )
         return view(self._row(child))
 
-    def _play(self, id_or_kind: str, move: _Move) -> None:
+    def _play(self, id_or_kind: str, change: str, move: _Move) -> None:
         row = self._rows.peek(possible_id(id_or_kind))
         if row is not None:
-            self._apply(row.id, move)
+            self._apply(row.id, change, move)
             return
         if possible_id(id_or_kind) not in {kind.name for kind in self._kinds}:
             raise NotFound(possible_id(id_or_kind))
-        self._standing[id_or_kind] = move
+        self._standing[id_or_kind] = change, move
         for each in self._rows.all():
             if each.kind == id_or_kind and each.state not in SETTLED and not each.parent:
-                self._apply(each.id, move)
+                self._apply(each.id, change, move)
 
     def _take_up(self, _task_name: str, ids: Sequence[str]) -> bool:
         """Do what a worker would: follow what the test decided for the kind."""
         for row_id in ids:
-            move = self._standing.get(self._row(row_id).kind)
-            if move is not None:
-                self._apply(row_id, move)
+            if decided := self._standing.get(self._row(row_id).kind):
+                self._apply(row_id, *decided)
         return True
 
-    def _apply(self, row_id: str, move: _Move) -> None:
+    def _apply(self, row_id: str, change: str, move: _Move) -> None:
         row = self._row(row_id)
         if row.state in TERMINAL:
             raise ValueError(f"{row_id} is {row.state} already, and that is final")
-        after, change = move(row)
-        after = replace(after, seq=row.seq + 1, attempts=row.attempts or 1)
+        after = replace(move(row), seq=row.seq + 1, attempts=row.attempts or 1)
         now = self._rows.write(after)
         self._streams.add(row.reply_to, write_event(after, change, now))
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from config.breakers import read_breaker
 from satyapan.names import Keys
-from satyapan.records import State
+from satyapan.records import ACCOUNT, State
 from satyapan.redis.server_time import now_ms
 from shared.inbox.stored_webhook import WebhookState
 
@@ -24,13 +24,10 @@ _BREAKER_HELP: Final = "1 while a breaker is open: the route's, or without a rou
 class LedgerCollector(Collector):
     """Collects gauges; without Redis only `satyapan_ledger_up`, which is then 0."""
 
-    def __init__(
-        self, redis: Redis, keys: Keys, account: str, routes: Sequence[str], window_ms: int
-    ) -> None:
+    def __init__(self, redis: Redis, keys: Keys, routes: Sequence[str], window_ms: int) -> None:
         # redis-py types each reply as sync or async, bytes or str; this client is sync.
         self._redis: Any = redis
         self._keys = keys
-        self._account = account
         self._routes = routes
         self._window_ms = window_ms
 
@@ -75,10 +72,10 @@ class LedgerCollector(Collector):
 
     def _breakers(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("satyapan_calls_held", _BREAKER_HELP, labels=_ROUTE_LABELS)
-        breakers = {"": self._keys.stop(self._account)}
-        breakers |= {route: self._keys.breaker(self._account, route) for route in self._routes}
+        breakers = {"": self._keys.stop(ACCOUNT)}
+        breakers |= {route: self._keys.breaker(ACCOUNT, route) for route in self._routes}
         for route, key in breakers.items():
-            family.add_metric([self._account, route], read_breaker(self._redis, key) is not None)
+            family.add_metric([ACCOUNT, route], read_breaker(self._redis, key) is not None)
         return family
 
     def _calls(self) -> GaugeMetricFamily:
@@ -89,8 +86,8 @@ class LedgerCollector(Collector):
         )
         since = now_ms(self._redis) - self._window_ms
         for route in self._routes:
-            count = self._redis.zcount(self._keys.slots(self._account, route), f"({since}", "+inf")
-            family.add_metric([self._account, route], count)
+            count = self._redis.zcount(self._keys.slots(ACCOUNT, route), f"({since}", "+inf")
+            family.add_metric([ACCOUNT, route], count)
         return family
 
     def _size(self, key: str) -> int:

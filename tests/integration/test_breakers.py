@@ -206,7 +206,7 @@ def written(simulator: Simulator, account: str, route: str) -> set[str]:
         limiter.admit(row, route, 1, lane).now()
         simulator.set_due(name, START + FAR)
     limiter.hold(account, route, 0.001)
-    limiter.hold_account(account, 0.001)
+    limiter.hold(account, "", 0.001)
     limiter.learn(account, route, 1)
     for number in range(10):
         breakers.fail(Row(id=f"f{number}", kind="x", account=account), route, "http_502")

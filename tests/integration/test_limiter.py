@@ -216,9 +216,9 @@ def test_a_hold_moves_everyone_and_only_later(simulator: Simulator) -> None:
 
 def test_a_hold_of_an_account_holds_all_its_routes_and_nothing_else(simulator: Simulator) -> None:
     row = Row(id="a", kind="x")
-    until = simulator.limiter.hold_account("main", 5)
+    until = simulator.limiter.hold("main", "", 5)
 
-    assert simulator.limiter.hold_account("main", 1) == until == START + 5000
+    assert simulator.limiter.hold("main", "", 1) == until == START + 5000
     for route in (ROUTE, "digilocker"):
         assert isinstance(simulator.limiter.admit(row, route, 1).now(), NotYet)
     assert simulator.limiter.admit(replace(row, account="other"), ROUTE, 1).now() == Admitted(1)

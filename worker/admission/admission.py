@@ -35,7 +35,8 @@ class Admission:
         if answer.limit and min(answer.limit, admitted.limit) < limit:
             self.limiter.learn(row.account, route, min(answer.limit, limit))
         if answer.outcome is Outcome.THROTTLED:
-            self._throttled(row, route, answer)
+            held = "" if answer.account_wide else route
+            self.limiter.hold(row.account, held, answer.not_before_s)
         self._update_route(row, route, admitted, answer)
         if answer.outcome is Outcome.STOPPED:
             _log("account stopped", row, route, answer.code)
@@ -53,12 +54,6 @@ class Admission:
             self.breakers.resume(row.account, route)
         elif admitted.failing:
             self.breakers.answered(row.account, route)
-
-    def _throttled(self, row: Row, route: str, answer: Answer) -> None:
-        if answer.account_wide:
-            self.limiter.hold_account(row.account, answer.not_before_s)
-        else:
-            self.limiter.hold(row.account, route, answer.not_before_s)
 
     def _failed(self, row: Row, route: str, admitted: Admitted, answer: Answer) -> None:
         if self.breakers.fail(row, route, answer.code, probe=admitted.probe):

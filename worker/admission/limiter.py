@@ -176,14 +176,11 @@ class Limiter:
         return keys, [limit, *times, *caller]
 
     def hold(self, account: str, route: str, seconds: float) -> int:
-        """Hold all calls of a route for some seconds; return until when (ms). Never shorten."""
-        return self._not_before(self._keys.hold(account, route), seconds)
+        """Hold all calls of a route for some seconds; return until when (ms). Never shorten.
 
-    def hold_account(self, account: str, seconds: float) -> int:
-        """Hold all calls of an account, on all routes; return until when (ms). Never shorten."""
-        return self._not_before(self._keys.hold_account(account), seconds)
-
-    def _not_before(self, key: str, seconds: float) -> int:
+        An empty `route` holds all routes of the account.
+        """
+        key = self._keys.hold(account, route) if route else self._keys.hold_account(account)
         wait_ms = max(0, round(seconds * 1000))
         return int(self._hold(keys=[key], args=[wait_ms, self._time()]))
 
