@@ -17,8 +17,9 @@ _BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 
 
 class Metrics:
-    """Counts events. `folder` is where several processes count together; None: one process.
+    """The counters; every label must be a word of ours.
 
+    `folder` is where several processes count together; None: one process.
     `collector` reads further values for each response to Prometheus.
     """
 
@@ -28,43 +29,27 @@ class Metrics:
         if collector is not None:
             self._collected.register(collector)
         self._own = CollectorRegistry()
-        self._webhooks = Counter(
+        self.webhooks = Counter(
             "satyapan_webhooks",
             "Received webhooks, by outcome.",
             ["vendor", "outcome"],
             registry=self._own,
         )
-        self._returns = Counter(
+        self.returns = Counter(
             "satyapan_returns", "Shown return pages and redirects.", ["page"], registry=self._own
         )
-        self._status_checks = Counter(
+        self.status_checks = Counter(
             "satyapan_status_checks",
             "Visits to an open verification, by whether they requested a status check.",
             ["requested"],
             registry=self._own,
         )
-        self._store = Histogram(
+        self.store_seconds = Histogram(
             "satyapan_webhook_store_seconds",
             "Time to store a webhook durably.",
             buckets=_BUCKETS_S,
             registry=self._own,
         )
-
-    def count_webhook(self, vendor: str, outcome: str) -> None:
-        """Count a webhook; `outcome` must be a code of ours."""
-        self._webhooks.labels(vendor, outcome).inc()
-
-    def count_return(self, page: str) -> None:
-        """Count a shown page, or `redirect`."""
-        self._returns.labels(page).inc()
-
-    def count_status_check(self, *, requested: bool) -> None:
-        """Count a visit that may request a status check."""
-        self._status_checks.labels("yes" if requested else "no").inc()
-
-    def observe_store(self, seconds: float) -> None:
-        """Record how long it took to store a webhook."""
-        self._store.observe(seconds)
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format, for all processes."""

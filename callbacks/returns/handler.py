@@ -100,7 +100,7 @@ class ReturnHandler:
             return
         mark = self.keys.status_check(row.id)
         first = bool(self.redis.set(mark, 1, nx=True, px=STATUS_CHECK_INTERVAL_MS))
-        self.metrics.count_status_check(requested=first)
+        self.metrics.status_checks.labels("yes" if first else "no").inc()
         if first:
             self.waker.wake(STATUS_CHECK, [row.id])
 
@@ -113,11 +113,11 @@ class ReturnHandler:
         url = redirect_url(str(given or ""), row.id, self.return_hosts)
         if url is None:
             return None
-        self.metrics.count_return("redirect")
+        self.metrics.returns.labels("redirect").inc()
         return Response(status=303, headers={"Location": url})
 
     def _show(self, page: str, minutes: int = 0, *, status: int = 200) -> Response:
-        self.metrics.count_return(page)
+        self.metrics.returns.labels(page).inc()
         return self.pages.show(page, status, minutes)
 
 

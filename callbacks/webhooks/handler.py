@@ -62,7 +62,7 @@ class WebhookHandler:
             return self._refuse(vendor, "address", problem(403))
         wait_s = self.sender_limits.wait_s(request.remote_addr)
         if wait_s:
-            self.metrics.count_webhook(vendor, "limited")
+            self.metrics.webhooks.labels(vendor, "limited").inc()
             response = problem(429)
             response.headers["Retry-After"] = str(math.ceil(wait_s))
             return response
@@ -72,14 +72,14 @@ class WebhookHandler:
 
     def _not_authentic(self, vendor: str, code: str) -> Response:
         if code == "signature_missing" and self.accept_unsigned_probe:
-            self.metrics.count_webhook(vendor, "probe")
+            self.metrics.webhooks.labels(vendor, "probe").inc()
             log.info("unsigned probe answered", extra={"vendor": vendor})
             return jsonify(status="probe")
         self.sender_limits.count_refusal(request.remote_addr)
         return self._refuse(vendor, code, problem(401, "the signature does not prove the sender"))
 
     def _refuse(self, vendor: str, code: str, response: Response) -> Response:
-        self.metrics.count_webhook(vendor, code)
+        self.metrics.webhooks.labels(vendor, code).inc()
         log.warning("webhook refused", extra={"vendor": vendor, "code": code})
         return response
 
@@ -92,7 +92,7 @@ class WebhookHandler:
         try:
             outcome = self._store(webhook_id, vendor, webhook)
         except RedisError as error:
-            self.metrics.count_webhook(vendor, "not_stored")
+            self.metrics.webhooks.labels(vendor, "not_stored").inc()
             log.warning("webhook not stored", extra={"code": type(error).__name__})
             return problem(503, "not stored: send it again")
         if outcome is StoreOutcome.FORGOTTEN:
@@ -100,7 +100,7 @@ class WebhookHandler:
         failpoint(Failpoint.STORED)
         # Also for a repeated one: the first wake-up may be lost; a second one changes nothing.
         self.waker.wake(INGEST, [webhook_id])
-        self.metrics.count_webhook(vendor, outcome)
+        self.metrics.webhooks.labels(vendor, outcome).inc()
         text = "webhook stored" if outcome is StoreOutcome.STORED else "webhook seen before"
         log.info(text, extra={"vendor": vendor})
         return jsonify(status="stored")
@@ -110,7 +110,7 @@ class WebhookHandler:
         begun = time.monotonic()
         event, body, vendor_id = webhook.event, webhook.body, webhook.vendor_id
         outcome = self.inbox.store(webhook_id, vendor, event, body, vendor_id)
-        self.metrics.observe_store(time.monotonic() - begun)
+        self.metrics.store_seconds.observe(time.monotonic() - begun)
         return outcome
 
     def _expired(self, time_ms: int | None) -> bool:
@@ -119,7 +119,7 @@ class WebhookHandler:
 
     def _drop(self, vendor: str, code: str) -> Response:
         """Answer 2xx, so that the vendor doesn't send it again, and store nothing."""
-        self.metrics.count_webhook(vendor, code)
+        self.metrics.webhooks.labels(vendor, code).inc()
         log.info("webhook not kept", extra={"vendor": vendor, "code": code})
         return jsonify(status=code)
 

@@ -113,7 +113,7 @@ def test_without_redis_only_its_absence_is_reported(tmp_path: Path) -> None:
 def count_three(folder: Path) -> None:
     metrics = Metrics(folder)
     for _ in range(3):
-        metrics.count_webhook("cashfree", "stored")
+        metrics.webhooks.labels("cashfree", "stored").inc()
 
 
 def test_processes_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
