@@ -117,13 +117,11 @@ def _brand(settings: Settings) -> Iterator[Finding]:
 
 
 def _quota(settings: Settings) -> Iterator[Finding]:
-    for kind in Registry.with_plugins(settings.producer.kinds):
-        for operation in kind.operations.values():
-            for route in filter(None, (operation.create, operation.status, operation.document)):
-                if settings.quota.per_minute.get(route.name, 0) > route.per_minute:
-                    usual = f"The vendor's usual limit for {route.name} is {route.per_minute}"
-                    hint = f"Keep it in {PREFIX}QUOTA_PER_MINUTE only if the vendor raised yours."
-                    yield found(15, "warning", f"{usual} a minute; your setting is higher.", hint)
+    for route in Registry.with_plugins(settings.producer.kinds).routes():
+        if settings.quota.per_minute.get(route.name, 0) > route.per_minute:
+            usual = f"The vendor's usual limit for {route.name} is {route.per_minute}"
+            hint = f"Keep it in {PREFIX}QUOTA_PER_MINUTE only if the vendor raised yours."
+            yield found(15, "warning", f"{usual} a minute; your setting is higher.", hint)
 
 
 def _ledger(settings: Settings, client: Redis, now: Callable[[], float]) -> list[Finding]:

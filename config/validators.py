@@ -251,11 +251,7 @@ def recovery_s(read_timeout_s: float, connect_timeout_s: float) -> float:
 
 def route_names(places: Collection[str]) -> set[str]:
     """List the routes of all kinds, those at `places` (module:ATTRIBUTE) included."""
-    operations = [
-        each for kind in Registry.with_plugins(places) for each in kind.operations.values()
-    ]
-    routes = (route for o in operations for route in (o.create, o.status, o.document))
-    return {route.name for route in routes if route}
+    return {route.name for route in Registry.with_plugins(places).routes()}
 
 
 def _unknown_names(values: Mapping[str, Any]) -> Iterator[SettingFault]:

@@ -5,7 +5,7 @@ from pkgutil import resolve_name
 
 from satyapan.errors import Fault, InvalidRequest, did_you_mean
 from satyapan.kinds.digilocker import DIGILOCKER
-from satyapan.kinds.model import Kind, Operation
+from satyapan.kinds.model import Kind, Operation, Route
 from satyapan.kinds.passport import PASSPORT
 from satyapan.kinds.static_kyc_link import STATIC_KYC_LINK
 
@@ -38,6 +38,12 @@ class Registry:
     def __getitem__(self, name: str) -> Kind:
         """Give a kind by name; KeyError if there is none (a worker older than the producer)."""
         return self._kinds[name]
+
+    def routes(self) -> list[Route]:
+        """List the vendor's routes that any kind calls."""
+        operations = [each for kind in self for each in kind.operations.values()]
+        found = [route for o in operations for route in (o.create, o.status, o.document)]
+        return [route for route in found if route]
 
     def ask(self, name: object) -> Kind:
         """Give the kind that a producer named.

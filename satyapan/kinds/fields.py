@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from marshmallow import ValidationError, fields
+from marshmallow.validate import And
 
 Check = Callable[[Any], None]
 
@@ -34,38 +35,23 @@ def at_most(name: str, length: int) -> Check:
     return check
 
 
-def present(name: str) -> Check:
-    """Refuse empty texts as the vendor does: as missing."""
-
-    def check(value: str) -> None:
-        if not value.strip():
-            raise ValidationError(missing(name))
-
-    return check
-
-
-def _unless_blank(check: Check) -> Check:
-    """Leave an empty text to `present`: it is missing, and nothing else is wrong with it."""
-
-    def checked(value: str) -> None:
-        if value.strip():
-            check(value)
-
-    return checked
-
-
 def text(
     name: str, *checks: Check, required: bool = True, length: int = 200, rule: str = ""
 ) -> fields.String:
     """Build a text field of a request; `rule` says for people what `checks` ask for."""
     kind = wording(f"{name}_value_invalid", f"{name} should be text.")
-    rules = [at_most(name, length), *checks]
-    if required:
-        rules = [present(name), *map(_unless_blank, rules)]
+    rules = And(at_most(name, length), *checks)
+
+    def check(value: str) -> None:
+        # As the vendor says it, an empty text is missing, and nothing else is wrong with it.
+        if required and not value.strip():
+            raise ValidationError(missing(name))
+        rules(value)
+
     return fields.String(
         required=required,
         allow_none=not required,
-        validate=rules,
+        validate=check,
         metadata={"rule": rule or f"at most {length} characters"},
         error_messages={
             "required": missing(name),
