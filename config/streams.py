@@ -14,7 +14,7 @@ log: Final = logging.getLogger("config.streams")
 
 def log_what_python_prints() -> None:
     """Log warnings, and exceptions that can't be raised, by their type and place."""
-    warnings.showwarning = _warned
+    warnings.showwarning = _warned  # type: ignore[assignment] # called by position
     sys.unraisablehook = _unraisable
 
 
@@ -45,12 +45,7 @@ def place(filename: str) -> str:
 
 
 def _warned(
-    message: Warning | str,  # noqa: ARG001 - the signature is Python's
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001
-    line: str | None = None,  # noqa: ARG001
+    _message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
 ) -> None:
     log.warning("%s at %s:%d", category.__name__, place(filename), lineno)
 

@@ -41,9 +41,19 @@ def policy(settings: Settings) -> Policy:
 
 
 def make_admission(settings: Settings, redis: Redis, keys: Keys) -> Admission:
-    """Build the limiter and the breakers."""
+    """Build the limiter and the breakers; these count over the vendor's window at most."""
+    breaker = settings.breaker
+    config = BreakerConfig(
+        probe=round(settings.worker.probe_s * 1000),
+        calls=breaker.calls,
+        in_a_row=breaker.in_a_row,
+        percent=breaker.percent,
+        over=round(min(breaker.over_s, settings.quota.window_s) * 1000),
+        cool_down=round(breaker.cool_down_s * 1000),
+        cool_down_most=round(breaker.cool_down_most_s * 1000),
+    )
     limiter = Limiter(redis, keys, limiter_config(settings))
-    return Admission(limiter, Breakers(redis, keys, breaker_config(settings)))
+    return Admission(limiter, Breakers(redis, keys, config))
 
 
 def limiter_config(settings: Settings) -> LimiterConfig:
@@ -53,20 +63,6 @@ def limiter_config(settings: Settings) -> LimiterConfig:
         margin=settings.quota.margin_ms,
         horizon=settings.quota.horizon_ms,
         longest_call=round((settings.vendor.total_timeout_s + _REPORT_S) * 1000),
-    )
-
-
-def breaker_config(settings: Settings) -> BreakerConfig:
-    """Read the breakers' configuration; they count over the vendor's window at most."""
-    breaker = settings.breaker
-    return BreakerConfig(
-        probe=round(settings.worker.probe_s * 1000),
-        calls=breaker.calls,
-        in_a_row=breaker.in_a_row,
-        percent=breaker.percent,
-        over=round(min(breaker.over_s, settings.quota.window_s) * 1000),
-        cool_down=round(breaker.cool_down_s * 1000),
-        cool_down_most=round(breaker.cool_down_most_s * 1000),
     )
 
 
