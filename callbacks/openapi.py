@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from apispec import APISpec
-from flask import Blueprint, Flask, Response, current_app, jsonify
+from flask import Blueprint, Flask, current_app, jsonify
 from werkzeug.routing import Rule
 
 VERSION: Final = "1"
@@ -16,10 +16,7 @@ def openapi() -> Blueprint:
     """Build the blueprint of the document."""
     blueprint = Blueprint("openapi", __name__)
 
-    @blueprint.get("/openapi.json")
-    def document() -> Response:
-        return jsonify(describe(current_app))
-
+    blueprint.get("/openapi.json", endpoint="document")(lambda: jsonify(describe(current_app)))
     return blueprint
 
 

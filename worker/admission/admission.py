@@ -47,22 +47,16 @@ class Admission:
     def _update_route(self, row: Row, route: str, admitted: Admitted, answer: Answer) -> None:
         """Update the route's breaker."""
         if answer.outcome in _FAILED:
-            self._failed(row, route, admitted, answer)
+            if self.breakers.fail(row, route, answer.code, probe=admitted.probe):
+                _log("vendor breaker opened", row, route, answer.code)
         elif answer.outcome is Outcome.MISCONFIGURED:
-            self._misconfigured(row, route, admitted, answer)
+            opened = self.breakers.refuse(row.account, route, answer.code, probe=admitted.probe)
+            if opened or admitted.probe:
+                _log("route held until the settings are corrected", row, route, answer.code)
         elif admitted.probe:
             self.breakers.resume(row.account, route)
         elif admitted.failing:
             self.breakers.answered(row.account, route)
-
-    def _failed(self, row: Row, route: str, admitted: Admitted, answer: Answer) -> None:
-        if self.breakers.fail(row, route, answer.code, probe=admitted.probe):
-            _log("vendor breaker opened", row, route, answer.code)
-
-    def _misconfigured(self, row: Row, route: str, admitted: Admitted, answer: Answer) -> None:
-        opened = self.breakers.refuse(row.account, route, answer.code, probe=admitted.probe)
-        if opened or admitted.probe:
-            _log("route held until the settings are corrected", row, route, answer.code)
 
 
 def _log(what: str, row: Row, route: str, code: str) -> None:
