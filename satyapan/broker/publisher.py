@@ -19,7 +19,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cache, partial
 from typing import Any, Final, Protocol
-from weakref import WeakSet
+from weakref import WeakValueDictionary, finalize
+
+from satyapan.names import RUN_HIGH
 
 Wake = Callable[[str, Sequence[str]], bool]
 """Publish one message for some ids; return False if that was not confirmed."""
@@ -56,6 +58,7 @@ class Publisher:
     """Publishes the wake-ups of a process; threads may share it, and a fork may inherit it.
 
     A forked process has a thread of its own, and leaves to its parent what the parent has gathered.
+    Once the publisher is dropped, its thread ends as soon as it has published what waits.
 
     Args:
         connect: makes what publishes for one thread, with a connection of its own.
@@ -76,6 +79,7 @@ class Publisher:
         self._chunk = chunk
         # By process: after a fork the parent's locks may be held by threads that don't exist here.
         self._outboxes: dict[int, _Outbox] = {}
+        finalize(self, _end_thread, self._outboxes).atexit = False
         _process.register()
 
     def publish(self, task: str, ids: Sequence[str]) -> None:
@@ -92,7 +96,7 @@ class Publisher:
         # Without a lock, which may be held for ever after a fork: setdefault is atomic.
         made = self._make_outbox()
         found = self._outboxes.setdefault(made.pid, made)
-        _process.outboxes.add(found)
+        _process.outboxes[id(found)] = found
         return found
 
 
@@ -106,7 +110,7 @@ class _Outbox:
         patience_s: float,
     ) -> None:
         self.pid = os.getpid()
-        self.publishing = threading.Lock()
+        self.publishing = threading.RLock()
         self._connect = connect
         self._chunk = chunk
         self._patience_s = patience_s
@@ -127,11 +131,16 @@ class _Outbox:
             self._changed.notify_all()
         return True
 
-    def close(self) -> None:
-        """Take no more ids, and wait until those that are here are published."""
+    def end(self) -> None:
+        """Take no more ids; the thread ends once it has published those that are here."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """End, and wait until the thread has ended."""
+        self.end()
+        with self._changed:
             self._changed.wait_for(lambda: not self._running, self._patience_s)
 
     def _start(self) -> bool:
@@ -150,7 +159,8 @@ class _Outbox:
     def _serve(self, sender: MessageSender) -> None:
         try:
             with closing(sender):
-                while waiting := self._next():
+                # A fork copies gevent's threads too; they share the parent's connection.
+                while (waiting := self._next()) and os.getpid() == self.pid:
                     _publish_all(partial(self._guarded, sender), waiting, self._chunk)
                     self._published_at = time.monotonic()
         except BaseException:
@@ -181,7 +191,7 @@ class _Outbox:
 
 def _publish_all(wake: Wake, waiting: Sequence[tuple[str, str]], chunk: int) -> None:
     """Publish ids in as few messages as possible; stop at the first that isn't confirmed."""
-    by_task: dict[str, list[str]] = {}
+    by_task: dict[str, list[str]] = {RUN_HIGH: []}  # these go first
     for task, one in waiting:
         by_task.setdefault(task, []).append(one)
     left = len(waiting)
@@ -194,6 +204,12 @@ def _publish_all(wake: Wake, waiting: Sequence[tuple[str, str]], chunk: int) -> 
                 log.warning("no wake-up sent for %d more", left)
             if not confirmed:
                 return
+
+
+def _end_thread(outboxes: dict[int, _Outbox]) -> None:
+    outbox = outboxes.get(os.getpid())
+    if outbox:
+        outbox.end()
 
 
 def _threads_run() -> bool:
@@ -223,7 +239,7 @@ class _ThisProcess:
     """
 
     def __init__(self) -> None:
-        self.outboxes: WeakSet[_Outbox] = WeakSet()
+        self.outboxes: WeakValueDictionary[int, _Outbox] = WeakValueDictionary()
         self.ends = False
         self._forking = threading.local()
 
@@ -234,8 +250,11 @@ class _ThisProcess:
         atexit.register(self._end)
 
     def _hold(self) -> None:
-        locks = [outbox.publishing for outbox in self._own()]
-        self._forking.held = [lock for lock in locks if lock.acquire(timeout=_FORK_S)]
+        end = time.monotonic() + _FORK_S
+        held = self._forking.held = list[Any]()
+        for lock in [outbox.publishing for outbox in self._own()]:
+            if lock.acquire(timeout=max(0.0, end - time.monotonic())):
+                held.append(lock)
 
     def _release(self) -> None:
         for lock in self._forking.held:
@@ -248,7 +267,8 @@ class _ThisProcess:
 
     def _own(self) -> "list[_Outbox]":
         """List this process's outboxes: a fork inherits its parent's."""
-        return [outbox for outbox in self.outboxes if outbox.pid == os.getpid()]
+        found = [ref() for ref in self.outboxes.valuerefs()]  # a copy: other threads add to it
+        return [outbox for outbox in found if outbox and outbox.pid == os.getpid()]
 
 
 _process: Final = _ThisProcess()

@@ -1,6 +1,7 @@
 """The background publisher with a broker that the test plays."""
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from satyapan.broker import publisher as module
 from satyapan.broker.publisher import Publisher
+from satyapan.names import RUN, RUN_HIGH
 from tests.support.eventually import eventually
 
 Message = tuple[str, list[str]]
@@ -71,6 +73,14 @@ def publish_while_busy(publisher: Publisher, broker: Broker, *ids: str, task: st
     for one in ids:
         publisher.publish(task, [one])
     broker.may_go.set()
+
+
+def fork() -> None:
+    """Fork a child that ends at once."""
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def test_nothing_waits_while_nothing_else_is_under_way(
@@ -165,6 +175,71 @@ def test_an_idle_thread_ends_and_the_next_id_starts_another(
 
     eventually(lambda: broker.messages == [("run", ["v-1"]), ("run", ["v-2"])])
     assert broker.opened == 2
+
+
+def test_high_priority_goes_first(publisher: Publisher, broker: Broker) -> None:
+    publish_while_busy(publisher, broker, *"abcdefg")
+    eventually(lambda: len(broker.messages) == 4)
+    broker.hold()
+    publisher.publish(RUN, ["first"])
+    assert broker.held.wait(60)
+    publisher.publish(RUN, list("abcd"))
+    publisher.publish(RUN_HIGH, ["high"])
+    broker.may_go.set()
+
+    publisher.close()
+
+    assert [ids for _, ids in broker.messages[5:]] == [["high"], ["a", "b", "c"], ["d"]]
+
+
+def test_a_dropped_publisher_ends_its_thread_once_it_has_published(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_IDLE_S", 600.0)
+    publisher = Publisher(broker.connect, broker.wake_inline, chunk=3, patience_s=30.0)
+    publish_while_busy(publisher, broker, "a", "b")
+
+    del publisher
+
+    eventually(lambda: broker.closed == 1)
+    assert broker.messages[1:] == [("run", ["a", "b"])]
+
+
+def test_a_fork_waits_once_for_all_publishers_that_hang(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FORK_S", 0.5)
+    broker.hold()
+    many = [Publisher(broker.connect, broker.wake_inline, 3, 30.0) for _ in range(20)]
+    for one in many:
+        one.publish("run", ["v-1"])
+    assert broker.held.wait(60)
+
+    start = time.monotonic()
+    fork()
+
+    assert time.monotonic() - start < 0.5 * 10
+
+
+def test_forks_while_publishers_are_made(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    done = threading.Event()
+
+    def make() -> None:
+        while not done.is_set():
+            Publisher(broker.connect, broker.wake_inline, 3, 30.0).publish("run", ["v-1"])
+
+    makers = [threading.Thread(target=make) for _ in range(3)]
+    for maker in makers:
+        maker.start()
+    for _ in range(30):
+        fork()
+    done.set()
+    for maker in makers:
+        maker.join()
+
+    assert raised == []
 
 
 def test_close_waits_for_a_bounded_time(broker: Broker) -> None:
