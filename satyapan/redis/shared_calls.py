@@ -9,12 +9,12 @@ Knows calls of scripts; knows nothing of verifications.
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.exceptions import ConnectionError as Broken
 
-from satyapan.redis.script_calls import BatchConnection, ScriptCall
+from satyapan.redis.script_calls import BatchConnection, ScriptCall, call_all
 
 _MOST: Final = 200
 """Calls in one round trip."""
@@ -27,9 +27,9 @@ class _PendingCall:
     call: ScriptCall[Any]
     leads: bool = False
     reply: Any = None
-    woken: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self.woken = threading.Lock()  # looked up now: gevent may have replaced it since import
         self.woken.acquire()
 
 
@@ -56,23 +56,27 @@ class SharedCalls:
     def _group(self) -> "_CallGroup":
         pid = os.getpid()
         # Without a lock, for the same reason: setdefault is atomic.
-        return self._groups.get(pid) or self._groups.setdefault(
-            pid, _CallGroup(BatchConnection(self._redis))
-        )
+        return self._groups.get(pid) or self._groups.setdefault(pid, _CallGroup(self._redis))
 
 
 class _CallGroup:
     """The threads of one process. One leads: it alone uses the connection, for one round trip."""
 
-    def __init__(self, connection: BatchConnection) -> None:
-        self._connection = connection
+    def __init__(self, redis: Any) -> None:  # noqa: ANN401  redis-py's client
+        self._redis = redis
+        self._connection = BatchConnection(redis)
+        self._inside: set[int] = set()
         self._lock = threading.Lock()
         self._waiting: list[_PendingCall] = []
         self._led = False
 
     def call(self, call: ScriptCall[Any]) -> Any:  # noqa: ANN401  the reply, or the error
+        me = threading.get_ident()
+        if me in self._inside:  # a signal's handler or a finalizer, while this thread calls
+            return call_all(self._redis, [call])[0]
         mine = _PendingCall(call)
         try:
+            self._inside.add(me)
             with self._lock:
                 self._waiting.append(mine)
                 mine.leads, self._led = not self._led, True
@@ -83,6 +87,7 @@ class _CallGroup:
             return mine.reply
         finally:  # also when this thread is interrupted: the others wait for their leader
             self._leave(mine)
+            self._inside.discard(me)
 
     def close(self) -> None:
         with self._lock:

@@ -188,3 +188,26 @@ def test_each_thread_has_the_reply_to_its_own_call(
 
     assert list(pool.map(shared.call, calls)) == calls
     assert sorted(call for trip in connection.trips for call in trip) == sorted(calls)
+
+
+@pytest.mark.timeout(60)
+def test_a_call_within_a_call_of_the_same_thread_goes_alone(
+    shared: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_calls, "call_all", lambda _, calls: [f"alone {calls[0]}"])
+    inner: list[Any] = []
+
+    def handle(*_: object) -> None:
+        inner.append(shared.call("inner"))
+        connection.may_go.set()
+
+    connection.may_go.clear()
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        assert shared.call("outer") == "outer"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert inner == ["alone inner"]
+    assert connection.trips == [["outer"]]
