@@ -9,7 +9,8 @@ Knows calls of scripts; knows nothing of verifications.
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from redis.exceptions import ConnectionError as Broken
@@ -18,6 +19,8 @@ from satyapan.redis.script_calls import BatchConnection, ScriptCall, call_all
 
 _MOST: Final = 200
 """Calls in one round trip."""
+_STUCK_S: Final = 30.0
+"""A call that waits so long has lost its leader: interrupted twice, it never passed the lead on."""
 
 
 @dataclass(eq=False)
@@ -26,7 +29,7 @@ class _PendingCall:
 
     call: ScriptCall[Any]
     leads: bool = False
-    reply: Any = None
+    reply: Any = field(default_factory=partial(Broken, "waited too long"))
 
     def __post_init__(self) -> None:
         self.woken = threading.Lock()  # looked up now: gevent may have replaced it since import
@@ -55,6 +58,8 @@ class SharedCalls:
 
     def _group(self) -> "_CallGroup":
         pid = os.getpid()
+        if pid in self._groups and self._groups[pid].stuck:
+            self._groups[pid] = _CallGroup(self._redis)
         # Without a lock, for the same reason: setdefault is atomic.
         return self._groups.get(pid) or self._groups.setdefault(pid, _CallGroup(self._redis))
 
@@ -66,6 +71,7 @@ class _CallGroup:
         self._redis = redis
         self._connection = BatchConnection(redis)
         self._inside: set[int] = set()
+        self.stuck = False
         self._lock = threading.Lock()
         self._waiting: list[_PendingCall] = []
         self._led = False
@@ -80,8 +86,8 @@ class _CallGroup:
             with self._lock:
                 self._waiting.append(mine)
                 mine.leads, self._led = not self._led, True
-            if not mine.leads:
-                mine.woken.acquire()
+            if not (mine.leads or mine.woken.acquire(timeout=_STUCK_S)):
+                self.stuck = True
             if mine.leads:
                 self._lead(mine)
             return mine.reply

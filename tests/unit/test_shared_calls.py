@@ -20,6 +20,10 @@ class Interrupted(BaseException):
     """What a time limit throws into whatever is under way."""
 
 
+def raise_interrupted(*_: object) -> None:
+    raise Interrupted
+
+
 class Connection:
     """Answers each call with itself; a call that is an error fails alone."""
 
@@ -211,3 +215,19 @@ def test_a_call_within_a_call_of_the_same_thread_goes_alone(
 
     assert inner == ["alone inner"]
     assert connection.trips == [["outer"]]
+
+
+def test_a_lead_that_was_never_passed_on_is_replaced(
+    shared: Any,
+    connection: Connection,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared_calls, "_STUCK_S", 0.2)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(shared._group()), "_leave", raise_interrupted)
+        with pytest.raises(Interrupted):
+            shared.call("leads for ever")
+
+    assert isinstance(pool.submit(shared.call, "stuck").result(60), Broken)
+    assert pool.submit(shared.call, "later").result(60) == "later"
