@@ -114,7 +114,9 @@ class _Outbox:
         self._connect = connect
         self._chunk = chunk
         self._patience_s = patience_s
-        self._changed = threading.Condition()
+        # Not `with self._changed`: a signal's exception inside its Python code leaves it locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._waiting: deque[tuple[str, str]] = deque(maxlen=_MOST)
         self._dropped = 0
         self._running = False
@@ -123,7 +125,7 @@ class _Outbox:
 
     def add(self, task: str, ids: Sequence[str]) -> bool:
         """Take ids over; return False if there is no thread to publish them."""
-        with self._changed:
+        with self._lock:
             if self._closed or not (self._running or self._start()):
                 return False
             self._dropped += max(0, len(self._waiting) + len(ids) - _MOST)
@@ -133,14 +135,14 @@ class _Outbox:
 
     def end(self) -> None:
         """Take no more ids; the thread ends once it has published those that are here."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
     def close(self) -> None:
         """End, and wait until the thread has ended."""
         self.end()
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: not self._running, self._patience_s)
 
     def _start(self) -> bool:
@@ -164,7 +166,7 @@ class _Outbox:
                     _publish_all(partial(self._guarded, sender), waiting, self._chunk)
                     self._published_at = time.monotonic()
         except BaseException:
-            with self._changed:
+            with self._lock:
                 self._running = False  # the next id starts another thread
             raise
 
@@ -174,11 +176,11 @@ class _Outbox:
 
     def _next(self) -> list[tuple[str, str]]:
         """Wait for ids and take all; none means that the thread has to end."""
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._waiting or self._closed, _IDLE_S)
         if time.monotonic() - self._published_at < _BUSY_S and not self._closed:
             time.sleep(_GATHER_S)
-        with self._changed:
+        with self._lock:
             waiting, dropped = list(self._waiting), self._dropped
             self._waiting.clear()
             self._dropped = 0
