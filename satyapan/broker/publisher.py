@@ -146,16 +146,18 @@ class _Outbox:
             self._changed.wait_for(lambda: not self._running, self._patience_s)
 
     def _start(self) -> bool:
-        # Connected here, because that imports modules: a fork meanwhile leaves them half imported.
-        sender = self._connect()
+        self._running, started = True, False  # a submit that interrupts this one needs no other
         try:
+            # Here, because it imports modules: a fork meanwhile leaves them half imported.
+            sender = self._connect()
             threading.Thread(
                 target=self._serve, args=[sender], name="wake-ups", daemon=True
             ).start()
+            started = True
         except RuntimeError:  # too many threads, or the interpreter is about to end
-            sender.close()
             return False
-        self._running = True
+        finally:
+            self._running = started
         return True
 
     def _serve(self, sender: MessageSender) -> None:

@@ -177,6 +177,22 @@ def test_an_idle_thread_ends_and_the_next_id_starts_another(
     assert broker.opened == 2
 
 
+def test_an_id_that_comes_while_the_thread_is_started_needs_no_other(
+    publisher: Publisher, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect() -> Broker:
+        broker.opened += 1
+        publisher.publish("run", ["inner"])  # as a signal's handler would
+        return broker
+
+    monkeypatch.setattr(publisher._outbox(), "_connect", connect)
+    publisher.publish("run", ["outer"])
+    publisher.close()
+
+    assert broker.opened == 1
+    assert broker.messages == [("run", ["inner", "outer"])]
+
+
 def test_high_priority_goes_first(publisher: Publisher, broker: Broker) -> None:
     publish_while_busy(publisher, broker, *"abcdefg")
     eventually(lambda: len(broker.messages) == 4)
