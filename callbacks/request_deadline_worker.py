@@ -92,7 +92,7 @@ class RequestDeadlineWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ship
         self.poller.register(sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def enqueue_req(self, conn: DeadlineConnection) -> None:
-        """Give a connection with data a thread, or queue it behind the others of its address."""
+        """Start a thread for a readable connection, or queue it behind others of its address."""
         conn.request_began, conn.thread_began = time.monotonic(), float("inf")
         self._unfinished[conn] = None
         if self.threads_per_address and self._busy[conn.customer] >= self.threads_per_address:

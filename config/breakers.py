@@ -20,7 +20,7 @@ class Shut:
 
     @property
     def since(self) -> str:
-        """Give the minute in which it opened."""
+        """Return the minute in which it opened."""
         return f"{datetime.fromtimestamp(self.since_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 

@@ -1,4 +1,4 @@
-"""What producers import: submit verifications, wait for them, read and watch their results.
+"""The producers' package: submit verifications, wait for them, read and watch their results.
 
 from satyapan import Verifications
 

@@ -131,7 +131,7 @@ def name_of(field: str, value: object) -> str:
 
 
 def seconds_of(field: str, value: object) -> float:
-    """Take a number of seconds; more than a billion is as good as for ever.
+    """Take a number of seconds; more than a billion counts as a billion.
 
     Raises:
         InvalidRequest: it is no number.

@@ -20,7 +20,7 @@ def canonical(value: object) -> bytes:
 
 
 def digest(key: bytes, *parts: bytes) -> str:
-    """Make a keyed digest (hex) of the parts; it tells nothing of them without the key."""
+    """Make a keyed digest (hex) of the parts; without the key it reveals nothing of them."""
     mac = hmac.new(key, digestmod=hashlib.sha256)
     for part in parts:
         mac.update(len(part).to_bytes(8, "big"))

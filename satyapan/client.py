@@ -1,4 +1,4 @@
-"""What an application uses: submit, wait, get, watch."""
+"""The client that applications use: submit, wait, get, watch."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,17 +52,17 @@ _PACE_MS: Final = 3
 
 
 def settled(verification: Verification) -> bool:
-    """Tell whether a verification is over: terminal, or parked for a person."""
+    """Return True if a verification is over: terminal, or parked for a person."""
     return verification.settled
 
 
 def linked(verification: Verification) -> bool:
-    """Tell whether a journey's link is there (or will never be)."""
+    """Return True if a journey's link is there, or will never be."""
     return bool(verification.link) or verification.settled
 
 
 class Verifications:
-    """Submits verifications and gives their results. Safe to share between threads.
+    """Submits verifications and returns their results. Safe to share between threads.
 
     `from_env()` reads the settings that docs/settings.md lists. One object serves a whole process.
     """
@@ -118,7 +118,7 @@ class Verifications:
 
         Give either `verification_id` (at most 50 of A-Z a-z 0-9 . _ -, nothing private in it) or
         `key`, anything of yours that names this verification once; the id is derived from it.
-        Submitting the same again is free and gives the same verification.
+        Submitting the same again is free and returns the same verification.
 
         Among those that wait for the vendor's quota, `priority="high"` goes first, but for one
         call in four; it counts at the first submit.
@@ -227,7 +227,7 @@ class Verifications:
         return possible_id(given), id_faults(given)
 
     def _return_url_faults(self, kind: Kind, request: object) -> list[Fault]:
-        """Refuse an address that nobody would be sent on to; whether it is one, the kind says."""
+        """Refuse an address whose host isn't allowed; the kind checks whether it is an address."""
         name = kind.return_url_field
         url = request.get(name) if name and isinstance(request, dict) else None
         if not isinstance(url, str) or not url.startswith("https://"):
@@ -276,7 +276,7 @@ class Verifications:
             row = self._ledger.read(verification_id) or row
             if row is None:
                 raise NotFound(verification_id)
-            if row.reply_to != reply_to:  # another producer's: its changes are told elsewhere
+            if row.reply_to != reply_to:  # another producer's, with a channel of its own
                 return self._wait(verification_id, row.reply_to, end, until)
             if until(seen := view(row)):
                 return seen
@@ -285,7 +285,7 @@ class Verifications:
     def watch(
         self, group: str, *, reader: str | None = None, block: float = 2.0
     ) -> Iterator[Event]:
-        """Walk through the events of this producer's verifications, for ever, each at least once.
+        """Walk through the events of this producer's verifications without end, each at least once.
 
         Readers of one `group` share the events; each group gets all of them. An event is
         confirmed when the next is asked for, so break off only after your work on it is done.

@@ -1,7 +1,7 @@
-"""What producers are told: CloudEvents 1.0 on a Redis stream, one stream for each producer.
+"""Events for producers: CloudEvents 1.0 on a Redis stream, one stream for each producer.
 
-An event carries ids and codes. The answer itself is read from the row (`get`), so that it has
-one place, one seal and one set of bytes.
+An event carries ids and codes. The answer itself is read from the row (`get`): it is stored
+in one place only.
 """
 
 import json
@@ -34,7 +34,7 @@ class Event:
 
     @property
     def name(self) -> str:
-        """Give the short name of the change: done, parked, link_ready ..."""
+        """Return the short name of the change: done, parked, link_ready ..."""
         return self.type.removeprefix(EVENT_PREFIX)
 
     @classmethod

@@ -68,7 +68,7 @@ def producer_key(id_key: bytes, producer: str) -> bytes:
 
 
 def derive_id(own_key: bytes, kind: str, key: str) -> str:
-    """Derive the verification_id for a producer's own key: the same one for ever.
+    """Derive the verification_id for a producer's own key: always the same one.
 
     `own_key` is the `producer_key`. The id can't be turned back into `key`, so `key` may be
     anything the producer has (a customer number). It stays the same even if Redis lost everything.
@@ -82,7 +82,7 @@ def derive_id(own_key: bytes, kind: str, key: str) -> str:
 
 
 def child_id(id_key: bytes, parent: str, vendor_id: str, reply_to: str) -> str:
-    """Name the row of a person who came by a shared link under an id we never issued."""
+    """Name the row of a person who used a shared link, under an id that we never issued."""
     parts = (b"child", parent.encode(), vendor_id.encode(), reply_to.encode())
     return f"c-{_short(bytes.fromhex(digest(id_key, *parts)))}"
 

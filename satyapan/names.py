@@ -9,7 +9,7 @@ RUN_HIGH: Final = "satyapan.run_high"
 RUN_SLOT: Final = "satyapan.run_slot"
 """Task: the same, for verifications whose slot of the vendor's quota has come."""
 STATUS_CHECK: Final = "satyapan.status_check"
-"""Task: check the status of these verifications soon: somebody hints that they moved."""
+"""Task: check the status of these verifications soon: a return or a webhook asked for it."""
 INGEST: Final = "satyapan.ingest"
 """Task: work on these stored webhooks. Argument: a list of webhook ids (digests)."""
 
@@ -41,19 +41,19 @@ class Keys:
         self.inbox_due: Final = f"{prefix}:inbox-due"
         """The sorted set of webhooks that still have to be worked on."""
         self.rewrite_wanted: Final = f"{prefix}:rewrite-wanted"
-        """The sorted set of times (ms) at which something was shredded, its file not yet."""
+        """The sorted set of times (ms) at which data was shredded, not yet in the file."""
         self.rewrite_begun: Final = f"{prefix}:rewrite-begun"
         """When (ms; 0: refused) the file's last rewrite began, and after how many others."""
         self.swept: Final = f"{prefix}:swept"
         """The time (ms) of the last sweep."""
         self.server: Final = f"{prefix}:server"
-        """The hash of what workers noticed of this Redis: was it away, is it another one."""
+        """The hash of observations about this Redis: outages, and whether it is another one."""
         self.audit: Final = f"{prefix}:audit"
-        """The audit log: the stream of what operators did by hand."""
+        """The audit log: the stream of operators' actions."""
         self.slot_due: Final = f"{prefix}:slot-due"
         """The sorted set of the verifications that were dealt a slot, scored by it."""
         self.queues: Final = f"{prefix}:queues"
-        """The hash of accounts and routes at which somebody waits, to their limits."""
+        """The hash of accounts and routes with waiting verifications, to their limits."""
 
     def row(self, verification_id: str) -> str:
         """Name the hash that holds one verification."""
@@ -76,7 +76,7 @@ class Keys:
         return f"{self.prefix}:resource:{digest}"
 
     def askers(self, digest: str) -> str:
-        """Name the hash of who asked for a shared resource: producer to its row."""
+        """Name the hash of the requests for a shared resource: producer to its row."""
         return f"{self.prefix}:askers:{digest}"
 
     def alias(self, digest: str) -> str:
@@ -144,7 +144,7 @@ class Keys:
         return f"{self.prefix}:breaker:{account}:{route}"
 
     def failures(self, account: str, route: str) -> str:
-        """Name the sorted set of the verifications whose calls there failed of late."""
+        """Name the sorted set of the verifications whose calls there failed recently."""
         return f"{self.prefix}:failures:{account}:{route}"
 
     def streak(self, account: str, route: str) -> str:

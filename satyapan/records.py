@@ -1,4 +1,4 @@
-"""The row (the ledger's record), its states, and what a producer is shown of it."""
+"""The row (the ledger's record), its states, and its view for producers."""
 
 import base64
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ TERMINAL: Final = frozenset(
 )
 """States that never change again."""
 SETTLED: Final = TERMINAL | {State.PARKED}
-"""States in which nothing happens by itself: the answer is in, or a person has to look."""
+"""States in which nothing happens by itself: the answer is in, or a person has to decide."""
 
 
 ACCOUNT: Final = "main"
@@ -49,9 +49,9 @@ class Row:
     account: str = ACCOUNT
     state: State = State.ACCEPTED
     status: str = ""
-    """The vendor's own word: VALID, INVALID, AUTHENTICATED, ACTIVE ..."""
+    """The vendor's status word: VALID, INVALID, AUTHENTICATED, ACTIVE ..."""
     reason: str = ""
-    """Why it is where it is: a vendor's code or one of ours."""
+    """The reason of its state: a vendor's code or one of ours."""
     refused_field: str = ""
     """For REFUSED: the request field that the vendor names."""
     generation: int = 1
@@ -61,7 +61,7 @@ class Row:
     doubts: int = 0
     """Ambiguous attempts: calls of this generation that may have been executed, with no answer."""
     misses: int = 0
-    """Times the vendor said that it does not know our id, in a row."""
+    """Answers in a row that the vendor does not know our id."""
     tries: int = 0
     """Waits in a row without progress; drives the back-off."""
     reference: str = ""
@@ -69,7 +69,7 @@ class Row:
     fence: int = 0
     lease: int = 0
     crashes: int = 0
-    """Workers in a row that vanished while they held this row."""
+    """Workers in a row that died while they held this row."""
     due: int = 0
     deadline: int = 0
     looked: int = 0
@@ -80,7 +80,7 @@ class Row:
     asking: str = ""
     """The ask that the read under way serves; it comes back if that read has no answer."""
     asks: int = 0
-    """Status reads in a row that somebody asked for; drives the back-off between them."""
+    """Requested status reads in a row; drives the back-off between them."""
     asked: int = 0
     """When somebody (a person who came back, a webhook) first asked for a status read, and has
     gone on asking since."""
@@ -106,7 +106,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a producer sees. Its repr shows ids and codes only."""
+    """A verification as producers see it. Its repr shows ids and codes only."""
 
     id: str
     kind: str
@@ -125,12 +125,12 @@ class Verification:
 
     @property
     def settled(self) -> bool:
-        """Tell whether nothing more will happen by itself."""
+        """Return True if nothing more happens by itself."""
         return self.state in SETTLED
 
     @property
     def terminal(self) -> bool:
-        """Tell whether this is final: the same bytes on every read from now on."""
+        """Return True if this is final: the same bytes on every read from now on."""
         return self.state in TERMINAL
 
     def picture(self, name: str) -> bytes:

@@ -116,9 +116,9 @@ class FakeVerifications(Verifications):
         status: str = "SUCCESS",
         result: Mapping[str, Any] | None = None,
     ) -> Verification:
-        """Let a person come by a shared link: a verification of its own, whose parent is the link.
+        """Let a person use a shared link: a verification of its own, whose parent is the link.
 
-        `visitor` is the vendor's id for the person; with state PENDING they are still at it.
+        `visitor` is the vendor's id for the person; with state PENDING they are not done yet.
 
         Raises:
             NotFound: there is no such link.
@@ -179,7 +179,7 @@ class FakeVerifications(Verifications):
 
 
 class _MemoryLedger:
-    """Rows in memory, encoded and sealed as in Redis, so that each read gives a fresh copy."""
+    """Rows in memory, encoded and sealed as in Redis, so that each read returns a new copy."""
 
     def __init__(self, ring: KeyRing, reach: _Reach) -> None:
         self._ring = ring
@@ -238,7 +238,7 @@ class _MemoryLedger:
 
 
 class _MemoryResults:
-    """Streams in memory. What another reader took and did not confirm stays with it for ever."""
+    """Streams in memory. An event that a reader took and didn't confirm stays with that reader."""
 
     def __init__(self, reach: _Reach) -> None:
         self._reach = reach

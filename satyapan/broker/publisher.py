@@ -93,7 +93,7 @@ class Publisher:
         self._outbox().close()
 
     def _outbox(self) -> "_Outbox":
-        # Without a lock, which may be held for ever after a fork: setdefault is atomic.
+        # Without a lock, which may stay held after a fork: setdefault is atomic.
         made = self._make_outbox()
         found = self._outboxes.setdefault(made.pid, made)
         _process.outboxes[id(found)] = found
@@ -235,7 +235,7 @@ def _text(value: object) -> str:
 
 
 class _ThisProcess:
-    """What all publishers of a process share: how it forks, and how it ends.
+    """The process of all its publishers: how it forks, and how it ends.
 
     A fork waits while a thread publishes a message, but not for a broker that hangs. Kombu holds
     locks of its classes while it publishes: a child in which one of them is held by a thread that

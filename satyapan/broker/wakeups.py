@@ -47,9 +47,9 @@ class Waker:
         self._producer: Producer | None = None
 
     def wake(self, task_name: str, ids: Sequence[str]) -> bool:
-        """Publish one wake-up for some ids and tell whether that worked.
+        """Publish one wake-up for some ids; return True if that was confirmed.
 
-        False also stands for "perhaps": Redis may have taken it without our hearing. Either way
+        After False Redis may still have taken it: only the reply may be lost. Either way
         nothing is lost, and the caller has nothing to do.
         """
         try:
@@ -58,7 +58,7 @@ class Waker:
                 args=[list(ids)],
                 queue=QUEUE_OF[task_name],
                 ignore_result=True,
-                argsrepr=f"{len(ids)} ids",  # else Celery writes them a second time, at length
+                argsrepr=f"{len(ids)} ids",  # else Celery writes them a second time
                 kwargsrepr="{}",
                 retry=False,
                 add_to_parent=False,  # a producer's own task must not adopt ours
@@ -72,7 +72,7 @@ class Waker:
         return True
 
     def queued(self, task_name: str) -> int:
-        """Count the messages that wait where this task's wake-ups go; 0 when nobody can tell."""
+        """Count the messages that wait where this task's wake-ups go; 0 if the broker is away."""
         queue = self._app.amqp.queues[QUEUE_OF[task_name]]
         try:
             with self._app.connection_or_acquire() as connection:
@@ -115,7 +115,7 @@ def new_app(settings: Mapping[str, Any]) -> Celery:
 
 
 def broker_settings(settings: ProducerSettings) -> dict[str, Any]:
-    """Give the Celery settings that must be the same in every process that uses the broker."""
+    """Return the Celery settings that must be the same in every process that uses the broker."""
     return {
         "broker_url": kombu_url(settings.broker_url),
         "broker_transport": "satyapan.broker.kept_client:Transport",

@@ -36,7 +36,7 @@ class Registry:
         return iter(self._kinds.values())
 
     def __getitem__(self, name: str) -> Kind:
-        """Give a kind by name; KeyError if there is none (a worker older than the producer)."""
+        """Return a kind by name; KeyError if there is none (a worker older than the producer)."""
         return self._kinds[name]
 
     def routes(self) -> list[Route]:
@@ -46,7 +46,7 @@ class Registry:
         return [route for route in found if route]
 
     def ask(self, name: object) -> Kind:
-        """Give the kind that a producer named.
+        """Return the kind that a producer named.
 
         Raises:
             InvalidRequest: there is no such kind; the text lists those that are.

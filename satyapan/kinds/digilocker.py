@@ -39,7 +39,7 @@ def _return_url(value: str) -> None:
 
 
 def _plain(url: str) -> bool:
-    """Tell whether an address names a host, with a port that exists and without a user."""
+    """Return True if an address names a host, with a port that exists and without a user."""
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
@@ -48,7 +48,7 @@ def _plain(url: str) -> bool:
 
 
 class DigilockerRequest(Schema):
-    """What a producer sends. `return_url`: where the person is sent on after our return page."""
+    """The request. `return_url`: where the person is redirected after our return page."""
 
     document_requested = fields.List(
         fields.Raw(allow_none=True),  # null among them is refused as any other wrong type

@@ -1,4 +1,4 @@
-"""What a kind of verification is, as data. Everything else is driven by these records.
+"""The model of a kind of verification, as data. Everything else is driven by these records.
 
 The worker asks an `Operation` what to call and what an answer means; the producer's side asks a
 `Kind` what a request must look like. Neither has a branch on a kind's name anywhere.
@@ -114,12 +114,12 @@ class Operation:
     webhook_only_statuses: frozenset[str] = frozenset()
     """Status words that only a webhook reports: the status route goes on answering "pending"."""
     visitor_events: Mapping[str, State] = field(default_factory=dict)
-    """Webhook events of people who came by a shared link, under ids that we never issued."""
+    """Webhook events of people who use a shared link, under ids that we never issued."""
     link_life_s: int = 0
     data_life_s: int = 0
 
     def route(self, role: Role) -> Route:
-        """Give the route of a role.
+        """Return the route of a role.
 
         Raises:
             LookupError: the operation has none; its data and the rules disagree.
@@ -171,7 +171,7 @@ class Kind:
         return checked
 
     def operation(self, vendor: str) -> Operation:
-        """Give the vendor's operation for this kind."""
+        """Return the vendor's operation for this kind."""
         return self.operations[vendor]
 
 
@@ -187,7 +187,7 @@ def _faults(messages: object, name: str = "") -> list[Fault]:
 
 
 def _is_json(value: object) -> bool:
-    """Tell whether a value can be stored; half of a surrogate pair, for example, can't."""
+    """Return True if a value can be stored; half of a surrogate pair, for example, can't."""
     try:
         canonical(value)
     except (TypeError, ValueError, RecursionError):

@@ -24,7 +24,7 @@ def _dob(value: str) -> None:
 
 
 class PassportRequest(Schema):
-    """What a producer sends."""
+    """The request."""
 
     file_number = text("file_number")
     dob = text("dob", _dob, rule="a date, YYYY-MM-DD")
@@ -32,7 +32,7 @@ class PassportRequest(Schema):
 
 
 class PassportReply(Reply):
-    """What the vendor answers; on INVALID the last four are null."""
+    """The vendor's answer; on INVALID the last four fields are null."""
 
     verification_id = loose(required=True)
     reference_id = loose(required=True)

@@ -23,7 +23,7 @@ def _template(value: str) -> None:
 
 
 class StaticLinkRequest(Schema):
-    """What a producer sends: the template's name on the vendor's dashboard."""
+    """The request: the template's name on the vendor's dashboard."""
 
     template_name = text(
         "template_name", _template, rule="letters, digits, . _ -, at most 200 characters"

@@ -1,6 +1,6 @@
 """The ledger as producers and the callbacks app use it: insert if absent, and read.
 
-What changes a row later is the worker's alone, under a claim (worker/ledger/work_ledger.py).
+Only workers change a row later, under a claim (worker/ledger/work_ledger.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ _AT_ONCE: Final = 1_000
 
 @dataclass(frozen=True)
 class Inserted:
-    """What insert found: `created`, or else the digest and state of the row that was there."""
+    """The outcome of an insert: `created`, or the digest and state of the row that was there."""
 
     created: bool
     digest: str
@@ -57,7 +57,7 @@ class RowStore(Protocol):
         ...
 
     def newest(self, state: State, limit: int) -> Iterator[Row]:
-        """Walk the latest rows of a state, newest first, private fields shut."""
+        """Walk the latest rows of a state, newest first, private fields still sealed."""
         ...
 
     def counts(self) -> dict[State, int]:
@@ -96,7 +96,7 @@ class Ledger:
     def insert_all(
         self, rows: Sequence[Row], life_ms: int, grace_ms: int = GRACE_MS
     ) -> list[Inserted | Unavailable]:
-        """Insert rows in one round trip: gives what `insert` would give or raise, for each."""
+        """Insert rows in one round trip; return what `insert` would return or raise, for each."""
         asks = [self._inserting(row, life_ms, grace_ms) for row in rows]
         replies = zip(rows, call_all(self._redis, asks), strict=True)
         return [_confirmed(row, reply) for row, reply in replies]
@@ -108,7 +108,7 @@ class Ledger:
         return ScriptCall(self._insert, keys, arguments, _inserted)
 
     def read(self, verification_id: str, *, sealed: bool = False) -> Row | None:
-        """Read a row, or None; with `sealed` the private fields stay shut (no key is needed)."""
+        """Read a row, or None; with `sealed` the private fields stay sealed (no key is needed)."""
         try:
             stored = self._redis.hgetall(self.keys.row(verification_id))
         except RedisError as error:
@@ -171,7 +171,7 @@ class Ledger:
             raise _unread(error) from error
 
     def close(self) -> None:
-        """Close the connections that nobody uses; a later command opens another."""
+        """Close the connections that are idle; a later command opens another."""
         self._shared.close()
         self._redis.connection_pool.disconnect(inuse_connections=False)
 

@@ -1,7 +1,7 @@
-"""How results come back: a wake-up channel to wait on, and a stream of events to work through.
+"""Results for producers: a channel to wait on, and a stream of events to read.
 
-The channel only says "this id changed", and says nothing while nobody listens; so whoever waits
-looks at the row first, and again now and then. The stream keeps every event until retention ends.
+A message on the channel only says "this id changed", and is lost while nobody listens. So a waiter
+reads the row first, and again from time to time. The stream keeps every event until retention ends.
 """
 
 import logging
@@ -19,9 +19,9 @@ from satyapan.names import Keys
 from satyapan.redis.listener import Listener
 
 LOOK_AGAIN_S: Final = 2.0
-"""How often a waiter looks at the row when the listener's connection broke."""
+"""Seconds between a waiter's reads of the row after the listener's connection broke."""
 _SELDOM: Final = 2.5
-"""So many times that, and up to twice as long, while the listener hears: one may be lost."""
+"""Factor for that, up to twice as much, while the listener is connected: a message may be lost."""
 _STALE_MS: Final = 60_000
 """After this long, an event that a reader took and never confirmed goes to another reader."""
 _BATCH: Final = 50

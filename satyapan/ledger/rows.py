@@ -17,7 +17,7 @@ _EMPTY: Final = Row(id="", kind="")
 
 
 def encode(row: Row, ring: KeyRing, before: Row | None = None) -> dict[str, bytes]:
-    """Give the fields to write: those that differ from `before`, or from the defaults.
+    """Return the fields to write: those that differ from `before`, or from the defaults.
 
     An empty value stands for "remove this field".
     """

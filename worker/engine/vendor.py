@@ -1,4 +1,4 @@
-"""What the engine knows of a vendor: the `VendorClient` protocol, which each client implements."""
+"""A vendor as the engine knows it: the `VendorClient` protocol, which each client implements."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ from worker.rules.answer import Answer
 
 
 class VendorClient(Protocol):
-    """What the engine needs of a vendor."""
+    """A vendor as the engine uses it."""
 
     def call(
         self,

@@ -1,4 +1,4 @@
-"""What an operator may see of a stored webhook: its shape, status words and ids."""
+"""The part of a stored webhook that operators may see: its shape, status words and ids."""
 
 import json
 import re

@@ -39,7 +39,7 @@ log = logging.getLogger("satyapan.ingest")
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What a webhook says, as far as it could be read."""
+    """The readable parts of a webhook."""
 
     kind: Kind
     operation: Operation
@@ -194,5 +194,5 @@ class Ingest:
 
 
 def _somebody_waits(operation: Operation, claimed: str) -> bool:
-    """Tell whether a claim is about a person who acted; a link that ran out had none."""
+    """Return True if a person acted; nobody waits for an expired link."""
     return operation.status_map.get(claimed) not in {None, State.EXPIRED}
