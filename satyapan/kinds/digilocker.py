@@ -1,7 +1,7 @@
 """DigiLocker: a person gives consent in a browser, then the consented documents are fetched.
 
-Source: the vendor's Create URL page (older text), contract.md 4 (journey, status and document
-routes, lifetimes: link 10 minutes, data 1 hour after consent) and 2.3 (the 409's code).
+Source: the vendor's DigiLocker pages (Create URL: the older text). A link lives for 10 minutes, the
+data for 1 hour after consent; docs/vendor.md has the code of the 409.
 """
 
 from typing import Any

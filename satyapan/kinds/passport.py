@@ -1,7 +1,7 @@
 """Passport: one synchronous, paid call whose answer can't be read again.
 
-Source: the vendor's Verify Passport page; contract.md 1.3 (a repeat with the same id is refused,
-so it is safe but blind) and 1.4 (no pattern for file numbers; an INVALID answer has null fields).
+Source: the vendor's Verify Passport page. A repeat with the same id is refused, so it is safe but
+shows no result. There is no pattern for file numbers; an INVALID answer has null fields.
 """
 
 from datetime import date

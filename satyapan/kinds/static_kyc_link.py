@@ -1,8 +1,8 @@
 """Static KYC link: one link and QR picture per template, shared by everyone who uses it.
 
-Source: the vendor's Generate Static KYC Link page; contract.md 6.1 (no id, no 409, no status
-read: a lost create can't be repeated safely) and 5.2 (people arrive by KYC_LINK_* webhooks under
-ids that we never issued).
+Source: the vendor's Generate Static KYC Link page. There is no id, no 409 and no status read: a
+lost create can't be repeated safely. People arrive by KYC_LINK_* webhooks under ids that we never
+issued.
 """
 
 import re

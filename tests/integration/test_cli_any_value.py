@@ -120,7 +120,7 @@ def test_an_odd_file_or_standard_input_is_answered_on_one_line(
     assert SENT not in err
 
 
-DESK = {
+OPERATOR_COMMANDS = {
     "redrive": ["redrive"],
     "reissue": ["reissue", "--pay-again"],
     "replay": ["replay"],
@@ -130,7 +130,7 @@ DESK = {
 }
 
 
-@pytest.mark.parametrize("words", DESK.values(), ids=DESK)
+@pytest.mark.parametrize("words", OPERATOR_COMMANDS.values(), ids=OPERATOR_COMMANDS)
 @pytest.mark.parametrize("odd", [b"\xff", b"a\nb", SENT.encode() * 10_000], ids=range(3))
 def test_an_operator_is_told_that_nothing_has_such_an_id(
     env: dict[str, str], words: list[str], odd: bytes

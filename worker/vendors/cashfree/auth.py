@@ -1,6 +1,6 @@
 """Authentication: an account's key pair, and the signature of its second factor.
 
-Source: contract.md 3, the vendor's getting-started page. `x-cf-signature` is an encryption: base64
+Source: the vendor's getting-started page. `x-cf-signature` is an encryption: base64
 of RSA-OAEP (SHA-1 for the digest and for MGF1) over "<client id>.<unix seconds>", valid for five
 minutes, and made for every attempt.
 """

@@ -1,6 +1,6 @@
 """The reply table: (HTTP status, vendor's code) to an outcome. Pure, and total over any reply.
 
-Source: contract.md 2 (status and code catalogue, duplicates, limits) and the three vendor pages.
+Source: the three vendor pages; docs/vendor.md has the table and says what is a guess.
 Decided on the pair, never on the code alone: DigiLocker's 409 has the code of a 400. An
 operation's own signatures come first, then the table, then the status. What no page documents is
 UNKNOWN: it may have been executed. Message texts are never kept; they can hold personal data.
@@ -171,7 +171,7 @@ def _own(operation: Operation, role: Role, signature: Signature) -> Outcome | No
 
 
 def _wants_test_data(body: object) -> bool:
-    """Recognise the sandbox's answer to input that isn't one of its fixtures (contract.md 2.2)."""
+    """Recognise the sandbox's answer to input that isn't one of its fixtures."""
     return isinstance(body, dict) and "test data" in str(body.get("message")).lower()
 
 
@@ -205,13 +205,13 @@ def _reference(body: object) -> str:
 
 
 def _limit(headers: Mapping[str, str]) -> int:
-    """Read the limit that every answer carries (contract.md 2.4); 0 for anything odd."""
+    """Read the limit that every answer carries; 0 for anything odd."""
     text = headers.get("x-ratelimit-limit", "")
     return int(text) if _LIMIT.fullmatch(text) else 0
 
 
 def _wait(headers: Mapping[str, str], now: float) -> float:
-    """Read how long the vendor wants us to wait; a minute unless it says (contract.md 2.4)."""
+    """Read how long the vendor wants us to wait; a minute unless it says."""
     for name in _WAITS:
         seconds = _seconds(headers.get(name, ""), now)
         if seconds is not None:
