@@ -1,6 +1,7 @@
 """What was forgotten is gone from the files too, and nothing brings it back."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -96,6 +97,9 @@ def wanted(harness: Harness) -> int:
 
 
 def carried_out(harness: Harness, rewrite: Rewrite, left: int = 0) -> None:
+    # What was forgotten in the millisecond in which a rewrite begins waits for the next one.
+    time.sleep(0.005)
+
     def none_wanted() -> bool:
         rewrite.step()
         return wanted(harness) == left
