@@ -118,7 +118,7 @@ class Store:
         return int(self.redis.memory_usage(self.keys.row(row_id), samples=0))
 
     def keep_file(self) -> None:
-        """Have the server never write its append-only file anew."""
+        """Keep the server from rewriting its append-only file."""
         self.redis.config_set("auto-aof-rewrite-percentage", 0)
 
 

@@ -17,7 +17,7 @@ from satyapan.boundary import (
     state_of,
     text_of,
 )
-from satyapan.broker.publisher import Publisher
+from satyapan.broker.publisher import Publisher, Wake
 from satyapan.broker.wakeups import OwnWaker, Waker, wake_app
 from satyapan.canonical import request_digest
 from satyapan.errors import (
@@ -79,7 +79,7 @@ class Verifications:
         self._publisher = Publisher(
             partial(OwnWaker, app), Waker(app).wake, settings.chunk, patience_s
         )
-        self._wake: Callable[[str, Sequence[str]], object] = self._publisher.publish
+        self._wake: Wake = self._publisher.publish
         self._own_key = producer_key(settings.id_key_bytes(), settings.reply_to)
 
     @classmethod
@@ -157,7 +157,7 @@ class Verifications:
 
     def _insert_many(self, rows: Sequence[Row]) -> Iterator[Inserted | Unavailable]:
         """Insert and wake in batches; when the ledger is away the rest isn't tried."""
-        life, away = self._settings.deadline_s * 1000, False
+        life, away, waking = self._settings.deadline_s * 1000, False, True
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             if away:
@@ -169,8 +169,9 @@ class Verifications:
             new = [row for row, each in pairs if isinstance(each, Inserted) and each.created]
             failpoint(Failpoint.INSERTED)
             for task in (RUN_HIGH, RUN):
-                if ids := [row.id for row in new if _task(row) == task]:
-                    self._wake(task, ids)
+                ids = [row.id for row in new if _task(row) == task]
+                # Where wake-ups are published inline, wait for an absent broker only once.
+                waking = waking and (not ids or self._wake(task, ids))
             yield from found
 
     def _read_item(self, kind: str, item: object) -> Row:

@@ -82,11 +82,15 @@ class Publisher:
         finalize(self, _end_thread, self._outboxes).atexit = False
         _process.register()
 
-    def publish(self, task: str, ids: Sequence[str]) -> None:
-        """Publish ids soon, and return at once also while the broker is away."""
+    def publish(self, task: str, ids: Sequence[str]) -> bool:
+        """Publish ids soon, and return at once also while the broker is away.
+
+        Inline it waits for the broker, and returns False if a message was not confirmed.
+        """
         outbox = self._outboxes.get(os.getpid()) or self._outbox()
-        if not outbox.add(task, ids):
-            _publish_all(self._inline, [(task, one) for one in ids], self._chunk)
+        return outbox.add(task, ids) or _publish_all(
+            self._inline, [(task, one) for one in ids], self._chunk
+        )
 
     def close(self) -> None:
         """Publish what still waits, within a bounded time; later ids are published inline."""
@@ -193,8 +197,8 @@ class _Outbox:
         return waiting
 
 
-def _publish_all(wake: Wake, waiting: Sequence[tuple[str, str]], chunk: int) -> None:
-    """Publish ids in as few messages as possible; stop at the first that isn't confirmed."""
+def _publish_all(wake: Wake, waiting: Sequence[tuple[str, str]], chunk: int) -> bool:
+    """Publish ids in as few messages as possible; stop, with False, if one isn't confirmed."""
     by_task: dict[str, list[str]] = {RUN_HIGH: []}  # these go first
     for task, one in waiting:
         by_task.setdefault(task, []).append(one)
@@ -207,7 +211,8 @@ def _publish_all(wake: Wake, waiting: Sequence[tuple[str, str]], chunk: int) -> 
             if not confirmed and left:
                 log.warning("no wake-up sent for %d more", left)
             if not confirmed:
-                return
+                return False
+    return True
 
 
 def _end_thread(outboxes: dict[int, _Outbox]) -> None:

@@ -128,3 +128,17 @@ def test_a_broker_that_hangs_slows_no_submit_and_bounds_the_end(
     assert store.zcard("satyapan:due") == len(found) == 320
     assert submitted - start < 4
     assert closed - submitted < 8 + 4
+
+
+def test_a_bulk_that_publishes_inline_tries_an_absent_broker_once(
+    redis_url: str, store: "redis.Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    env = environment(redis_url, "", SATYAPAN_BROKER_URL="redis://127.0.0.1:1/0")
+    producer = Verifications.from_env(env)
+    producer.close()
+
+    producer.submit_many("passport", [{"request": PASSPORT, "key": f"b-{n}"} for n in range(450)])
+
+    assert store.zcard("satyapan:due") == 450
+    tried = [each for each in caplog.messages if each.startswith("no wake-up sent (")]
+    assert len(tried) == 1
