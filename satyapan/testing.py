@@ -88,8 +88,8 @@ class FakeVerifications(Verifications):
 
         def move(row: Row) -> Row:
             self._refuse_unknown(row, status)
-            told = replace(row, status=status, reason=reason, refused_field=refused_field)
-            return replace(told, state=state, result=result)
+            answered = replace(row, status=status, reason=reason, refused_field=refused_field)
+            return replace(answered, state=state, result=result)
 
         self._play(id_or_kind, state.lower(), move)
 

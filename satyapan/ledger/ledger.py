@@ -180,8 +180,8 @@ def _unread(error: RedisError, verification_id: str = "") -> Unavailable:
     return Unavailable(f"the ledger can't be read ({type(error).__name__})", verification_id)
 
 
-def _inserted(told: list[Any]) -> Inserted:
-    created, digest, state, at = told
+def _inserted(reply: list[Any]) -> Inserted:
+    created, digest, state, at = reply
     return Inserted(bool(created), digest.decode(), State(state.decode()), at)
 
 

@@ -127,11 +127,11 @@ class Results:
     def _entries(
         self, stream: str, group: str, reader: str, start: str, block: int | None
     ) -> list[tuple[bytes, Any]]:
-        told = self._redis.xreadgroup(group, reader, {stream: start}, count=_BATCH, block=block)
-        if not told:
+        reply = self._redis.xreadgroup(group, reader, {stream: start}, count=_BATCH, block=block)
+        if not reply:
             return []
         # RESP3 answers with a mapping, RESP2 with pairs.
-        pairs = told.items() if isinstance(told, dict) else told
+        pairs = reply.items() if isinstance(reply, dict) else reply
         return [entry for _, batch in pairs for entry in _flat(batch)]
 
     def _confirming(

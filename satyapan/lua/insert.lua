@@ -1,9 +1,9 @@
--- Insert a verification if its id is free. One step: row, due-index and state index.
+-- Insert a verification if its id is free: write row, due-index and state index in one step.
 --
 -- KEYS[1] row hash          KEYS[2] due-index          KEYS[3] index of the row's state
 -- ARGV[1] id                ARGV[2] digest
--- ARGV[3] grace, ms: the sweeper wakes the row this much later, if the wake-up got lost
--- ARGV[4] life, ms: the row must be sent (or, for a child row, end) within this
+-- ARGV[3] grace, ms: if the wake-up is lost, the sweeper wakes the row after this time
+-- ARGV[4] life, ms: the row must be sent within this time; a child row must end within it
 -- ARGV[5..] field, value pairs
 --
 -- Returns {1, digest, state, now} when inserted, {0, stored digest, stored state, now} when the id

@@ -24,7 +24,7 @@ def connect(settings: ProducerSettings, role: str) -> Redis:
     options: dict[str, Any] = {
         "client_name": f"{settings.prefix}-{role}",
         "decode_responses": False,
-        # redis-py sends a command again up to ten times if not told otherwise.
+        # By default redis-py retries a command up to ten times.
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": settings.redis_read_timeout_s,
         "health_check_interval": _HEALTH_S,

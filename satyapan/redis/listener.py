@@ -142,10 +142,10 @@ class _Subscription:
             connection.send_command("HELLO", check_health=False)
 
     def _next(self) -> Any:  # noqa: ANN401  redis-py's own mapping
-        told = self._pubsub.parse_response(block=False, timeout=_HEAR_S)
-        if not isinstance(told, dict):
-            return self._pubsub.handle_message(told) if told else None
-        if is_replica(told):
+        reply = self._pubsub.parse_response(block=False, timeout=_HEAR_S)
+        if not isinstance(reply, dict):
+            return self._pubsub.handle_message(reply) if reply else None
+        if is_replica(reply):
             raise Broken("the server is no longer the master")
         return None
 

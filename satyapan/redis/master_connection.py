@@ -62,15 +62,15 @@ class MasterConnection(AbstractConnection):
         self._ask_at = now + ROLE_S
         self.send_command("HELLO", check_health=False)  # type: ignore[no-untyped-call] # theirs
         try:
-            told = self.read_response(disable_decoding=True)
+            reply = self.read_response(disable_decoding=True)
         except ResponseError:  # a proxy that doesn't know HELLO: only refused writes show the role
             return False
-        return is_replica(told)
+        return is_replica(reply)
 
 
-def is_replica(told: Any) -> bool:  # noqa: ANN401  redis-py's reply
+def is_replica(reply: Any) -> bool:  # noqa: ANN401  redis-py's reply
     """Return True if a reply to HELLO comes from a replica."""
-    return b"replica" in (told.values() if isinstance(told, dict) else told)
+    return b"replica" in (reply.values() if isinstance(reply, dict) else reply)
 
 
 def following_master(kind: type[Any]) -> type[Any]:

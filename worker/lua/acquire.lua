@@ -1,10 +1,10 @@
--- Become the owner of a shared resource, if its owner is still the one that was read.
+-- Make a row the owner of a shared resource if the owner hasn't changed since it was read.
 --
--- KEYS[1] resource record   KEYS[2] hash: producers that asked -> the first row that asked for each
--- ARGV[1] owner as it was read ("" for none)   ARGV[2] id of the row that wants it
--- ARGV[3] its producer (reply_to)
+-- KEYS[1] resource record   KEYS[2] hash: producer -> the first of its rows that requested this
+-- ARGV[1] owner as it was read ("" for none)   ARGV[2] id of the row that requests it
+-- ARGV[3] the row's producer (reply_to)
 --
--- Returns the owner after this.
+-- Returns the owner afterwards.
 redis.call('HSETNX', KEYS[2], ARGV[3], ARGV[2])
 local owner = redis.call('GET', KEYS[1]) or ''
 if owner == ARGV[1] then

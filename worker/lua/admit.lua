@@ -1,58 +1,63 @@
--- Admission to one account and route: deal slots to the rows that wait, in turn, and judge one call.
+-- Admission to one route of one account: assign slots to waiting rows in turn, and decide on one
+-- call.
 --
--- KEYS  1 slots    sorted set: calls let through, scored by the time (ms) they count for
+-- KEYS  1 slots    sorted set: admitted calls, scored by the time (ms) at which they count
 --       2 reservations  sorted set: row ids that hold a slot, scored by it
 --       3 queue of the normal lane, 4 of the high one
---                  sorted sets: row ids, scored by their turn; late holders stand before all turns
+--                  sorted sets: row ids, scored by their turn; late holders come before all turns
 --       5 turns    hash: v<lane> the last turn served; p<lane>:<producer> the last turn given out;
---                  run: high slots dealt in a row while a normal row waited
+--                  run: high slots assigned in a row while a normal row waited
 --       6 hold     text: the vendor's "not before" (ms); written by hold.lua
---       7 learned  text: a limit that the vendor sent, lower than ours
+--       7 learned  text: a limit that the vendor sent, lower than the configured one
 --       8 stop, 9 breaker   hashes until, step, most, code, since: the account's and the vendor's
 --                  breaker; written by open_breaker.lua
 --       10 due-index   11 queues  hash: accounts and routes where rows wait, to their limits
 --       12 queue of the low lane, like 3 and 4
 --       13 low     sorted set: calls and reservations of the low lane, scored like slots
---       14 slot-due  sorted set: row ids, scored by the slot that was dealt to them (ms), or by the
---                  time of a read that somebody waits for (hint.lua); the sweeper wakes them first
---       15 server  hash: id (of the data this server has), durable (1: every write was on disk before
---                  it was confirmed), until (ms: hold all calls), why; see hold_all.lua, mark.lua
---       16 streak  sorted set: verifications that failed since a call was answered; see open_breaker.lua
---       17 hold of the account, on all its routes; like 6
+--       14 slot-due  sorted set: row ids, scored by their slot (ms), or by the time of a status
+--                  read that somebody waits for (hint.lua); the sweeper wakes them first
+--       15 server  hash: id (of this server's data), durable (1: writes were on disk before they
+--                  were confirmed), until (ms: hold all calls), why; see hold_all.lua, mark.lua
+--       16 streak  sorted set: verifications that failed since a call was
+--                  answered; see open_breaker.lua
+--       17 hold for all routes of the account, like 6
 -- ARGV  1 limit (>= 1)  2 window  3 margin  4 horizon  5 longest call (all ms)
---       6 its name in queues   7 prefix of row keys: the rows to be dealt to are found here.
---         So this needs a server that holds all keys (no Redis Cluster)
+--       6 name of account and route in queues   7 prefix of row keys: the keys of rows are computed
+--         here, so Redis Cluster isn't supported
 --       8 now (ms; tests only, empty = this server's clock)
---       9 row id ("" = only deal)  10 its producer  11 its lane (0 normal, 1 high, 2 low)
+--       9 row id ("" = only assign slots)  10 its producer  11 its lane (0 normal, 1 high, 2 low)
 --       12.. with an empty row id: (row id, producer, lane) of rows to register without a claim
--- Returns {0, limit that held, probe, failing} go; probe = 1: a breaker is open and this call tries
---         it; failing = 1: the last call failed, so say if this one is answered
---         {1, time to come back (ms), why} wait: for a slot, or at the latest then
---         with an empty row id {1, 0, why, row id, ...}: the rows that were not registered, because
---         they hold a slot, or are not what may be registered (any more)
+-- Returns {0, limit applied, probe, failing}: admitted. probe = 1: a breaker is open, and this call
+--         is its probe; failing = 1: the last call failed, so report it if this one is answered
+--         {1, time (ms), why}: not admitted. The row is woken for its slot, at the latest then
+--         {1, 0, why, row id, ...} with an empty row id: lists the rows that were not registered,
+--         because they hold a slot or may not be registered (any more)
 --
--- Exact. A call counts for its slot, or a quarter of the margin before it passes, if that is later.
--- It passes only if fewer than `limit` calls count for later than one span (window + margin + 1)
--- before that. So no limit + 1 calls count within a window + margin: the last of them to pass would
--- not have passed. Each passes at most a quarter of the margin after the time it counts for, so
--- three quarters are left for their ways to the vendor to differ. No worker's clock, no plan and no
--- lost row matters to this.
--- Unsure. Another id means that this server was started again or promoted: what was let through last
--- may be missing here, unless all was durable. Then nothing passes until a window after the last
--- moment of which that is so: the start of the process, or now. A clock that stepped back leaves
--- calls and reservations in the future; they count as of now, so it delays by a window at most.
--- Planned. Slots are dealt within the horizon only, where the sum of calls and reservations has room,
--- four fifths of an even spacing apart: a newcomer finds a slot soon, and late calls are made good.
--- A reservation that was not used for a horizon loses its place; its holder goes first when it comes.
--- Fair. A row's turn is one after its producer's last and after the last turn served: producers
--- take turns, each in the order it asked. Of four slots three at most are high while normal waits.
--- The low lane is for polls, which nobody waits for. It gets at most half of the limit (or one) in
--- any window as planned, so that the other half is free for whoever comes; a reservation that is used a
--- whole window late may be one more. Of ten slots dealt while it waits it gets at least one, so that
--- it can't starve. A row passes at once if nobody of its own lane or of a higher one waits and there
--- is room beside all reservations.
--- Registered. Only what was never sent and is held by nobody: ACCEPTED, due, no lease, no attempt,
--- before its deadline. Everything else is for a claim to judge.
+-- Exact. A call counts at the time of its slot, or a quarter of the margin before its admission,
+-- whichever is later. It is admitted only if fewer than `limit` calls count later than one span
+-- (window + margin + 1) before that time. So no window + margin has limit + 1 calls that count in
+-- it: the last of them would not have been admitted. Each call is admitted at most a quarter of the
+-- margin after the time at which it counts. Three quarters of the margin remain for differences in
+-- latency to the vendor. None of this depends on a worker's clock, on planned slots or on lost
+-- rows.
+-- Unsure. A new id means that this server was restarted or promoted. Calls that were admitted last
+-- may be missing here, unless all writes were durable. If they may be, no call is admitted until a
+-- window after the last moment at which one may have been lost: the start of the process, or now.
+-- After a clock that stepped back, calls and reservations lie in the future. They count as of now,
+-- so the delay is at most one window.
+-- Planned. Slots are assigned only within the horizon, and only where calls and reservations
+-- together leave room. They are four fifths of an even spacing apart, so that a new row finds a
+-- slot soon and the time lost by late calls is made up. A reservation that isn't used within a
+-- horizon is void; its holder comes first when it is back.
+-- Fair. A row's turn is one after its producer's last turn and after the last turn served. So
+-- producers take turns, and the rows of each keep their order. While a normal row waits, at most
+-- three of four slots are high. The low lane is for polls, for which nobody waits. By plan it gets
+-- at most half of the limit (at least one) in any window, so that the other half is free for other
+-- lanes; a reservation that is used a whole window late may add one. While it waits it gets at
+-- least one of ten assigned slots, so that it can't starve. A row is admitted at once if no row
+-- waits in its lane or a higher one, and there is room beside all reservations.
+-- Registered. Only a row that was never sent and has no claim is registered: ACCEPTED, due, no
+-- lease, no attempt, before its deadline. All others must be claimed.
 
 local slots, reservations, hold, learned = KEYS[1], KEYS[2], KEYS[6], KEYS[7]
 local lanes = {[0] = KEYS[3], [1] = KEYS[4], [2] = KEYS[12]}
@@ -82,7 +87,7 @@ for place, name in ipairs({'account/', 'vendor/'}) do
   end
 end
 
--- "" where an access list forbids it: then a change of servers isn't noticed.
+-- Return "" if an access list forbids INFO: a change of servers isn't detected then.
 local function info(section)
   local reply = redis.pcall('INFO', section)
   return type(reply) == 'string' and reply or ''
@@ -92,7 +97,7 @@ local function uptime()
   return tonumber(string.match(info('server'), 'uptime_in_seconds:(%d+)') or 0)
 end
 
--- Hold all calls if this is another server than before, and its data may lack what was let through.
+-- Hold all calls if this is another server than before and its data may lack admitted calls.
 local function know_server()
   local replication = info('replication')
   local id = string.match(replication, 'master_replid:(%w+)')
@@ -124,7 +129,7 @@ local function in_lane(lane) return redis.call('ZCARD', lanes[lane]) end
 local function waiting() return in_lane(NORMAL) + in_lane(HIGH) + in_lane(LOW) end
 local function is_in_lane(id, lane) return redis.call('ZSCORE', lanes[lane], id) and 1 or 0 end
 
--- Rows that wait in this lane and in higher ones, but for this one.
+-- Count the other rows that wait in this lane and in higher ones.
 local function before(id, lane)
   local found = in_lane(HIGH) - is_in_lane(id, HIGH)
   if lane ~= HIGH then found = found + in_lane(NORMAL) - is_in_lane(id, NORMAL) end
@@ -153,9 +158,9 @@ local function next_slot()
   return math.max(now, not_before, last + gap, (nth or -span) + span)
 end
 
--- The first row of a lane that can take a slot: not one that is claimed now. Rows that ended
--- meanwhile are removed. While all in front had ended the next are looked at, until about a thousand
--- are removed in one script, which takes 3 ms; the next deal removes more.
+-- Return the first row of a lane that can take a slot: one that isn't claimed now. Rows that have
+-- ended are removed. The search goes on while all rows at the front had ended, until about a
+-- thousand are removed in one script, which takes 3 ms; the next call of deal() removes more.
 local removable = 1000
 local function first(lane)
   repeat
@@ -209,7 +214,7 @@ local function deal()
   end
 end
 
--- A poll that somebody asked for meanwhile has changed its lane.
+-- A poll changes its lane when somebody requests a status check.
 local function leave_lanes(id, but)
   for lane = NORMAL, LOW do
     if lane ~= but then redis.call('ZREM', lanes[lane], id) end
@@ -234,7 +239,7 @@ local function may_be_registered(row)
     and tonumber(row[4] or 0) == 0 and tonumber(row[5] or 0) > now
 end
 
--- Put a row in its lane without a claim; false if it has to be claimed.
+-- Put a row in its lane without a claim; return false if it must be claimed.
 local function register(id, producer, lane)
   local key = ARGV[7] .. id
   local row = redis.call('HMGET', key, 'state', 'due', 'lease', 'attempts', 'deadline')
@@ -270,7 +275,7 @@ local function admitted(counts_for)
   return {0, limit, #open > 0 and 1 or 0, redis.call('EXISTS', KEYS[16])}
 end
 
--- A call can't have been let through in the future, and no reservation is dealt beyond the horizon.
+-- Move calls in the future and reservations beyond the horizon to now: the clock stepped back.
 local function undo_step_back(set, most)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '(' .. text(most), '+inf')) do
     redis.call('ZADD', set, text(now), member)
@@ -308,15 +313,15 @@ end
 
 local reservation = tonumber(redis.call('ZSCORE', reservations, asker))
 
--- A reservation of the low lane may be used by a read that somebody asked for meanwhile: polls get that
--- place back.
+-- A requested status read may use its reservation of the low lane: that place in the low lane
+-- becomes free again.
 local function use_reservation()
   redis.call('ZREM', reservations, asker)
   redis.call('ZREM', low, asker .. ':' .. text(reservation))
 end
 
 if reservation and now < reservation then
-  -- A row whose answer somebody waits for goes early if there is room; others wait.
+  -- A row of the high lane is admitted early if there is room; others wait.
   if lane == HIGH and before(asker, lane) == 0 and has_room(now, held() - 1) then
     use_reservation()
     return admitted(now)

@@ -1,16 +1,17 @@
--- Claim a verification: the right to act on it, proved by a fence, for as long as the lease.
+-- Claim a verification: give one worker the right to act on it until its lease expires. The fence
+-- identifies the claim.
 --
 -- KEYS[1] row hash   KEYS[2] due-index   KEYS[3] index of ACCEPTED   KEYS[4] index of CLAIMED
 -- KEYS[5] swept      KEYS[6] server, see mark.lua
--- ARGV[1] id         ARGV[2] lease, ms   ARGV[3] '1' to claim a parked row, for a person
+-- ARGV[1] id         ARGV[2] lease, ms   ARGV[3] '1' to claim a parked row, for an operator
 -- ARGV[4] gap, ms, see mark.lua          ARGV[5] grace, ms
 --
 -- Returns {"claimed", now, field, value, ...} or {"gone" | "settled" | "leased" | "early", now}.
--- A row that is settled or gone leaves the due-index; one that is early is put back at its time,
--- so a doubled or late wake-up changes nothing. A claim whose lease ended while workers were cut off
--- from this server is not taken over within the grace: its holder may be alive and have an answer.
--- Nor does it count as a crash if a worker lived through that: that a lease ended then says nothing
--- about its holder. If none did, it may be this row that ended them.
+-- A settled or missing row is removed from the due-index; one that is early is moved back to its
+-- time. So a duplicate or late wake-up changes nothing. If a lease expired while workers were cut
+-- off from this server, its claim is not taken over within the grace: its holder may be alive and
+-- have an answer. Such a lease doesn't count as a crash if any worker survived the outage, because
+-- it says nothing about its holder then. If none survived, this row may have crashed them.
 local now = now_ms()
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease')
 
@@ -33,13 +34,13 @@ if due > now then
   return {'early', now}
 end
 
--- A lease that is still there was never given back: its holder vanished.
+-- A claim that still has a lease was never released: its holder is gone.
 if lease > 0 then
   local swept = redis.call('GET', KEYS[5])
   local server = redis.call('HMGET', KEYS[6], 'back', 'cut', 'since')
   local back, cut = tonumber(server[1] or 0), tonumber(server[2] or 0)
-  -- Sweeps that are always slow look like a series of outages. A series delays taking over for 60
-  -- gaps at most.
+  -- Constantly slow sweeps look like a series of outages. A series delays takeovers for at most
+  -- 60 gaps.
   if server[3] then back = math.min(back, server[3] + 60 * ARGV[4]) end
   if swept and now - swept > tonumber(ARGV[4]) then back = now end
   if now < back + ARGV[5] then

@@ -1,36 +1,38 @@
 -- Commit what was decided about a claimed verification: state, result, events and the next due
--- time in one step, and only under the fence of the claim. A stale writer changes nothing.
+-- time, in one step and only if the claim's fence is current. A stale writer changes nothing.
 --
 -- KEYS[1] row hash        KEYS[2] due-index       KEYS[3] index of the old state
 -- KEYS[4] index of the new state                  KEYS[5] results stream
--- KEYS[6] alias (pointer from something the vendor sends to this id)
+-- KEYS[6] alias: pointer to this id from an identifier that the vendor sends
 -- KEYS[7] open journeys of a status route: sorted set of ids by their deadline
--- KEYS[8] slot-due: a status read that somebody waits for is woken with the holders of slots
+-- KEYS[8] slot-due: requested status reads, woken together with the rows that hold a slot
 -- ARGV[1] id              ARGV[2] fence
--- ARGV[3] lease, ms: keep the claim for so long; 0 gives it back
--- ARGV[4] due, ms; 0 when the row is settled or parked
--- ARGV[5] life, ms: the row is kept so long from now; 0 for ever
--- ARGV[6] events live, ms     ARGV[7] channel
+-- ARGV[3] lease, ms: keep the claim for this time; 0 releases it
+-- ARGV[4] due, ms; 0 if the row is settled or parked
+-- ARGV[5] life, ms: the row expires after this time; 0 for never
+-- ARGV[6] life of events, ms  ARGV[7] channel
 -- ARGV[8] life of the alias, ms: -1 for ever, 0 writes none
--- ARGV[9] this journey is open until then, ms; 0 when it isn't; "" for what is no journey
--- ARGV[10] 1 when the vendor is asked next how the journey stands (a status read), else 0
+-- ARGV[9] time (ms) until which this journey is open; 0 if it isn't; "" if this is no journey
+-- ARGV[10] 1 if the next call is a status read, else 0
 -- ARGV[11] number of events   ARGV[12..] events, then field, value pairs ("" removes a field)
 --
--- A status read answers everything that was asked for before it is sent, also what was asked for
--- since the claim: such an ask is counted as served, and its hint is dropped. An ask that comes
--- later is kept, and brings the next status check forward to the time that hint.lua found.
--- Returns {1, now, number of open journeys}, before a status read also its ask, the number of asks
--- and what a webhook claimed, as they are stored now; {0, now, 0} when the fence is not ours any more.
--- Giving a claim back again, because the reply was lost, changes nothing: {1, now, 0}. It is known by
--- its state. After a failover that lost a claim two workers may have the same fence: then another
--- state is written over all but an end.
+-- A status read serves every request for one that came before it is sent, also since the claim:
+-- such a request is counted as served, and its hint is dropped. A later request is kept, and brings
+-- the next status check forward to the time that hint.lua computed.
+-- Returns {1, now, number of open journeys}. Before a status read these follow, as stored now: its
+-- ask ("first" or "again"), the number of asks, and the status that a webhook claimed.
+-- Returns {0, now, 0} if the fence has changed.
+-- A claim may be released twice, because the first reply was lost. The second release changes
+-- nothing and returns {1, now, 0}. It is recognised by its state. After a failover that lost a
+-- claim, two workers may have the same fence: a different state is then written, unless the row has
+-- ended.
 local now = now_ms()
 local held = redis.call('HMGET', KEYS[1], 'fence', 'lease', 'state', 'due')
 local keep = tonumber(ARGV[3]) > 0
 if held[1] ~= ARGV[2] or (keep and not held[2]) then
   return {0, now, 0}
 elseif not held[2] then
-  -- The name of the new state's index ends with the state.
+  -- The state is the last part of the key of its index.
   if held[3] == string.match(KEYS[4], '%u+$') then return {1, now, 0} end
   if held[4] == '0' and held[3] ~= 'PARKED' then return {0, now, 0} end
 end
@@ -108,7 +110,7 @@ if ARGV[9] ~= '' then
   else
     redis.call('ZREM', KEYS[7], id)
   end
-  -- What a lost second of Redis left behind isn't counted for ever.
+  -- Removes journeys whose end Redis lost, so that they aren't counted for ever.
   redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - 86400000)
   open = redis.call('ZCARD', KEYS[7])
 end

@@ -1,15 +1,16 @@
--- Bring the next status check of a journey forward, because a redirect or a webhook says it moved.
--- A hint changes when the status is checked and (signed webhooks only) what is claimed; never the state.
+-- Bring the next status check of a journey forward, because a redirect or a webhook came.
+-- A hint changes the time of that check and, from a signed webhook, the claimed status. It never
+-- changes the state.
 --
 -- KEYS[1] row hash   KEYS[2] due-index   KEYS[3] slot-due
--- ARGV[1] id         ARGV[2] least time between two checks, ms
--- ARGV[3] most time between two checks that somebody asks for, ms; 0: nobody waits for this one
+-- ARGV[1] id         ARGV[2] minimum time between two checks, ms
+-- ARGV[3] maximum time between two requested checks, ms; 0: nobody waits for this one
 -- ARGV[4] claimed status or ""
 --
--- Asks are thinned: the first comes after the least time, each one that finds the journey still
--- open after twice as long. They begin again with a webhook that claims something new, and when
--- nobody asked for twice the most time. A read that somebody waits for, and that is for later, is
--- woken with the holders of slots: it doesn't stand behind a long queue.
+-- Requested checks are throttled: the first comes after the minimum time, and the delay doubles
+-- with each one that finds the journey still open. It starts again at the minimum when a webhook
+-- claims another status, and after twice the maximum time without a request. A requested check that
+-- is due later is added to slot-due, so that it doesn't wait behind a long queue.
 -- Returns the time (ms) of the next check, or 0 when there is nothing to check.
 local now = now_ms()
 local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence', 'last_ask',
@@ -40,8 +41,9 @@ if most > 0 then
 end
 local soon = math.max(now, looked + wait)
 if row[3] then
-  -- Somebody holds the row; commit.lua uses this when it is given back. Also when the lease has
-  -- ended: its holder may still deliver an answer, and for a takeover the row is due already.
+  -- A worker holds the row; commit.lua uses this when the claim is released. The same applies after
+  -- the lease has expired: its holder may still deliver an answer, and a row that another worker
+  -- may take over is due already.
   redis.call('HSET', KEYS[1], 'hinted', math.min(soon, tonumber(row[9] or soon)))
   return 0
 end

@@ -1,10 +1,10 @@
--- The vendor said "not before": hold every worker's calls until then, of one account and
--- route or of all routes of an account.
+-- Store a "not before" that the vendor sent: no worker makes a call before then, on one route of an
+-- account or on all its routes.
 --
 -- KEYS[1] hold   text: not before this time (ms)
 -- ARGV    1 wait (ms from now)  2 now (ms; tests only, empty = this server's clock)
--- Returns the time (ms) that holds now. It only ever moves later.
--- Touches its key only, which expires when the time has come.
+-- Returns the time (ms) that applies now. It only moves later.
+-- Uses no other key. The key expires at that time.
 
 local now = tonumber(ARGV[2]) or now_ms()
 local known = tonumber(redis.call('GET', KEYS[1]) or 0)

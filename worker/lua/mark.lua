@@ -1,13 +1,13 @@
--- Note that workers are at work, whether they were cut off from this server until now, and whether
--- it has every write on disk when it confirms it.
+-- Record that a worker sweeps now, whether workers were cut off from this server until now, and
+-- whether the server confirms writes only once they are on disk.
 --
--- KEYS[1] swept   text: when (ms) a worker swept last
--- KEYS[2] server  hash: back, when (ms) workers came back after none had swept for a while; since,
---                 when they first did in a series of such times; cut, when (ms) a worker came back
---                 that had swept before; id and durable, see admit.lua
--- ARGV[1] gap, ms: so long without a sweep means that they were cut off
--- ARGV[2] id of the server's data of which ARGV[3] tells: 1 if every write is durable
--- ARGV[4] 1 if this very worker swept before, and then not for the gap
+-- KEYS[1] swept   text: time (ms) of the last sweep by any worker
+-- KEYS[2] server  hash: back, time (ms) of the first sweep after a gap; since, the same for the
+--                 first gap of a series; cut, time (ms) at which a worker swept that had swept
+--                 before the gap; id and durable, see admit.lua
+-- ARGV[1] gap, ms: workers count as cut off if none swept for this long
+-- ARGV[2] id of the server's data   ARGV[3] 1 if that server confirms only durable writes
+-- ARGV[4] 1 if this worker has swept before, but not within the gap
 --
 -- Returns {now}.
 local now = now_ms()

@@ -1,18 +1,19 @@
--- Open a breaker: at once (the account's, and a route's whose calls our settings spoil), or when too
--- many calls fail (the vendor's): too large a share of many calls, or all of a few in a row.
+-- Open a breaker. The account's opens at once, and so does a route's if our settings make its calls
+-- fail. The vendor's opens when too many calls fail: too large a share of many calls, or every one
+-- of a few in a row.
 --
 -- KEYS[1] breaker  hash: until (ms, next probe), step (ms, wait before it), most (ms), code, since
--- KEYS[2] failures sorted set: verifications whose last call failed, by when (ms)   } only for a
--- KEYS[3] slots    sorted set of the calls let through, see admit.lua                } counting one
--- KEYS[4] streak   sorted set: verifications that failed since a call was answered   }
+-- KEYS[2] failures sorted set: verifications whose last call failed, by time (ms)    } counting
+-- KEYS[3] slots    sorted set of the admitted calls, see admit.lua                   } breakers
+-- KEYS[4] streak   sorted set: verifications that failed since a call was answered   } only
 -- ARGV    1 code  2 first wait (ms)  3 longest wait (ms)  4 probe: 1 if the failed call was one
 --         5 now (ms; tests only, empty = this server's clock)
---         6 row id  7 count over (ms)  8 at least so many calls  9 share of failures that is too
---         many, per cent  10 of fewer calls so many in a row are too many; 6 to 10 for a counting
---         breaker only
--- Returns {time (ms) of the next probe or 0 while it is not open, 1 if it was opened just now}.
--- Calls that were on their way when it opened don't move the probe; the probe itself does.
--- Failures are counted by verification, so that a single bad one never opens it.
+--         6 row id  7 count over (ms)  8 minimum number of calls  9 share of failures that opens
+--         it, per cent  10 number of failures in a row that opens it when there are fewer calls;
+--         6 to 10 for counting breakers only
+-- Returns {time (ms) of the next probe or 0 if it isn't open, 1 if this call opened it}.
+-- Calls that were under way when it opened don't move the probe; the probe itself does.
+-- Failures are counted per verification, so that one bad verification never opens it.
 
 local breaker = KEYS[1]
 local now = tonumber(ARGV[5]) or now_ms()

@@ -1,13 +1,13 @@
--- Renew the leases of many claims in one step, for the process that holds them.
+-- Renew the leases of all claims that a process holds, in one step.
 --
 -- KEYS[1] due-index
--- ARGV[1] prefix of row keys (so this needs a server that holds all keys)
+-- ARGV[1] prefix of row keys (row keys are computed here, so Redis Cluster isn't supported)
 -- ARGV[2] lease, ms
 -- ARGV[3..] id, fence pairs
 --
--- A lease that has ended is renewed too: while nobody took the row over, its holder keeps it. A row
--- under another fence, a claim that was given back and a row that is gone stay as they are.
--- Returns the ids of those.
+-- An expired lease is renewed too if no other worker has taken the row over. A row with another
+-- fence, a released claim and a missing row are left unchanged.
+-- Returns the ids of the rows that were left unchanged.
 local ends = now_ms() + ARGV[2]
 local lost = {}
 for at = 3, #ARGV, 2 do

@@ -1,8 +1,8 @@
--- Take what is due, for the sweeper to wake. Two sweepers at once never take the same id: what is
--- taken moves to a later time, and comes back then if its wake-up is lost.
+-- Take stored webhooks that are due, for the sweeper to wake. Each is moved to a later time, so
+-- that two sweepers never take the same one, and so that it is due again if its wake-up is lost.
 --
 -- KEYS[1] due-index of stored webhooks
--- ARGV[1] at most so many   ARGV[2] patience, ms
+-- ARGV[1] maximum number to take   ARGV[2] ms until a taken one is due again
 --
 -- Returns {now, time of the next one or 0, id, id, ...}.
 local now = now_ms()

@@ -1,9 +1,10 @@
--- Take the verifications whose time has come: holders of slots, and status reads that somebody waits
--- for. The sweeper wakes them before all others. Two sweepers at once never take the same. In the
--- due-index each moves to a later time, and comes back then if its wake-up is lost.
+-- Take the verifications whose slot has come, and status reads that somebody waits for. The sweeper
+-- wakes them before all others. Each is removed from slot-due, so that two sweepers never take the
+-- same one, and moved to a later time in the due-index, so that it is due again if its wake-up is
+-- lost.
 --
 -- KEYS[1] slot-due   KEYS[2] due-index
--- ARGV[1] at most so many   ARGV[2] patience, ms
+-- ARGV[1] maximum number to take   ARGV[2] ms until a taken one is due again
 --
 -- Returns {now, time of the next one or 0, id, id, ...}.
 local now = now_ms()

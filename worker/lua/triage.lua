@@ -1,16 +1,16 @@
--- Sort verifications by what can be done about them now, without claiming any. Those that need
--- nothing now leave the due-index or are put back at their time, as claim.lua would do.
+-- Sort verifications by what must be done with them now, without claiming any. Those that need
+-- nothing now are removed from the due-index or moved back to their time, as claim.lua does it.
 --
 -- KEYS[1] due-index   KEYS[2] queues: accounts and routes where rows wait, to their limits
--- ARGV[1] prefix of row keys (so this needs a server that holds all keys)
--- ARGV[2] patience, ms: what is taken from the due-index comes back then if its wake-up is lost
--- ARGV[3] those that are to be claimed come back up to so many ms later than the others, spread
--- ARGV[4] take at most so many from the due-index; 0: sort ARGV[5..]
+-- ARGV[1] prefix of row keys (row keys are computed here, so Redis Cluster isn't supported)
+-- ARGV[2] ms until a row taken from the due-index is due again, in case its wake-up is lost
+-- ARGV[3] rows to be claimed are due again up to this many ms later, evenly spread
+-- ARGV[4] maximum number to take from the due-index; 0: sort ARGV[5..] only
 -- ARGV[5..] ids
 --
--- Returns {now, time of the next one in the due-index or 0, {queue, ...}, {id, ...}, {id, kind,
--- vendor, account, producer, priority, ...}}: accounts and routes where rows wait; rows to be claimed; rows that
--- were never sent and are held by nobody, which may be registered without a claim.
+-- Returns {now, time of the next one in the due-index or 0, {queue, ...}, {id, ...},
+-- {id, kind, vendor, account, producer, priority, ...}}: accounts and routes where rows wait; rows
+-- to be claimed; rows that were never sent and have no claim, which may be registered without one.
 local now = now_ms()
 local index, most = KEYS[1], tonumber(ARGV[4])
 local ids = {}
