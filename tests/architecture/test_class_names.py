@@ -1,4 +1,4 @@
-"""A class has a name of its own in the whole code base: one word, one meaning."""
+"""Class names are unique in the whole code base: one word, one meaning."""
 
 import ast
 from collections import Counter
@@ -12,7 +12,7 @@ def classes(name: str) -> list[str]:
     return [node.name.lstrip("_") for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
-def test_no_class_name_is_used_twice() -> None:
+def test_every_class_name_is_unique() -> None:
     found = Counter(
         each
         for package in [PRODUCER, *APPLICATION]

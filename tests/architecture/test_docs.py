@@ -1,4 +1,4 @@
-"""What the documentation points to exists, and what it shows is what happens."""
+"""Everything that the docs refer to exists, and their programs and output are true."""
 
 import ast
 import os
@@ -32,7 +32,7 @@ FILE = re.compile(r"[\w.-]+(/[\w.-]+)+\.(py|lua|md|yml|toml|json)", re.ASCII)
 SETTING = re.compile(r"(?<![A-Z_])SATYAPAN_[A-Z_]+(?![A-Z_*])")
 COMMAND = re.compile(r"(?:`|exec |^\s+)satyapan ([a-z]+)", re.MULTILINE)
 SWITCHES = {"SATYAPAN_EMBEDDED_SERVER", "SATYAPAN_FAILPOINT"}
-"""Variables that are no settings of the application."""
+"""Environment variables that aren't settings of the application."""
 
 
 def text(page: str) -> str:
@@ -52,7 +52,7 @@ def pointers() -> Iterator[tuple[str, str]]:
 
 @cache
 def anchors(path: Path) -> set[str]:
-    """Return what may stand behind the # of a link to a file: tests, or headings."""
+    """Return the valid fragments of links to a file: its tests, or its headings."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         return {
@@ -63,7 +63,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(("page", "link"), sorted(set(pointers())))
-def test_a_link_leads_somewhere(page: str, link: str) -> None:
+def test_every_link_has_an_existing_target(page: str, link: str) -> None:
     place, _, anchor = link.partition("#")
     target = ROOT.joinpath(page).parent.joinpath(place) if place else ROOT.joinpath(page)
 
@@ -80,21 +80,21 @@ def test_every_promise_of_the_readme_is_linked_to_a_test() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_is_named_exists(page: str) -> None:
+def test_every_file_in_the_text_exists(page: str) -> None:
     named = {code for code in CODE.findall(prose(page)) if FILE.fullmatch(code)}
 
     assert {name for name in named if not ROOT.joinpath(name).exists()} == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_setting_that_is_named_exists(page: str) -> None:
+def test_every_setting_in_the_text_exists(page: str) -> None:
     known = {name + end for name in names() for end in ("", "_FILE")}
 
     assert set(SETTING.findall(text(page))) <= known | SWITCHES
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_that_is_named_exists(page: str) -> None:
+def test_every_command_in_the_text_exists(page: str) -> None:
     added = pyproject()["project"]["entry-points"]["satyapan.commands"]
     known = {*main.list_commands(click.Context(main)), *added}
 
@@ -102,7 +102,7 @@ def test_every_command_that_is_named_exists(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "satyapan/README.md"])
-def test_its_programs_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_programs_on_a_page_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeVerifications()
     fake.answer("passport", status="VALID", result={"name": "JOHN DOE"})
     monkeypatch.setattr(satyapan.Verifications, "from_env", lambda: fake)
@@ -111,14 +111,14 @@ def test_its_programs_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert programs
     for program in programs:
         spaces: dict[str, object] = {}
-        exec(program, spaces)  # noqa: S102  that the documentation's own programs run is the point
+        exec(program, spaces)  # noqa: S102  this test runs the programs of the docs
         for name, value in spaces.items():
             if name.startswith("test_") and callable(value):
                 value()
 
 
 @pytest.mark.slow
-def test_the_demo_says_what_the_readme_shows() -> None:
+def test_the_readme_shows_the_output_of_the_demo() -> None:
     demo = subprocess.run(
         [sys.executable, "-m", "satyapan.cli", "demo"],
         cwd=ROOT,
@@ -139,7 +139,7 @@ def test_the_demo_says_what_the_readme_shows() -> None:
 
 
 def plain(line: str) -> str:
-    """Take out of a line what differs from run to run: ids, addresses, numbers, column widths."""
+    """Remove from a line what differs between runs: ids, addresses, durations, column widths."""
     line = re.sub(r"\b[vc]-[a-z2-7]{26}\b|http://\S+|\d+\.\d s", "*", line)
     return re.sub(r" {2,}", "  ", line).strip()
 

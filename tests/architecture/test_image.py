@@ -1,4 +1,4 @@
-"""The container files, checked without an engine: schema, names of settings, safe values."""
+"""The container files, without a container engine: schema, names of settings, safe values."""
 
 import re
 import subprocess
@@ -40,7 +40,7 @@ def test_the_compose_file_follows_the_specification() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_setting_it_gives_exists(services: dict[str, dict[str, Any]]) -> None:
+def test_every_setting_in_the_compose_file_exists(services: dict[str, dict[str, Any]]) -> None:
     known = {
         each.name for prefix, section in SECTIONS.values() for each in declared(section, prefix)
     }
@@ -50,7 +50,7 @@ def test_every_setting_it_gives_exists(services: dict[str, dict[str, Any]]) -> N
     assert {name.removesuffix("_FILE") for name in given} <= known
 
 
-def test_every_secret_is_given_as_a_file_and_exists(services: dict[str, dict[str, Any]]) -> None:
+def test_every_file_setting_has_its_secret(services: dict[str, dict[str, Any]]) -> None:
     secrets = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["secrets"]
     paths = {
         value.removeprefix("/run/secrets/")
@@ -61,7 +61,7 @@ def test_every_secret_is_given_as_a_file_and_exists(services: dict[str, dict[str
     assert paths == set(secrets) == set(services["worker"]["secrets"])
 
 
-def test_the_server_is_safe_to_hold_the_ledger(services: dict[str, dict[str, Any]]) -> None:
+def test_the_redis_server_keeps_the_ledger_safely(services: dict[str, dict[str, Any]]) -> None:
     command = " ".join(services["redis"]["command"])
 
     assert "--appendonly yes" in command
@@ -71,7 +71,7 @@ def test_the_server_is_safe_to_hold_the_ledger(services: dict[str, dict[str, Any
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_nothing_of_ours_writes_to_its_image(
+def test_our_containers_do_not_write_to_their_image(
     services: dict[str, dict[str, Any]], name: str
 ) -> None:
     assert services[name]["read_only"] is True
@@ -79,17 +79,23 @@ def test_nothing_of_ours_writes_to_its_image(
 
 
 @pytest.mark.parametrize("name", ["worker", "callbacks"])
-def test_they_wait_for_a_healthy_server(services: dict[str, dict[str, Any]], name: str) -> None:
+def test_worker_and_callbacks_start_after_redis_is_healthy(
+    services: dict[str, dict[str, Any]], name: str
+) -> None:
     assert "healthcheck" in services["redis"]
     assert services[name]["depends_on"]["redis"]["condition"] == "service_healthy"
 
 
 @pytest.mark.parametrize("name", ["redis", "worker", "callbacks"])
-def test_what_must_stay_up_tells_its_health(services: dict[str, dict[str, Any]], name: str) -> None:
+def test_every_permanent_service_has_a_health_check(
+    services: dict[str, dict[str, Any]], name: str
+) -> None:
     assert services[name]["healthcheck"]["test"]
 
 
-def test_a_worker_may_finish_before_it_is_killed(services: dict[str, dict[str, Any]]) -> None:
+def test_a_worker_has_time_to_finish_before_it_is_killed(
+    services: dict[str, dict[str, Any]],
+) -> None:
     worker, vendor = SECTIONS["worker"][1], SECTIONS["vendor"][1]
     grace = seconds(services["worker"]["stop_grace_period"])
 
@@ -104,13 +110,13 @@ def test_the_image_does_not_run_as_root() -> None:
     assert instructions.index("USER satyapan") < instructions.index('ENTRYPOINT ["satyapan"]')
 
 
-def test_the_image_is_made_of_the_packages_and_nothing_else() -> None:
+def test_the_image_contains_only_the_packages() -> None:
     allowed = ROOT.joinpath(".dockerignore").read_text(encoding="utf-8")
 
     assert set(re.findall(r"^!(\w+)$", allowed, re.MULTILINE)) == {PRODUCER, *APPLICATION}
 
 
-def test_a_link_of_the_sandbox_opens_where_its_port_is_published(
+def test_links_of_the_sandbox_lead_to_its_published_port(
     services: dict[str, dict[str, Any]],
 ) -> None:
     service = services["sandbox"]
@@ -122,7 +128,7 @@ def test_a_link_of_the_sandbox_opens_where_its_port_is_published(
     assert urlsplit(options["webhook_url"]).hostname in services
 
 
-def test_every_image_is_of_an_exact_version(services: dict[str, dict[str, Any]]) -> None:
+def test_every_image_has_an_exact_version(services: dict[str, dict[str, Any]]) -> None:
     dockerfile = ROOT.joinpath("Dockerfile").read_text(encoding="utf-8")
     foreign = {service["image"] for service in services.values()} - {"satyapan"}
     named = {*foreign, *re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)}

@@ -1,4 +1,4 @@
-"""Importing a module does nothing: no environment read, socket, file, process or thread."""
+"""Imports have no side effects: no environment read, socket, file, process or thread."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def test_importing_every_module_does_nothing() -> None:
     assert import_alone(*modules()) == ""
 
 
-def test_a_module_that_acts_would_be_caught() -> None:
+def test_a_module_with_side_effects_is_detected() -> None:
     report = import_alone("tests.support.import_side_effects")
 
     for act in ("socket.__new__", "reads HOME", "starts a thread", "subprocess.Popen"):

@@ -1,4 +1,4 @@
-"""The packages' layers: the page on architecture shows what the import contracts hold."""
+"""The layers of the packages: the page on architecture agrees with the import contracts."""
 
 import re
 
@@ -21,7 +21,7 @@ LAYERS = {
 """The packages, the highest layer first."""
 
 
-def test_the_page_has_what_each_package_may_import() -> None:
+def test_the_page_shows_what_each_package_may_import() -> None:
     rows = re.findall(r"^\| `(\w+)/` \| .* \| (.*) \|$", PAGE, re.MULTILINE)
     shown = {package: set(re.findall(r"`(\w+)`", imports)) for package, imports in rows}
     below = {
@@ -34,7 +34,7 @@ def test_the_page_has_what_each_package_may_import() -> None:
 
 
 @pytest.mark.parametrize("package", ["satyapan", "worker", "callbacks"])
-def test_the_page_has_the_layers_in_their_order(package: str) -> None:
+def test_the_page_shows_the_layers_in_their_order(package: str) -> None:
     table = PAGE.partition(f"| in `{package}/` |")[2].partition("\n\n")[0]
     shown = [
         name.removesuffix(".py").removesuffix("/")

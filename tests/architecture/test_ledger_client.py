@@ -1,4 +1,4 @@
-"""Only the ledger's modules use the ledger's Redis client; everybody else calls its methods."""
+"""Only the ledger's modules use the ledger's Redis client; all others call its methods."""
 
 import ast
 
@@ -15,7 +15,7 @@ INNER = {"redis", "_redis", "ledger", "_ledger"}
 
 
 def reaching(source: str) -> list[str]:
-    """List the expressions that reach into a ledger: for its client, or for another ledger."""
+    """List the expressions that take a Redis client or another ledger out of a ledger."""
     return [
         ast.unparse(node)
         for node in ast.walk(ast.parse(source))
@@ -24,19 +24,19 @@ def reaching(source: str) -> list[str]:
 
 
 def _is_ledger(node: ast.expr) -> bool:
-    """Return True if an expression is named as ledgers are."""
+    """Return True if the name of an expression is that of a ledger."""
     name = getattr(node, "attr", None) or getattr(node, "id", "")
     return str(name).lstrip("_") == "ledger"
 
 
-def test_nobody_reaches_through_a_ledger() -> None:
+def test_no_other_module_uses_the_redis_client_of_a_ledger() -> None:
     sources = {name: ROOT.joinpath(name).read_text(encoding="utf-8") for name in SOURCES}
     found = {name: reaching(source) for name, source in sources.items()}
 
     assert {name: reached for name, reached in found.items() if reached} == {}
 
 
-def test_what_reaches_through_would_be_found() -> None:
+def test_a_use_of_the_redis_client_of_a_ledger_is_detected() -> None:
     reached = {"self.ledger.ledger.redis", "self.ledger.ledger", "self._ledger._redis"}
     source = "self.ledger.ledger.redis.time()\nself._ledger._redis.get(key)\nparts.ledger.read(id)"
 

@@ -1,4 +1,4 @@
-"""What we override or use of the libraries' internals is there, unchanged, and written down."""
+"""Library internals that we override or use: they exist, are unchanged, and are documented."""
 
 import inspect
 import sys
@@ -62,7 +62,7 @@ SIGNATURES: dict[tuple[type, str], str] = {
     (HTTPAdapter, "build_connection_pool_key_attributes"): "self request verify cert",
     (HTTPAdapter, "cert_verify"): "self conn url verify cert",
 }
-"""What the wire overrides, private or not."""
+"""Methods that the wire overrides, private or not."""
 PRIVATE: dict[tuple[type, str], str] = {
     (HTTPResponse, "_read_status"): "self",
     (HTTPConnection, "_new_conn"): "self",
@@ -78,9 +78,9 @@ PRIVATE: dict[tuple[type, str], str] = {
     (Env, "_get_value"): "self env_key default",
     (FileAwareEnv, "_get_value"): "self env_key default",
 }
-"""What all of us override or call that a library keeps for itself."""
+"""Private methods of libraries that the project overrides or calls."""
 DATA = [(Channel, "_in_poll"), (Channel, "_queue_cycle")]
-"""Attributes of that sort: a class's or an object's."""
+"""Private attributes of a class or of its objects."""
 KNOWN = [*PRIVATE, *DATA]
 
 
@@ -89,12 +89,12 @@ def place(owner: type) -> str:
 
 
 @pytest.mark.parametrize(("owner", "name"), SIGNATURES | PRIVATE, ids=str)
-def test_what_is_overridden_has_its_known_signature(owner: type, name: str) -> None:
+def test_every_overridden_name_has_the_known_signature(owner: type, name: str) -> None:
     known = (SIGNATURES | PRIVATE)[owner, name]
     assert " ".join(inspect.signature(getattr(owner, name)).parameters) == known
 
 
-def test_everything_that_is_overridden_is_known_and_written_down() -> None:
+def test_every_override_in_the_wire_is_listed_and_documented() -> None:
     overridden = {
         (library, name)
         for ours, library in zip(OURS, LIBRARIES, strict=True)
@@ -106,21 +106,23 @@ def test_everything_that_is_overridden_is_known_and_written_down() -> None:
     assert [name for _, name in SIGNATURES if f"`{name}`" not in WIRE_ADR] == []
 
 
-def test_no_private_name_is_overridden_or_used_that_is_not_known() -> None:
+def test_every_private_name_that_we_use_is_listed() -> None:
     assert private_names.overridden() <= {
         private_names.PrivateName(place(owner), name) for owner, name in KNOWN
     }
     assert {found.name for found in private_names.used()} <= {name for _, name in KNOWN}
 
 
-def test_no_private_name_is_known_that_is_not_used_any_more() -> None:
+def test_every_listed_private_name_is_still_used() -> None:
     found = private_names.overridden() | private_names.used()
 
     assert {name for _, name in KNOWN} <= {each.name for each in found}
 
 
 @pytest.mark.parametrize(("owner", "name"), KNOWN, ids=str)
-def test_a_private_name_is_written_down_and_its_library_bound(owner: type, name: str) -> None:
+def test_every_private_name_is_documented_and_its_library_has_an_upper_bound(
+    owner: type, name: str
+) -> None:
     library = owner.__module__.split(".")[0]
     wanted = [
         requirement
@@ -134,7 +136,7 @@ def test_a_private_name_is_written_down_and_its_library_bound(owner: type, name:
     assert [each for each in wanted if "<" not in each] == []
 
 
-def test_attributes_that_are_set_are_there() -> None:
+def test_the_library_attributes_that_we_set_exist() -> None:
     assert HTTPConnection.response_class is HTTPResponse
     assert HTTPConnectionPool.ConnectionCls is HTTPConnection
     assert HTTPConnectionPool.QueueCls is LifoQueue
@@ -142,7 +144,7 @@ def test_attributes_that_are_set_are_there() -> None:
     assert hasattr(HTTPAdapter().poolmanager, "pool_classes_by_scheme")
 
 
-def test_attributes_of_kombu_that_are_used_are_there() -> None:
+def test_the_kombu_attributes_that_we_use_exist() -> None:
     assert vars(Channel)["_in_poll"] is False
     assert "self._queue_cycle = " in inspect.getsource(Channel.__init__)
 
@@ -159,10 +161,10 @@ def source(of: Callable[..., object]) -> str:
     ],
     ids=["_brpop_read", "restore_by_tag"],
 )
-def test_what_takes_messages_in_is_what_we_repeat_or_go_before(
+def test_the_kombu_methods_that_we_replace_or_extend_are_unchanged(
     theirs: Callable[..., object], ours: Callable[..., object], known: str
 ) -> None:
-    assert source(theirs) == known  # changed: read it again, then worker/broker/kombu_transport.py
+    assert source(theirs) == known  # changed? review it and worker/broker/kombu_transport.py
     assert f"`{ours.__name__}`" in TRANSPORT_ADR
 
 
@@ -175,15 +177,13 @@ def test_what_takes_messages_in_is_what_we_repeat_or_go_before(
     ],
     ids=["ThreadWorker", "TConn", "close_graceful"],
 )
-def test_the_web_worker_that_we_change_is_the_one_we_read(
+def test_the_web_worker_that_we_extend_is_unchanged(
     theirs: Callable[..., object], known: str
 ) -> None:
-    assert (
-        source(theirs) == known
-    )  # changed: read it again, then callbacks/request_deadline_worker.py
+    assert source(theirs) == known  # changed? review it and callbacks/request_deadline_worker.py
 
 
-def test_what_we_override_of_the_web_worker_is_there_and_written_down() -> None:
+def test_every_override_in_the_web_worker_is_listed_and_documented() -> None:
     overridden = {
         name
         for ours, library in ((RequestDeadlineWorker, ThreadWorker), (DeadlineConnection, TConn))

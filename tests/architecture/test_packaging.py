@@ -1,4 +1,4 @@
-"""The two wheels and the locks: what is in them, and that the small wheel stands alone."""
+"""The two wheels and the lock files: their contents, and that the small wheel works alone."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ PIN = re.compile(r"^([a-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ZipFile]:
-    """Build the project in a folder, once."""
+    """Return a function that builds the project in a folder, once per folder."""
     built: dict[str, Path] = {}
 
     def build(folder: str) -> ZipFile:
@@ -41,16 +41,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ZipFile]:
 
 
 def shipped(wheel: ZipFile) -> set[str]:
-    """Return the files of a wheel without those that describe it."""
+    """Return the files of a wheel without its metadata."""
     return {name for name in wheel.namelist() if ".dist-info/" not in name}
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Return name and version of everything a lock holds."""
+    """Return the version of each package in a lock file."""
     return dict(PIN.findall(ROOT.joinpath(lock).read_text(encoding="utf-8")))
 
 
-def test_the_producer_wheel_takes_one_name_and_holds_everything_under_it(
+def test_the_producer_wheel_contains_one_package_with_all_its_files(
     wheel: Callable[[str], ZipFile],
 ) -> None:
     contents = shipped(wheel("satyapan"))
@@ -60,7 +60,7 @@ def test_the_producer_wheel_takes_one_name_and_holds_everything_under_it(
     assert any(name.endswith(".lua") for name in contents)
 
 
-def test_the_application_wheel_holds_its_packages_and_neither_contract_nor_tests(
+def test_the_application_wheel_contains_its_packages_without_satyapan_and_tests(
     wheel: Callable[[str], ZipFile],
 ) -> None:
     contents = shipped(wheel("."))
@@ -74,8 +74,8 @@ def test_the_producer_wheel_works_in_an_environment_without_the_application(
     venv.create(tmp_path, symlinks=True)
     (packages,) = tmp_path.glob("lib/python*/site-packages")
     wheel("satyapan").extractall(packages)
-    # Its dependencies are those of this environment; the .pth files in there, which name this
-    # checkout, are read only in a site folder proper.
+    # The dependencies come from this environment. Its .pth files, which refer to this checkout, are
+    # not processed, because a folder that a .pth file adds isn't a site folder.
     dependencies = sysconfig.get_path("purelib")
     packages.joinpath("dependencies.pth").write_text(dependencies, encoding="utf-8")
     program = """
@@ -105,7 +105,7 @@ main(["--help"])
     assert "Usage" in usage
 
 
-def test_one_version_everywhere() -> None:
+def test_the_version_is_the_same_everywhere() -> None:
     wanted = pyproject("satyapan")["project"]["version"]
     changes = ROOT.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
     heading = re.search(r"^## .*$", changes, re.MULTILINE)
@@ -117,7 +117,7 @@ def test_one_version_everywhere() -> None:
 
 
 @pytest.mark.parametrize("folder", [".", "satyapan"])
-def test_the_lock_holds_what_the_projects_ask_for(folder: str) -> None:
+def test_the_lock_satisfies_the_dependencies_of_both_projects(folder: str) -> None:
     locked = pins("requirements.lock")
     groups = pyproject().get("dependency-groups", {}).values()
     wanted = [
@@ -135,7 +135,7 @@ def test_the_image_runs_the_versions_that_were_tested() -> None:
     assert "pytest" not in pins("requirements-run.lock")
 
 
-def test_the_demo_installs_what_runs_and_a_server() -> None:
+def test_the_demo_lock_adds_only_a_server_to_the_image_lock() -> None:
     image, demo = pins("requirements-run.lock"), pins("requirements-demo.lock")
 
     assert image.items() <= demo.items() <= pins("requirements.lock").items()
@@ -143,7 +143,7 @@ def test_the_demo_installs_what_runs_and_a_server() -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_host_and_no_place(lock: str) -> None:
+def test_a_lock_contains_no_host_and_no_path(lock: str) -> None:
     text = ROOT.joinpath(lock).read_text(encoding="utf-8")
 
     assert "://" not in text

@@ -1,14 +1,14 @@
-"""Redis' time is read in one way by scripts, and in one way by Python."""
+"""Redis' time is read in one place by scripts, and in one place by Python."""
 
 import re
 
 from tests.support.project import APPLICATION, PRODUCER, ROOT, files
 
 SPELLED_OUT = {".lua": re.compile(r"'TIME'"), ".py": re.compile(r"\w+, \w+ = [\w.]+\.time\(\)")}
-"""A call of TIME, and a reply of TIME that is taken apart."""
+"""A call of TIME, and the unpacking of its reply."""
 
 
-def test_redis_time_is_spelled_out_once_for_each_language() -> None:
+def test_redis_time_is_read_in_one_place_for_each_language() -> None:
     found = {
         name
         for package in [PRODUCER, *APPLICATION]

@@ -1,4 +1,4 @@
-"""Files stay small enough to be read at once."""
+"""No source file is too long to be read in one go."""
 
 import pytest
 
@@ -14,7 +14,7 @@ SOURCES = sorted(
 
 
 @pytest.mark.parametrize("name", [*SOURCES, "run.py"])
-def test_no_source_file_is_long(name: str) -> None:
+def test_no_source_file_is_longer_than_the_limit(name: str) -> None:
     lines = ROOT.joinpath(name).read_text(encoding="utf-8").count("\n")
 
     assert lines <= LIMIT

@@ -1,4 +1,4 @@
-"""A thousand calls whose outcome nobody can know: resolved or parked, none guessed, no new id."""
+"""A thousand calls with an unknown outcome: resolved or parked, none guessed, no new id."""
 
 import random
 from collections import Counter
@@ -32,7 +32,7 @@ PLENTY = "passport=1000000,digilocker=1000000,digilocker_status=1000000"
 
 @pytest.fixture
 def harness(redis_url: str, sandbox: Any) -> Harness:
-    # A vendor that fails three calls of four would be left alone; here each is wanted.
+    # Three of four calls fail. Breakers must not open, because every call is needed.
     never = {f"SATYAPAN_BREAKER_{name}": "100000" for name in ("CALLS", "IN_A_ROW")}
     harness = Harness(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=PLENTY, **never)
     for route in ("passport", "digilocker", "digilocker_status"):
@@ -71,17 +71,17 @@ def test_ambiguous_outcomes_are_resolved_or_parked_and_none_is_guessed(harness: 
     assert injected >= SCALE.ambiguous
     asked = {call["verification_id"] for call in calls if call["verification_id"]}
     known = {generation_id(r.id, g) for r in rows.values() for g in range(1, r.generation + 1)}
-    assert asked <= known, "the vendor was asked about an id that no row has on record"
+    assert asked <= known, "the vendor received an id that no row has recorded"
     assert {row.generation for row in rows.values() if row.kind == "passport"} == {1}
 
 
 KINDS = ("passport", "digilocker")
 CHANCE = 1.0
-"""Faults for each verification, about: ten plans of 12 % hit 72 % of the calls, repeats as well."""
+"""Faults per verification, roughly: ten plans of 12 % hit 72 % of the calls, repeats included."""
 
 
 def _finish(harness: Harness, kind: str, one: str) -> None:
-    """Take one as far as it goes, the person's consent included."""
+    """Wait until one is settled. The person of a journey gives consent in every generation."""
     if kind == "digilocker":
         for generation in (1, 2, 3):
             name = generation_id(one, generation)

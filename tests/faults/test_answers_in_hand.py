@@ -1,4 +1,4 @@
-"""Paid answers that workers hold while Redis is away: all of them reach their rows."""
+"""Paid answers that workers hold while Redis is unavailable: all of them reach their rows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -54,23 +54,23 @@ def refuse_writes(trial: Trial, seconds: float) -> None:
 
 
 def calls_under_way(trial: Trial) -> list[str]:
-    """Submit as many as can be called at once; return their ids when all calls have begun.
+    """Submit as many as can be called at once; return their ids once all calls have begun.
 
-    Workers start afterwards, so that the calls are made together. On a busy machine the first may
-    be answered before the last begins.
+    Workers start afterwards, so that the calls begin together. On a busy machine the first call may
+    be answered before the last one begins.
     """
     ids = [f"{trial.installation.name}-{number}" for number in range(IN_FLIGHT)]
     for one in ids:
         assert trial.history.submit(trial.installation.producer, "passport", REQUEST, one) == "ok"
     trial.workers += [trial.installation.start_worker() for _ in range(2)]
     with trial.server as server:
-        trial.wait(lambda: sum(sent_and_done(trial, server)) == IN_FLIGHT, "all are sent")
+        trial.wait(lambda: sum(sent_and_done(trial, server)) == IN_FLIGHT, "all calls to begin")
         assert sent_and_done(trial, server)[0] > 0
     return ids
 
 
 def sent_and_done(trial: Trial, server: Any) -> list[int]:
-    """Count both states at one moment: a row between two counts would be counted twice."""
+    """Count both states in one transaction, so that a row that moves isn't counted twice."""
     with server.pipeline(transaction=True) as both:
         for state in (State.SENT, State.DONE):
             both.zcard(f"{trial.installation.name}:index:{state}")
@@ -78,7 +78,7 @@ def sent_and_done(trial: Trial, server: Any) -> list[int]:
 
 
 def note(name: str, trial: Trial, ids: list[str]) -> None:
-    """All have their answer, at one charge each."""
+    """Record the run; assert that all rows have their answer, at one charge each."""
     rows = [trial.installation.producer.get(one) for one in ids]
     parked = [row.reason for row in rows if row and row.state is State.PARKED]
     verdict = trial.judge(least_done=1.0)
@@ -95,7 +95,7 @@ def note(name: str, trial: Trial, ids: list[str]) -> None:
     [(restart, BEYOND_LEASES_S), (demote, AWAY_S), (refuse_writes, AWAY_S)],
     ids=["restart", "demote", "refuse_writes"],
 )
-def test_a_paid_answer_outlives_a_redis_that_is_away(
+def test_paid_answers_reach_their_rows_after_redis_was_unavailable(
     trial: Trial, outage: Outage, seconds: float
 ) -> None:
     ids = calls_under_way(trial)
@@ -106,11 +106,11 @@ def test_a_paid_answer_outlives_a_redis_that_is_away(
     note(f"{outage.__name__} {seconds:g} s", trial, ids)
 
 
-def test_a_worker_that_gets_sigterm_meanwhile_stores_its_answers_first(trial: Trial) -> None:
+def test_a_worker_stopped_during_an_outage_stores_its_answers_before_it_exits(trial: Trial) -> None:
     ids = calls_under_way(trial)
     server = trial.services.stack.server
     server.kill()
-    time.sleep(2.5)  # by now all answers are here
+    time.sleep(2.5)  # all calls are answered by then
 
     for worker in trial.workers:
         worker.process.terminate()

@@ -1,4 +1,4 @@
-"""A worker killed in the middle of a message of many: each of them ends as if it had come alone."""
+"""A worker killed while it processes a message of many ids: each ends as if it were alone."""
 
 import json
 from collections.abc import Iterator
@@ -39,55 +39,59 @@ class Ended:
     ends: list[Verification]
 
     def lost_answers(self) -> list[Verification]:
-        """List what the killed worker alone knew."""
+        """List the rows whose answer only the killed worker had."""
         return [end for end in self.ends if end.reason == "lost_answer"]
 
 
 def run_case(services: Services, point: str, pool: str, ended: list[Ended]) -> Iterator[None]:
-    """Submit many in one message, kill the worker when some are done, let others go on."""
+    """Submit many in one message, kill the worker when some are done, let others continue."""
     name = f"chunk-{point}-{pool}"
-    place = Installation(
+    installation = Installation(
         services, name, SATYAPAN_WORKER_CONCURRENCY=str(CALLS), SATYAPAN_WORKER_POOL=pool
     )
     mark = services.folder / f"{name}.reached"
     mark.touch()  # the failpoint is enabled when this is gone
-    worker = place.start_worker(f"{point}:kill:{mark}")
+    worker = installation.start_worker(f"{point}:kill:{mark}")
     yield from until(partial(said, worker, "worker ready"), f"{name} is ready")
-    history = submit(place, [f"{name}-{number}" for number in range(MANY)])
-    yield from until(lambda: place.producer.counts()[State.DONE] >= CALLS, f"{name}: some are done")
+    history = submit(installation, [f"{name}-{number}" for number in range(MANY)])
+    yield from until(
+        lambda: installation.producer.counts()[State.DONE] >= CALLS, f"{name}: some are done"
+    )
     mark.unlink()
     yield from until(mark.exists, f"{name} reaches the point")
     kill_group(worker)
-    left = MANY - place.producer.counts()[State.DONE]
+    left = MANY - installation.producer.counts()[State.DONE]
     for _ in range(2):
-        place.start_worker()
-    yield from until(lambda: settled(place, history), f"{name} recovers", within=120)
-    ended.append(verdict(services, place, history, left))
-    place.end()
+        installation.start_worker()
+    yield from until(lambda: settled(installation, history), f"{name} recovers", within=120)
+    ended.append(verdict(services, installation, history, left))
+    installation.end()
 
 
-def submit(place: Installation, ids: list[str]) -> History:
-    """Submit them together, and note it."""
+def submit(installation: Installation, ids: list[str]) -> History:
+    """Submit them in one call; return the history of that."""
     items = [{"request": REQUEST, "verification_id": one} for one in ids]
-    found = place.producer.submit_many("passport", items)
+    found = installation.producer.submit_many("passport", items)
     assert all(isinstance(one, Verification) for one in found)
     return History([Submit(one, "ok", json.dumps(REQUEST, sort_keys=True)) for one in ids])
 
 
-def settled(place: Installation, history: History) -> bool:
-    """Read what must not change again; tell whether that is all."""
-    seen = [history.read(place.producer, one) for one in history.accepted()]
+def settled(installation: Installation, history: History) -> bool:
+    """Read all of them; return True if all are settled. The history keeps the reads."""
+    seen = [history.read(installation.producer, one) for one in history.accepted()]
     return all(one is not None and one.settled for one in seen)
 
 
-def verdict(services: Services, place: Installation, history: History, left: int) -> Ended:
-    """Judge by the vendor's audit, the ledger, and what the producer was told."""
-    history.listen(place.producer)
+def verdict(services: Services, installation: Installation, history: History, left: int) -> Ended:
+    """Judge by the vendor's audit, the ledger, and the producer's reads and events."""
+    history.listen(installation.producer)
     ids = history.accepted()
-    audit = [e for e in services.audit() if str(e["verification_id"]).startswith(f"{place.name}-")]
-    judged = judge(history, audit, rows_of(place.producer, ids), least_done=0.5)
-    ends = [seen for one in ids if (seen := place.producer.get(one))]
-    return Ended(place.name, judged, left, ends)
+    audit = [
+        e for e in services.audit() if str(e["verification_id"]).startswith(f"{installation.name}-")
+    ]
+    judged = judge(history, audit, rows_of(installation.producer, ids), least_done=0.5)
+    ends = [seen for one in ids if (seen := installation.producer.get(one))]
+    return Ended(installation.name, judged, left, ends)
 
 
 def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
@@ -102,7 +106,7 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
     assert len(ended) == len(CASES)
     for found in ended:
         assert 0 < found.open_at_kill < MANY
-        # Each of its calls may have been answered; no other answer can be lost with it.
+        # Only the answers to the calls of the killed worker can be lost.
         assert len(found.lost_answers()) <= CALLS
         done = [end for end in found.ends if end.state is State.DONE]
         assert len(done) + len(found.lost_answers()) == MANY

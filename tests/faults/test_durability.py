@@ -1,4 +1,4 @@
-"""Redis is killed while producers submit: is every submit that was confirmed still there?"""
+"""Redis is killed while producers submit: every confirmed submit is still there."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ PRODUCERS = 4
 
 
 class Submits:
-    """Producers that submit until the server is gone, and the ids of which it confirmed."""
+    """Producers that submit until the server is gone, and the ids that it confirmed."""
 
     def __init__(self, url: str, name: str = "") -> None:
         self.confirmed: list[str] = []
@@ -31,13 +31,13 @@ class Submits:
         self._verifications = Harness(url, "http://127.0.0.1:1").verifications
 
     def submit(self, key: str) -> None:
-        """Submit one; Unavailable if it isn't confirmed."""
+        """Submit one; raise Unavailable if it isn't confirmed."""
         done = self._verifications.submit("passport", REQUEST, key=f"{self._name}-{key}")
         self.confirmed.append(done.id)
 
     @contextmanager
     def until_killed(self) -> Iterator[None]:
-        """Submit all through the block, which ends by killing the server."""
+        """Submit during the block. The block must end by killing the server."""
         threads = [threading.Thread(target=self._submit_all, args=(n,)) for n in range(PRODUCERS)]
         for thread in threads:
             thread.start()
@@ -48,16 +48,16 @@ class Submits:
                 thread.join(30)
 
     def reached(self, least: int) -> bool:
-        """Return True once so many were confirmed."""
+        """Return True if at least this many were confirmed."""
         return len(self.confirmed) >= least
 
     def held_back(self, client: redis.Redis) -> bool:
-        """Submit one; return True if Redis confirmed it and has not even written it yet."""
+        """Submit one; return True if Redis confirmed it before it wrote it."""
         self.submit(str(len(self.confirmed)))
         return int(client.info("persistence")["aof_buffer_length"]) > 0
 
     def lost(self) -> int:
-        """Count the confirmed ones that are gone."""
+        """Count the confirmed ones that are lost."""
         return sum(self._verifications.get(one) is None for one in self.confirmed)
 
     def _submit_all(self, producer: int) -> None:
@@ -67,7 +67,7 @@ class Submits:
 
 
 def kill_while_submitting(server: EmbeddedServer, disk: str, least: int) -> None:
-    """Kill the server over and over, whenever some more submits were confirmed."""
+    """Kill the server repeatedly, each time after `least` more submits were confirmed."""
     for number in range(SCALE.runs):
         submits = Submits(server.url, f"{disk}-{number}")
         with submits.until_killed():
@@ -80,7 +80,7 @@ def kill_while_submitting(server: EmbeddedServer, disk: str, least: int) -> None
         confirmed, lost = len(submits.confirmed), submits.lost()
         figures = {"accepted": confirmed, "lost": lost}
         ExperimentLog(SCALE).record("durability", f"{disk} {number}", good=not lost, **figures)
-        assert lost == 0, f"{lost} of {confirmed} are gone"
+        assert lost == 0, f"{lost} of {confirmed} are lost"
 
 
 def test_a_killed_server_keeps_every_confirmed_submit(tmp_path: Path) -> None:
@@ -95,11 +95,11 @@ def test_a_server_killed_on_a_slow_disk_keeps_every_confirmed_submit(tmp_path: P
 
 def test_under_everysec_a_slow_disk_loses_confirmed_submits(tmp_path: Path) -> None:
     with slow_disk(tmp_path, 1.5) as server, redis.Redis.from_url(server.url) as client:
-        for number in range(5):  # it may have written just before the kill
+        for number in range(5):  # the server may write just before it is killed
             client.config_set("appendfsync", "everysec")
             submits = Submits(server.url, str(number))
             eventually(partial(submits.held_back, client))
-            submits.submit("last")  # of the one before, only the wake-up may be held back
+            submits.submit("last")  # the unwritten part of the previous one may be its wake-up only
             server.kill()
             server.restart()
             if submits.lost():

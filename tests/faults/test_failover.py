@@ -1,4 +1,4 @@
-"""A planned failover under load: the address moves, the connections stay with the old master."""
+"""A planned failover under load: the address moves, connections stay with the old master."""
 
 import threading
 import time
@@ -19,14 +19,14 @@ from tests.web.callbacks_app import EVENT, signed, written
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 BACK_S = 15.0
-"""Generous: it takes less than two seconds on a machine that does nothing else."""
+"""Seconds allowed for recovery. It takes less than two on an idle machine."""
 QUIET_S = 5.0
-"""So long without a failure counts as being back."""
+"""Seconds without a failure that count as recovered."""
 PACE_S = 0.05
 
 
 class Steady:
-    """Repeats one step in a thread of its own, and notes when it failed."""
+    """Repeats one step in its own thread, and records when it last failed."""
 
     def __init__(self, step: Callable[[], bool]) -> None:
         self._step = step
@@ -43,7 +43,7 @@ class Steady:
                 self.failed_at = time.monotonic()
 
     def back_after(self, begun: float) -> float:
-        """Wait until it has gone well for a while; returns for how long it had not."""
+        """Wait until the step keeps succeeding; return for how many seconds it failed before."""
         deadline = begun + BACK_S + QUIET_S
         while (since := max(self.failed_at, begun)) + QUIET_S > time.monotonic():
             if time.monotonic() > deadline:
@@ -52,7 +52,7 @@ class Steady:
         return since - begun
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -62,7 +62,7 @@ class Steady:
 
 @contextmanager
 def steadily(**steps: Callable[[], bool]) -> Iterator[dict[str, Steady]]:
-    """Repeat every step inside the block."""
+    """Repeat every step during the block."""
     running = {name: Steady(step) for name, step in steps.items()}
     for each in running.values():
         each.start()
@@ -82,7 +82,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 @pytest.mark.parametrize(
     "how", [ReplicaPair.swap, ReplicaPair.fail_over], ids=lambda how: how.__name__
 )
-def test_everybody_follows_the_address_to_the_new_master(
+def test_every_process_follows_the_address_to_the_new_master(
     services: Services, tmp_path: Path, how: Callable[[ReplicaPair], float]
 ) -> None:
     with (
@@ -106,7 +106,7 @@ def test_everybody_follows_the_address_to_the_new_master(
 
 
 def _load(trial: Trial) -> dict[str, Callable[[], bool]]:
-    """Give what applications, the vendor and the orchestrator do all the time."""
+    """Return the steps that applications, the vendor and the orchestrator repeat all the time."""
     app = trial.installation.start_callbacks()
     trial.wait(lambda: listens_at(app), "the callbacks app")
     url = listens_at(app)

@@ -1,4 +1,4 @@
-"""Every named point, every kind: broken there, nothing is lost and nothing is paid for twice."""
+"""Faults at every failpoint, for every kind: nothing is lost and nothing is paid twice."""
 
 import statistics
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tests.support.installation import LEASE_S, SWEEP_S, Services
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 AT_ONCE = 20
 BATCH = 10
-RESTARTS_AT_ONCE = 10  # each restart is everybody's
+RESTARTS_AT_ONCE = 10  # fewer, because all cases share the server that restarts
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 def run_all(
     services: Services, cases: list[FailpointCase], log: ExperimentLog, at_once: int = AT_ONCE
 ) -> list[CaseOutcome]:
-    """Run the cases that the log doesn't have yet, and record how they ended."""
+    """Run the cases that aren't in the log yet, and record how they ended."""
     outcomes: list[CaseOutcome] = []
 
     def report(outcome: CaseOutcome) -> None:
@@ -46,7 +46,7 @@ def run_all(
     stuck: list[str] = []
 
     def recorded(case: FailpointCase) -> Iterator[None]:
-        """Run a case; record one that gets stuck, and continue with the others."""
+        """Run a case; if it gets stuck, record that and continue with the others."""
         try:
             yield from run_case(case, services, report)
         except AssertionError as problem:
@@ -61,7 +61,7 @@ def run_all(
 
 
 def broken(outcomes: list[CaseOutcome]) -> list[str]:
-    """Show what the judge found."""
+    """List the cases with violations, each with its verdict."""
     return [f"{o.case.name}: {o.verdict}" for o in outcomes if not o.verdict.good]
 
 
@@ -76,19 +76,21 @@ def test_a_process_killed_at_any_point_loses_nothing_and_pays_once(services: Ser
     for found in outcomes:
         sure = LOST_ANSWER_ENDS.get((found.case.point, found.case.kind), "DONE")
         assert set(found.ends) == {sure}, found.case.name
-    # The last fault of each case is followed by recovery alone.
+    # Only recovery follows the last fault of a case, so only its time is compared.
     times = sorted(found.recovery_s[-1] for found in outcomes if found.case.kind == "passport")
     bound = LEASE_S + 2 * SWEEP_S
     print(f"seconds from a kill to the end: {[round(t, 1) for t in times]}, bound {bound:.1f}")
     assert statistics.median(times) <= bound + 2
-    # The slowest: one lease, and whatever the machine needs; a second lease would show.
+    # The slowest may take one lease and some time of the machine, but not a second lease.
     assert times[-1] < 2 * LEASE_S
 
 
 @pytest.mark.skipif(not scale().long, reason="the long form: python3 run.py faults")
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("action", ACTIONS)
-def test_whatever_breaks_at_any_point(services: Services, action: str) -> None:
+def test_any_fault_at_any_point_loses_nothing_and_pays_once(
+    services: Services, action: str
+) -> None:
     at_once = RESTARTS_AT_ONCE if action == "redis-restart" else AT_ONCE
     outcomes = run_all(services, long_cases(action, LONG), ExperimentLog(LONG), at_once)
 
@@ -96,7 +98,7 @@ def test_whatever_breaks_at_any_point(services: Services, action: str) -> None:
 
 
 def long_cases(action: str, form: Scale) -> list[FailpointCase]:
-    """List the cases of one action, each in batches that fit an installation."""
+    """List the cases of one action, in batches of a size that one installation can run."""
     runs = form.runs if action == "kill" else form.others
     return [
         FailpointCase(point, kind, action, runs=BATCH, batch=batch)

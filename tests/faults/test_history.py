@@ -1,4 +1,4 @@
-"""The judge finds each violation in a history that has it, and none in a good one."""
+"""The judge finds every kind of violation, and none in a good history."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from tests.support.history import CHECKS, History, Read, Submit, Verdict, judge
 
 @dataclass
 class Story:
-    """A run of two passports, a journey that went on under a second id, and a static link."""
+    """A run of two passports, a journey that continued under a second id, and a static link."""
 
     history: History = field(default_factory=History)
     audit: list[dict[str, Any]] = field(default_factory=list)
@@ -35,7 +35,7 @@ def charge(kind: str, vendor_id: str | None, reference: int | None, detail: str 
     }
 
 
-def told(one: str, state: State, seq: int = 1) -> Event:
+def event(one: str, state: State, seq: int = 1) -> Event:
     return Event(
         id=f"{one}.{seq}",
         type=f"in.satyapan.verification.{state.lower()}",
@@ -73,7 +73,7 @@ def story() -> Story:
     submits = [Submit(one, "ok", "{}") for one in ("p1", "p2", "d1")]
     submits.append(Submit("s1", "ok", "{}", "template-1"))
     reads = [Read(row.id, b"same") for row in rows] * 2
-    events = [told(row.id, State.DONE) for row in rows]
+    events = [event(row.id, State.DONE) for row in rows]
     return Story(History(submits, reads, events), audit, {row.id: row for row in rows})
 
 
@@ -101,7 +101,7 @@ BAD: list[tuple[str, str, Spoil]] = [
         lambda s: s.audit.append(charge("static_link", None, None, "template-1")),
     ),
     (
-        "minted id",
+        "unrecorded id",
         "I3 id without record",
         lambda s: s.audit.append(charge("passport", "p1.g2", 99)),
     ),
@@ -118,16 +118,16 @@ BAD: list[tuple[str, str, Spoil]] = [
         "I5 guessed",
         lambda s: s.change("p1", state=State.FAILED, reason="deadline"),
     ),
-    ("made up", "I5 guessed", lambda s: s.audit.pop(0)),
+    ("result without charge", "I5 guessed", lambda s: s.audit.pop(0)),
     ("another's answer", "I5 guessed", lambda s: s.change("p1", reference="12")),
     ("two answers", "I6 not final", lambda s: s.history.reads.append(Read("p1", b"other"))),
     (
         "two ends",
         "I6 not final",
-        lambda s: s.history.events.append(told("p1", State.PARKED, seq=2)),
+        lambda s: s.history.events.append(event("p1", State.PARKED, seq=2)),
     ),
-    ("end never told", "I6 not final", lambda s: s.history.events.pop()),
-    ("another end told", "I6 not final", lambda s: s.change("p1", state=State.LOST)),
+    ("end without event", "I6 not final", lambda s: s.history.events.pop()),
+    ("event of another end", "I6 not final", lambda s: s.change("p1", state=State.LOST)),
     ("two payloads", "I8 mixed up", lambda s: s.history.submits.append(Submit("p1", "ok", "[]"))),
     ("nothing done", "no progress", lambda s: s.change("p1", state=State.PARKED)),
     ("nothing at all", "no progress", lambda s: s.history.submits.clear()),
@@ -143,13 +143,13 @@ def test_each_violation_is_found(story: Story, name: str, spoil: Spoil) -> None:
     assert name in verdict.violations, str(verdict)
 
 
-def test_every_check_is_proven_to_find_something() -> None:
+def test_every_check_has_a_violation_that_it_finds() -> None:
     assert {name for _, name, _ in BAD} == set(CHECKS)
 
 
-def test_what_is_no_violation(story: Story) -> None:
+def test_repeated_events_and_unconfirmed_submits_are_no_violation(story: Story) -> None:
     story.history.submits.append(Submit("p3", "unknown", "{}"))
     story.history.submits.append(Submit("p1", "conflict", "[]"))
-    story.history.events.append(told("p1", State.DONE))
+    story.history.events.append(event("p1", State.DONE))
 
     assert story.verdict().good, str(story.verdict())

@@ -1,4 +1,4 @@
-"""A held process goes on when it is let go, and is not held again."""
+"""A held process continues once it is released, and is not held again."""
 
 import threading
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from tests.support.eventually import eventually
 
 @pytest.fixture
 def mark(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "held"
-    failpoints.enable({failpoints.VARIABLE: f"{failpoints.Failpoint.CLAIMED}:hold:{place}"})
-    yield place
+    path = tmp_path / "held"
+    failpoints.enable({failpoints.VARIABLE: f"{failpoints.Failpoint.CLAIMED}:hold:{path}"})
+    yield path
     failpoints._enabled.clear()
-    place.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
-def test_who_is_let_go_is_not_held_again(mark: Path) -> None:
+def test_a_released_process_is_not_held_again(mark: Path) -> None:
     passes: list[int] = []
 
     def pass_twice() -> None:

@@ -1,4 +1,4 @@
-"""Redis forgets the calls of its last second; the vendor's window doesn't."""
+"""Redis loses the calls of its last second; they still count in the vendor's window."""
 
 import shutil
 import time
@@ -25,7 +25,9 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 @pytest.mark.skipif(not SCALE.long, reason="waits for a whole window: part of the long form")
-def test_calls_that_redis_forgot_still_count(services: Services, tmp_path: Path) -> None:
+def test_calls_that_redis_lost_still_count_against_the_limit(
+    services: Services, tmp_path: Path
+) -> None:
     quota = {"SATYAPAN_QUOTA_PER_MINUTE": f"passport={LIMIT}", "SATYAPAN_QUOTA_WINDOW_S": "60"}
     server = services.stack.server
     with Trial(services, "second", workers=0, **quota) as trial:
@@ -34,7 +36,7 @@ def test_calls_that_redis_forgot_still_count(services: Services, tmp_path: Path)
         trial.workers.append(trial.installation.start_worker())
         trial.submit(1)
         trial.settle()
-        time.sleep(2.5)  # on disk, and marked as not durable
+        time.sleep(2.5)  # the row is on disk by then, and writes are marked as not durable
         shutil.copytree(server.data, tmp_path / "before")
         forgotten = trial.submit(LIMIT - 1)
         trial.settle()

@@ -1,4 +1,4 @@
-"""What happens around the workers: the server away, full, demoted, slow, silent or empty."""
+"""Faults around the workers: Redis is unavailable, full, demoted, slow, silent or empty."""
 
 import sys
 import time
@@ -35,7 +35,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def note(name: str, trial: Trial, **figures: float) -> None:
-    """Judge, write down, and fail if something was violated."""
+    """Judge the trial and record the verdict; fail if there is a violation."""
     verdict = trial.judge()
     ExperimentLog(SCALE).record(
         "outages", name, good=verdict.good, **{**verdict.figures, **figures}
@@ -44,7 +44,7 @@ def note(name: str, trial: Trial, **figures: float) -> None:
 
 
 @pytest.mark.parametrize("outage", [restart, demote, fill_memory, freeze], ids=lambda o: o.__name__)
-def test_an_outage_of_the_server_in_the_middle_of_work(
+def test_workers_consume_again_after_an_outage_of_redis(
     services: Services, outage: Callable[[Trial], None]
 ) -> None:
     with Trial(services, "outage") as trial:
@@ -60,7 +60,7 @@ def test_an_outage_of_the_server_in_the_middle_of_work(
 
 
 @pytest.mark.parametrize("loss", [flush, lose_data], ids=lambda o: o.__name__)
-def test_a_server_that_lost_everything_makes_nobody_pay_twice(
+def test_nothing_is_paid_twice_after_redis_lost_all_data(
     services: Services, loss: Callable[[Trial], None]
 ) -> None:
     with Trial(services, "loss") as trial:
@@ -71,7 +71,7 @@ def test_a_server_that_lost_everything_makes_nobody_pay_twice(
             trial.insist(one)
         trial.settle()
 
-        # What was answered before the loss is gone with it; that it was paid for is not.
+        # Answers from before the loss are lost, but the vendor's audit still has their charges.
         after = {one: trial.installation.producer.get(one) for one in ids}
         trial.history.reads.clear()
         verdict = trial.judge(least_done=0.0)
@@ -84,7 +84,7 @@ def test_a_server_that_lost_everything_makes_nobody_pay_twice(
         }
 
 
-def test_a_server_slow_by_two_seconds_is_only_slow(services: Services) -> None:
+def test_two_seconds_of_redis_latency_violate_nothing(services: Services) -> None:
     with services.redis_proxy() as proxy:
         url = f"redis://127.0.0.1:{proxy.port}/0"
         with Trial(services, "slow", SATYAPAN_REDIS_URL=url) as trial:
@@ -98,7 +98,7 @@ def test_a_server_slow_by_two_seconds_is_only_slow(services: Services) -> None:
             note("slow by 2 s", trial)
 
 
-def test_a_half_open_connection_is_noticed_in_time(services: Services) -> None:
+def test_a_half_open_connection_is_detected_in_time(services: Services) -> None:
     with services.redis_proxy() as proxy:
         url = f"redis://127.0.0.1:{proxy.port}/0"
         with Trial(services, "half", workers=1, SATYAPAN_REDIS_URL=url) as trial:
@@ -138,7 +138,9 @@ def test_two_sweepers_at_once_wake_each_row_once(services: Services) -> None:
 
 
 @pytest.mark.parametrize("timeout_s", [1, 3600])
-def test_a_shell_with_another_visibility_timeout_joins(services: Services, timeout_s: int) -> None:
+def test_a_shell_with_another_visibility_timeout_violates_nothing(
+    services: Services, timeout_s: int
+) -> None:
     with Trial(services, f"shell-{timeout_s}") as trial:
         trial.submit(JOBS)
         options = {
@@ -175,7 +177,10 @@ def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(services:
         assert deaths == 5
         assert seen.attempts == 0
         neighbours = [row for row in rows_of(trial) if row.id != "pill"]
-        assert {row.reason for row in neighbours} <= {"", "lost_answer"}  # was beside it at a kill
+        assert {row.reason for row in neighbours} <= {
+            "",
+            "lost_answer",
+        }  # a call was under way at a kill
         verdict = trial.judge(least_done=0.6)
         ExperimentLog(SCALE).record(
             "outages", "poison", good=verdict.good, **verdict.figures, deaths=deaths
@@ -184,18 +189,18 @@ def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(services:
 
 
 def rows_of(trial: Trial) -> list[Verification]:
-    """Read all that was accepted."""
+    """Read all accepted verifications."""
     found = (trial.installation.producer.get(one) for one in trial.history.accepted())
     return [seen for seen in found if seen is not None]
 
 
-def _start_poisoned(place: Installation) -> Child:
+def _start_poisoned(installation: Installation) -> Child:
     command = [sys.executable, "-m", "tests.support.poisoned_worker"]
-    return place._start("poisoned", command, "", {"PYTHONPATH": str(ROOT)})
+    return installation._start("poisoned", command, "", {"PYTHONPATH": str(ROOT)})
 
 
 def _end_leases(trial: Trial) -> None:
-    """Let the dead worker's leases end now: waiting for it five times would take a minute."""
+    """End the dead worker's leases now: waiting for that five times would take a minute."""
     with trial.server as server:
         seconds, _ = server.time()
         for key in server.scan_iter(f"{trial.installation.name}:row:*"):

@@ -1,4 +1,4 @@
-"""The fault proxy: each fault has its effect, and without faults nothing changes."""
+"""The fault proxy: each fault has its effect, and without faults all bytes pass unchanged."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from tests.support.proxy import FaultProxy
 
 
 class Echo:
-    """Answers every request with the same bytes, and remembers what it executed."""
+    """A server that answers every request with the same bytes, and records what it executed."""
 
     def __init__(self) -> None:
         self.executed: list[bytes] = []
@@ -74,12 +74,12 @@ def ask(caller: socket.socket, data: bytes) -> bytes:
 
 
 def reach(proxy: FaultProxy) -> None:
-    """Connect and wait for a byte; a quick reset already ends the connecting."""
+    """Connect and wait for a byte. A reset may come as early as during the connect."""
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as caller:
         caller.recv(1)
 
 
-def test_a_good_wire_carries_everything_and_counts_it(
+def test_without_faults_all_bytes_are_forwarded_and_counted(
     proxy: FaultProxy, caller: socket.socket
 ) -> None:
     data = bytes(range(256)) * 1000
@@ -116,7 +116,7 @@ def test_a_reply_is_dropped_after_the_server_executed(
         assert ask(again, b"pay") == b"pay"
 
 
-def test_only_replies_to_what_was_named_are_dropped(
+def test_only_replies_to_the_named_command_are_dropped(
     proxy: FaultProxy, caller: socket.socket
 ) -> None:
     proxy.drop_replies(1, after=b"EVALSHA")
@@ -128,7 +128,7 @@ def test_only_replies_to_what_was_named_are_dropped(
     assert proxy.counters.dropped == 1
 
 
-def test_a_blackhole_swallows_and_keeps_the_connection(
+def test_a_blackhole_drops_bytes_and_keeps_the_connection(
     proxy: FaultProxy, caller: socket.socket, echo: Echo
 ) -> None:
     proxy.up.blackhole = True
@@ -146,7 +146,7 @@ def test_a_blackhole_swallows_and_keeps_the_connection(
         caller.recv(1)
 
 
-def test_a_frozen_connection_is_silent_and_a_new_one_is_good(
+def test_a_frozen_connection_is_silent_and_a_new_one_works(
     proxy: FaultProxy, caller: socket.socket
 ) -> None:
     assert ask(caller, b"x") == b"x"
@@ -170,7 +170,7 @@ def test_a_reset_reaches_both_sides(proxy: FaultProxy, caller: socket.socket) ->
     assert (proxy.open, proxy.counters.resets) == (0, 1)
 
 
-def test_a_refused_port_comes_back_as_the_same_port(
+def test_a_proxy_that_refused_accepts_again_on_the_same_port(
     proxy: FaultProxy, caller: socket.socket
 ) -> None:
     port = proxy.port
@@ -185,7 +185,7 @@ def test_a_refused_port_comes_back_as_the_same_port(
         assert ask(again, b"x") == b"x"
 
 
-def test_slices_and_bandwidth_change_the_pace_and_not_the_bytes(
+def test_slices_and_bandwidth_change_the_speed_but_not_the_bytes(
     proxy: FaultProxy, caller: socket.socket
 ) -> None:
     proxy.down.slice_bytes = 7
@@ -196,7 +196,9 @@ def test_slices_and_bandwidth_change_the_pace_and_not_the_bytes(
     assert time.monotonic() - begun >= 0.2
 
 
-def test_a_caller_that_leaves_frees_the_server(proxy: FaultProxy, caller: socket.socket) -> None:
+def test_a_closed_client_connection_closes_the_server_connection(
+    proxy: FaultProxy, caller: socket.socket
+) -> None:
     assert ask(caller, b"x") == b"x"
 
     caller.close()
@@ -204,9 +206,9 @@ def test_a_caller_that_leaves_frees_the_server(proxy: FaultProxy, caller: socket
     eventually(lambda: proxy.open == 0)
 
 
-def test_nobody_behind_the_wire_is_a_reset_and_a_count() -> None:
+def test_an_unreachable_server_is_counted_and_resets_the_connection() -> None:
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # and never listens
+        deaf.bind(("127.0.0.1", 0))  # it never listens
         with FaultProxy("127.0.0.1", deaf.getsockname()[1]) as proxy:
             with pytest.raises(ConnectionResetError):
                 reach(proxy)

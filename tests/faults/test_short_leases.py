@@ -1,4 +1,4 @@
-"""A killed worker's claims go on within seconds; a living worker keeps its own however it calls."""
+"""A killed worker's claims are taken over within seconds; a live worker keeps its claims."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ LONG_CALLS: Final = {
     "SATYAPAN_VISIBILITY_TIMEOUT_S": "60",
 }
 USUAL: Final = LONG_CALLS | {"SATYAPAN_WORKER_LEASE_S": "", "SATYAPAN_WORKER_SWEEP_S": ""}
-"""The usual lease: an empty variable takes its default."""
+"""The default lease: an empty variable means the default."""
 SHORT: Final = LONG_CALLS | {
     "SATYAPAN_REDIS_CONNECT_TIMEOUT_S": "1",
     "SATYAPAN_REDIS_READ_TIMEOUT_S": "2",
@@ -41,9 +41,9 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
-    """Submit so many that the vendor is slow to answer; return their ids when all are with it.
+    """Submit `count` verifications to a slow vendor; return their ids once it has all the calls.
 
-    That a row is SENT is not enough: its worker may be stopped before the first byte.
+    It isn't enough that the rows are SENT: a worker may be stopped before the first byte.
     """
     fault = {"route": "passport", "latency_ms": round(call_s * 1000), "times": count}
     trial.services.stack.control("faults", fault)
@@ -53,7 +53,7 @@ def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
         audit = trial.services.stack.control("audit")["audit"]
         return {row["verification_id"] for row in audit} >= set(ids)
 
-    trial.wait(arrived, "the vendor has all calls")
+    trial.wait(arrived, "all calls to reach the vendor")
     return ids
 
 
@@ -63,7 +63,7 @@ def rows(trial: Trial) -> list[Row]:
 
 
 def note(name: str, trial: Trial, **figures: object) -> None:
-    """Judge by the vendor's audit and the ledger, and write it down."""
+    """Judge by the vendor's audit and the ledger; record the verdict and fail on a violation."""
     verdict = trial.judge(least_done=0.5)
     ExperimentLog(SCALE).record(
         "short leases", name, good=verdict.good, **verdict.figures, **figures
@@ -71,10 +71,12 @@ def note(name: str, trial: Trial, **figures: object) -> None:
     assert verdict.good, str(verdict)
 
 
-def test_what_a_killed_worker_held_goes_on_within_twenty_seconds(services: Services) -> None:
+def test_the_claims_of_a_killed_worker_are_taken_over_within_twenty_seconds(
+    services: Services,
+) -> None:
     with Trial(services, "killed", 2, **USUAL, SATYAPAN_WORKER_CONCURRENCY="6") as trial:
         calls_under_way(trial, 12, 8)
-        waiting = trial.submit(12)  # some of them in the hands of the worker that is killed
+        waiting = trial.submit(12)  # the worker that is killed has taken the messages of some
 
         killed = time.time()
         kill_group(trial.workers[0])
@@ -91,18 +93,18 @@ def test_what_a_killed_worker_held_goes_on_within_twenty_seconds(services: Servi
 
 
 def nothing(_trial: Trial) -> None:
-    """Let the calls be longer than a lease."""
+    """Do nothing: the calls alone take longer than a lease."""
 
 
 def redis_away(trial: Trial) -> None:
-    """Let Redis be away for longer than a lease."""
+    """Stop Redis for longer than a lease."""
     trial.services.stack.server.kill()
     time.sleep(BEYOND_LEASES_S)
     trial.services.stack.server.restart()
 
 
 def asleep(trial: Trial) -> None:
-    """Stop all workers for longer than a lease, as a machine does that sleeps."""
+    """Stop all workers for longer than a lease, as when a machine sleeps."""
     for worker in trial.workers:
         os.killpg(worker.pid, signal.SIGSTOP)
     time.sleep(BEYOND_LEASES_S)
@@ -111,7 +113,7 @@ def asleep(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("disturb", [nothing, redis_away, asleep])
-def test_a_living_worker_keeps_its_claims_however_long_it_calls(
+def test_a_live_worker_keeps_its_claims_however_long_its_calls_take(
     services: Services, disturb: Callable[[Trial], None]
 ) -> None:
     with Trial(services, disturb.__name__, 2, **SHORT) as trial:
@@ -125,7 +127,7 @@ def test_a_living_worker_keeps_its_claims_however_long_it_calls(
         assert {(row.state, row.fence, row.attempts) for row in ended} == {(State.DONE, 1, 1)}
 
 
-def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
+def test_a_worker_stopped_for_longer_than_a_lease_loses_its_claims(
     services: Services,
 ) -> None:
     with Trial(services, "still", 1, **SHORT) as trial:
@@ -146,7 +148,9 @@ def test_a_worker_that_stood_still_for_longer_than_a_lease_has_lost_its_claims(
         assert verdict.good, str(verdict)
 
 
-def test_a_worker_whose_loop_stands_still_loses_its_claims_and_says_so(services: Services) -> None:
+def test_a_worker_whose_event_loop_is_blocked_loses_its_claims_and_logs_it(
+    services: Services,
+) -> None:
     with Trial(services, "loop", 0, **SHORT) as trial:
         held = services.folder / "held"
         worker = trial.installation.start_worker(f"claimed:hold:{held}")

@@ -1,7 +1,7 @@
-"""Redirect, webhooks and polls in any order, doubled or missing: one end, told once.
+"""Redirect, webhooks and polls in any order, repeated or missing: one end with one event.
 
-`SATYAPAN_TEST_ORDERS=100000 pytest tests/model/test_journey_orders.py` tries so many random
-interleavings, with time, lost answers and dying workers between; fewer otherwise.
+`SATYAPAN_TEST_ORDERS=100000 pytest tests/model/test_journey_orders.py` tries that many random
+interleavings, with delays, lost answers and dying workers in between. The default is 2,000.
 """
 
 import itertools
@@ -28,10 +28,10 @@ RANDOM = int(os.environ.get("SATYAPAN_TEST_ORDERS", "2000"))
 SECONDS = (0, 1, 300, 1_000, 5_000, 60_000)
 
 
-def end_of(journey: SimulatedJourney, happenings: Iterable[Stimulus]) -> Row:
-    """Let things happen, one a third of a second after the other; return how it ended."""
-    for what in happenings:
-        journey.deliver(what)
+def end_of(journey: SimulatedJourney, stimuli: Iterable[Stimulus]) -> Row:
+    """Deliver stimuli, each 300 ms after the previous one; return the row at its end."""
+    for stimulus in stimuli:
+        journey.deliver(stimulus)
         journey.wait(300)
     journey.finish()
     return journey.row
@@ -39,7 +39,7 @@ def end_of(journey: SimulatedJourney, happenings: Iterable[Stimulus]) -> Row:
 
 @pytest.mark.parametrize("truth", Truth)
 @pytest.mark.parametrize("length", range(MOST + 1))
-def test_every_order_of_up_to_five_ends_the_same_and_is_told_once(
+def test_every_order_of_up_to_five_stimuli_has_the_same_end_and_one_event(
     truth: Truth, length: int
 ) -> None:
     usual = end_of(SimulatedJourney(truth), [])
@@ -53,16 +53,16 @@ def test_every_order_of_up_to_five_ends_the_same_and_is_told_once(
 
 
 @pytest.mark.parametrize("truth", Truth)
-def test_nothing_that_comes_later_changes_an_end(truth: Truth) -> None:
+def test_nothing_after_the_end_changes_it(truth: Truth) -> None:
     journey = SimulatedJourney(truth)
     end = end_of(journey, [])
-    told = list(journey.events)
+    events = list(journey.events)
 
-    for what in Stimulus:
-        journey.deliver(what)
+    for stimulus in Stimulus:
+        journey.deliver(stimulus)
         journey.wait(7_200_000)
 
-    assert (journey.row, journey.events) == (end, told)
+    assert (journey.row, journey.events) == (end, events)
 
 
 def test_the_end_has_what_the_person_consented_to() -> None:
@@ -85,14 +85,14 @@ _step = st.tuples(st.sampled_from(Stimulus), st.sampled_from(SECONDS))
 @example(
     truth=Truth.ALLOWED, acted=5_000, steps=[(Stimulus.DENIED, 0)], outcomes=[CallOutcome.LOST]
 )
-def test_no_interleaving_ends_otherwise(
+def test_every_interleaving_has_the_same_end(
     truth: Truth, acted: int, steps: list[tuple[Stimulus, int]], outcomes: list[CallOutcome]
 ) -> None:
     journey = SimulatedJourney(truth, acted_at=BEGIN + acted)
     journey.outcomes = without_many_crashes(outcomes)
 
-    for what, ms in steps:
-        journey.deliver(what)
+    for stimulus, ms in steps:
+        journey.deliver(stimulus)
         journey.wait(ms)
     early = list(journey.ends)
     journey.finish()
@@ -103,12 +103,12 @@ def test_no_interleaving_ends_otherwise(
 
 
 def without_many_crashes(outcomes: list[CallOutcome]) -> list[CallOutcome]:
-    """Keep what a row survives: five workers lost over it in a row park it, and rightly."""
+    """Keep at most four crashes: a row is parked after five workers in a row were lost over it."""
     crashes = [at for at, outcome in enumerate(outcomes) if outcome is CallOutcome.CRASH]
     return [outcome for at, outcome in enumerate(outcomes) if at not in crashes[4:]]
 
 
-def test_the_vendor_is_not_asked_more_often_because_hints_come_more_often() -> None:
+def test_frequent_hints_cause_few_additional_status_reads() -> None:
     quiet, loud = SimulatedJourney(Truth.NOTHING), SimulatedJourney(Truth.NOTHING)
 
     quiet.wait(10_000)

@@ -1,4 +1,4 @@
-"""decide() in a world of faults: whatever happens, the promises hold (I1 to I6, I15)."""
+"""decide() in a simulated world with faults: promises I1 to I6 and I15 hold in every sequence."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ WAITS: Final = (1, 1_000, 20_000, 91_000, 601_000, 3_700_000, 90_000_000)
 
 
 class Story(RuleBasedStateMachine):
-    """Anything may happen in any order; what must hold is asked after every step."""
+    """Makes anything happen in any order, and checks the invariants after every step."""
 
     ids = Bundle("ids")
 
@@ -51,9 +51,9 @@ class Story(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.world.pass_time(ms)
 
-    @rule(name=ids, word=st.sampled_from(["AUTHENTICATED", "CONSENT_DENIED"]))
-    def person_decides(self, name: str, word: str) -> None:
-        self.world.act(name, word)
+    @rule(name=ids, status=st.sampled_from(["AUTHENTICATED", "CONSENT_DENIED"]))
+    def person_decides(self, name: str, status: str) -> None:
+        self.world.act(name, status)
 
     @rule(
         name=ids,
@@ -76,40 +76,40 @@ class Story(RuleBasedStateMachine):
         assert len(charges) == len(set(charges))
 
     @invariant()
-    def a_template_is_bought_once_and_then_only_by_hand(self) -> None:
+    def a_template_is_bought_again_only_by_an_operator(self) -> None:
         bought = self.world.vendor.charges.count(TEMPLATE)
         asked = sum(n for name, n in self.world.authorised.items() if name.startswith("static"))
         assert bought <= 1 + asked
 
     @invariant()
-    def no_doubt_is_without_a_call_that_was_admitted(self) -> None:
+    def every_ambiguous_attempt_has_an_admitted_call(self) -> None:
         for row in self.world.rows.values():
             assert row.doubts <= self.world.sent[generation_id(row.id, row.generation)]
 
     @invariant()
-    def no_generation_is_without_its_record(self) -> None:
+    def every_generation_is_recorded(self) -> None:
         for row in self.world.rows.values():
             assert len(row.generations) == row.generation - 1
             assert row.generation <= POLICY.max_generations
 
     @invariant()
-    def a_passport_is_bought_again_only_by_hand(self) -> None:
+    def a_passport_is_bought_again_only_by_an_operator(self) -> None:
         for row in self.world.rows.values():
             if row.kind == "passport":
                 assert row.generation - 1 <= self.world.authorised.get(row.id, 0)
 
     @invariant()
-    def what_is_final_stays_as_it_is(self) -> None:
+    def final_rows_do_not_change(self) -> None:
         for name, final in self.world.finals.items():
             assert self.world.rows[name] == final
 
     @invariant()
-    def every_open_row_is_due_some_time(self) -> None:
+    def exactly_the_open_rows_are_due(self) -> None:
         for row in self.world.rows.values():
             assert (row.due == 0) == (row.state in SETTLED)
 
     @invariant()
-    def an_end_is_told_once(self) -> None:
+    def every_end_has_exactly_one_event(self) -> None:
         ends = [e for e in self.world.events if e[1].upper() in TERMINAL]
         assert len(ends) == len(set(ends)) == len({name for name, _ in ends})
         assert {name for name, _ in ends} == set(self.world.finals)
@@ -119,19 +119,19 @@ class Story(RuleBasedStateMachine):
         assert all(row.attempts <= POLICY.max_attempts for row in self.world.rows.values())
 
     def teardown(self) -> None:
-        """Whatever happened, it all ends, or waits for a person, once the faults are over."""
+        """Assert that every row ends or waits for a person once the faults are over."""
         self.world.finish()
         for row in self.world.rows.values():
             assert row.state in SETTLED
             if row.state is State.DONE and row.kind == "passport":
                 assert row.status == "VALID"
         self.each_generation_is_charged_at_most_once()
-        self.an_end_is_told_once()
+        self.every_end_has_exactly_one_event()
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("number", range(SCALE.storms))
-def test_the_promises_hold_in_any_story(number: int) -> None:
+def test_the_promises_hold_in_any_sequence_of_events(number: int) -> None:
     key, steps, log = f"stories-{number}", SCALE.steps // SCALE.storms, ExperimentLog(SCALE)
     if SCALE.long and log.succeeded("model", key):
         pytest.skip("in the log")

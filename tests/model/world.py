@@ -1,8 +1,8 @@
-"""A world in memory (rows, a vendor with its habits, faults) to try decide() by the thousand.
+"""A simulated world in memory: rows, the vendor and faults, for thousands of runs of decide().
 
-The vendor charges, remembers ids, loses answers and runs journeys as the contract says; nothing of
-it is taken from the code under test. What the world may do between any two steps of a run: lose the
-answer, kill the worker, admit no call, let time pass, send a webhook, ask a person.
+The vendor charges, remembers ids, loses answers and runs journeys as its documentation says; it
+shares no code with the code under test. Between any two steps of a run the world may lose the
+answer, kill the worker, refuse admission, let time pass, send a webhook or let a person act.
 """
 
 from collections import Counter
@@ -40,10 +40,10 @@ TEMPLATE: Final = "the template"
 
 
 class Fate(StrEnum):
-    """What happens to one call."""
+    """The outcome of one call."""
 
     FINE = "fine"
-    LOST = "executed, the answer lost"
+    LOST = "executed, but the answer is lost"
     FAILED = "not executed, a 500"
     NOT_SENT = "not sent"
     THROTTLED = "429"
@@ -51,12 +51,12 @@ class Fate(StrEnum):
     NOT_ADMITTED = "no quota left, or a breaker is open"
     REFUSED = "400"
     DIES_BEFORE = "the worker dies before the first byte"
-    DIES_AFTER = "the worker dies with the answer in hand"
+    DIES_AFTER = "the worker dies before it stores the answer"
 
 
 @dataclass
 class Vendor:
-    """What the vendor did and knows, by vendor-side id."""
+    """What the vendor has done and stored, by vendor-side id."""
 
     charges: list[str] = field(default_factory=list)
     journeys: dict[str, str] = field(default_factory=dict)
@@ -79,16 +79,16 @@ class Vendor:
         return Answer(outcome=Outcome.OK, http=200, body=body)
 
     def status(self, vendor_id: str) -> Answer:
-        """Tell where a journey stands."""
+        """Return the status of a journey."""
         if vendor_id not in self.journeys:
             return Answer(outcome=Outcome.MISSING, http=404)
-        word = self.journeys[vendor_id]
-        consent = ["PAN"] if word == "AUTHENTICATED" else []
-        body = {"status": word, "document_consent": consent}
+        status = self.journeys[vendor_id]
+        consent = ["PAN"] if status == "AUTHENTICATED" else []
+        body = {"status": status, "document_consent": consent}
         return Answer(outcome=Outcome.OK, http=200, body=body)
 
 
-_SPOILED: Final = {
+_FAULTY: Final = {
     Fate.LOST: Answer(outcome=Outcome.UNKNOWN, code="cut"),
     Fate.FAILED: Answer(outcome=Outcome.UNKNOWN, http=500, code="verification_failed"),
     Fate.NOT_SENT: Answer(outcome=Outcome.NOT_SENT, code="connect_failed"),
@@ -99,7 +99,7 @@ _SPOILED: Final = {
 
 
 class World:
-    """Rows, the vendor, and what producers were told."""
+    """Rows, the vendor, and the events for producers."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000_000
@@ -118,7 +118,7 @@ class World:
         self.rows.setdefault(name, new)
 
     def run(self, name: str, fates: Sequence[Fate] = ()) -> None:
-        """Do what one wake-up does; its calls meet `fates`, one each, and further ones go well."""
+        """Do what one wake-up does. Its calls have `fates` in this order; further calls succeed."""
         event: Event | None = Woken() if self._claim(name) else None
         ahead = iter(fates)
         for _ in range(40):
@@ -134,7 +134,7 @@ class World:
                 event = self._acquire(after)
             else:
                 event = self._call(after, order, next(ahead, Fate.FINE))
-        raise AssertionError(f"{name} never comes to rest")
+        raise AssertionError(f"the run of {name} never ends")
 
     def _claim(self, name: str) -> bool:
         row = self.rows[name]
@@ -146,7 +146,7 @@ class World:
         return True
 
     def _call(self, after: Row, order: Call, fate: Fate) -> Answered | None:
-        """Return what was answered; None ends the run."""
+        """Return the answer; None ends the run."""
         if fate is Fate.NOT_ADMITTED:
             self._rest(after, 5_000, "quota")
             return None
@@ -159,7 +159,7 @@ class World:
         return Answered(order.role, answer, order.item)
 
     def _admit(self, row: Row, call: Call) -> Row:
-        """Return the row that is durable before the first byte."""
+        """Return the row as it is committed before the first byte."""
         self.sent[generation_id(row.id, row.generation)] += call.role is Role.CREATE
         return admitted(row, call, self.now)
 
@@ -175,9 +175,9 @@ class World:
         fine = self._execute(row, order) if executes else None
         if fate is Fate.REFUSED and order.role is not Role.CREATE:
             fate = Fate.FAILED
-        spoiled = _SPOILED.get(fate)
-        if spoiled is not None:
-            return spoiled
+        faulty = _FAULTY.get(fate)
+        if faulty is not None:
+            return faulty
         assert fine is not None
         return fine
 
@@ -209,28 +209,28 @@ class World:
             self.finals.setdefault(row.id, row)
 
     def pass_time(self, ms: int) -> None:
-        """Let time pass; the vendor's links run out by its own clock."""
+        """Let time pass. The vendor's open links expire if it is ten minutes or more."""
         self.now += ms
         if ms >= 600_000:
-            for name, word in self.vendor.journeys.items():
-                self.vendor.journeys[name] = "EXPIRED" if word == "PENDING" else word
+            for name, status in self.vendor.journeys.items():
+                self.vendor.journeys[name] = "EXPIRED" if status == "PENDING" else status
 
-    def act(self, name: str, word: str) -> None:
+    def act(self, name: str, status: str) -> None:
         """Let the person of a journey decide."""
         row = self.rows[name]
         vendor_id = generation_id(name, row.generation)
         if self.vendor.journeys.get(vendor_id) == "PENDING" and row.link:
-            self.vendor.journeys[vendor_id] = word
+            self.vendor.journeys[vendor_id] = status
 
     def hint(self, name: str, claimed: str) -> None:
-        """Let a redirect (claiming nothing) or a webhook ask for a look."""
+        """Request a status check, by a redirect (claims nothing) or by a webhook."""
         row = self.rows[name]
         if row.due and row.state in {State.PENDING, State.UNKNOWN}:
             evidence = claimed or row.evidence
             self.rows[name] = replace(row, due=min(row.due, self.now), evidence=evidence)
 
     def by_hand(self, name: str, event: Redriven | Reissued) -> None:
-        """Let a person move a parked row; a refusal changes nothing."""
+        """Let an operator move a parked row; a refused action changes nothing."""
         row = self.rows[name]
         try:
             after, effects = self._decide(row, event)
@@ -241,11 +241,11 @@ class World:
         self._write(after, [e.change for e in effects if isinstance(e, Emit)])
 
     def finish(self) -> None:
-        """Let everything go well from now on, until nothing is due any more."""
+        """Run everything without faults until nothing is due any more."""
         for _ in range(400):
             if not any(row.due for row in self.rows.values()):
                 return
             for name in self.rows:
                 self.run(name)
             self.pass_time(700_000)
-        raise AssertionError(f"something never ends: {[r for r in self.rows.values() if r.due]}")
+        raise AssertionError(f"rows never end: {[r for r in self.rows.values() if r.due]}")

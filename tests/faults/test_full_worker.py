@@ -1,4 +1,4 @@
-"""A worker whose every slot is at work while its broker is away works on when it is back."""
+"""A worker without a free slot during an outage of its broker consumes again afterwards."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.outage import Trial
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(200)]
 
 
-def test_a_worker_that_could_not_acknowledge_anything_consumes_again(tmp_path: Path) -> None:
+def test_a_worker_that_could_not_acknowledge_its_messages_consumes_again(tmp_path: Path) -> None:
     slow = ("--latency-ms", "1000")
     with (
         Services(tmp_path, sandbox_args=slow) as services,
@@ -21,7 +21,7 @@ def test_a_worker_that_could_not_acknowledge_anything_consumes_again(tmp_path: P
         trial.submit(8)
         trial.wait(lambda: trial.installation.producer.counts()[State.SENT] == 2, "both slots work")
         services.stack.server.kill()
-        time.sleep(2)  # meanwhile both calls are answered, and no acknowledgement goes through
+        time.sleep(2)  # both calls are answered meanwhile, and no acknowledgement succeeds
         services.stack.server.restart()
 
         back = trial.seconds_to_work(within=60)
