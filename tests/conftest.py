@@ -1,4 +1,4 @@
-"""What all tests share: servers and processes that never outlive a test, shut sockets.
+"""Fixtures and hooks of all tests. Sockets are blocked, and no process outlives its test.
 
 Only `tests` and `tests.support` are regular packages (so that no installed `tests` can take their
 name); the folders of tests need no `__init__.py`. Write `from tests.support.eventually import
@@ -26,15 +26,15 @@ SOCKETLESS = {"architecture", "model", "unit"}
 TESTS = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "::1"]
 
-# How fast a machine is says nothing about the code.
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("home", PATIENT, max_examples=50)
-settings.register_profile("ci", PATIENT, max_examples=300, derandomize=True)
-settings.load_profile("ci" if IN_CI else "home")
+# A slow machine must not fail a property test.
+NO_DEADLINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("local", NO_DEADLINE, max_examples=50)
+settings.register_profile("ci", NO_DEADLINE, max_examples=300, derandomize=True)
+settings.load_profile("ci" if IN_CI else "local")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Shut sockets for the tests of pure code; let the others reach this machine only."""
+    """Block sockets in tests of pure code; restrict the others to loopback."""
     for item in items:
         if item.path.relative_to(TESTS).parts[0] in SOCKETLESS:
             item.add_marker(pytest.mark.disable_socket)
@@ -43,17 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Give this run one experiment log, shared with its processes, and let them get Ctrl-C."""
+    """Name one experiment log for all processes of this run, and make Ctrl-C reach them."""
     os.environ.setdefault(RUN, str(os.getpid()))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell's background job ignores Ctrl-C, and so would the programs that tests start.
+        # A background job of a shell ignores Ctrl-C, and programs started by tests inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the fault suite found, the control beside ours."""
+    """Print the fault suite's results: the control's beside ours."""
     if hasattr(terminalreporter.config, "workerinput"):
-        return  # a process of xdist; its controller prints
+        return  # an xdist worker: its controller prints
     form = scale()
     log = ExperimentLog(form)
     if table := log.table():
@@ -62,27 +62,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         log.delete()
 
 
-def absent(what: str) -> None:
-    """Skip at home, fail in CI: a check that silently never runs is none."""
+def skip_or_fail_in_ci(reason: str) -> None:
+    """Skip on a developer's machine, fail in CI, where a skipped check would go unnoticed."""
     if IN_CI:
-        pytest.fail(what)
-    pytest.skip(what)
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A real server for this test process alone; ask for `redis_url` to find it empty."""
+    """A real server of this test process alone. Use `redis_url` to get it empty."""
     try:
         find_server()
     except ServerMissing as missing:
-        absent(str(missing))
+        skip_or_fail_in_ci(str(missing))
     with EmbeddedServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
 @pytest.fixture
 def redis_url(redis_server: EmbeddedServer) -> str:
-    """The server's address, everything on it flushed."""
+    """The address of the server, after a flush of all its data and scripts."""
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
         client.script_flush()
@@ -91,7 +91,7 @@ def redis_url(redis_server: EmbeddedServer) -> str:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Supervisor]:
-    """Start children with this: whatever becomes of the test, they are gone after it."""
+    """Start child processes with this: all of them end with the test, also when it fails."""
     with Supervisor(tmp_path / "logs", grace=20) as supervisor:
         yield supervisor
 
@@ -111,7 +111,7 @@ class Sandbox:
 
 @pytest.fixture
 def sandbox(processes: Supervisor) -> Sandbox:
-    """A fresh sandbox vendor; `url` is what a vendor base URL setting takes."""
+    """A new sandbox; its `url` is a value for the setting of the vendor's base URL."""
     child = processes.start(
         "sandbox",
         [sys.executable, "-m", "sandbox", "--port", "0"],
@@ -123,7 +123,7 @@ def sandbox(processes: Supervisor) -> Sandbox:
 
 @pytest.fixture(autouse=True)
 def closed_harnesses() -> Iterator[None]:
-    """Close the connections of every harness: a test process runs hundreds of them."""
+    """Close the connections of every harness: one test process makes hundreds of them."""
     yield
     while OPEN_HARNESSES:
         OPEN_HARNESSES.pop().close()
@@ -131,5 +131,5 @@ def closed_harnesses() -> Iterator[None]:
 
 @pytest.fixture
 def harness(redis_url: str, sandbox: Sandbox) -> Harness:
-    """A producer, a worker's parts and the sandbox, run step by step."""
+    """A producer, the parts of a worker and the sandbox; the test runs each step."""
     return Harness(redis_url, sandbox.root)

@@ -1,4 +1,4 @@
-"""A producer's program, for the type checker only: nothing ever runs or imports this file."""
+"""A producer's program for the type checker only: it is never run or imported."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never, assert_type
@@ -33,7 +33,7 @@ def start() -> Verifications:
         raise
 
 
-def by_hand(settings: ProducerSettings) -> Verifications:
+def from_settings(settings: ProducerSettings) -> Verifications:
     assert_type(Verifications.from_env({"SATYAPAN_REDIS_URL": ""}), Verifications)
     return Verifications(settings)
 
@@ -54,14 +54,14 @@ def submit(verifications: Verifications, customer: str) -> str | None:
     return accepted.id
 
 
-def look(verifications: Verifications, verification_id: str) -> Verification | None:
+def get(verifications: Verifications, verification_id: str) -> Verification | None:
     try:
-        found = verifications.get(verification_id)
+        verification = verifications.get(verification_id)
     except Unreadable as error:
         assert_type((error.record, error.key_id), tuple[str, str])
         return None
-    assert_type(found, Verification | None)
-    return found
+    assert_type(verification, Verification | None)
+    return verification
 
 
 def wait(verifications: Verifications, verification_id: str) -> Verification:
@@ -77,20 +77,32 @@ def wait(verifications: Verifications, verification_id: str) -> Verification:
         raise
 
 
-def until_it_moves(verifications: Verifications, before: Verification) -> Verification:
-    return verifications.wait(before.id, until=lambda now: now.state is not before.state)
+def wait_for_another_state(verifications: Verifications, before: Verification) -> Verification:
+    return verifications.wait(before.id, until=lambda current: current.state is not before.state)
 
 
-def show(one: Verification) -> str:
-    assert_type((one.id, one.kind, one.state), tuple[str, str, State])
-    assert_type((one.status, one.reason, one.refused_field), tuple[str, str, str])
-    assert_type((one.generation, one.attempts, one.created, one.updated), tuple[int, int, int, int])
-    assert_type((one.parent, one.reference, one.link), tuple[str, str, str])
-    assert_type((one.settled, one.terminal), tuple[bool, bool])
-    assert_type(one.result, Mapping[str, Any] | None)
-    assert_type(one.picture("qr_code"), bytes)
-    one.state = State.DONE  # type: ignore[misc] # frozen: this line must stay an error
-    return one.status
+def show(verification: Verification) -> str:
+    assert_type((verification.id, verification.kind, verification.state), tuple[str, str, State])
+    assert_type(
+        (verification.status, verification.reason, verification.refused_field), tuple[str, str, str]
+    )
+    assert_type(
+        (
+            verification.generation,
+            verification.attempts,
+            verification.created,
+            verification.updated,
+        ),
+        tuple[int, int, int, int],
+    )
+    assert_type(
+        (verification.parent, verification.reference, verification.link), tuple[str, str, str]
+    )
+    assert_type((verification.settled, verification.terminal), tuple[bool, bool])
+    assert_type(verification.result, Mapping[str, Any] | None)
+    assert_type(verification.picture("qr_code"), bytes)
+    verification.state = State.DONE  # type: ignore[misc] # frozen: this line must stay an error
+    return verification.status
 
 
 def watch(verifications: Verifications) -> None:
@@ -109,7 +121,7 @@ def count(verifications: Verifications) -> int:
 
 
 def advise(state: State) -> str:
-    """Name every state, so that a new one is noticed here."""
+    """Handle every state: the type checker reports a new one here."""
     match state:
         case State.ACCEPTED | State.CLAIMED | State.SENT | State.PENDING | State.UNKNOWN:
             return "wait"
@@ -123,9 +135,9 @@ def advise(state: State) -> str:
             assert_never(state)
 
 
-def test_with_the_fake(fake: FakeVerifications) -> None:
-    as_real: Verifications = fake
-    submit(as_real, "customer-17")
+def use_the_fake(fake: FakeVerifications) -> None:
+    verifications: Verifications = fake
+    submit(verifications, "customer-17")
     fake.answer("passport", state=State.DONE, status="VALID", result={"name": "JOHN DOE"})
     fake.answer("a", state=State.REFUSED, reason="dob_value_invalid", refused_field="dob")
     fake.link("digilocker", "https://vendor.example/journey")
@@ -135,5 +147,5 @@ def test_with_the_fake(fake: FakeVerifications) -> None:
     fake.answer("passport", state="DONE")  # type: ignore[arg-type] # must stay an error
 
 
-def every_error_of_ours_is_one(error: SatyapanError) -> None:
+def raise_any_error_of_ours(error: SatyapanError) -> None:
     raise error

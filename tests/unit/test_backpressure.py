@@ -1,4 +1,4 @@
-"""A message is asked for when there is room for it, and at once when there is again."""
+"""Backpressure: the worker asks the broker for messages only while it has room for them."""
 
 import threading
 from types import SimpleNamespace
@@ -11,8 +11,8 @@ from worker.engine.backpressure import backpressure
 from worker.engine.room import Room
 
 
-def started(room: Room, hub: Hub | None) -> Any:
-    """Start the step; return the QoS that Celery asks before it asks for a message."""
+def start_backpressure(room: Room, hub: Hub | None) -> Any:
+    """Start the step; return the QoS that Celery consults before it asks for a message."""
     qos = SimpleNamespace(can_consume=lambda: True)
     consumer = SimpleNamespace(channel=SimpleNamespace(qos=qos))
     parent = SimpleNamespace(task_consumer=consumer, hub=hub)
@@ -20,16 +20,16 @@ def started(room: Room, hub: Hub | None) -> Any:
     return qos
 
 
-@pytest.mark.parametrize(("waiting", "may"), [(0, True), (1, True), (2, False), (50, False)])
-def test_no_message_is_asked_for_without_room(waiting: int, may: bool) -> None:
+@pytest.mark.parametrize(("waiting", "expected"), [(0, True), (1, True), (2, False), (50, False)])
+def test_messages_are_asked_for_only_while_there_is_room(waiting: int, expected: bool) -> None:
     room = Room(2)
     room.take(waiting)
 
-    assert started(room, None).can_consume() is may
+    assert start_backpressure(room, None).can_consume() is expected
 
 
-def test_a_broker_that_gives_no_message_now_is_not_overruled() -> None:
-    qos = started(Room(2), None)
+def test_a_qos_that_refuses_messages_is_respected_although_there_is_room() -> None:
+    qos = start_backpressure(Room(2), None)
     qos.can_consume()
     refusing = SimpleNamespace(can_consume=lambda: False)
     consumer = SimpleNamespace(channel=SimpleNamespace(qos=refusing))
@@ -39,7 +39,7 @@ def test_a_broker_that_gives_no_message_now_is_not_overruled() -> None:
     assert refusing.can_consume() is False
 
 
-def test_room_is_announced_once_and_only_to_those_that_asked_in_vain() -> None:
+def test_room_is_announced_once_and_only_after_a_check_found_none() -> None:
     announced: list[bool] = []
     room = Room(2)
     room.on_room = lambda: announced.append(room.there_is())
@@ -58,26 +58,26 @@ def test_room_is_announced_once_and_only_to_those_that_asked_in_vain() -> None:
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
 @pytest.mark.enable_socket
-def test_the_loop_waits_where_it_can_be_woken_although_no_message_is_asked_for(
+def test_the_hub_still_polls_and_can_be_woken_while_no_message_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With nothing to read from, Kombu's loop sleeps for a tenth of a second and hears nothing."""
-    hub, waits, room = Hub(), list[float](), Room(2)
-    started(room, hub)
+    """With nothing to poll, Kombu's loop would sleep for 0.1 s and miss the wake-up."""
+    hub, timeouts, room = Hub(), list[float](), Room(2)
+    start_backpressure(room, hub)
     poll = hub.poller.poll
 
-    def noted(timeout: float) -> Any:
-        waits.append(timeout)
+    def recorded_poll(timeout: float) -> Any:
+        timeouts.append(timeout)
         threading.Thread(target=room.on_room).start()
         return poll(timeout)
 
-    monkeypatch.setattr(hub.poller, "poll", noted)
+    monkeypatch.setattr(hub.poller, "poll", recorded_poll)
     hub.timer.call_repeatedly(60, lambda: None)
-    turns = threading.Thread(target=lambda: [next(hub.loop) for _ in range(3)], daemon=True)
+    loop_thread = threading.Thread(target=lambda: [next(hub.loop) for _ in range(3)], daemon=True)
 
-    turns.start()
-    turns.join(20)
+    loop_thread.start()
+    loop_thread.join(20)
 
-    assert not turns.is_alive()
-    assert len(waits) == 3
+    assert not loop_thread.is_alive()
+    assert len(timeouts) == 3
     hub.close()

@@ -1,4 +1,4 @@
-"""What benchmarks reckon from what they measured."""
+"""The figures that the benchmarks compute from their measurements."""
 
 import json
 import signal
@@ -40,16 +40,16 @@ def round_of(cpu: float) -> Figures:
         (None, True, "not measured"),
     ],
 )
-def test_a_figure_is_held_against_its_goal(
+def test_a_verdict_compares_a_figure_with_its_goal(
     value: float | None, at_least: bool, verdict: str
 ) -> None:
     assert Figure(what="it", value=value, goal=2.0, at_least=at_least).verdict == verdict
 
 
-def test_a_table_has_every_column_that_any_line_has() -> None:
-    told = table([{"a": 1234, "b": 0.123}, {"a": "x", "c": 1234.5}])
+def test_a_table_has_the_columns_of_all_its_lines() -> None:
+    text = table([{"a": 1234, "b": 0.123}, {"a": "x", "c": 1234.5}])
 
-    assert told.splitlines() == [
+    assert text.splitlines() == [
         "| a | b | c |",
         "|---|---|---|",
         "| 1,234 | 0.12 |  |",
@@ -67,8 +67,8 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert "load of the machine" in json.loads((tmp_path / "it.json").read_text())["machine"]
 
 
-def test_commands_are_counted_by_who_sent_them() -> None:
-    told = [
+def test_commands_are_counted_by_their_sender() -> None:
+    monitored = [
         command("HELLO 3", "7"),
         command("EVALSHA abc 3 satyapan:row:v-1 satyapan:due satyapan:index:ACCEPTED v-1", "1"),
         command("HSET satyapan:row:v-1 a b", kind="lua"),
@@ -81,10 +81,10 @@ def test_commands_are_counted_by_who_sent_them() -> None:
         command("LPUSH queue x", "1"),
     ]
 
-    assert count(told, {7}) == Counts(worker=2, producer=2, sweeps=2, inside=2)
+    assert count(monitored, {7}) == Counts(worker=2, producer=2, sweeps=2, inside=2)
 
 
-def test_ratios_are_those_within_a_round_and_failed_rounds_have_none() -> None:
+def test_ratios_are_computed_within_a_round_and_failed_rounds_are_skipped() -> None:
     found: run.Found = {
         "ours": [round_of(1.0), None, round_of(6.0), round_of(4.0)],
         "celery_bare": [round_of(2.0), round_of(9.0), round_of(3.0), round_of(4.0)],
@@ -95,7 +95,7 @@ def test_ratios_are_those_within_a_round_and_failed_rounds_have_none() -> None:
     assert run.middle(found, "ours", "cpu") == 4.0
 
 
-def test_goals_that_could_not_be_measured_are_told() -> None:
+def test_a_goal_that_could_not_be_measured_is_reported_so() -> None:
     found: run.Found = {"ours": [round_of(1.0)], "celery_bare": [None]}
 
     verdicts = {each.what: each.verdict for each in run.figures(found, tls=False, most=100.0)}
@@ -113,14 +113,14 @@ def test_a_peer_without_an_interpreter_is_left_out_with_the_reason() -> None:
     assert any("arq_peer is left out" in each and "has no arq" in each for each in missing)
 
 
-def test_drift_is_the_end_beside_the_tenth_part() -> None:
+def test_drift_compares_the_end_with_the_first_tenth() -> None:
     climb = [(done, 50.0 if done < 100 else 100.0 + done / 100) for done in range(0, 1001, 10)]
 
     assert drift.drift(climb, 1000) == pytest.approx((109.75 / 101 - 1) * 100)
     assert drift.drift([(done, 100.0) for done in range(0, 1001, 10)], 1000) == 0.0
 
 
-def test_what_always_costs_is_told_within_each_round() -> None:
+def test_the_cost_of_always_is_compared_within_each_round() -> None:
     def sample(rate: float) -> durability.Sample:
         return durability.Sample(rate=rate, p50=1.0, server=0.1, p99=2.0, cpu=3.0)
 
@@ -131,11 +131,11 @@ def test_what_always_costs_is_told_within_each_round() -> None:
     steps = (durability.ONE, "submit in bulk", *durability.WHOLE)
     found: durability.Found = dict.fromkeys(steps, measured)
 
-    told = {each.what: (each.value, each.verdict) for each in durability.figures(found)}
+    figures = {each.what: (each.value, each.verdict) for each in durability.figures(found)}
     rates = [each["a second"] for each in durability.lines(found)[:2]]
 
-    assert told["submit in bulk, rate under always beside everysec"] == (0.5, "reached")
-    assert told["submit, 1 producer, p99 under always"] == (2.0, "reached")
+    assert figures["submit in bulk, rate under always beside everysec"] == (0.5, "reached")
+    assert figures["submit, 1 producer, p99 under always"] == (2.0, "reached")
     assert rates == [200, 29.5]
 
 
@@ -159,13 +159,13 @@ def test_a_setting_under_which_every_round_failed_has_no_figures() -> None:
         ({}, "none of these"),
     ],
 )
-def test_what_bounds_a_rate_is_named(changed: dict[str, float], bound: str) -> None:
+def test_the_bottleneck_of_a_rate_is_named(changed: dict[str, float], bound: str) -> None:
     idle = workers.Run(rate=100.0, workers=0.1, server=0.1, stub=0.1, machine=0.5)
 
     assert workers.bound(replace(idle, **changed), 1, 20, 2).startswith(bound)
 
 
-def test_a_curve_has_the_medians_of_what_was_measured() -> None:
+def test_a_curve_has_the_medians_of_the_measured_rounds() -> None:
     spans = [float(each) for each in range(100)]
     rounds: Rounds = {
         "ours": [{1: (10.0, spans)}, {1: (30.0, spans), 8: (5.0, spans)}],
@@ -181,7 +181,7 @@ def test_a_curve_has_the_medians_of_what_was_measured() -> None:
     assert found[0]["p99 ms"] == 99.0
 
 
-def test_work_that_takes_too_long_is_ended_and_the_old_alarm_is_back_after_it() -> None:
+def test_work_beyond_its_bound_is_ended_and_the_previous_alarm_is_restored() -> None:
     handler, (left, _) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
 
     with pytest.raises(TimeoutError), bounded(0.05):
@@ -191,21 +191,21 @@ def test_work_that_takes_too_long_is_ended_and_the_old_alarm_is_back_after_it() 
     assert left - 60 < signal.getitimer(signal.ITIMER_REAL)[0] <= left
 
 
-def test_what_a_process_said_is_found_in_its_log(tmp_path: Path) -> None:
+def test_a_pattern_is_found_in_the_log_of_a_process(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("warming up\n4711\n")
 
     assert said(tmp_path / "log", r"^([0-9]+)\n") == "4711"
 
 
 @pytest.mark.parametrize("benchmark", ALL, ids=lambda each: each.name)
-def test_every_benchmark_has_its_module_and_both_forms(benchmark: Any) -> None:
+def test_every_benchmark_has_a_module_and_two_forms(benchmark: Any) -> None:
     assert (ROOT / f"{benchmark.module.replace('.', '/')}.py").exists()
-    both = [benchmark.options(long=each, peers="p", arq="") for each in (True, False)]
-    assert both[0] != both[1]
-    assert ("--peers" in both[0]) == benchmark.peers
+    forms = [benchmark.options(long=each, peers="p", arq="") for each in (True, False)]
+    assert forms[0] != forms[1]
+    assert ("--peers" in forms[0]) == benchmark.peers
 
 
-def test_what_has_a_picture_is_a_report_of_a_benchmark() -> None:
+def test_every_plot_belongs_to_the_report_of_a_benchmark() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("[ls]*.py"))
 
     assert all(f'name="{name}"' in sources for name in DRAWN)

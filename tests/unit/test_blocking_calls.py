@@ -1,4 +1,4 @@
-"""Blocking calls run beside each other, never more than allowed, and wake the loop together."""
+"""Blocking calls run in a bounded set of threads, and their results wake the loop in groups."""
 
 import asyncio
 import threading
@@ -21,23 +21,23 @@ def in_loop(size: int, *calls: Callable[[], Any]) -> list[Any]:
     return run_in_own_loop(main())
 
 
-def test_so_many_block_at_once_as_are_allowed_and_no_more() -> None:
-    together, lock, now, most = threading.Barrier(3, timeout=20), threading.Lock(), [0], [0]
+def test_as_many_calls_block_at_once_as_the_limit_allows() -> None:
+    together, lock, running, most = threading.Barrier(3, timeout=20), threading.Lock(), [0], [0]
 
     def call(number: int) -> int:
         with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
+            running[0] += 1
+            most[0] = max(most[0], running[0])
         together.wait()
         with lock:
-            now[0] -= 1
+            running[0] -= 1
         return number
 
     assert in_loop(3, *(partial(call, number) for number in range(9))) == list(range(9))
     assert most == [3]
 
 
-def test_one_after_the_other_needs_one_thread() -> None:
+def test_consecutive_calls_share_one_thread() -> None:
     async def main() -> set[int]:
         threads = BlockingCalls(8)
         return {await threads.run(threading.get_ident) for _ in range(20)}
@@ -46,7 +46,7 @@ def test_one_after_the_other_needs_one_thread() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), StopIteration(), SystemExit()])
-def test_an_error_ends_its_own_call_only(error: BaseException) -> None:
+def test_an_error_ends_only_its_own_call(error: BaseException) -> None:
     def fail() -> None:
         raise error
 
@@ -69,7 +69,7 @@ def test_results_that_come_together_wake_the_loop_once(monkeypatch: pytest.Monke
 
         monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
         calls = [threads.run(together.wait) for _ in range(8)]
-        eventually(lambda: len(threads._done) == 8)  # meanwhile the loop is busy
+        eventually(lambda: len(threads._done) == 8)  # this blocks the loop meanwhile
         await asyncio.gather(*calls)
         return wakes[0]
 

@@ -1,4 +1,4 @@
-"""Name, logo, colour and link of the return page: what is accepted, and what refuses the start."""
+"""The brand on the return page: which names, logos, colours and links are accepted."""
 
 import base64
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
 def read(**brand: str) -> Brand:
-    """Read settings of the brand, given without their prefix."""
+    """Read the brand from settings, named without their prefix."""
     variables = {f"CALLBACKS_BRAND_{name}": text for name, text in brand.items()}
     return read_brand(read_settings(environment("redis://nowhere", **variables)).callbacks)
 
 
 def faults(**brand: str) -> Mapping[str, str]:
-    """Return what refuses these settings, by variable."""
+    """Return the faults of these settings by variable."""
     with pytest.raises(SettingsError) as refused:
         read(**brand)
     return {name.removeprefix("SATYAPAN_CALLBACKS_"): text for name, text in refused.value.faults}
@@ -40,12 +40,12 @@ def test_without_settings_there_is_no_brand() -> None:
 @pytest.mark.parametrize(
     "name", ['A & B "Bank" <Ltd>', "بنك", "एक बैंक", "Bank 👩🏽‍💼", "{name} 100 %", "x" * 60]
 )
-def test_a_name_may_be_any_line(name: str) -> None:
+def test_any_single_line_is_accepted_as_a_name(name: str) -> None:
     assert read(NAME=name).name == name
 
 
 @pytest.mark.parametrize("name", ["x" * 61, "two\nlines", "bell\a", "not UTF-8 \udc80"])
-def test_a_name_that_no_heading_can_hold_is_refused(name: str) -> None:
+def test_a_name_that_does_not_fit_a_heading_is_refused(name: str) -> None:
     assert "at most 60 characters" in faults(NAME=name)["BRAND_NAME"]
 
 
@@ -64,11 +64,11 @@ def test_a_name_that_no_heading_can_hold_is_refused(name: str) -> None:
         "bank://app",
     ],
 )
-def test_a_way_back_that_is_not_https_is_refused(link: str) -> None:
+def test_a_link_that_is_not_a_plain_https_url_is_refused(link: str) -> None:
     assert set(faults(NAME="A Bank", LINK=link)) == {"BRAND_LINK"}
 
 
-def test_a_way_back_may_have_a_query() -> None:
+def test_a_link_may_have_a_query() -> None:
     link = "https://bank.example/app?from=kyc&x=1#top"
 
     assert read(NAME="A Bank", LINK=link).link == link
@@ -80,7 +80,7 @@ def test_logo_and_link_need_a_name(more: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("colour", ["red", "#fff", "#12345g", "#0b4fb3;}", "0b4fb3", "#0b4fb3\n}"])
-def test_what_is_no_colour_is_refused(colour: str) -> None:
+def test_a_value_that_is_not_a_colour_is_refused(colour: str) -> None:
     assert "#rrggbb" in faults(COLOUR=colour)["BRAND_COLOUR"]
 
 
@@ -92,7 +92,7 @@ def test_a_colour_that_is_hard_to_read_is_refused_with_its_contrast() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "ratio"),
+    ("first", "second", "ratio"),
     [
         ("#000000", "#ffffff", 21.0),
         ("#ffffff", "#000000", 21.0),
@@ -102,8 +102,8 @@ def test_a_colour_that_is_hard_to_read_is_refused_with_its_contrast() -> None:
         ("#0000ff", "#ffffff", 8.59),
     ],
 )
-def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
-    assert contrast(one, other) == pytest.approx(ratio, abs=0.005)
+def test_contrast_is_computed_as_in_wcag(first: str, second: str, ratio: float) -> None:
+    assert contrast(first, second) == pytest.approx(ratio, abs=0.005)
 
 
 @given(COLOURS)
@@ -116,7 +116,7 @@ def test_a_colour_that_is_accepted_is_readable_in_both_schemes(colour: str) -> N
     assert contrast(dark, "#101214") >= READABLE
 
 
-def test_the_checked_surfaces_are_those_of_the_page() -> None:
+def test_contrast_is_checked_against_the_backgrounds_of_the_page() -> None:
     style = Path(pages.__file__).with_name("templates").joinpath("return.css").read_text("utf-8")
 
     assert f"--ground: {LIGHT}" in style
@@ -134,7 +134,9 @@ def test_the_checked_surfaces_are_those_of_the_page() -> None:
         (b"<!-- drawn by hand -->" + SVG, "image/svg+xml"),
     ],
 )
-def test_a_logo_is_known_by_its_first_bytes(tmp_path: Path, content: bytes, kind: str) -> None:
+def test_the_type_of_a_logo_is_read_from_its_first_bytes(
+    tmp_path: Path, content: bytes, kind: str
+) -> None:
     path = tmp_path / "logo"
     path.write_bytes(content)
 
@@ -144,7 +146,7 @@ def test_a_logo_is_known_by_its_first_bytes(tmp_path: Path, content: bytes, kind
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (None, "can't be read (FileNotFoundError)"),
         (b"", "neither PNG"),
@@ -154,8 +156,8 @@ def test_a_logo_is_known_by_its_first_bytes(tmp_path: Path, content: bytes, kind
         (SVG.ljust(LARGEST + 1), "larger than 65,536 bytes"),
     ],
 )
-def test_a_logo_that_cannot_be_used_refuses_the_start(
-    tmp_path: Path, content: bytes | None, told: str
+def test_an_unusable_logo_is_refused_with_the_reason(
+    tmp_path: Path, content: bytes | None, expected: str
 ) -> None:
     path = tmp_path / "logo"
     if content is not None:
@@ -163,11 +165,11 @@ def test_a_logo_that_cannot_be_used_refuses_the_start(
 
     fault = faults(NAME="A Bank", LOGO=str(path))["BRAND_LOGO"]
 
-    assert told in fault
+    assert expected in fault
     assert str(tmp_path) not in fault
 
 
-def test_the_largest_logo_is_taken(tmp_path: Path) -> None:
+def test_a_logo_of_the_maximum_size_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "logo.svg"
     path.write_bytes(SVG.ljust(LARGEST))
 

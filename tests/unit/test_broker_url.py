@@ -1,4 +1,4 @@
-"""Redis addresses in Kombu's writing."""
+"""Redis URLs in the form that Kombu expects."""
 
 import ssl
 
@@ -9,7 +9,7 @@ from satyapan.broker.wakeups import kombu_url
 
 
 @pytest.mark.parametrize(
-    ("url", "kombus"),
+    ("url", "expected"),
     [
         ("redis://:p@h:1/2", "redis://:p@h:1/2"),
         ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
@@ -22,16 +22,16 @@ from satyapan.broker.wakeups import kombu_url
         ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_cert_reqs=none"),
     ],
 )
-def test_addresses_are_written_for_kombu(url: str, kombus: str) -> None:
-    assert kombu_url(url) == kombus
+def test_a_redis_url_is_converted_for_kombu(url: str, expected: str) -> None:
+    assert kombu_url(url) == expected
 
 
-def certificates(url: str) -> object:
+def certificate_requirement(url: str) -> object:
     options = Connection(url).ssl
     return options.get("ssl_cert_reqs") if isinstance(options, dict) else None
 
 
-def test_kombu_checks_certificates_only_when_told() -> None:
-    """If the first line fails, Kombu has mended its default and kombu_url may shrink."""
-    assert certificates("rediss://h/0") == ssl.CERT_NONE
-    assert certificates(kombu_url("rediss://h/0")) == ssl.CERT_REQUIRED
+def test_kombu_checks_certificates_only_when_the_url_requires_it() -> None:
+    """If the first assertion fails, Kombu has fixed its default: then simplify kombu_url."""
+    assert certificate_requirement("rediss://h/0") == ssl.CERT_NONE
+    assert certificate_requirement(kombu_url("rediss://h/0")) == ssl.CERT_REQUIRED

@@ -1,4 +1,4 @@
-"""The headers of an attempt, and keys that can't be used."""
+"""The headers of a call, and public keys that are refused."""
 
 import base64
 import logging
@@ -31,18 +31,18 @@ def credentials(
     return Credentials("CF-id", "made-up-secret", key, api_version, clock)
 
 
-def opened(signature: str) -> str:
-    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  the vendor's
+def decrypted(signature: str) -> str:
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  the vendor requires it
     return PRIVATE.decrypt(base64.b64decode(signature, validate=True), oaep).decode()
 
 
-def test_a_call_carries_the_key_pair_and_nothing_that_is_not_set() -> None:
+def test_without_optional_settings_a_call_carries_only_the_key_pair() -> None:
     headers = credentials().headers()
 
     assert headers == {"x-client-id": "CF-id", "x-client-secret": "made-up-secret"}
 
 
-def test_the_version_is_sent_when_set() -> None:
+def test_the_api_version_is_sent_when_it_is_set() -> None:
     headers = credentials(api_version="2024-12-01").headers()
 
     assert headers["x-api-version"] == "2024-12-01"
@@ -52,17 +52,17 @@ def test_the_version_is_sent_when_set() -> None:
 def test_the_signature_is_the_id_and_the_second_encrypted_for_the_vendor(pem: str) -> None:
     headers = credentials(pem, clock=lambda: 1_700_000_000.9).headers()
 
-    assert opened(headers["x-cf-signature"]) == "CF-id.1700000000"
+    assert decrypted(headers["x-cf-signature"]) == "CF-id.1700000000"
 
 
-def test_every_attempt_signs_anew() -> None:
+def test_every_attempt_has_a_new_signature() -> None:
     times = iter([1.0, 2.0, 2.0])
     signing = credentials(PUBLIC, clock=lambda: next(times))
 
-    made = [signing.headers()["x-cf-signature"] for _ in range(3)]
+    signatures = [signing.headers()["x-cf-signature"] for _ in range(3)]
 
-    assert [opened(each) for each in made] == ["CF-id.1", "CF-id.2", "CF-id.2"]
-    assert len(set(made)) == 3
+    assert [decrypted(each) for each in signatures] == ["CF-id.1", "CF-id.2", "CF-id.2"]
+    assert len(set(signatures)) == 3
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_every_attempt_signs_anew() -> None:
         pytest.param("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", id="broken"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_told_at_once(pem: str) -> None:
+def test_an_unusable_key_is_refused_and_not_repeated(pem: str) -> None:
     with pytest.raises(ValidationError, match="should be an RSA public key in PEM") as caught:
         rsa_key(pem)
 

@@ -1,4 +1,4 @@
-"""What the client sends for an operation's data, and what it makes of the wire's failures."""
+"""The requests that the client sends, and the answers that it makes of wire failures."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ REPLY = Raw(429, {"retry-after": "9"}, b"")
 
 @dataclass
 class Recorder(Wire):
-    """Stands in for the wire: notes what is sent, gives or raises what it is told."""
+    """A fake wire: records each request, then returns or raises `outcome`."""
 
     outcome: Raw | Exception = REPLY
     sent: list[tuple[str, str, Mapping[str, str], object, object]] = field(default_factory=list)
@@ -69,7 +69,7 @@ def test_a_create_posts_the_request_under_our_id() -> None:
     assert headers["Content-Type"] == "application/json"
 
 
-def test_a_journey_is_sent_our_return_address_and_not_the_producers() -> None:
+def test_a_journey_carries_our_redirect_url_instead_of_the_producers_return_url() -> None:
     wire = Recorder()
     request = {"document_requested": ["PAN"], "return_url": "https://shop.example/"}
 
@@ -82,7 +82,7 @@ def test_a_journey_is_sent_our_return_address_and_not_the_producers() -> None:
     }
 
 
-def test_a_request_cannot_carry_another_id() -> None:
+def test_a_request_cannot_override_the_verification_id() -> None:
     wire = Recorder()
 
     client(wire).call(operation("passport"), Role.CREATE, "v-1", {"verification_id": "v-2"})
@@ -90,7 +90,7 @@ def test_a_request_cannot_carry_another_id() -> None:
     assert wire.sent[0][3] == {"verification_id": "v-1"}
 
 
-def test_an_operation_without_an_id_sends_none() -> None:
+def test_an_operation_without_a_verification_id_sends_none() -> None:
     wire = Recorder()
 
     client(wire).call(operation("static_kyc_link"), Role.CREATE, "v-1", {"template_name": "t"})
@@ -98,7 +98,7 @@ def test_an_operation_without_an_id_sends_none() -> None:
     assert wire.sent[0][3] == {"template_name": "t"}
 
 
-def test_a_status_read_asks_by_our_id() -> None:
+def test_a_status_read_names_our_id() -> None:
     wire = Recorder()
 
     client(wire).call(operation("digilocker"), Role.STATUS, "v-1", {"document_requested": ["PAN"]})
@@ -117,7 +117,7 @@ def test_a_document_is_named_in_the_path() -> None:
 
 
 @pytest.mark.parametrize("item", ["", ".", "..", "../x", "A/B", "A?b=c", "A%2F", "A B", "a" * 65])
-def test_a_document_name_cannot_lead_elsewhere(item: str) -> None:
+def test_a_document_name_cannot_change_the_path(item: str) -> None:
     wire = Recorder()
 
     answer = client(wire).call(operation("digilocker"), Role.DOCUMENT, "v-1", {}, item=item)
@@ -133,29 +133,29 @@ def test_a_document_name_cannot_lead_elsewhere(item: str) -> None:
         (Cut("body_timeout"), Outcome.UNKNOWN),
     ],
 )
-def test_failures_of_the_wire_are_answers(failure: NotSent | Cut, outcome: Outcome) -> None:
+def test_a_wire_failure_becomes_an_answer(failure: NotSent | Cut, outcome: Outcome) -> None:
     answer = client(Recorder(failure)).call(operation("passport"), Role.CREATE, "v-1", {})
 
     assert (answer.outcome, answer.code, answer.http) == (outcome, failure.code, 0)
 
 
-def test_a_reply_is_classified_at_the_clients_time() -> None:
+def test_a_reply_is_classified_on_the_clients_clock() -> None:
     answer = client(Recorder()).call(operation("passport"), Role.CREATE, "v-1", {})
 
     assert (answer.outcome, answer.http, answer.not_before_s) == (Outcome.THROTTLED, 429, 9)
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "wide"),
+    ("status", "code", "expected"),
     [
         (429, "too_many_requests_per_ip", True),
         (429, "too_many_requests_per_operation", False),
         (500, "too_many_requests_per_ip", False),
     ],
 )
-def test_only_a_429_for_our_address_is_about_the_whole_account(
-    status: int, code: str, wide: bool
+def test_only_a_429_for_our_ip_address_is_account_wide(
+    status: int, code: str, expected: bool
 ) -> None:
     wire = Recorder(Raw(status, {}, json.dumps({"code": code}).encode()))
 
-    assert client(wire).call(operation("passport"), Role.CREATE, "v-1", {}).account_wide is wide
+    assert client(wire).call(operation("passport"), Role.CREATE, "v-1", {}).account_wide is expected

@@ -1,4 +1,4 @@
-"""The command line's cli_main: how commands are found, how errors end. No server is there."""
+"""The command line without a server: how commands are found and how errors are reported."""
 
 import json
 import os
@@ -29,11 +29,11 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Install entry points in place of those of this environment."""
+    """Replace the entry points of this environment by the given ones."""
 
     def install(**places: str) -> None:
-        found = [EntryPoint(name, place, cli_main.PLUGINS) for name, place in places.items()]
-        monkeypatch.setattr(cli_main, "entry_points", lambda **_: found)
+        installed = [EntryPoint(name, place, cli_main.PLUGINS) for name, place in places.items()]
+        monkeypatch.setattr(cli_main, "entry_points", lambda **_: installed)
 
     return install
 
@@ -76,13 +76,13 @@ def test_a_broken_command_is_named_and_the_others_work(
     assert f"odd ({place}) can't be loaded" in run.stderr
 
 
-def test_a_plug_in_never_replaces_a_command_of_ours(cli: Cli, plugins: Callable[..., None]) -> None:
+def test_a_plugin_never_replaces_a_built_in_command(cli: Cli, plugins: Callable[..., None]) -> None:
     plugins(kinds="no.such:command")
 
     assert "passport" in cli("kinds").stdout
 
 
-def test_missing_settings_are_all_named_one_on_a_line(cli: Cli) -> None:
+def test_all_missing_settings_are_named_one_on_a_line(cli: Cli) -> None:
     text, data = cli("list"), cli("list", "--json")
 
     assert (text.exit_code, data.exit_code) == (2, 2)
@@ -95,7 +95,7 @@ def test_missing_settings_are_all_named_one_on_a_line(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "near"),
+    ("arguments", "suggestion"),
     [
         (["lst"], "list"),
         (["re-drive", "--by", "me"], "redrive"),
@@ -104,14 +104,14 @@ def test_missing_settings_are_all_named_one_on_a_line(cli: Cli) -> None:
         (["kinds", "digilockr"], "digilocker"),
     ],
 )
-def test_a_misspelt_word_is_answered_by_the_nearest_one(
-    cli: Cli, words: list[str], near: str
+def test_the_nearest_word_is_suggested_for_a_misspelt_one(
+    cli: Cli, arguments: list[str], suggestion: str
 ) -> None:
-    wrong = cli(*words)
+    wrong = cli(*arguments)
 
     assert (wrong.exit_code, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
     assert "did you mean" in wrong.stderr.lower()
-    assert near in wrong.stderr
+    assert suggestion in wrong.stderr
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_misspelt_word_is_answered_by_the_nearest_one(
         [f"--file_number={SECRET}", "--key", "1"],
     ],
 )
-def test_wrong_usage_is_one_line_that_repeats_no_value(cli: Cli, arguments: list[str]) -> None:
+def test_a_usage_error_is_one_line_that_repeats_no_value(cli: Cli, arguments: list[str]) -> None:
     wrong = cli("submit", "passport", *arguments, input=SECRET)
 
     assert (wrong.exit_code, wrong.stdout) == (2, "")
@@ -139,7 +139,7 @@ def test_wrong_usage_is_one_line_that_repeats_no_value(cli: Cli, arguments: list
     assert SECRET not in wrong.stderr
 
 
-def test_wrong_usage_is_an_object_for_programs(cli: Cli) -> None:
+def test_a_usage_error_is_an_object_with_the_json_option(cli: Cli) -> None:
     wrong = cli("submit", "passport", "a=b", "--json")
 
     assert json.loads(wrong.stdout)["error"] == {
@@ -149,19 +149,19 @@ def test_wrong_usage_is_an_object_for_programs(cli: Cli) -> None:
     }
 
 
-@pytest.mark.parametrize("words", [["lst"], ["list", "--limt", "3"], ["worker"]])
-def test_an_error_before_a_command_runs_is_an_object_too(cli: Cli, words: list[str]) -> None:
-    wrong = cli(*words, "--json")
+@pytest.mark.parametrize("arguments", [["lst"], ["list", "--limt", "3"], ["worker"]])
+def test_an_error_before_a_command_runs_is_an_object_too(cli: Cli, arguments: list[str]) -> None:
+    wrong = cli(*arguments, "--json")
 
     assert json.loads(wrong.stdout)["error"]["exit_code"] == wrong.exit_code == 2
     assert wrong.stderr == ""
 
 
-def test_a_strange_kind_is_told_with_those_that_are(cli: Cli) -> None:
-    strange = cli("submit", "licence", "a=b", "--key", "1")
+def test_an_unknown_kind_is_refused_with_a_list_of_the_known_ones(cli: Cli) -> None:
+    unknown = cli("submit", "licence", "a=b", "--key", "1")
 
-    assert strange.exit_code == 2
-    assert "digilocker, passport, static_kyc_link" in strange.stderr
+    assert unknown.exit_code == 2
+    assert "digilocker, passport, static_kyc_link" in unknown.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -183,7 +183,7 @@ def test_a_kind_is_described_from_its_data(cli: Cli, kind: Kind) -> None:
         assert label in text
 
 
-def test_kinds_of_others_are_known_too(cli: Cli) -> None:
+def test_kinds_are_loaded_from_the_setting_and_a_broken_one_is_an_error(cli: Cli) -> None:
     bad = cli("kinds", env={"SATYAPAN_KINDS": "no.such:KIND"})
     good = cli("kinds", env={"SATYAPAN_KINDS": "satyapan.kinds.passport:PASSPORT"})
 
@@ -192,14 +192,14 @@ def test_kinds_of_others_are_known_too(cli: Cli) -> None:
     assert good.exit_code == 0
 
 
-def test_the_documents_and_rules_of_digilocker_are_named(cli: Cli) -> None:
+def test_the_documents_and_rules_of_digilocker_are_described(cli: Cli) -> None:
     text = cli("kinds", "digilocker").stdout
 
-    for word in (*DOCUMENTS, "signin or signup", "https://", "SATYAPAN_RETURN_HOSTS"):
-        assert word in text
+    for term in (*DOCUMENTS, "signin or signup", "https://", "SATYAPAN_RETURN_HOSTS"):
+        assert term in text
 
 
-def test_kinds_are_a_table_of_what_each_needs_and_costs(cli: Cli) -> None:
+def test_kinds_prints_what_each_kind_needs_and_costs(cli: Cli) -> None:
     head, *lines = cli("kinds").stdout.splitlines()
 
     assert head.split() == ["KIND", "NEEDS", "PAID", "CALLS", "TITLE"]
@@ -210,10 +210,10 @@ def test_kinds_are_a_table_of_what_each_needs_and_costs(cli: Cli) -> None:
     assert "one for all who share it" in cells["static_kyc_link"]
 
 
-def test_help_warns_of_peoples_data_in_arguments(cli: Cli) -> None:
-    words = " ".join(cli("submit", "--help").stdout.split())
+def test_help_warns_about_personal_data_in_arguments(cli: Cli) -> None:
+    text = " ".join(cli("submit", "--help").stdout.split())
 
-    assert words.count("process list and stay in the shell's history") == 2
+    assert text.count("process list and stay in the shell's history") == 2
 
 
 def test_the_help_of_every_command_says_where_its_exit_codes_are(cli: Cli) -> None:

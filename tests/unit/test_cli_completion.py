@@ -1,4 +1,4 @@
-"""The shell's completion, as docs/command-line.md switches it on: kinds, states, commands."""
+"""Shell completion of kinds, states and commands, enabled as in docs/command-line.md."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ PROGRAM = str(Path(sys.executable).with_name("satyapan"))
 
 
 def completed(*words: str, **more: str) -> set[str]:
-    """Ask the installed program, as bash does, for what its last word can become."""
+    """Return the installed program's completions of the last word, asked for as bash does."""
     env = {
         "PATH": os.environ["PATH"],
         **more,
@@ -29,13 +29,13 @@ def completed(*words: str, **more: str) -> set[str]:
 
 
 def test_kinds_are_completed() -> None:
-    every = {kind.name for kind in KINDS}
+    names = {kind.name for kind in KINDS}
 
-    assert completed("submit", "") == completed("kinds", "") == every
+    assert completed("submit", "") == completed("kinds", "") == names
     assert completed("submit", "digi") == {"digilocker"}
 
 
-def test_kinds_of_others_are_completed_too_and_a_broken_one_hides_none() -> None:
+def test_kinds_from_the_setting_are_completed_and_a_broken_one_hides_no_other() -> None:
     toys = {"PYTHONPATH": str(Path(__file__).parents[1] / "integration")}
 
     assert completed("kinds", "pa", **toys, SATYAPAN_KINDS="toy_kind:TOY") == {
@@ -55,18 +55,18 @@ def test_commands_and_options_are_completed() -> None:
     assert {"--state", "--limit", "--json"} <= completed("list", "--")
 
 
-@pytest.mark.parametrize(("shell", "sign"), [("bash", "complete"), ("zsh", "compdef")])
-def test_the_line_that_switches_it_on_prints_a_script(shell: str, sign: str) -> None:
+@pytest.mark.parametrize(("shell", "keyword"), [("bash", "complete"), ("zsh", "compdef")])
+def test_the_documented_line_prints_a_completion_script(shell: str, keyword: str) -> None:
     env = {"PATH": os.environ["PATH"], "_SATYAPAN_COMPLETE": f"{shell}_source"}
     done = subprocess.run(
         [PROGRAM], env=env, capture_output=True, text=True, timeout=60, check=True
     )
 
-    assert sign in done.stdout
+    assert keyword in done.stdout
     assert PROGRAM not in done.stdout
 
 
-def test_completing_a_command_imports_none() -> None:
+def test_completing_a_command_imports_no_command() -> None:
     program = """
 import sys
 import click
