@@ -1,4 +1,4 @@
-"""The rules of every kind and of a passport, one story a test: what becomes of the row."""
+"""The rules that hold for every kind, and those of passports."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ class TestPassport:
         assert (sent_now.state, sent_now.attempts, sent_now.misses) == (State.SENT, 1, 0)
 
     @pytest.mark.parametrize("status", ["VALID", "INVALID"])
-    def test_an_answer_is_the_result(self, status: str) -> None:
+    def test_an_answer_becomes_the_result(self, status: str) -> None:
         after, effects = decision(sent("passport"), passport_answer(status))
 
         assert (after.state, after.status, after.due) == (State.DONE, status, 0)
@@ -52,52 +52,52 @@ class TestPassport:
         assert after.result["status"] == status
         assert effects == (Emit("done"),)
 
-    def test_an_unknown_status_word_is_for_a_person(self) -> None:
+    def test_an_answer_with_an_unknown_status_is_parked(self) -> None:
         after, effects = decision(sent("passport"), passport_answer("MAYBE"))
 
         assert (after.state, after.reason) == (State.PARKED, "unknown_status")
         assert after.draft is not None
         assert effects == (Emit("parked"),)
 
-    def test_an_answer_that_is_here_is_judged_again_and_not_bought_again(self) -> None:
-        new_word = decision(sent("passport"), passport_answer("MAYBE"))[0]
-        known_now = replace(new_word, draft={**(new_word.draft or {}), "status": "VALID"})
+    def test_a_stored_answer_is_judged_again_without_a_new_call(self) -> None:
+        unknown = decision(sent("passport"), passport_answer("MAYBE"))[0]
+        known_now = replace(unknown, draft={**(unknown.draft or {}), "status": "VALID"})
 
-        still, _ = decision(replace(new_word, state=State.CLAIMED), Woken())
+        still, _ = decision(replace(unknown, state=State.CLAIMED), Woken())
         ended, effects = decision(replace(known_now, state=State.CLAIMED), Woken())
 
         assert (still.state, still.reason) == (State.PARKED, "unknown_status")
         assert (ended.state, ended.status, ended.result) == (State.DONE, "VALID", known_now.draft)
         assert effects == (Emit("done"),)
 
-    def test_what_is_no_plain_word_does_not_stand_in_clear(self) -> None:
-        said = "JOHN DOE, 1 JAN 1990"
+    def test_a_status_that_is_not_a_plain_word_is_not_stored_in_clear(self) -> None:
+        text = "JOHN DOE, 1 JAN 1990"
         visit = replace(journey(parent="v0"), kind="static_kyc_link", link="")
 
         answers = [
-            decision(sent("passport"), passport_answer(said))[0],
-            decision(journey(), status(said))[0],
-            decision(visit, VisitorWebhook(State.DONE, said, "9", {"form_status": said}))[0],
+            decision(sent("passport"), passport_answer(text))[0],
+            decision(journey(), status(text))[0],
+            decision(visit, VisitorWebhook(State.DONE, text, "9", {"form_status": text}))[0],
         ]
 
         assert [row.status for row in answers] == ["?", "?", "?"]
-        assert said in str([row.draft or row.result for row in answers])
+        assert text in str([row.draft or row.result for row in answers])
 
-    def test_a_refusal_names_code_and_field(self) -> None:
-        said = answered(Outcome.REFUSED, http=400, code="dob_value_invalid", refused_field="dob")
+    def test_a_refusal_records_code_and_field(self) -> None:
+        event = answered(Outcome.REFUSED, http=400, code="dob_value_invalid", refused_field="dob")
 
-        after, effects = decision(sent("passport"), said)
+        after, effects = decision(sent("passport"), event)
 
         assert (after.state, after.reason) == (State.REFUSED, "dob_value_invalid")
         assert (after.refused_field, after.http) == ("dob", 400)
         assert effects == (Emit("refused"),)
 
-    def test_a_refusal_while_in_doubt_is_for_a_person(self) -> None:
+    def test_a_refusal_after_an_ambiguous_attempt_is_parked(self) -> None:
         after, _ = decision(sent("passport", doubts=1), answered(Outcome.REFUSED, code="x"))
 
         assert after.state is State.PARKED
 
-    def test_an_unknown_outcome_is_repeated_with_the_same_id(self) -> None:
+    def test_an_unknown_outcome_is_retried_with_the_same_id(self) -> None:
         after, effects = decision(sent("passport"), answered(Outcome.UNKNOWN, code="cut"))
         again, calls = decision(after, Woken(), now=after.due)
 
@@ -105,7 +105,7 @@ class TestPassport:
         assert after.due > NOW
         assert (again.generation, calls) == (1, (Call(Role.CREATE),))
 
-    def test_repeats_are_bounded_and_then_parked(self) -> None:
+    def test_a_row_is_parked_when_its_attempts_are_spent(self) -> None:
         after, effects = decision(row("passport", doubts=3, attempts=3), Woken(), policy=POLICY)
 
         assert (after.state, after.reason) == (State.PARKED, "unknown_outcome")
@@ -119,13 +119,13 @@ class TestPassport:
             ("reissue", State.ACCEPTED, "lost_answer", "reissued"),
         ],
     )
-    def test_a_duplicate_after_a_doubt_is_a_lost_answer(
+    def test_a_duplicate_after_an_ambiguous_attempt_is_a_lost_answer(
         self, policy: str, state: State, reason: str, change: str
     ) -> None:
-        said = answered(Outcome.DUPLICATE, http=409)
-        lost = Policy(lost_answer={"passport": policy})
+        event = answered(Outcome.DUPLICATE, http=409)
+        on_lost_answer = Policy(lost_answer={"passport": policy})
 
-        after, effects = decision(sent("passport", doubts=1), said, policy=lost)
+        after, effects = decision(sent("passport", doubts=1), event, policy=on_lost_answer)
 
         assert (after.state, after.reason) == (state, reason)
         assert effects == (Emit(change),)
@@ -133,14 +133,14 @@ class TestPassport:
         assert len(after.generations) == after.generation - 1
 
     def test_reissues_are_capped(self) -> None:
-        twice = sent("passport", doubts=1, generation=2)
-        lost = Policy(lost_answer={"passport": "reissue"}, max_generations=2)
+        second_generation = sent("passport", doubts=1, generation=2)
+        on_lost_answer = Policy(lost_answer={"passport": "reissue"}, max_generations=2)
 
-        after, _ = decision(twice, answered(Outcome.DUPLICATE), policy=lost)
+        after, _ = decision(second_generation, answered(Outcome.DUPLICATE), policy=on_lost_answer)
 
         assert (after.state, after.reason) == (State.PARKED, "lost_answer/generations_spent")
 
-    def test_a_duplicate_without_a_call_of_ours_is_quarantined(self) -> None:
+    def test_a_duplicate_without_an_earlier_call_is_parked(self) -> None:
         reissue = Policy(lost_answer={"passport": "reissue"})
 
         after, _ = decision(sent("passport"), answered(Outcome.DUPLICATE, http=409), policy=reissue)
@@ -148,13 +148,13 @@ class TestPassport:
         assert (after.state, after.reason) == (State.PARKED, "foreign_duplicate")
 
     @pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED])
-    def test_what_executed_nothing_spends_no_attempt(self, outcome: Outcome) -> None:
+    def test_a_call_that_was_not_executed_spends_no_attempt(self, outcome: Outcome) -> None:
         after, _ = decision(sent("passport"), answered(outcome, code="c", not_before_s=9.0))
 
         assert (after.state, after.attempts, after.doubts) == (State.ACCEPTED, 0, 0)
         assert after.due > NOW
 
-    def test_a_doubt_stays_a_doubt_when_a_repeat_was_not_sent(self) -> None:
+    def test_an_ambiguous_attempt_stays_ambiguous_when_its_retry_was_not_sent(self) -> None:
         after, _ = decision(sent("passport", doubts=1), answered(Outcome.NOT_SENT, code="refused"))
 
         assert (after.state, after.doubts) == (State.UNKNOWN, 1)
@@ -165,35 +165,35 @@ class TestPassport:
         assert (after.state, after.attempts) == (State.ACCEPTED, 0)
         assert after.due >= NOW + 42_000
 
-    def test_a_stopped_account_stops_the_account_not_the_job(self) -> None:
-        said = answered(Outcome.STOPPED, http=422, code="insufficient_balance")
+    def test_a_stopped_account_leaves_the_row_accepted_and_spends_no_attempt(self) -> None:
+        event = answered(Outcome.STOPPED, http=422, code="insufficient_balance")
 
-        after, effects = decision(sent("passport"), said)
+        after, effects = decision(sent("passport"), event)
 
         assert effects == ()
         assert (after.state, after.attempts) == (State.ACCEPTED, 0)
 
-    def test_a_worker_that_vanished_after_sent_left_a_doubt(self) -> None:
+    def test_a_row_whose_worker_died_after_sent_has_an_ambiguous_attempt(self) -> None:
         after, effects = decision(sent("passport"), Woken())
 
         assert (after.state, after.doubts, after.reason) == (State.UNKNOWN, 1, "worker_lost")
         assert effects == ()
 
-    def test_a_row_that_killed_one_worker_after_another_is_parked(self) -> None:
+    def test_a_row_is_parked_after_five_workers_died_with_it(self) -> None:
         after, _ = decision(row("passport", crashes=5), Woken())
 
         assert (after.state, after.reason) == (State.PARKED, "workers_lost")
 
-    def test_a_row_never_sent_by_its_deadline_fails(self) -> None:
+    def test_a_row_not_sent_by_its_deadline_fails(self) -> None:
         after, effects = decision(row("passport"), Woken(), now=NOW + DAY)
 
         assert (after.state, after.reason) == (State.FAILED, "deadline")
         assert effects == (Emit("failed"),)
 
-    def test_a_doubt_at_its_deadline_is_for_a_person_not_failed(self) -> None:
-        doubtful = replace(row("passport", doubts=1, attempts=1), state=State.UNKNOWN)
+    def test_a_row_with_an_ambiguous_attempt_is_parked_at_its_deadline(self) -> None:
+        ambiguous = replace(row("passport", doubts=1, attempts=1), state=State.UNKNOWN)
 
-        after, _ = decision(doubtful, Woken(), now=NOW + DAY)
+        after, _ = decision(ambiguous, Woken(), now=NOW + DAY)
 
         assert after.state is State.PARKED
 
@@ -207,11 +207,11 @@ def test_a_settled_row_never_changes(state: State, event: Event) -> None:
 
 
 def test_jitter_spreads_the_waits_of_many_rows() -> None:
-    said = answered(Outcome.UNKNOWN, code="cut")
+    event = answered(Outcome.UNKNOWN, code="cut")
     kind = KINDS["passport"]
 
     dues = {
-        decide(sent("passport"), said, NOW, kind, POLICY, jitter=draw / 10)[0].due
+        decide(sent("passport"), event, NOW, kind, POLICY, jitter=draw / 10)[0].due
         for draw in range(11)
     }
 

@@ -1,4 +1,4 @@
-"""What a row says of its call: nothing before it is admitted, nothing where it isn't."""
+"""A row counts a call when the call is admitted, not when it is decided or deferred."""
 
 from dataclasses import fields, replace
 from typing import Any, Final
@@ -15,14 +15,22 @@ from worker.rules.calls import admitted, deferred
 from worker.rules.model import Acquire, Acquired, Answered, Cached, Call, Event, Woken
 
 OPEN: Final = sorted({*State} - SETTLED)
-FOUND: Final[tuple[Event, ...]] = (Acquired(), Cached("", "", "", {}))
-ASKS: Final = ("", "first", "again")
-WORDS: Final = ("PENDING", "AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "VALID", "ACTIVE", "NEW")
+LINK_EVENTS: Final[tuple[Event, ...]] = (Acquired(), Cached("", "", "", {}))
+REQUESTED_READS: Final = ("", "first", "again")
+STATUSES: Final = (
+    "PENDING",
+    "AUTHENTICATED",
+    "EXPIRED",
+    "CONSENT_DENIED",
+    "VALID",
+    "ACTIVE",
+    "NEW",
+)
 
 
 @st.composite
 def rows(draw: st.DrawFn) -> Row:
-    """Draw a claimed row in any state, also one that no story leads to."""
+    """Draw a claimed row in any state, also one that no sequence of events produces."""
     counts = {name: draw(st.integers(0, 3)) for name in ("attempts", "doubts", "misses", "tries")}
     changes: dict[str, Any] = {
         "state": draw(st.sampled_from(OPEN)),
@@ -35,82 +43,80 @@ def rows(draw: st.DrawFn) -> Row:
         "asks": draw(st.integers(0, 3)),
     }
     kind = draw(st.sampled_from(("passport", "digilocker", "static_kyc_link")))
-    asks = {name: draw(st.sampled_from(ASKS)) for name in ("ask", "asking")}
+    asks = {name: draw(st.sampled_from(REQUESTED_READS)) for name in ("ask", "asking")}
     return row(kind, **counts, **changes, **asks)
 
 
 @st.composite
 def answers(draw: st.DrawFn) -> Answer:
-    """Draw an answer of any route."""
-    body = {"status": draw(st.sampled_from(WORDS)), "url": "https://l"}
+    """Draw an answer from any route."""
+    body = {"status": draw(st.sampled_from(STATUSES)), "url": "https://l"}
     consent = {"document_consent": draw(st.sampled_from((None, ["PAN"], ["PAN", "AADHAAR"])))}
     return Answer(outcome=draw(st.sampled_from(Outcome)), http=200, body={**body, **consent})
 
 
-@given(of=rows(), data=st.data())
-def test_no_decision_marks_a_row_with_a_call_and_no_deferral_says_that_it_was_sent(
-    of: Row, data: st.DataObject
+@given(current=rows(), data=st.data())
+def test_neither_a_decision_nor_a_deferral_counts_a_call_as_sent(
+    current: Row, data: st.DataObject
 ) -> None:
-    first: list[Event] = [Woken()]
-    if of.state is State.SENT:
-        first.append(Answered(Role.CREATE, data.draw(answers())))
-    event: Event = data.draw(st.sampled_from(first))
+    possible: list[Event] = [Woken()]
+    if current.state is State.SENT:
+        possible.append(Answered(Role.CREATE, data.draw(answers())))
+    event: Event = data.draw(st.sampled_from(possible))
     for _ in range(8):
-        after, effects = decision(of, event)
+        after, effects = decision(current, event)
         if Acquire() in effects:
-            event = data.draw(st.sampled_from(FOUND))
+            event = data.draw(st.sampled_from(LINK_EVENTS))
             continue
         call = next((each for each in effects if isinstance(each, Call)), None)
         if call is None:
             return
-        unmarked(of, after)
-        waits_only(after, data.draw(st.integers(NOW - 1, NOW + 2 * DAY)))
-        of = admitted(after, call, NOW)
-        assert (of.state is State.SENT) == (call.role is Role.CREATE)
+        assert_not_counted(current, after)
+        assert_only_waits(after, data.draw(st.integers(NOW - 1, NOW + 2 * DAY)))
+        current = admitted(after, call, NOW)
+        assert (current.state is State.SENT) == (call.role is Role.CREATE)
         event = Answered(call.role, data.draw(answers()), call.item)
 
 
-def unmarked(before: Row, after: Row) -> None:
-    """Require that a row beside a call counts it nowhere."""
+def assert_not_counted(before: Row, after: Row) -> None:
+    """Check that a row whose call is only decided doesn't count the call."""
     assert after.state is not State.SENT
     assert (after.attempts, after.doubts) == (before.attempts, before.doubts)
     assert (after.looked, after.asks) == (before.looked, before.asks)
 
 
-def waits_only(of: Row, until: int) -> None:
-    """Require that a row whose call isn't admitted changes in nothing but its wait."""
-    after = deferred(of, until, "quota", NOW)
-    known = State.UNKNOWN if of.doubts else State.ACCEPTED
-    state = known if of.state is State.CLAIMED else of.state
+def assert_only_waits(current: Row, until: int) -> None:
+    """Check that a deferral changes only the state, the due time and the reason of a row."""
+    after = deferred(current, until, "quota", NOW)
+    known = State.UNKNOWN if current.doubts else State.ACCEPTED
+    state = known if current.state is State.CLAIMED else current.state
 
-    assert after == replace(of, state=state, due=after.due, reason="quota")
-    assert after.due == (min(until, of.deadline) if of.deadline > NOW else until)
+    assert after == replace(current, state=state, due=after.due, reason="quota")
+    assert after.due == (min(until, current.deadline) if current.deadline > NOW else until)
 
 
-@given(of=rows(), call=st.builds(Call, st.sampled_from(Role)))
-def test_admission_marks_what_a_call_of_that_role_counts_and_nothing_else(
-    of: Row, call: Call
-) -> None:
-    marks = {
+@given(current=rows(), call=st.builds(Call, st.sampled_from(Role)))
+def test_admission_changes_only_the_fields_of_the_calls_role(current: Row, call: Call) -> None:
+    counted = {
         Role.CREATE: {"state", "attempts", "misses"},
         Role.STATUS: {"looked", "ask", "asking", "asks"},
         Role.DOCUMENT: {"looked"},
     }
 
-    after = admitted(of, call, NOW)
+    after = admitted(current, call, NOW)
 
-    changed = {f.name for f in fields(Row) if getattr(of, f.name) != getattr(after, f.name)}
-    assert changed <= marks[call.role]
+    changed = {f.name for f in fields(Row) if getattr(current, f.name) != getattr(after, f.name)}
+    assert changed <= counted[call.role]
 
 
 @pytest.mark.parametrize("state", [State.CLAIMED, State.UNKNOWN])
-def test_a_create_is_sent_once_it_is_admitted(state: State) -> None:
+def test_a_create_counts_as_sent_once_it_is_admitted(state: State) -> None:
     after = admitted(row("passport", state=state, attempts=1, misses=2), Call(Role.CREATE), NOW)
 
     assert (after.state, after.attempts, after.misses) == (State.SENT, 2, 0)
 
 
-def test_a_read_notes_when_and_for_whom_once_it_is_admitted() -> None:
+def test_an_admitted_read_records_its_time_and_the_request_that_it_serves() -> None:
     poll = admitted(journey(), Call(Role.STATUS), NOW)
     asked = admitted(journey(ask="first", asking="again", asks=1), Call(Role.STATUS), NOW)
     repeated = admitted(journey(asking="again", asks=1), Call(Role.STATUS), NOW)
@@ -122,7 +128,7 @@ def test_a_read_notes_when_and_for_whom_once_it_is_admitted() -> None:
     assert (document.looked, document.ask, document.asks) == (NOW, "first", 0)
 
 
-def test_a_read_that_waits_for_quota_while_a_create_is_in_doubt_adds_no_doubt() -> None:
+def test_a_deferred_read_after_an_ambiguous_create_adds_no_ambiguous_attempt() -> None:
     duplicate = answered(Outcome.DUPLICATE, http=409)
 
     after, effects = decision(sent("digilocker", doubts=1, attempts=2), duplicate)
@@ -133,7 +139,7 @@ def test_a_read_that_waits_for_quota_while_a_create_is_in_doubt_adds_no_doubt() 
     assert (waiting.doubts, waiting.attempts) == (1, 2)
 
 
-def test_a_create_that_waits_keeps_what_the_read_before_it_said() -> None:
+def test_a_deferred_create_keeps_the_result_of_the_read_before_it() -> None:
     missed = replace(sent("digilocker", doubts=1, misses=1), state=State.UNKNOWN)
 
     after, effects = decision(missed, answered(Outcome.MISSING, Role.STATUS, http=404))
@@ -146,7 +152,7 @@ def test_a_create_that_waits_keeps_what_the_read_before_it_said() -> None:
 @pytest.mark.parametrize(
     ("until", "due"), [(NOW + 700, NOW + 700), (NOW + 2 * DAY, NOW + DAY), (NOW - 1, NOW - 1)]
 )
-def test_a_row_that_has_to_wait_is_due_then_but_never_after_its_deadline(
+def test_a_deferred_row_is_due_at_the_given_time_but_not_after_its_deadline(
     until: int, due: int
 ) -> None:
     after = deferred(row("passport"), until, "quota", NOW)
@@ -154,8 +160,8 @@ def test_a_row_that_has_to_wait_is_due_then_but_never_after_its_deadline(
     assert (after.state, after.due, after.reason) == (State.ACCEPTED, due, "quota")
 
 
-def test_a_row_whose_deadline_passed_waits_as_long_as_it_has_to() -> None:
-    """The vendor still has to be asked how the journey ended."""
+def test_a_row_past_its_deadline_is_deferred_for_the_whole_wait() -> None:
+    """The vendor must still be asked how the journey ended."""
     after = deferred(journey(), NOW + 2 * DAY, "quota", NOW + DAY)
 
     assert (after.state, after.due) == (State.PENDING, NOW + 2 * DAY)

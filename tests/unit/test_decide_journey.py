@@ -1,4 +1,4 @@
-"""The rules of a journey, one story a test."""
+"""The rules of DigiLocker journeys."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,8 +27,8 @@ from worker.rules.lane import Lane
 from worker.rules.model import Answered, Call, Emit, Woken
 
 
-def reading(of: Row, now: int = NOW) -> Row:
-    """Give the row whose status read was admitted."""
+def with_read_admitted(of: Row, now: int = NOW) -> Row:
+    """Return the row after its status read was admitted."""
     return admitted(of, Call(Role.STATUS), now)
 
 
@@ -43,22 +43,22 @@ class TestDigilocker:
         assert NOW < after.due < NOW + 60_000
         assert effects == (Emit("link_ready"),)
 
-    def test_a_pending_status_is_read_again_later_and_later(self) -> None:
+    def test_a_pending_journey_is_polled_at_growing_intervals(self) -> None:
         first, _ = decision(journey(), status("PENDING"))
         second, _ = decision(first, status("PENDING"))
 
         assert (first.state, second.state) == (State.PENDING, State.PENDING)
         assert second.due > first.due > NOW
 
-    def test_consented_documents_are_fetched_one_by_one_then_done(self) -> None:
+    def test_consented_documents_are_fetched_one_by_one_and_the_last_ends_the_journey(self) -> None:
         consented, first = decision(
             journey(), status("AUTHENTICATED", document_consent=["AADHAAR", "PAN"])
         )
-        one, second = decision(
+        half, second = decision(
             consented, answered(Outcome.OK, Role.DOCUMENT, item="AADHAAR", body={"uid": "x"})
         )
         done, last = decision(
-            one, answered(Outcome.OK, Role.DOCUMENT, item="PAN", body={"pan": "y"})
+            half, answered(Outcome.OK, Role.DOCUMENT, item="PAN", body={"pan": "y"})
         )
 
         assert first == (Call(Role.DOCUMENT, "AADHAAR"),)
@@ -79,13 +79,13 @@ class TestDigilocker:
         ("word", "state"),
         [("EXPIRED", State.EXPIRED), ("CONSENT_DENIED", State.DENIED), ("FAILED", State.FAILED)],
     )
-    def test_the_vendor_ends_a_journey(self, word: str, state: State) -> None:
+    def test_a_final_status_of_the_vendor_ends_the_journey(self, word: str, state: State) -> None:
         after, effects = decision(journey(), status(word))
 
         assert after.state is state
         assert effects == (Emit(state.lower()),)
 
-    def test_a_document_that_is_not_ready_is_asked_for_again(self) -> None:
+    def test_a_document_that_is_not_ready_is_requested_again(self) -> None:
         waiting = journey(todo=("PAN",), draft={"documents": {}})
 
         after, effects = decision(
@@ -95,7 +95,7 @@ class TestDigilocker:
         assert (after.state, after.todo, effects) == (State.PENDING, ("PAN",), ())
         assert after.due > NOW
 
-    def test_a_document_that_is_gone_is_noted_and_the_rest_kept(self) -> None:
+    def test_a_journey_with_one_document_gone_is_done_with_a_partial_result(self) -> None:
         got = {"status": "AUTHENTICATED", "documents": {"AADHAAR": {"uid": "x"}}}
         half = journey(todo=("PAN",), draft=got)
 
@@ -107,7 +107,7 @@ class TestDigilocker:
         assert after.result is not None
         assert after.result["documents"]["PAN"]["reason"] == "session_expired"
 
-    def test_a_journey_whose_every_document_is_gone_failed(self) -> None:
+    def test_a_journey_fails_when_all_of_its_documents_are_gone(self) -> None:
         none = journey(todo=("PAN",), draft={"documents": {}})
 
         after, _ = decision(
@@ -116,33 +116,33 @@ class TestDigilocker:
 
         assert (after.state, after.reason) == (State.FAILED, "session_expired")
 
-    def test_a_lost_create_is_read_before_anything_else(self) -> None:
-        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+    def test_an_ambiguous_create_is_followed_by_a_status_read(self) -> None:
+        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
 
-        _, effects = decision(doubtful, Woken())
+        _, effects = decision(ambiguous, Woken())
 
         assert effects == (Call(Role.STATUS, lane=Lane.NORMAL),)
 
-    def test_a_found_journey_without_its_link_goes_on_under_a_new_generation(self) -> None:
-        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+    def test_a_journey_whose_link_was_lost_continues_in_a_new_generation(self) -> None:
+        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
 
-        after, effects = decision(doubtful, status("PENDING"))
+        after, effects = decision(ambiguous, status("PENDING"))
 
         assert (after.state, after.generation, after.doubts) == (State.ACCEPTED, 2, 0)
         assert effects == (Emit("reissued"),)
         assert "lost_link" in after.generations[0]
 
-    def test_a_create_that_never_arrived_is_repeated_after_two_reads(self) -> None:
-        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+    def test_a_create_is_retried_after_two_reads_found_nothing(self) -> None:
+        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
         missing = answered(Outcome.MISSING, Role.STATUS, http=404)
 
-        once, nothing = decision(doubtful, missing)
+        once, nothing = decision(ambiguous, missing)
         twice, call = decision(once, missing)
 
         assert (once.state, nothing) == (State.UNKNOWN, ())
         assert (twice.generation, call) == (1, (Call(Role.CREATE),))
 
-    def test_a_duplicate_after_a_doubt_is_read(self) -> None:
+    def test_a_duplicate_after_an_ambiguous_attempt_is_followed_by_a_read(self) -> None:
         _, effects = decision(sent("digilocker", doubts=1), answered(Outcome.DUPLICATE, http=409))
 
         assert effects == (Call(Role.STATUS),)
@@ -152,7 +152,7 @@ class TestDigilocker:
 
         assert (after.state, after.reason) == (State.EXPIRED, "vendor_deadline")
 
-    def test_a_journey_that_can_not_be_read_is_decided_by_signed_evidence(self) -> None:
+    def test_an_unreadable_journey_is_decided_by_signed_evidence(self) -> None:
         late = NOW + 4_200_000 + POLICY.stuck
 
         denied, _ = decision(journey(evidence="CONSENT_DENIED"), Woken(), now=late)
@@ -163,7 +163,7 @@ class TestDigilocker:
         assert (parked.state, parked.reason) == (State.PARKED, "status_unreadable")
         assert unknown.state is State.PARKED
 
-    def test_documents_never_fetched_by_the_deadline_fail_the_journey(self) -> None:
+    def test_a_journey_without_a_document_at_its_deadline_fails(self) -> None:
         after, _ = decision(
             journey(todo=("PAN",), draft={"documents": {}}), Woken(), now=NOW + 4_200_000
         )
@@ -171,26 +171,26 @@ class TestDigilocker:
         assert (after.state, after.reason) == (State.FAILED, "deadline")
 
 
-class TestWhoGoesFirst:
+class TestLanes:
     @pytest.mark.parametrize(
         ("ask", "lane"), [("first", Lane.HIGH), ("again", Lane.NORMAL), ("", Lane.LOW)]
     )
-    def test_what_somebody_asked_for_goes_before_polls(self, ask: str, lane: Lane) -> None:
+    def test_a_requested_read_has_a_higher_lane_than_a_poll(self, ask: str, lane: Lane) -> None:
         after, effects = decision(journey(ask=ask), Woken())
 
         assert effects == (Call(Role.STATUS, lane=lane),)
         assert (after.ask, after.looked) == (ask, 0)
-        assert (reading(after).ask, reading(after).looked) == ("", NOW)
+        assert (with_read_admitted(after).ask, with_read_admitted(after).looked) == ("", NOW)
 
-    def test_reads_that_somebody_asked_for_are_counted_and_polls_are_not(self) -> None:
-        asked = reading(journey(ask="first"))
-        again = reading(replace(asked, ask="again"))
+    def test_requested_reads_are_counted_and_polls_are_not(self) -> None:
+        asked = with_read_admitted(journey(ask="first"))
+        again = with_read_admitted(replace(asked, ask="again"))
         read, _ = decision(again, status("PENDING"))
-        polled = reading(read)
+        polled = with_read_admitted(read)
 
         assert (asked.asks, again.asks, polled.asks) == (1, 2, 2)
 
-    def test_an_ask_that_has_to_wait_stays_one(self) -> None:
+    def test_a_deferred_read_stays_requested(self) -> None:
         asked, _ = decision(journey(ask="first"), Woken())
 
         after = deferred(asked, NOW + 700, "quota", NOW)
@@ -198,8 +198,8 @@ class TestWhoGoesFirst:
         assert (after.ask, after.asks, after.due) == ("first", 0, NOW + 700)
 
     @pytest.mark.parametrize("ask", ["first", "again"])
-    def test_an_ask_whose_read_had_no_answer_is_asked_again(self, ask: str) -> None:
-        asked = reading(journey(ask=ask))
+    def test_a_requested_read_without_an_answer_is_repeated_in_its_lane(self, ask: str) -> None:
+        asked = with_read_admitted(journey(ask=ask))
         failed, _ = decision(asked, answered(Outcome.UNKNOWN, Role.STATUS, http=502))
 
         _, after_failure = decision(failed, Woken())
@@ -210,14 +210,14 @@ class TestWhoGoesFirst:
         done, _ = decision(asked, status("PENDING"))
         assert (done.ask, done.asking) == ("", "")
 
-    def test_a_doubtful_create_is_not_read_as_a_poll(self) -> None:
-        doubtful = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+    def test_the_read_after_an_ambiguous_create_has_a_higher_lane_than_a_poll(self) -> None:
+        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
 
         for priority, lane in (("", Lane.NORMAL), ("high", Lane.HIGH)):
-            _, effects = decision(replace(doubtful, priority=priority), Woken())
+            _, effects = decision(replace(ambiguous, priority=priority), Woken())
             assert effects == (Call(Role.STATUS, lane=lane),)
 
-    def test_a_high_priority_is_kept_for_creates_and_documents(self) -> None:
+    def test_creates_and_documents_of_a_high_priority_row_have_the_high_lane(self) -> None:
         _, create = decision(row("digilocker", priority="high"), Woken())
         half = journey(priority="high", todo=("PAN",), draft={"documents": {}})
         _, document = decision(half, Woken())
@@ -225,10 +225,10 @@ class TestWhoGoesFirst:
         assert create == (Call(Role.CREATE, lane=Lane.HIGH),)
         assert document == (Call(Role.DOCUMENT, "PAN", Lane.HIGH),)
 
-    def test_a_new_generation_begins_with_nobody_asking(self) -> None:
-        doubtful = row("digilocker", doubts=1, attempts=1, ask="again", asks=7, asked=NOW - 5)
+    def test_a_new_generation_starts_without_requested_reads(self) -> None:
+        ambiguous = row("digilocker", doubts=1, attempts=1, ask="again", asks=7, asked=NOW - 5)
 
-        after, _ = decision(replace(doubtful, state=State.UNKNOWN), status("PENDING"))
+        after, _ = decision(replace(ambiguous, state=State.UNKNOWN), status("PENDING"))
 
         assert (after.generation, after.ask, after.asks, after.asked) == (2, "", 0, 0)
 
@@ -236,26 +236,28 @@ class TestWhoGoesFirst:
 class TestPolls:
     PACE = 1_200_000
 
-    def test_the_more_journeys_are_open_the_later_each_is_polled(self) -> None:
+    def test_a_poll_is_planned_no_earlier_than_the_pace_allows(self) -> None:
         body = {"verification_id": "v1", "status": "PENDING", "url": "https://vendor/dgl/1"}
 
-        begun, _ = decision(sent("digilocker"), answered(Outcome.OK, body=body), pace=self.PACE)
+        created, _ = decision(sent("digilocker"), answered(Outcome.OK, body=body), pace=self.PACE)
         polled, _ = decision(journey(tries=9), status("PENDING"), pace=self.PACE)
 
-        for after in (begun, polled):
+        for after in (created, polled):
             assert NOW + self.PACE <= after.due <= NOW + self.PACE * 5 // 4
 
-    @given(open_ones=st.integers(1, 50_000), limit=st.integers(1, 10_000), jitter=st.floats(0, 1))
-    def test_polls_never_plan_for_more_than_half_of_the_quota(
-        self, open_ones: int, limit: int, jitter: float
+    @given(
+        open_journeys=st.integers(1, 50_000), limit=st.integers(1, 10_000), jitter=st.floats(0, 1)
+    )
+    def test_planned_polls_use_at_most_half_of_the_quota(
+        self, open_journeys: int, limit: int, jitter: float
     ) -> None:
-        pace = 2 * open_ones * 60_000 // limit
+        pace = 2 * open_journeys * 60_000 // limit
         kind = KINDS["digilocker"]
         far = replace(journey(), deadline=NOW + 10**12)
 
         after, _ = decide(far, status("PENDING"), NOW, kind, POLICY, jitter, pace)
 
-        polls_a_minute = open_ones * 60_000 / (after.due - NOW)
+        polls_a_minute = open_journeys * 60_000 / (after.due - NOW)
         assert polls_a_minute <= limit / 2 + 1
 
     def test_no_poll_is_planned_for_after_the_deadline(self) -> None:
@@ -263,7 +265,7 @@ class TestPolls:
 
         assert after.due == after.deadline
 
-    def test_what_was_pending_after_its_links_life_expires_without_a_read(self) -> None:
+    def test_a_journey_found_pending_after_its_link_ended_expires_without_a_read(self) -> None:
         late = NOW + 4_200_000
         link_ended = late - 3_600_000
         read, _ = decision(journey(looked=link_ended), status("PENDING"), now=link_ended + 900)
@@ -281,24 +283,24 @@ class TestPolls:
             answered(Outcome.THROTTLED, Role.STATUS, http=429, code="http_429"),
         ],
     )
-    def test_a_look_that_was_deferred_or_failed_does_not_make_it_less_certain(
+    def test_a_deferred_or_failed_read_does_not_invalidate_an_earlier_one(
         self, event: Answered | None
     ) -> None:
         late = NOW + 4_200_000
         read, _ = decision(journey(looked=late - 10_000), status("PENDING"), now=late - 9_000)
 
-        looking, _ = decision(read, Woken(), now=late - 5_000)
+        woken, _ = decision(read, Woken(), now=late - 5_000)
         if event is None:
-            looked = deferred(looking, NOW + 10**9, "quota", late - 5_000)
+            unread = deferred(woken, NOW + 10**9, "quota", late - 5_000)
         else:
-            looked, _ = decision(reading(looking, late - 5_000), event, now=late - 4_000)
-        after, effects = decision(looked, Woken(), now=late)
+            unread, _ = decision(with_read_admitted(woken, late - 5_000), event, now=late - 4_000)
+        after, effects = decision(unread, Woken(), now=late)
 
         assert (after.state, after.reason) == (State.EXPIRED, "vendor_deadline")
         assert effects == (Emit("expired"),)
 
-    def test_a_look_that_was_sent_in_time_and_answered_late_is_not_certain(self) -> None:
-        """The vendor may have looked before the link's life was over."""
+    def test_a_read_sent_before_the_link_ended_does_not_prove_expiry(self) -> None:
+        """The vendor may have read the status while the link was still valid."""
         late = NOW + 4_200_000
         link_ended = late - 3_600_000
         read, _ = decision(journey(looked=link_ended - 1), status("PENDING"), now=link_ended + 900)
@@ -319,7 +321,9 @@ class TestPolls:
             {"misses": 1},
         ],
     )
-    def test_where_that_is_not_certain_the_vendor_is_asked(self, changes: dict[str, Any]) -> None:
+    def test_a_journey_is_read_at_its_deadline_if_its_expiry_is_not_certain(
+        self, changes: dict[str, Any]
+    ) -> None:
         late = NOW + 4_200_000
 
         _, effects = decision(journey(**{"found_open": late - 1, **changes}), Woken(), now=late)

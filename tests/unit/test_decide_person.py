@@ -1,4 +1,4 @@
-"""The rules for what a person does by hand, one story a test."""
+"""The rules for operator actions."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def parked(kind: str = "passport", **changes: object) -> Row:
         (parked("static_kyc_link"), State.ACCEPTED),
     ],
 )
-def test_a_redriven_row_goes_on_from_what_is_known(before: Row, state: State) -> None:
+def test_a_redriven_row_continues_in_its_last_known_state(before: Row, state: State) -> None:
     after, effects = decision(before, Redriven())
 
     assert (after.state, after.reason, after.due) == (state, "redriven", NOW)
@@ -38,7 +38,7 @@ def test_a_redriven_row_goes_on_from_what_is_known(before: Row, state: State) ->
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
-def test_a_redriven_row_whose_answer_is_here_makes_no_call(kind: str) -> None:
+def test_a_redriven_row_with_a_stored_answer_makes_no_call(kind: str) -> None:
     before = parked(kind, reason="unknown_status", status="NEW", draft={"status": "NEW"})
 
     redriven, _ = decision(before, Redriven())
@@ -49,7 +49,7 @@ def test_a_redriven_row_whose_answer_is_here_makes_no_call(kind: str) -> None:
     assert effects == (Emit("parked"),)
 
 
-def test_a_visit_goes_on_as_one_that_waits_for_its_person() -> None:
+def test_a_redriven_visit_is_pending_and_a_visit_cannot_be_reissued() -> None:
     visit = parked("static_kyc_link", parent="v0", reason="workers_lost")
 
     after, _ = decision(visit, Redriven())
@@ -60,15 +60,17 @@ def test_a_visit_goes_on_as_one_that_waits_for_its_person() -> None:
 
 
 @pytest.mark.parametrize("event", [Redriven(), Reissued("asha")])
-@pytest.mark.parametrize(("left", "given"), [(-5, 3_600_000), (DAY, DAY)])
-def test_a_row_that_goes_on_gets_the_time_to_do_so(event: ByHand, left: int, given: int) -> None:
-    after, _ = decision(parked(deadline=NOW + left), event)
+@pytest.mark.parametrize(("remaining", "expected"), [(-5, 3_600_000), (DAY, DAY)])
+def test_a_redriven_or_reissued_row_gets_at_least_an_hour(
+    event: ByHand, remaining: int, expected: int
+) -> None:
+    after, _ = decision(parked(deadline=NOW + remaining), event)
 
-    assert after.deadline == NOW + given
+    assert after.deadline == NOW + expected
 
 
 @pytest.mark.parametrize(
-    ("before", "because"),
+    ("before", "reason"),
     [
         (parked("static_kyc_link", doubts=1), "second charge"),
         (parked(reason="lost_answer", doubts=1), "had v1 before"),
@@ -76,13 +78,13 @@ def test_a_row_that_goes_on_gets_the_time_to_do_so(event: ByHand, left: int, giv
         (parked(reason="foreign_duplicate"), "had v1 before"),
     ],
 )
-def test_a_redrive_that_could_only_harm_is_refused(before: Row, because: str) -> None:
-    with pytest.raises(ActionRefused, match=because):
+def test_a_redrive_that_could_only_do_harm_is_refused(before: Row, reason: str) -> None:
+    with pytest.raises(ActionRefused, match=reason):
         decision(before, Redriven())
 
 
 @pytest.mark.parametrize("kind", ["passport", "digilocker", "static_kyc_link"])
-def test_a_reissue_begins_anew_under_a_recorded_id(kind: str) -> None:
+def test_a_reissue_starts_over_under_a_recorded_id(kind: str) -> None:
     before = parked(kind, doubts=1, todo=("PAN",), draft={"a": 1}, evidence="FAILED", status="X")
 
     after, effects = decision(before, Reissued("asha"))
@@ -100,7 +102,7 @@ def test_a_reissue_beyond_the_cap_is_refused() -> None:
         decision(parked(generation=POLICY.max_generations), Reissued("asha"))
 
 
-def test_a_forgotten_row_ends() -> None:
+def test_a_forgotten_row_fails() -> None:
     after, effects = decision(parked(), Forgotten())
 
     assert (after.state, after.reason, after.due) == (
@@ -113,6 +115,6 @@ def test_a_forgotten_row_ends() -> None:
 
 @pytest.mark.parametrize("event", [Redriven(), Reissued("asha"), Forgotten()], ids=repr)
 @pytest.mark.parametrize("state", sorted({*State} - {State.PARKED}))
-def test_only_a_parked_row_moves_by_hand(event: ByHand, state: State) -> None:
+def test_only_a_parked_row_accepts_operator_actions(event: ByHand, state: State) -> None:
     with pytest.raises(ActionRefused, match=f"v1 is {state}"):
         decision(replace(row("passport"), state=state), event)

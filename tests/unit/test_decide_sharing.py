@@ -1,4 +1,4 @@
-"""The rules of a shared resource, one story a test."""
+"""The rules of shared links."""
 
 from dataclasses import replace
 
@@ -12,12 +12,12 @@ from worker.rules.model import Acquire, Acquired, Cached, Call, Emit, VisitorWeb
 
 
 class TestStaticLink:
-    def test_a_link_is_created_only_by_whoever_acquired_the_template(self) -> None:
-        asked, first = decision(row("static_kyc_link"), Woken())
-        acquired, second = decision(asked, Acquired())
+    def test_a_link_is_created_only_after_its_row_acquired_the_template(self) -> None:
+        woken, first = decision(row("static_kyc_link"), Woken())
+        acquired, second = decision(woken, Acquired())
 
         assert first == (Acquire(),)
-        assert (acquired, second) == (asked, (Call(Role.CREATE),))
+        assert (acquired, second) == (woken, (Call(Role.CREATE),))
 
     def test_a_cached_link_costs_no_call(self) -> None:
         result = {"static_link": "https://x", "status": "ACTIVE"}
@@ -29,20 +29,24 @@ class TestStaticLink:
         assert effects == (Emit("done"),)
 
     @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN])
-    def test_a_lost_create_is_parked_never_repeated(self, outcome: Outcome) -> None:
+    def test_an_ambiguous_create_is_parked_and_never_retried(self, outcome: Outcome) -> None:
         after, _ = decision(sent("static_kyc_link"), answered(outcome, code="cut"))
-        vanished, _ = decision(sent("static_kyc_link"), Woken())
+        abandoned, _ = decision(sent("static_kyc_link"), Woken())
 
         assert (after.state, after.reason) == (State.PARKED, "unknown_outcome/cut")
-        assert vanished.state is State.PARKED
+        assert abandoned.state is State.PARKED
 
-    def test_a_visitor_is_told_of_step_by_step(self) -> None:
+    def test_each_webhook_about_a_visitor_emits_an_event(self) -> None:
         visit = replace(journey(parent="v0"), kind="static_kyc_link", state=State.PENDING)
         step = VisitorWebhook(State.PENDING, "RECEIVED", "9", {"form_status": "RECEIVED"})
         end = VisitorWebhook(State.DONE, "SUCCESS", "9", {"form_status": "SUCCESS"})
 
-        one, first = decision(visit, step)
-        two, second = decision(one, end)
+        begun, first = decision(visit, step)
+        ended, second = decision(begun, end)
 
-        assert (one.state, one.due, first) == (State.PENDING, visit.deadline, (Emit("progress"),))
-        assert (two.state, second) == (State.DONE, (Emit("done"),))
+        assert (begun.state, begun.due, first) == (
+            State.PENDING,
+            visit.deadline,
+            (Emit("progress"),),
+        )
+        assert (ended.state, second) == (State.DONE, (Emit("done"),))

@@ -1,7 +1,7 @@
-"""Every decision in one table, tests/unit/decisions.txt: what each event makes of each row.
+"""Every decision in one table, tests/unit/decisions.txt: what each event does to each row.
 
-The stories beside this file say why; the table says that nothing else changed. After a change of
-the rules that is meant, write it anew and read the difference:
+The tests in test_decide*.py explain single decisions; the table shows every change. After an
+intended change of the rules, rewrite the table and review the difference:
 
     SATYAPAN_REWRITE_TABLE=1 python -m pytest tests/unit/test_decision_table.py
 """
@@ -40,14 +40,14 @@ HALF: Final = {"status": "AUTHENTICATED", "documents": {"AADHAAR": {"uid": "x"}}
 
 
 def rows(kind: str) -> Iterator[tuple[str, Row]]:
-    """Name the rows of a kind that differ for the rules."""
+    """Yield the rows of a kind that the rules treat differently, with their names."""
     yield "fresh", row(kind, tries=3)
     yield "fresh, deadline over", row(kind, deadline=NOW)
     yield "fresh, five workers lost", row(kind, crashes=5)
     yield "fresh, four workers lost", row(kind, crashes=4)
     yield "sent", sent(kind, reason="quota")
-    yield "sent, in doubt", sent(kind, attempts=2, doubts=1, tries=1)
-    yield "sent, in doubt, last generation", sent(kind, doubts=1, generation=2, generations=("2",))
+    yield "sent, ambiguous", sent(kind, attempts=2, doubts=1, tries=1)
+    yield "sent, ambiguous, last generation", sent(kind, doubts=1, generation=2, generations=("2",))
     unknown = replace(sent(kind, doubts=1, tries=30), state=State.UNKNOWN)
     yield "unknown", unknown
     yield "unknown, missed once", replace(unknown, misses=1)
@@ -57,32 +57,32 @@ def rows(kind: str) -> Iterator[tuple[str, Row]]:
     parked = replace(unknown, state=State.PARKED, reason="unknown_outcome")
     yield "parked", parked
     new = replace(parked, doubts=0, reason="unknown_status", status="NEW", draft={"status": "NEW"})
-    yield "parked, new word", new
-    yield "parked, no doubt", replace(parked, doubts=0)
-    yield "parked, answer lost", replace(parked, reason="lost_answer")
+    yield "parked, unknown status", new
+    yield "parked, not ambiguous", replace(parked, doubts=0)
+    yield "parked, lost answer", replace(parked, reason="lost_answer")
     yield "parked, last generation", replace(parked, generation=2, generations=("2",))
     yield "done", replace(parked, state=State.DONE)
 
 
-def answers_here(word: str, of: Row) -> Iterator[tuple[str, Row]]:
-    """Name the rows whose answer is here, and was parked for its word."""
-    here = replace(of, attempts=1, status="NEW", draft={"status": "NEW"})
-    yield "answer here, new word", here
-    yield "answer here, word known now", replace(here, draft={"status": word})
+def stored_answers(word: str, before: Row) -> Iterator[tuple[str, Row]]:
+    """Yield rows with a stored answer that were parked for its unknown status."""
+    stored = replace(before, attempts=1, status="NEW", draft={"status": "NEW"})
+    yield "stored answer, unknown status", stored
+    yield "stored answer, status known now", replace(stored, draft={"status": word})
 
 
 def journeys() -> Iterator[tuple[str, Row]]:
-    """Name the rows of a journey that is on its way."""
+    """Yield the rows of a journey whose link exists, with their names."""
     yield "pending", journey(reference="r", tries=2)
-    yield "pending, polled long", journey(tries=30)
+    yield "pending, polled often", journey(tries=30)
     yield "pending, deadline over", replace(journey(), deadline=NOW)
     known = journey(looked=NOW - 300, found_open=NOW - 1000, reason="quota")
-    yield "pending, deadline over, found open late", replace(known, deadline=NOW)
+    yield "pending, deadline over, read as open late", replace(known, deadline=NOW)
     yield "pending, long over", replace(journey(), deadline=NOW - HOUR)
     for word in ("AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED"):
         late = replace(journey(evidence=word), deadline=NOW - HOUR)
-        yield f"pending, long over, told {word}", late
-        yield f"pending, told {word}", journey(evidence=word)
+        yield f"pending, long over, evidence {word}", late
+        yield f"pending, evidence {word}", journey(evidence=word)
     half = journey(todo=("PAN", "DRIVING_LICENSE"), draft=HALF, tries=1, status="AUTHENTICATED")
     yield "documents to fetch", half
     yield "last document to fetch", replace(half, todo=("PAN",))
@@ -96,50 +96,50 @@ def journeys() -> Iterator[tuple[str, Row]]:
 
 
 def visits() -> Iterator[tuple[str, Row]]:
-    """Name the rows of somebody who came by a shared link."""
+    """Yield the rows of a visitor of a shared link, with their names."""
     visit = replace(journey(parent="v0"), kind="static_kyc_link", link="", reference="r")
     yield "visit", visit
     yield "visit, deadline over", replace(visit, deadline=NOW, draft={"a": 1})
     yield "parked visit", replace(visit, state=State.PARKED, reason="workers_lost")
-    yield from answers_here("ACTIVE", row("static_kyc_link"))
+    yield from stored_answers("ACTIVE", row("static_kyc_link"))
 
 
-def events(of: Row) -> Iterator[tuple[str, Event]]:
-    """Name the events that a row in this state can meet."""
+def events(before: Row) -> Iterator[tuple[str, Event]]:
+    """Yield the events that are possible for a row in this state, with their names."""
     yield "woken", Woken()
-    if of.state is State.PARKED:
+    if before.state is State.PARKED:
         yield from (("redriven", Redriven()), ("reissued", Reissued("asha")))
         yield "forgotten", Forgotten()
-    if of.state in SETTLED:
+    if before.state in SETTLED:
         return
-    if of.parent:
-        yield "told of a step", VisitorWebhook(State.PENDING, "STEP", "", {"b": 1})
-        yield "told of the end", VisitorWebhook(State.DONE, "SUCCESS", "new", {"b": 2})
-    elif of.state is State.SENT:
-        yield from answers(Role.CREATE, of)
-    elif of.todo:
-        yield from answers(Role.DOCUMENT, of)
-    elif of.kind == "digilocker" and of.state in {State.PENDING, State.UNKNOWN}:
-        yield from answers(Role.STATUS, of)
-    elif of.kind == "static_kyc_link":
+    if before.parent:
+        yield "webhook about a step", VisitorWebhook(State.PENDING, "STEP", "", {"b": 1})
+        yield "webhook about the end", VisitorWebhook(State.DONE, "SUCCESS", "new", {"b": 2})
+    elif before.state is State.SENT:
+        yield from answers(Role.CREATE, before)
+    elif before.todo:
+        yield from answers(Role.DOCUMENT, before)
+    elif before.kind == "digilocker" and before.state in {State.PENDING, State.UNKNOWN}:
+        yield from answers(Role.STATUS, before)
+    elif before.kind == "static_kyc_link":
         yield "acquired", Acquired()
         yield "cached", Cached("ACTIVE", "ref", "https://l", {"static_link": "https://l"})
 
 
-def answers(role: Role, of: Row) -> Iterator[tuple[str, Event]]:
-    """Name the answers of a route."""
+def answers(role: Role, before: Row) -> Iterator[tuple[str, Event]]:
+    """Yield the answers of a route, with their names."""
     for outcome in Outcome:
         if outcome is not Outcome.OK:
             parts: dict[str, Any] = {"http": 499, "code": "code", "not_before_s": 5.0}
             parts |= {"refused_field": "field", "reference": "ref"}
             yield f"{role} {outcome}", answered(outcome, role, item="PAN", **parts)
-    for name, body in bodies(role, of):
-        said = answered(Outcome.OK, role, item="PAN", http=200, reference="ref", body=body)
-        yield f"{role} ok {name}", said
+    for name, body in bodies(role, before):
+        event = answered(Outcome.OK, role, item="PAN", http=200, reference="ref", body=body)
+        yield f"{role} ok {name}", event
 
 
-def bodies(role: Role, of: Row) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name the bodies of a route's good answers."""
+def bodies(role: Role, before: Row) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the bodies of a route's successful answers, with their names."""
     if role is Role.DOCUMENT:
         yield "document", {"pan": "y", "status": "SUCCESS"}
     elif role is Role.STATUS:
@@ -148,57 +148,59 @@ def bodies(role: Role, of: Row) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "AUTHENTICATED, null", {"status": "AUTHENTICATED", "document_consent": None}
     else:
         good = {"passport": "INVALID", "digilocker": "PENDING", "static_kyc_link": "ACTIVE"}
-        for word in (good[of.kind], "NEW"):
+        for word in (good[before.kind], "NEW"):
             yield word, {"status": word, "url": "https://u", "static_link": "https://l"}
 
 
 def lines() -> Iterator[str]:
     """Write the table."""
     for kind in ("passport", "digilocker", "static_kyc_link"):
-        more = {"digilocker": journeys, "static_kyc_link": visits}
-        here = answers_here("VALID", row("passport"))
-        for name, of in [*rows(kind), *(more[kind]() if kind in more else here)]:
-            for happened, event in events(of):
-                yield f"{kind} | {name} | {happened} | {outcome_of(of, event, 'park')}"
+        kind_rows = {"digilocker": journeys, "static_kyc_link": visits}
+        stored = stored_answers("VALID", row("passport"))
+        for name, before in [*rows(kind), *(kind_rows[kind]() if kind in kind_rows else stored)]:
+            for event_name, event in events(before):
+                yield f"{kind} | {name} | {event_name} | {outcome_of(before, event, 'park')}"
                 if event == Woken():
-                    yield from (f"{kind} | {name} | {wait}" for wait in waits(of))
+                    yield from (f"{kind} | {name} | {wait}" for wait in waits(before))
     lost = sent("passport", doubts=1)
     for policy in ("park", "fail", "reissue"):
         duplicate = answered(Outcome.DUPLICATE)
         yield f"passport | lost, policy {policy} | {outcome_of(lost, duplicate, policy)}"
 
 
-def waits(of: Row) -> Iterator[str]:
-    """Write what becomes of a woken row whose call, or whose turn at a shared link, has to wait."""
-    after, effects = decide(of, Woken(), NOW, KINDS[of.kind], Policy(max_attempts=3))
+def waits(before: Row) -> Iterator[str]:
+    """Write the deferrals of a woken row whose call, or whose shared link, has to wait."""
+    after, effects = decide(before, Woken(), NOW, KINDS[before.kind], Policy(max_attempts=3))
     if any(isinstance(each, Call | Acquire) for each in effects):
-        slot, account = ((NOW + 700, "quota"), (NOW + 900, "account/x"))
-        yield f"held for a slot | {written(of, deferred(after, *slot, NOW))} | no effects"
-        yield f"held for the account | {written(of, deferred(after, *account, NOW))} | no effects"
+        for name, wait in (
+            ("a slot", (NOW + 700, "quota")),
+            ("the account", (NOW + 900, "account/x")),
+        ):
+            yield f"held for {name} | {written(before, deferred(after, *wait, NOW))} | no effects"
 
 
-def outcome_of(of: Row, event: Event, policy: str) -> str:
-    """Write one decision: the fields that changed, and the effects; a call as if admitted."""
+def outcome_of(before: Row, event: Event, policy: str) -> str:
+    """Write one decision: the changed fields and the effects. Calls count as admitted."""
     table = Policy(max_attempts=3, max_generations=2, lost_answer={"passport": policy})
     try:
-        after, effects = decide(of, event, NOW, KINDS[of.kind], table, jitter=0.5)
+        after, effects = decide(before, event, NOW, KINDS[before.kind], table, jitter=0.5)
     except ActionRefused as refused:
         return f"refused: {refused}"
     for call in (each for each in effects if isinstance(each, Call)):
         after = admitted(after, call, NOW)
-    return f"{written(of, after)} | {', '.join(map(str, effects)) or 'no effects'}"
+    return f"{written(before, after)} | {', '.join(map(str, effects)) or 'no effects'}"
 
 
-def written(of: Row, after: Row) -> str:
-    """Write the fields that changed."""
+def written(before: Row, after: Row) -> str:
+    """Write the changed fields."""
     names = [field.name for field in fields(Row)]
-    changed = [n for n in names if getattr(of, n) != getattr(after, n)]
-    told = ", ".join(f"{name}={short(name, getattr(after, name))}" for name in changed)
-    return told or "nothing"
+    changed = [n for n in names if getattr(before, n) != getattr(after, n)]
+    changes = ", ".join(f"{name}={short(name, getattr(after, name))}" for name in changed)
+    return changes or "nothing"
 
 
 def short(name: str, value: Any) -> str:
-    """Write a value; times as they stand to now."""
+    """Write a value; times are relative to now."""
     if name in {"due", "deadline", "looked", "found_open"} and value:
         return f"now{value - NOW:+d}"
     if isinstance(value, tuple):
@@ -206,7 +208,7 @@ def short(name: str, value: Any) -> str:
     return str(value)
 
 
-def test_no_decision_changed_unseen() -> None:
+def test_no_decision_differs_from_the_table() -> None:
     table = "".join(f"{line}\n" for line in lines())
     if os.environ.get("SATYAPAN_REWRITE_TABLE"):
         TABLE.write_text(table, encoding="utf-8")

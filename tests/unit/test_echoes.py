@@ -1,4 +1,4 @@
-"""Which replies are not ours: those that name another id, reference, template or document."""
+"""Replies that name another id, reference, template or document are not accepted."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from worker.vendors.cashfree.wire import Raw
 
 LINK = {"static_link": "https://x/y", "template_name": "t", "status": "ACTIVE"}
 OURS = {"verification_id": "v-1", "reference_id": 7, "status": "SUCCESS"}
-UNKNOWN = (Outcome.UNKNOWN, "foreign_id", None)
+FOREIGN = (Outcome.UNKNOWN, "foreign_id", None)
 
 
-def found(answer: Any) -> tuple[Outcome, str, object]:
+def parts(answer: Any) -> tuple[Outcome, str, object]:
     return answer.outcome, answer.code, answer.body
 
 
@@ -32,12 +32,12 @@ def found(answer: Any) -> tuple[Outcome, str, object]:
         ("static_kyc_link", Role.CREATE, {**LINK, "template_name": 7}),
     ],
 )
-def test_a_200_that_repeats_something_else_than_we_know_is_foreign(
+def test_a_200_about_another_reference_document_or_template_is_foreign(
     kind: str, role: Role, body: dict[str, Any]
 ) -> None:
     answer = judge(kind, role, 200, body, reference_id="7", template_name="t")
 
-    assert found(answer) == UNKNOWN
+    assert parts(answer) == FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_200_that_repeats_something_else_than_we_know_is_foreign(
         ("digilocker", Role.STATUS, passport(reference_id=7), {"reference_id": "7"}),
         ("digilocker", Role.STATUS, passport(reference_id=None), {"reference_id": "7"}),
         ("digilocker", Role.STATUS, passport(), {"reference_id": ""}),
-        # A create is where the vendor gives the reference; an earlier one was a failed attempt's.
+        # A create assigns a new reference; an earlier one belongs to a failed attempt.
         ("passport", Role.CREATE, passport(), {"reference_id": "6"}),
         ("digilocker", Role.CREATE, passport(url="https://x"), {"reference_id": "6"}),
         ("digilocker", Role.DOCUMENT, {"pan": "ABCPV1234D"}, {"reference_id": "7"}),
@@ -56,13 +56,13 @@ def test_a_200_that_repeats_something_else_than_we_know_is_foreign(
         ("static_kyc_link", Role.CREATE, LINK, {"template_name": "t"}),
     ],
 )
-def test_what_is_not_said_or_not_known_is_no_fault(
+def test_a_value_that_is_missing_or_not_known_to_us_is_accepted(
     kind: str, role: Role, body: dict[str, Any], known: dict[str, Any]
 ) -> None:
     assert judge(kind, role, 200, body, **known).outcome is Outcome.OK
 
 
-def test_a_document_that_has_no_field_of_its_own_is_taken() -> None:
+def test_a_document_type_without_a_field_of_its_own_is_accepted() -> None:
     body = {**OURS, "pan": "ABCPV1234D"}
 
     assert judge("digilocker", Role.DOCUMENT, 200, body, item="VOTER_ID").outcome is Outcome.OK
@@ -85,7 +85,7 @@ def test_an_error_that_names_another_id_is_foreign(status: int, code: str) -> No
     other = judge("passport", Role.CREATE, status, {"code": code, "verification_id": "v-2"})
 
     assert ours.outcome is not Outcome.UNKNOWN
-    assert found(other) == UNKNOWN
+    assert parts(other) == FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_an_error_that_names_another_id_is_foreign(status: int, code: str) -> No
         (429, {"code": "x"}, Outcome.UNKNOWN),
     ],
 )
-def test_only_a_reply_that_repeats_our_id_is_believed_with_bytes_behind_it(
+def test_a_reply_with_trailing_bytes_is_believed_only_if_it_repeats_our_id(
     status: int, body: object, outcome: Outcome
 ) -> None:
     operation = KINDS[0].operation("cashfree")
@@ -110,7 +110,7 @@ def test_only_a_reply_that_repeats_our_id_is_believed_with_bytes_behind_it(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
-def test_what_a_kind_says_is_echoed_is_in_its_replies(kind: Kind) -> None:
+def test_the_echoed_fields_of_a_kind_are_fields_of_its_replies(kind: Kind) -> None:
     operation = kind.operation("cashfree")
     routes = [operation.create, operation.status, operation.document]
 
