@@ -1,4 +1,4 @@
-"""The engine: runs go together, none delays another. Loop and threads are real, Redis is not."""
+"""The engine with a real loop and real threads, but a fake Redis, vendor and queue."""
 
 import asyncio
 import threading
@@ -24,7 +24,7 @@ GOOD = Answer(outcome=Outcome.OK)
 
 
 class Vendor:
-    """Answers so many calls together, none before it may, and remembers how many called at once."""
+    """A fake vendor: so many calls return `together`, after `may_answer`; records the most."""
 
     def __init__(self, together: int = 1) -> None:
         self.may_answer = threading.Event()
@@ -51,38 +51,38 @@ class Vendor:
 
 
 class Store:
-    """Answers each step with its first key; remembers the size of each round trip."""
+    """A fake Redis: returns the first key of each call, and records each round trip's size."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
-        self.away = False
+        self.unreachable = False
 
-    def call_all(self, asks: Sequence[ScriptCall[Any]]) -> list[Any]:
-        self.sizes.append(len(asks))
-        if self.away:
-            return [redis.ConnectionError()] * len(asks)
-        return [redis.ResponseError() if "bad" in ask.keys[0] else ask.keys[0] for ask in asks]
+    def call_all(self, calls: Sequence[ScriptCall[Any]]) -> list[Any]:
+        self.sizes.append(len(calls))
+        if self.unreachable:
+            return [redis.ConnectionError()] * len(calls)
+        return [redis.ResponseError() if "bad" in call.keys[0] else call.keys[0] for call in calls]
 
 
 def step(name: str) -> ScriptCall[str]:
     def script(*, keys: list[str], args: list[Any]) -> Any:
         raise AssertionError("only the batch's round trips are used")
 
-    script.sha = name  # type: ignore[attr-defined] # what a redis-py script has
+    script.sha = name  # type: ignore[attr-defined] # as in a redis-py script
     return ScriptCall(script, [name], [], str)  # type: ignore[arg-type] # as above
 
 
 class Queue:
-    """Takes what is handed back; may be away."""
+    """A fake queue: records ids that are handed back, and may be unreachable."""
 
-    def __init__(self, *, away: bool = False) -> None:
-        self.away = away
-        self.handed: list[list[str]] = []
+    def __init__(self, *, unreachable: bool = False) -> None:
+        self.unreachable = unreachable
+        self.handed_back: list[list[str]] = []
 
     def hand_back(self, task: str, ids: Sequence[str]) -> bool:
         assert task == RUN
-        self.handed.append(list(ids))
-        return not self.away
+        self.handed_back.append(list(ids))
+        return not self.unreachable
 
 
 def engine(
@@ -102,19 +102,19 @@ def engine(
         return Row(id=verification_id, kind="passport")
 
     hand_back = (queue or Queue()).hand_back
-    return Engine(run, nothing_else, hand_back, list, calls=calls, patience_s=patience_s)
+    return Engine(run, idle, hand_back, list, calls=calls, patience_s=patience_s)
 
 
-async def nothing_else() -> None:
-    """Run beside the others for ever, as the renewal of leases does."""
+async def idle() -> None:
+    """Run for ever, as the renewal of leases does."""
     await asyncio.Event().wait()
 
 
-def names(count: int) -> list[str]:
+def ids(count: int) -> list[str]:
     return [f"v-{number}" for number in range(count)]
 
 
-def in_threads(works: Sequence[Callable[[], object]]) -> None:
+def run_in_threads(works: Sequence[Callable[[], object]]) -> None:
     threads = [threading.Thread(target=work) for work in works]
     for thread in threads:
         thread.start()
@@ -123,55 +123,55 @@ def in_threads(works: Sequence[Callable[[], object]]) -> None:
         assert not thread.is_alive()
 
 
-def test_a_message_is_called_at_once_as_far_as_there_are_calls() -> None:
+def test_all_ids_of_a_message_are_called_at_once_up_to_the_limit() -> None:
     vendor, queue = Vendor(8), Queue()
 
-    engine(vendor, calls=8, queue=queue).run_all(names(8), RUN)
+    engine(vendor, calls=8, queue=queue).run_all(ids(8), RUN)
 
     assert vendor.most == 8
-    assert queue.handed == []
+    assert queue.handed_back == []
 
 
-def test_what_can_not_be_called_at_once_is_handed_back_in_halves() -> None:
+def test_ids_beyond_the_limit_are_handed_back_in_halves() -> None:
     vendor, queue = Vendor(), Queue()
 
-    engine(vendor, calls=4, queue=queue).run_all(names(20), RUN)
+    engine(vendor, calls=4, queue=queue).run_all(ids(20), RUN)
 
-    assert queue.handed == [names(20)[10:], names(20)[5:10], names(20)[2:5]]
-    assert sorted(vendor.order) == names(20)[:2]
+    assert queue.handed_back == [ids(20)[10:], ids(20)[5:10], ids(20)[2:5]]
+    assert sorted(vendor.order) == ids(20)[:2]
 
 
-@pytest.mark.usefixtures("patient")
-def test_with_the_queue_away_all_are_called_but_never_beyond_the_setting() -> None:
+@pytest.mark.usefixtures("no_hold_limit")
+def test_all_ids_are_called_within_the_limit_if_the_queue_is_unreachable() -> None:
     vendor = Vendor(4)
 
-    engine(vendor, calls=4, queue=Queue(away=True)).run_all(names(20), RUN)
+    engine(vendor, calls=4, queue=Queue(unreachable=True)).run_all(ids(20), RUN)
 
     assert vendor.most == 4
-    assert sorted(vendor.order) == sorted(names(20))
+    assert sorted(vendor.order) == sorted(ids(20))
 
 
-@pytest.mark.usefixtures("patient")
-def test_tasks_at_the_same_time_share_the_same_calls() -> None:
+@pytest.mark.usefixtures("no_hold_limit")
+def test_concurrent_tasks_share_the_limit() -> None:
     vendor = Vendor(3)
     shared = engine(vendor, calls=3)
 
-    in_threads([lambda: shared.run_all(names(3), RUN)] * 9)
+    run_in_threads([lambda: shared.run_all(ids(3), RUN)] * 9)
 
     assert vendor.most == 3
     assert len(vendor.order) == 27
 
 
-def test_what_is_asked_at_the_same_time_goes_in_one_round_trip() -> None:
+def test_simultaneous_redis_calls_share_a_round_trip() -> None:
     store = Store()
 
-    engine(Vendor(), store, calls=10).run_all(names(10), RUN)
+    engine(Vendor(), store, calls=10).run_all(ids(10), RUN)
 
     assert store.sizes[0] == 10
     assert sum(store.sizes) == 20
 
 
-def test_a_failed_step_ends_its_own_run_only() -> None:
+def test_a_failed_redis_call_ends_only_its_own_run() -> None:
     vendor = Vendor()
     running = engine(vendor, calls=3)
 
@@ -183,22 +183,22 @@ def test_a_failed_step_ends_its_own_run_only() -> None:
     assert running.run("v-3") == Row(id="v-3", kind="passport")
 
 
-def test_with_redis_away_all_fail_alike_and_the_next_go_on() -> None:
+def test_runs_fail_while_redis_is_unreachable_and_later_runs_succeed() -> None:
     vendor, store = Vendor(), Store()
     running = engine(vendor, store, calls=4)
-    store.away = True
+    store.unreachable = True
 
-    running.run_all(names(4), RUN)
+    running.run_all(ids(4), RUN)
     with pytest.raises(redis.ConnectionError):
         running.run("v-4")
-    store.away = False
+    store.unreachable = False
 
     assert vendor.order == []
-    running.run_all(names(4), RUN)
-    assert sorted(vendor.order) == names(4)
+    running.run_all(ids(4), RUN)
+    assert sorted(vendor.order) == ids(4)
 
 
-def test_a_fault_of_our_own_ends_its_run_and_is_raised_when_the_others_are_over() -> None:
+def test_an_unexpected_error_ends_its_run_and_is_raised_after_the_others_ended() -> None:
     vendor = Vendor(3)
     called = vendor.call
 
@@ -207,19 +207,21 @@ def test_a_fault_of_our_own_ends_its_run_and_is_raised_when_the_others_are_over(
             raise ZeroDivisionError
         return called(name)
 
-    vendor.call = call  # type: ignore[method-assign] # one call goes wrong
+    vendor.call = call  # type: ignore[method-assign] # one call fails
     running = engine(vendor, calls=4)
 
     with pytest.raises(ZeroDivisionError):
-        running.run_all(names(4), RUN)
+        running.run_all(ids(4), RUN)
 
     assert sorted(vendor.order) == ["v-0", "v-2", "v-3"]
     vendor.may_call_alone()
     assert running.run("v-4") is not None
 
 
-@pytest.mark.usefixtures("patient")
-def test_a_thread_that_can_not_be_started_ends_its_own_run(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_hold_limit")
+def test_a_call_whose_thread_cannot_start_ends_only_its_own_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     vendor = Vendor()
     running = engine(vendor, calls=4)
     start, refused = threading.Thread.start, ["blocking-call"]
@@ -233,18 +235,18 @@ def test_a_thread_that_can_not_be_started_ends_its_own_run(monkeypatch: pytest.M
     monkeypatch.setattr(threading.Thread, "start", refusing)
 
     with pytest.raises(RuntimeError):
-        running.run_all(names(4), RUN)
+        running.run_all(ids(4), RUN)
 
     assert sorted(vendor.order) == ["v-1", "v-2", "v-3"]
-    running.run_all(names(2), RUN)
+    running.run_all(ids(2), RUN)
     assert len(vendor.order) == 5
 
 
-def test_a_single_one_does_not_wait_behind_many() -> None:
+def test_a_single_run_does_not_wait_behind_a_large_message() -> None:
     vendor = Vendor()
     vendor.may_answer.clear()
-    running = engine(vendor, calls=1, queue=Queue(away=True))
-    many = threading.Thread(target=running.run_all, args=[names(30), RUN])
+    running = engine(vendor, calls=1, queue=Queue(unreachable=True))
+    many = threading.Thread(target=running.run_all, args=[ids(30), RUN])
     single = threading.Thread(target=running.run, args=["single"])
     many.start()
     eventually(lambda: vendor.order)
@@ -258,60 +260,60 @@ def test_a_single_one_does_not_wait_behind_many() -> None:
     assert vendor.order.index("single") < 10
 
 
-def test_who_waits_too_long_for_a_free_call_is_handed_back_whatever_the_calls_do() -> None:
-    let_go, stuck_now, queue = threading.Event(), threading.Semaphore(0), Queue()
+def test_ids_that_wait_too_long_for_a_free_call_are_handed_back() -> None:
+    may_return, stuck_calls, queue = threading.Event(), threading.Semaphore(0), Queue()
     vendor = Vendor()
     called = vendor.call
 
-    def stuck(name: str) -> Answer:
-        stuck_now.release()
-        let_go.wait(20)
+    def hang(name: str) -> Answer:
+        stuck_calls.release()
+        may_return.wait(20)
         return called(name)
 
-    vendor.call = stuck  # type: ignore[method-assign] # a vendor that doesn't answer
+    vendor.call = hang  # type: ignore[method-assign] # a vendor that doesn't answer
     running = engine(vendor, calls=2, patience_s=0.2, queue=queue)
     busy = threading.Thread(target=running.run_all, args=[["v-0", "v-1"], RUN])
     busy.start()
-    assert all(stuck_now.acquire(timeout=10) for _ in range(2))
+    assert all(stuck_calls.acquire(timeout=10) for _ in range(2))
 
-    in_threads([lambda: running.run_all(["v-2", "v-3"], RUN), lambda: running.run("v-4")])
+    run_in_threads([lambda: running.run_all(["v-2", "v-3"], RUN), lambda: running.run("v-4")])
 
     assert vendor.order == []
-    assert queue.handed == [["v-2", "v-3"]]
-    let_go.set()
+    assert queue.handed_back == [["v-2", "v-3"]]
+    may_return.set()
     busy.join(20)
     assert sorted(vendor.order) == ["v-0", "v-1"]
 
 
-@pytest.mark.usefixtures("patient")
-def test_there_is_no_room_while_as_many_wait_as_can_be_called_and_who_asked_is_told_after() -> None:
-    let_go, under_way, roomy = threading.Event(), threading.Semaphore(0), threading.Event()
+@pytest.mark.usefixtures("no_hold_limit")
+def test_room_ends_while_as_many_ids_wait_as_calls_are_allowed_and_is_announced_again() -> None:
+    may_return, under_way, announced = threading.Event(), threading.Semaphore(0), threading.Event()
 
     class Slow(Vendor):
         def call(self, name: str) -> Answer:
             under_way.release()
-            let_go.wait(20)
+            may_return.wait(20)
             return super().call(name)
 
-    running = engine(Slow(), calls=2, queue=Queue(away=True))
-    running.room.on_room = roomy.set
+    running = engine(Slow(), calls=2, queue=Queue(unreachable=True))
+    running.room.on_room = announced.set
     assert running.room.there_is()
-    busy = [threading.Thread(target=running.run_all, args=[names(2), RUN]) for _ in range(2)]
+    busy = [threading.Thread(target=running.run_all, args=[ids(2), RUN]) for _ in range(2)]
     for thread in busy:
         thread.start()
     assert all(under_way.acquire(timeout=10) for _ in range(2))
 
     eventually(lambda: not running.room.there_is())
-    let_go.set()
+    may_return.set()
 
-    assert roomy.wait(20)
+    assert announced.wait(20)
     for thread in busy:
         thread.join(20)
     assert running.room.there_is()
 
 
-@pytest.mark.usefixtures("patient")
-def test_who_is_told_to_stop_ends_what_is_under_way_and_hands_the_rest_back() -> None:
+@pytest.mark.usefixtures("no_hold_limit")
+def test_a_stop_finishes_running_calls_and_hands_the_rest_back() -> None:
     vendor, queue = Vendor(), Queue()
     vendor.may_answer.clear()
     running = engine(vendor, calls=1, queue=queue)
@@ -331,17 +333,17 @@ def test_who_is_told_to_stop_ends_what_is_under_way_and_hands_the_rest_back() ->
     first.join(20)
 
     assert vendor.order == ["v-0"]
-    assert queue.handed == [["v-1"], ["v-2"]]
+    assert queue.handed_back == [["v-1"], ["v-2"]]
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be handed back because a machine is slow."""
+def no_hold_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a slow machine from handing ids back."""
     monkeypatch.setattr("worker.engine.engine._HOLD_S", 60.0)
 
 
 @pytest.fixture(autouse=True)
-def no_thread_fails(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_thread_raises(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     failed: list[object] = []
     monkeypatch.setattr(threading, "excepthook", failed.append)
     yield
@@ -349,24 +351,24 @@ def no_thread_fails(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_message_of_which_nothing_is_left_makes_room_again(fails: bool) -> None:
+def test_a_message_without_ids_to_run_frees_its_room(fails: bool) -> None:
     def sort(_ids: Sequence[str]) -> Sequence[str]:
         if fails:
-            raise ValueError("not foreseen")
+            raise ValueError("unexpected")
         return []
 
     async def never(verification_id: str, event: Event | None = None) -> Row | None:
         raise AssertionError("nothing is left to run")
 
-    running = Engine(never, nothing_else, Queue().hand_back, sort, calls=2, patience_s=1)
+    running = Engine(never, idle, Queue().hand_back, sort, calls=2, patience_s=1)
     for _ in range(3):
         with suppress(ValueError):
-            running.run_all(names(50), RUN)
+            running.run_all(ids(50), RUN)
 
     assert running.room.there_is()
 
 
-def test_a_run_that_waits_goes_on_later_and_holds_up_no_other() -> None:
+def test_a_waiting_run_does_not_block_the_others() -> None:
     order, other_ended = list[str](), asyncio.Event()
 
     async def run(verification_id: str, event: Event | None = None) -> Row | None:
@@ -377,19 +379,17 @@ def test_a_run_that_waits_goes_on_later_and_holds_up_no_other() -> None:
         order.append(f"{verification_id} ends")
         return None
 
-    Engine(run, nothing_else, Queue().hand_back, list, calls=2, patience_s=10).run_all(
-        names(2), RUN
-    )
+    Engine(run, idle, Queue().hand_back, list, calls=2, patience_s=10).run_all(ids(2), RUN)
 
     assert order == ["v-1 ends", "v-0 ends"]
 
 
-def test_a_stop_before_anything_ran_is_kept() -> None:
+def test_a_stop_before_the_first_run_stays_in_force() -> None:
     vendor, queue = Vendor(), Queue()
     running = engine(vendor, calls=2, queue=queue)
 
     running.stop()
-    running.run_all(names(2), RUN)
+    running.run_all(ids(2), RUN)
 
     assert vendor.order == []
-    assert queue.handed == [names(2)]
+    assert queue.handed_back == [ids(2)]

@@ -1,4 +1,4 @@
-"""A thread that is interrupted, or a call that raises oddly, leaves no run behind."""
+"""An interrupted thread, or a call that raises an unusual exception, leaves no run behind."""
 
 import signal
 import threading
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 import pytest
 
 from satyapan.names import RUN
-from tests.unit.test_engine import Vendor, engine, names
+from tests.unit.test_engine import Vendor, engine, ids
 from worker.rules.answer import Answer
 
 
-class Away(BaseException):
-    """What a signal raises in a thread that waits, as a pool's time limit does."""
+class Interrupted(BaseException):
+    """Raised by a signal in a waiting thread, as by a pool's time limit."""
 
 
-def test_a_thread_that_is_interrupted_while_it_waits_leaves_its_run_to_the_loop() -> None:
+def test_the_run_of_an_interrupted_thread_continues_in_the_loop() -> None:
     vendor, calling = Vendor(), threading.Event()
     vendor.may_answer.clear()
     called = vendor.call
@@ -25,10 +25,10 @@ def test_a_thread_that_is_interrupted_while_it_waits_leaves_its_run_to_the_loop(
         calling.set()
         return called(name)
 
-    vendor.call = call  # type: ignore[method-assign] # says that the call has begun
+    vendor.call = call  # type: ignore[method-assign] # reports that the call has begun
     running = engine(vendor, calls=1)
 
-    with pytest.raises(Away), interrupting(calling):
+    with pytest.raises(Interrupted), interrupting(calling):
         running.run("v-0")
     vendor.may_answer.set()
 
@@ -38,16 +38,16 @@ def test_a_thread_that_is_interrupted_while_it_waits_leaves_its_run_to_the_loop(
 
 @contextmanager
 def interrupting(calling: threading.Event) -> Iterator[None]:
-    """Raise Away in the main thread, some time after the call has begun."""
+    """Raise Interrupted in the main thread, soon after the call has begun."""
 
-    def leave(*_: object) -> None:
-        raise Away
+    def raise_interrupted(*_: object) -> None:
+        raise Interrupted
 
     def interrupt() -> None:
         assert calling.wait(20)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
-    before = signal.signal(signal.SIGUSR1, leave)
+    before = signal.signal(signal.SIGUSR1, raise_interrupted)
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     try:
@@ -57,23 +57,23 @@ def interrupting(calling: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("error", [Away(), SystemExit(), StopIteration()])
-def test_a_call_that_raises_what_no_call_should_ends_its_own_run_only(
+@pytest.mark.parametrize("error", [Interrupted(), SystemExit(), StopIteration()])
+def test_a_call_that_raises_an_unusual_exception_ends_only_its_own_run(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.engine.engine._HOLD_S", 60.0)
 
-    class Ending(Vendor):
+    class Failing(Vendor):
         def call(self, name: str) -> Answer:
             if name == "v-0":
                 raise error
             return super().call(name)
 
-    vendor = Ending()
+    vendor = Failing()
     running = engine(vendor, calls=2)
 
     with pytest.raises(RuntimeError, match=type(error).__name__):
-        running.run_all(names(2), RUN)
+        running.run_all(ids(2), RUN)
 
     vendor.order.clear()
     running.run_all(["w-0", "w-1"], RUN)

@@ -1,4 +1,4 @@
-"""The lists of settings for people say what the code reads."""
+"""The generated lists of settings match what the code reads."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,13 +14,13 @@ SETTINGS = [each for _, _, settings in groups() for each in settings]
 
 
 class Recording(Mapping[str, str]):
-    """An environment that remembers what was asked for."""
+    """An empty environment that records which names are read."""
 
     def __init__(self) -> None:
-        self.asked: set[str] = set()
+        self.names_read: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        self.asked.add(name)
+        self.names_read.add(name)
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -33,21 +33,21 @@ class Recording(Mapping[str, str]):
 @pytest.mark.parametrize(
     ("path", "text"), [(".env.example", env_example()), ("docs/settings.md", settings_page())]
 )
-def test_the_file_is_what_the_code_writes(path: str, text: str) -> None:
+def test_the_generated_file_is_up_to_date(path: str, text: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == text, "run python -m config.reference"
 
 
-def test_exactly_the_listed_settings_are_read_each_also_from_a_file() -> None:
+def test_exactly_the_listed_settings_are_read_and_each_may_come_from_a_file() -> None:
     env = Recording()
 
     with pytest.raises(SettingsError):
         read_settings(env)
 
     listed = set(names())
-    assert env.asked == listed | {f"{name}_FILE" for name in listed}
+    assert env.names_read == listed | {f"{name}_FILE" for name in listed}
 
 
-def test_no_variable_is_listed_twice() -> None:
+def test_no_setting_is_listed_twice() -> None:
     assert len(list(names())) == len(set(names()))
 
 
@@ -61,7 +61,7 @@ def test_no_secret_has_a_default() -> None:
     assert [each.name for each in SETTINGS if each.secret and each.default] == []
 
 
-def test_the_example_names_what_is_required_and_comments_the_rest() -> None:
+def test_the_example_sets_the_required_settings_and_comments_out_the_others() -> None:
     lines = [line for line in env_example().splitlines() if line and not line.startswith("#")]
 
     assert lines == ["SATYAPAN_SEAL_KEYS=", "SATYAPAN_ID_KEY="]

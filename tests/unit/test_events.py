@@ -1,4 +1,4 @@
-"""Events: CloudEvents that carry ids and codes, and nothing a person would mind."""
+"""Events are CloudEvents that carry ids and codes, and no private data."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ def envelope(row: Row = ROW, change: str = "done", now: int = NOW) -> dict[str, 
     return content
 
 
-def test_it_is_a_cloud_event() -> None:
+def test_an_event_is_a_cloud_event() -> None:
     written = envelope()
 
     data = written.pop("data")
@@ -73,12 +73,12 @@ def test_it_is_a_cloud_event() -> None:
     }
 
 
-def test_it_carries_nothing_private() -> None:
+def test_an_event_carries_no_private_field() -> None:
     assert b"canary" not in write_event(ROW, "done", NOW)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_written_is_read(change: str) -> None:
+def test_a_written_event_is_parsed_back(change: str) -> None:
     event = Event.parse(write_event(ROW, change, NOW))
 
     assert event == Event(
@@ -109,7 +109,7 @@ def test_the_time_is_in_utc_and_to_the_millisecond(now: int) -> None:
     assert abs(time.timestamp() * 1000 - now) < 1
 
 
-def test_what_a_newer_version_adds_is_passed_over() -> None:
+def test_fields_that_a_newer_version_added_are_ignored() -> None:
     written = envelope()
     written["dataschema"] = "urn:new"
     written["data"]["colour"] = "blue"
@@ -123,6 +123,6 @@ UNKNOWN_STATE = write_event(ROW, "done", NOW).replace(b"DONE", b"NEWER")
 @pytest.mark.parametrize(
     "raw", [b"", b"\xff", b"[]", b"7", b"{}", b'{"data": {}}', b'{"data": null}', UNKNOWN_STATE]
 )
-def test_what_is_no_event_is_refused(raw: bytes) -> None:
+def test_a_value_that_is_not_an_event_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"^not an event"):
         Event.parse(raw)

@@ -1,6 +1,6 @@
-"""The fake that producers test with: its own promises.
+"""The fake client for producers' tests: the behaviour that only the fake has.
 
-What it shares with the real client is tested on both, in tests/integration/test_client.py.
+Behaviour that it shares with the real client is tested on both in tests/integration/test_client.py.
 """
 
 import time
@@ -22,7 +22,7 @@ from satyapan.testing import FakeVerifications
 
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 TEMPLATE = {"template_name": "Aadhaar_verification"}
-PAPERS = {"document_requested": ["AADHAAR"]}
+DOCUMENTS = {"document_requested": ["AADHAAR"]}
 
 
 @pytest.fixture
@@ -39,17 +39,19 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def public(kind: type) -> dict[str, object]:
-    return {name: what for name, what in vars(kind).items() if not name.startswith("_")}
+    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
 
 
-def test_it_has_the_real_clients_methods_themselves() -> None:
-    """Not copies of them: what it adds has other names, and only from_env is its own."""
+def test_the_fake_inherits_the_methods_of_the_real_client() -> None:
+    """It overrides only from_env; its own methods have other names."""
     assert set(public(FakeVerifications)) & set(public(Verifications)) == {"from_env"}
     assert isinstance(FakeVerifications.from_env(), FakeVerifications)
 
 
-def test_its_parts_inherit_nothing_from_those_that_need_a_server(fake: FakeVerifications) -> None:
-    """A method that the real ones get later can't run half-built here; mypy finds it missing."""
+def test_the_parts_of_the_fake_do_not_inherit_from_classes_that_need_a_server(
+    fake: FakeVerifications,
+) -> None:
+    """A method added to the real class isn't inherited by accident; mypy reports it missing."""
     parts: list[object] = [fake._ledger, fake._results]
 
     assert [type(part).__bases__ for part in parts] == [(object,)] * 2
@@ -78,9 +80,9 @@ def test_an_answer_by_id_ends_one_verification(fake: FakeVerifications) -> None:
         fake.wait(other.id, timeout=60)
 
 
-def test_an_answer_by_kind_holds_for_open_and_later_ones(fake: FakeVerifications) -> None:
+def test_an_answer_by_kind_applies_to_open_and_later_verifications(fake: FakeVerifications) -> None:
     early = fake.submit("passport", PERSON, key="a")
-    journey = fake.submit("digilocker", PAPERS, key="a")
+    journey = fake.submit("digilocker", DOCUMENTS, key="a")
 
     fake.answer("passport", status="INVALID")
     late = fake.submit("passport", PERSON, key="b")
@@ -98,14 +100,14 @@ def test_an_answer_by_kind_holds_for_open_and_later_ones(fake: FakeVerifications
         (State.LOST, "lost_answer", ""),
     ],
 )
-def test_an_answer_may_be_any_end(
+def test_an_answer_may_have_any_final_state(
     fake: FakeVerifications, state: State, reason: str, field: str
 ) -> None:
-    one = fake.submit("passport", PERSON, key="a")
+    verification = fake.submit("passport", PERSON, key="a")
 
-    fake.answer(one.id, state=state, reason=reason, refused_field=field)
+    fake.answer(verification.id, state=state, reason=reason, refused_field=field)
 
-    ended = fake.wait(one.id)
+    ended = fake.wait(verification.id)
     assert (ended.state, ended.reason, ended.refused_field) == (state, reason, field)
     assert ended.terminal
     assert [event.name for event in fake.events("billing")] == [state.lower()]
@@ -113,7 +115,7 @@ def test_an_answer_may_be_any_end(
 
 def test_a_journey_gets_its_link_and_then_its_end(fake: FakeVerifications) -> None:
     fake.link("digilocker", "https://vendor.example/journey")
-    journey = fake.submit("digilocker", PAPERS, key="a")
+    journey = fake.submit("digilocker", DOCUMENTS, key="a")
 
     shown = fake.wait(journey.id, until=linked)
     fake.answer(journey.id, state=State.DENIED, status="CONSENT_DENIED")
@@ -123,17 +125,19 @@ def test_a_journey_gets_its_link_and_then_its_end(fake: FakeVerifications) -> No
     assert [event.name for event in fake.events("billing")] == ["link_ready", "denied"]
 
 
-def test_a_parked_one_is_settled_and_can_still_be_answered(fake: FakeVerifications) -> None:
-    one = fake.submit("passport", PERSON, key="a")
+def test_a_parked_verification_is_settled_and_can_still_be_answered(
+    fake: FakeVerifications,
+) -> None:
+    verification = fake.submit("passport", PERSON, key="a")
 
-    fake.park(one.id)
+    fake.park(verification.id)
 
-    assert fake.wait(one.id).reason == "lost_answer"
-    fake.answer(one.id, status="VALID")
-    assert fake.wait(one.id).state is State.DONE
+    assert fake.wait(verification.id).reason == "lost_answer"
+    fake.answer(verification.id, status="VALID")
+    assert fake.wait(verification.id).state is State.DONE
 
 
-def test_people_come_by_a_shared_link(fake: FakeVerifications) -> None:
+def test_each_visitor_of_a_shared_link_has_a_verification(fake: FakeVerifications) -> None:
     fake.answer("static_kyc_link", status="ACTIVE", result={"static_link": "https://v.example"})
     link = fake.submit("static_kyc_link", TEMPLATE, key="front desk")
 
@@ -151,54 +155,54 @@ def test_people_come_by_a_shared_link(fake: FakeVerifications) -> None:
     ]
 
 
-def test_what_ended_is_final(fake: FakeVerifications) -> None:
-    one = fake.submit("passport", PERSON, key="a")
-    fake.answer(one.id, status="VALID", result={"name": "JOHN DOE"})
-    before = fake.get(one.id)
+def test_an_ended_verification_cannot_be_answered_again(fake: FakeVerifications) -> None:
+    verification = fake.submit("passport", PERSON, key="a")
+    fake.answer(verification.id, status="VALID", result={"name": "JOHN DOE"})
+    before = fake.get(verification.id)
 
     with pytest.raises(ValueError, match="is DONE already"):
-        fake.answer(one.id, status="INVALID")
+        fake.answer(verification.id, status="INVALID")
 
-    assert fake.get(one.id) == before
+    assert fake.get(verification.id) == before
 
 
 @pytest.mark.parametrize(
-    ("act", "message"),
+    ("action", "message"),
     [
-        (lambda fake, one: fake.answer(one, state=State.PENDING), "PENDING is no end"),
-        (lambda fake, one: fake.answer(one, status="valid"), "choose one of INVALID, VALID"),
+        (lambda fake, id_: fake.answer(id_, state=State.PENDING), "PENDING is no end"),
+        (lambda fake, id_: fake.answer(id_, status="valid"), "choose one of INVALID, VALID"),
     ],
 )
-def test_what_cannot_happen_cannot_be_played(
-    fake: FakeVerifications, act: Callable[[FakeVerifications, str], None], message: str
+def test_an_answer_that_cannot_happen_is_refused(
+    fake: FakeVerifications, action: Callable[[FakeVerifications, str], None], message: str
 ) -> None:
-    one = fake.submit("passport", PERSON, key="a")
+    verification = fake.submit("passport", PERSON, key="a")
 
     with pytest.raises(ValueError, match=message):
-        act(fake, one.id)
+        action(fake, verification.id)
 
-    assert fake.newest(State.ACCEPTED) == [fake.get(one.id)]
+    assert fake.newest(State.ACCEPTED) == [fake.get(verification.id)]
 
 
-def test_an_id_or_kind_that_is_none_is_not_found(fake: FakeVerifications) -> None:
-    for act in (fake.answer, fake.park, lambda name: fake.visit(name, "person-1")):
+def test_an_unknown_id_or_kind_is_not_found(fake: FakeVerifications) -> None:
+    for action in (fake.answer, fake.park, lambda name: fake.visit(name, "person-1")):
         with pytest.raises(NotFound):
-            act("order-17")
+            action("order-17")
 
 
-def test_results_can_not_be_changed_by_who_reads_them(fake: FakeVerifications) -> None:
+def test_a_stored_result_is_a_copy_of_the_given_one(fake: FakeVerifications) -> None:
     mine = {"name": "JOHN DOE"}
-    one = fake.submit("passport", PERSON, key="a")
-    fake.answer(one.id, status="VALID", result=mine)
+    verification = fake.submit("passport", PERSON, key="a")
+    fake.answer(verification.id, status="VALID", result=mine)
 
     mine["name"] = "SOMEBODY ELSE"
-    found = fake.get(one.id)
+    stored = fake.get(verification.id)
 
-    assert found is not None
-    assert found.result == {"name": "JOHN DOE"}
+    assert stored is not None
+    assert stored.result == {"name": "JOHN DOE"}
 
 
-def test_while_unavailable_every_call_says_so_and_nothing_is_stored(
+def test_every_call_raises_while_unavailable_and_nothing_is_stored(
     fake: FakeVerifications,
 ) -> None:
     fake.answer("passport", status="VALID")
@@ -221,7 +225,7 @@ def test_while_unavailable_every_call_says_so_and_nothing_is_stored(
     assert fake.submit("passport", PERSON, verification_id="order-17").id == "order-17"
 
 
-def test_refused_requests_leave_no_trace(fake: FakeVerifications) -> None:
+def test_a_refused_request_stores_nothing(fake: FakeVerifications) -> None:
     fake.submit("passport", PERSON, key="a")
 
     with pytest.raises(InvalidRequest):
@@ -232,35 +236,35 @@ def test_refused_requests_leave_no_trace(fake: FakeVerifications) -> None:
     assert sum(fake.counts().values()) == 1
 
 
-def play(fake: FakeVerifications) -> list[object]:
-    """Do the same as ever; return all that can be seen."""
+def run_sequence(fake: FakeVerifications) -> list[object]:
+    """Run a fixed sequence of calls; return everything that a caller can observe."""
     fake.answer("passport", status="VALID", result={"name": "JOHN DOE"})
-    made = [fake.submit("passport", PERSON, key=str(n)) for n in range(3)]
-    seen: list[object] = [fake.wait(each.id) for each in made]
-    return [*made, *seen, *fake.events("billing"), fake.newest(State.DONE), fake.counts()]
+    submitted = [fake.submit("passport", PERSON, key=str(n)) for n in range(3)]
+    ended: list[object] = [fake.wait(each.id) for each in submitted]
+    return [*submitted, *ended, *fake.events("billing"), fake.newest(State.DONE), fake.counts()]
 
 
-def test_it_is_deterministic() -> None:
-    assert play(FakeVerifications()) == play(FakeVerifications())
+def test_the_fake_is_deterministic() -> None:
+    assert run_sequence(FakeVerifications()) == run_sequence(FakeVerifications())
 
 
 def test_fakes_share_nothing() -> None:
     first, second = FakeVerifications(), FakeVerifications()
 
-    one = first.submit("passport", PERSON, key="a")
+    verification = first.submit("passport", PERSON, key="a")
 
-    assert second.get(one.id) is None
+    assert second.get(verification.id) is None
 
 
-def test_a_kind_of_the_producers_own_is_known() -> None:
-    fake = FakeVerifications(kinds=["tests.unit.test_kinds:ELSEWHERE"])
+def test_a_kind_of_the_producer_is_loaded() -> None:
+    fake = FakeVerifications(kinds=["tests.unit.test_kinds:PLUGIN_KIND"])
 
     with pytest.raises(InvalidRequest, match="day"):
-        fake.submit("elsewhere", {"day": "x"}, key="a")
+        fake.submit("plugin", {"day": "x"}, key="a")
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/", "https://shop.example@evil.example/"])
-def test_nobody_is_promised_to_be_sent_to_a_host_that_is_not_allowed(url: str) -> None:
+def test_a_return_url_on_another_host_is_refused(url: str) -> None:
     fake = FakeVerifications(return_hosts=["shop.example"])
     request = {"document_requested": [], "return_url": url}
 
@@ -271,7 +275,7 @@ def test_nobody_is_promised_to_be_sent_to_a_host_that_is_not_allowed(url: str) -
     assert fields == {"return_url", "document_requested"}
 
 
-def test_an_allowed_host_is_taken() -> None:
+def test_a_return_url_on_an_allowed_host_is_accepted() -> None:
     fake = FakeVerifications(return_hosts=["Shop.example"])
     request = {"document_requested": ["PAN"], "return_url": "https://shop.example/done"}
 

@@ -1,4 +1,4 @@
-"""A worker's heartbeat stops when its engine stands still, and its log says so."""
+"""A worker's heartbeat stops while its engine is stalled, and the stall is logged."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,7 @@ from worker.maintenance.heartbeat import Heartbeat
 
 
 @pytest.mark.parametrize(("stalled_s", "beats"), [(0.0, True), (15.0, True), (15.1, False)])
-def test_it_beats_only_while_the_engine_turns(
+def test_the_heartbeat_is_written_only_while_the_engine_is_not_stalled(
     tmp_path: Path, stalled_s: float, beats: bool
 ) -> None:
     file = tmp_path / "alive"
@@ -19,15 +19,15 @@ def test_it_beats_only_while_the_engine_turns(
     assert file.exists() is beats
 
 
-def test_it_says_once_a_minute_that_the_engine_stands_still(
+def test_a_stall_is_logged_at_most_once_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    now, said = [0.0], []
-    heart = Heartbeat(None, 15.0, lambda: now[0])
+    now, logged = [0.0], []
+    heartbeat = Heartbeat(None, 15.0, lambda: now[0])
 
     with caplog.at_level(logging.ERROR):
         for now[0] in (0.0, 1.0, 59.0, 60.0, 61.0):
-            heart.beat(99.0)
-            said.append(len(caplog.records))
+            heartbeat.beat(99.0)
+            logged.append(len(caplog.records))
 
-    assert said == [1, 1, 1, 2, 2]
+    assert logged == [1, 1, 1, 2, 2]

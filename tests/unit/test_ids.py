@@ -1,4 +1,4 @@
-"""Ids: the vendor's rule, ids derived from keys, ids of later generations."""
+"""Ids: the vendor's rule, derivation from keys, and ids of later generations."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ from satyapan.ids import (
 )
 
 KEY = bytes(range(32))
-LEGAL = st.from_regex(r"[A-Za-z0-9._-]{1,50}", fullmatch=True).filter(
+VALID_IDS = st.from_regex(r"[A-Za-z0-9._-]{1,50}", fullmatch=True).filter(
     lambda text: not re.search(r"\.g[0-9]+\Z", text)
 )
 
@@ -51,7 +51,7 @@ def codes(verification_id: object) -> list[str]:
         ("!.g1", ["verification_id_value_invalid", "verification_id_value_invalid"]),
     ],
 )
-def test_the_vendors_rule_and_our_reserved_suffix(
+def test_an_id_keeps_the_vendors_rule_and_has_no_reserved_suffix(
     verification_id: object, expected: list[str]
 ) -> None:
     assert codes(verification_id) == expected
@@ -62,7 +62,7 @@ def test_a_fault_does_not_repeat_the_id() -> None:
 
 
 @given(st.text() | st.just("\ud800"), st.text(max_size=10))
-def test_a_derived_id_keeps_the_rule_and_never_changes(key: str, kind: str) -> None:
+def test_a_derived_id_is_valid_and_always_the_same(key: str, kind: str) -> None:
     derived = derive_id(KEY, kind, key)
 
     assert id_faults(derived) == []
@@ -70,7 +70,7 @@ def test_a_derived_id_keeps_the_rule_and_never_changes(key: str, kind: str) -> N
 
 
 def test_a_derived_id_is_the_same_in_every_version() -> None:
-    """Producers count on it for ever: a change here would buy old verifications again."""
+    """Producers rely on it: a change here would buy old verifications again."""
     shop = producer_key(KEY, "shop")
 
     assert shop.hex() == "83484dac21f710457a7b3cc7f2593d0bb4783eb9620aa6768a57863401661d77"
@@ -93,22 +93,24 @@ def test_another_key_kind_producer_or_installation_gives_another_id() -> None:
 
 
 @pytest.mark.parametrize("text", ["Zo\u00eb", "\u0915\u0949\u0958", "\u0ba4\u0bca", "\uac00"])
-def test_a_key_is_the_same_however_unicode_writes_it(text: str) -> None:
-    apart = unicodedata.normalize("NFD", text)
+def test_composed_and_decomposed_unicode_keys_derive_the_same_id(text: str) -> None:
+    decomposed = unicodedata.normalize("NFD", text)
 
-    assert apart != text
-    assert derive_id(KEY, "passport", apart) == derive_id(KEY, "passport", text)
-
-
-def test_keys_that_only_look_alike_are_two() -> None:
-    """Compatibility forms are other texts: a ligature, a full-width digit, another case."""
-    one, other = (derive_id(KEY, "passport", key) for key in ("customer-1", "customer-\uff11"))
-
-    assert one != other
-    assert derive_id(KEY, "passport", "Customer-1") != one
+    assert decomposed != text
+    assert derive_id(KEY, "passport", decomposed) == derive_id(KEY, "passport", text)
 
 
-def test_a_derived_id_tells_nothing_of_the_key() -> None:
+def test_keys_that_only_look_alike_derive_different_ids() -> None:
+    """Compatibility forms are different texts: a ligature, a full-width digit, another case."""
+    ascii_id, full_width_id = (
+        derive_id(KEY, "passport", key) for key in ("customer-1", "customer-\uff11")
+    )
+
+    assert ascii_id != full_width_id
+    assert derive_id(KEY, "passport", "Customer-1") != ascii_id
+
+
+def test_a_derived_id_does_not_contain_the_key() -> None:
     assert "customer" not in derive_id(KEY, "passport", "customer-17")
 
 
@@ -125,19 +127,19 @@ def test_a_visitor_has_one_id_for_each_producer() -> None:
     assert ids[0] == child_id(KEY, "link-1", "person 1", "shop")
 
 
-@given(LEGAL, st.integers(2, 99))
-def test_a_generations_id_is_legal_and_belongs_to_no_producer(
+@given(VALID_IDS, st.integers(2, 99))
+def test_the_id_of_a_generation_is_valid_for_the_vendor_and_refused_from_producers(
     verification_id: str, generation: int
 ) -> None:
-    made = generation_id(verification_id, generation)
+    generated = generation_id(verification_id, generation)
 
-    assert len(made) <= MAX_LENGTH
-    assert re.fullmatch(r"[A-Za-z0-9._-]+", made)
-    assert made.endswith(f".g{generation}")
-    assert id_faults(made)  # so no producer can have submitted it
+    assert len(generated) <= MAX_LENGTH
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", generated)
+    assert generated.endswith(f".g{generation}")
+    assert id_faults(generated)  # no producer can submit it
 
 
-@given(LEGAL)
+@given(VALID_IDS)
 def test_the_first_generation_is_the_verification_id_itself(verification_id: str) -> None:
     assert generation_id(verification_id, 1) == verification_id
 
@@ -149,10 +151,10 @@ def test_the_first_generation_is_the_verification_id_itself(verification_id: str
 def test_an_id_too_long_for_the_suffix_is_shortened_to_a_digest(
     length: int, generation: int, kept: bool
 ) -> None:
-    made = generation_id("a" * length, generation)
+    generated = generation_id("a" * length, generation)
 
-    assert made.startswith("a" * length) is kept
-    assert len(made) <= MAX_LENGTH
+    assert generated.startswith("a" * length) is kept
+    assert len(generated) <= MAX_LENGTH
 
 
 def test_generations_of_different_long_ids_differ() -> None:

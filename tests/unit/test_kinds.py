@@ -1,4 +1,4 @@
-"""Requests: every rule of the vendor's pages, in the vendor's words, all faults at once."""
+"""Requests: every documented rule of the vendor, in its wording, with all faults at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
@@ -21,7 +21,7 @@ from satyapan.kinds.static_kyc_link import STATIC_KYC_LINK
 from tests.contract import vendor_pages
 
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
-PAPERS = {"document_requested": ["AADHAAR"]}
+DOCUMENTS = {"document_requested": ["AADHAAR"]}
 LONG = "x" * 201
 OF_PAGE = {"passport": PASSPORT, "digilocker": DIGILOCKER, "static_link": STATIC_KYC_LINK}
 
@@ -37,7 +37,7 @@ NAMES = st.sampled_from(
 
 
 def faults(kind: Kind, request: object) -> list[Fault]:
-    """Return what is wrong with a request; it may be anything that JSON can hold."""
+    """Return the faults of a request, which may be any JSON value."""
     given_request: Any = request
     try:
         kind.check(given_request)
@@ -47,7 +47,7 @@ def faults(kind: Kind, request: object) -> list[Fault]:
 
 
 def numbered(cases: Sequence[tuple[Any, ...]]) -> list[str]:
-    """Name test cases by what is the same in every process; a frozenset's repr isn't."""
+    """Name test cases by kind and number: a frozenset's repr differs between processes."""
     return [f"{kind.name}-{number}" for number, (kind, *_) in enumerate(cases)]
 
 
@@ -55,7 +55,7 @@ def without(request: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in request.items() if key != name}
 
 
-# ---- what the vendor's pages document ----
+# ---- refusals on the vendor's pages ----
 
 PROVOKED: dict[tuple[str, str], Mapping[str, Any]] = {
     ("passport", "fileNumber Missing"): without(PERSON, "file_number"),
@@ -66,11 +66,11 @@ PROVOKED: dict[tuple[str, str], Mapping[str, Any]] = {
     ("digilocker", "Invalid Document Requested"): {"document_requested": ["VOTER_ID"]},
     ("digilocker", "Duplicate Document Requested"): {"document_requested": ["PAN", "PAN"]},
     ("digilocker", "Invalid Redirection Url without https prefix"): {
-        **PAPERS,
+        **DOCUMENTS,
         "return_url": "http://shop.example",
     },
     ("digilocker", "Invalid Redirection Url with https prefix"): {
-        **PAPERS,
+        **DOCUMENTS,
         "return_url": "https://",
     },
     ("static_link", "Template Name Missing"): {},
@@ -96,7 +96,7 @@ def test_the_table_covers_every_refusal_on_the_pages() -> None:
 
 
 @pytest.mark.parametrize("page", REFUSALS, ids=lambda page: f"{page.operation}/{page.name}")
-def test_a_documented_refusal_comes_at_submit_in_the_vendors_words(
+def test_a_documented_refusal_is_found_at_submit_in_the_vendors_wording(
     page: vendor_pages.Documented,
 ) -> None:
     if page.name in IDS:
@@ -104,7 +104,7 @@ def test_a_documented_refusal_comes_at_submit_in_the_vendors_words(
     else:
         found = faults(OF_PAGE[page.operation], PROVOKED[page.operation, page.name])
 
-    # The return page stands between vendor and producer: our field is return_url.
+    # Producers set return_url; redirect_url is the address of our own return page.
     code, message = (
         str(page.body[part]).replace("redirect_url", "return_url") for part in ("code", "message")
     )
@@ -121,9 +121,9 @@ ACCEPTED: list[tuple[Kind, Mapping[str, Any]]] = [
     (PASSPORT, {**PERSON, "dob": "2024-02-29"}),
     (PASSPORT, {**PERSON, "file_number": "x" * 200}),
     (DIGILOCKER, {"document_requested": ["DRIVING_LICENSE", "PAN", "AADHAAR"]}),
-    (DIGILOCKER, {**PAPERS, "user_flow": "signin"}),
-    (DIGILOCKER, {**PAPERS, "user_flow": None, "return_url": None}),
-    (DIGILOCKER, {**PAPERS, "return_url": "https://shop.example:8443/kyc/done?order=7#top"}),
+    (DIGILOCKER, {**DOCUMENTS, "user_flow": "signin"}),
+    (DIGILOCKER, {**DOCUMENTS, "user_flow": None, "return_url": None}),
+    (DIGILOCKER, {**DOCUMENTS, "return_url": "https://shop.example:8443/kyc/done?order=7#top"}),
     (STATIC_KYC_LINK, {"template_name": "A.b_c-9"}),
 ]
 REFUSED: list[tuple[Kind, Mapping[str, Any], str, str]] = [
@@ -156,16 +156,16 @@ REFUSED: list[tuple[Kind, Mapping[str, Any], str, str]] = [
     (DIGILOCKER, {"document_requested": [None]}, "", "invalid_request"),
     (DIGILOCKER, {"document_requested": [["PAN"]]}, "", "invalid_request"),
     (DIGILOCKER, {"document_requested": [{}]}, "", "invalid_request"),
-    (DIGILOCKER, {**PAPERS, "user_flow": "login"}, "user_flow", "user_flow_value_invalid"),
-    (DIGILOCKER, {**PAPERS, "user_flow": ""}, "user_flow", "user_flow_value_invalid"),
-    (DIGILOCKER, {**PAPERS, "redirect_url": "https://shop.example"}, "redirect_url", ""),
+    (DIGILOCKER, {**DOCUMENTS, "user_flow": "login"}, "user_flow", "user_flow_value_invalid"),
+    (DIGILOCKER, {**DOCUMENTS, "user_flow": ""}, "user_flow", "user_flow_value_invalid"),
+    (DIGILOCKER, {**DOCUMENTS, "redirect_url": "https://shop.example"}, "redirect_url", ""),
     (STATIC_KYC_LINK, {"template_name": None}, "template_name", "template_name_missing"),
     (STATIC_KYC_LINK, {"template_name": ""}, "template_name", "template_name_missing"),
     (STATIC_KYC_LINK, {"template_name": "a\n"}, "template_name", "template_name_value_invalid"),
     (STATIC_KYC_LINK, {"template_name": "नाम"}, "template_name", "template_name_value_invalid"),
     (STATIC_KYC_LINK, {"template_name": LONG}, "template_name", "template_name_length_exceeded"),
     *(
-        (DIGILOCKER, {**PAPERS, "return_url": url}, "return_url", "return_url_value_invalid")
+        (DIGILOCKER, {**DOCUMENTS, "return_url": url}, "return_url", "return_url_value_invalid")
         for url in (
             "",
             "shop.example",
@@ -184,7 +184,7 @@ REFUSED: list[tuple[Kind, Mapping[str, Any], str, str]] = [
     ),
     (
         DIGILOCKER,
-        {**PAPERS, "return_url": f"https://shop.example/{'x' * 2000}"},
+        {**DOCUMENTS, "return_url": f"https://shop.example/{'x' * 2000}"},
         "return_url",
         "return_url_length_exceeded",
     ),
@@ -192,12 +192,14 @@ REFUSED: list[tuple[Kind, Mapping[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "request_"), ACCEPTED, ids=numbered(ACCEPTED))
-def test_a_good_request_is_stored_as_it_is(kind: Kind, request_: Mapping[str, Any]) -> None:
+def test_a_valid_request_is_kept_as_it_is_without_nulls(
+    kind: Kind, request_: Mapping[str, Any]
+) -> None:
     assert kind.check(request_) == {k: v for k, v in request_.items() if v is not None}
 
 
 @pytest.mark.parametrize(("kind", "request_", "name", "code"), REFUSED, ids=numbered(REFUSED))
-def test_a_bad_request_has_one_fault(
+def test_a_request_that_breaks_one_rule_has_one_fault(
     kind: Kind, request_: Mapping[str, Any], name: str, code: str
 ) -> None:
     (fault,) = faults(kind, request_)
@@ -209,13 +211,13 @@ def test_a_bad_request_has_one_fault(
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
 @pytest.mark.parametrize("request_", [None, [], "text", 7, True])
-def test_what_is_no_object_is_refused(kind: Kind, request_: object) -> None:
+def test_a_request_that_is_not_an_object_is_refused(kind: Kind, request_: object) -> None:
     (fault,) = faults(kind, request_)
 
     assert fault.field == "request"
 
 
-def test_all_faults_come_at_once_the_ids_first() -> None:
+def test_all_faults_are_raised_at_once_those_of_the_id_first() -> None:
     bad = {"dob": "yesterday", "name": LONG, "colour": "blue"}
 
     with pytest.raises(InvalidRequest) as caught:
@@ -236,7 +238,7 @@ def test_one_field_may_break_two_rules() -> None:
     ]
 
 
-def test_a_faults_text_holds_no_value() -> None:
+def test_a_fault_repeats_no_value() -> None:
     bad = {"file_number": ["canary"], "dob": "canary", "name": "canary" * 99, "code": "canary"}
 
     with pytest.raises(InvalidRequest) as caught:
@@ -247,7 +249,9 @@ def test_a_faults_text_holds_no_value() -> None:
 
 @given(JSON | st.dictionaries(NAMES, JSON) | st.dictionaries(NAMES, st.text()))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
-def test_any_json_is_accepted_or_refused_never_a_crash(kind: Kind, request_: object) -> None:
+def test_any_json_is_accepted_or_refused_without_another_error(
+    kind: Kind, request_: object
+) -> None:
     found = faults(kind, request_)
 
     assert all(isinstance(text, str) for fault in found for text in astuple(fault))
@@ -264,11 +268,11 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     assert kind.title
     assert kind.private
     assert set(operation.status_map) <= {*kind.labels, "PENDING"}
-    free = operation.mode is Mode.JOURNEY  # what is lost is a link
+    free = operation.mode is Mode.JOURNEY  # a new link costs nothing
     assert kind.lost_answer == ("reissue" if free else "park")
 
 
-def test_the_registry_gives_kinds_by_name() -> None:
+def test_the_registry_returns_kinds_by_name() -> None:
     registry = Registry()
 
     assert [kind.name for kind in registry] == ["passport", "digilocker", "static_kyc_link"]
@@ -277,41 +281,41 @@ def test_the_registry_gives_kinds_by_name() -> None:
         registry["pan"]
 
 
-def test_a_kind_that_does_not_exist_is_refused_with_those_that_do() -> None:
+def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidRequest, match="digilocker, passport, static_kyc_link"):
         Registry().ask("pan")
 
 
-class WithDate(Schema):
-    """A request of a kind that was made elsewhere."""
+class PluginRequest(Schema):
+    """The request of a kind that a producer defines."""
 
     day = fields.Date()
 
 
-ELSEWHERE = replace(PASSPORT, name="elsewhere", request=WithDate)
+PLUGIN_KIND = replace(PASSPORT, name="plugin", request=PluginRequest)
 
 
-def test_a_kind_of_elsewhere_is_loaded_by_its_place() -> None:
-    registry = Registry.with_plugins([f"{__name__}:ELSEWHERE"])
+def test_a_plugin_kind_is_loaded_by_its_import_path() -> None:
+    registry = Registry.with_plugins([f"{__name__}:PLUGIN_KIND"])
 
-    assert [kind.name for kind in registry][-1] == "elsewhere"
-    assert registry.ask("elsewhere") is not None
+    assert [kind.name for kind in registry][-1] == "plugin"
+    assert registry.ask("plugin") is not None
 
 
 @pytest.mark.parametrize(
-    ("place", "error"),
+    ("path", "error"),
     [
         ("satyapan.nowhere:A", ImportError),
         ("satyapan.ids:NOTHING", AttributeError),
         ("satyapan.ids:MAX_LENGTH", TypeError),
     ],
 )
-def test_a_place_without_a_kind_is_refused(place: str, error: type[Exception]) -> None:
+def test_an_import_path_without_a_kind_is_refused(path: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        Registry.with_plugins([place])
+        Registry.with_plugins([path])
 
 
 def test_a_value_that_json_cannot_hold_is_a_fault_of_its_field() -> None:
-    (fault,) = faults(ELSEWHERE, {"day": date(2026, 1, 1).isoformat()})
+    (fault,) = faults(PLUGIN_KIND, {"day": date(2026, 1, 1).isoformat()})
 
     assert (fault.field, fault.code) == ("day", "day_value_invalid")

@@ -1,4 +1,4 @@
-"""What follows from the lease, and what from the time-outs of vendor and broker."""
+"""Values derived from the lease, and from the time-outs of vendor and broker."""
 
 import pytest
 
@@ -15,12 +15,12 @@ def read(**more: str) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("more", "wanted"),
+    ("settings", "expected"),
     [
         ({}, Outage()),
-        # A holder renews in a third of its lease: it gets as long when only the clock moved.
+        # A holder renews within a third of its lease, and gets that long after a clock jump too.
         ({"WORKER_LEASE_S": "90"}, Outage(gap=30_000, grace=31_000)),
-        # An absence that is no outage leaves each lease a third of its time.
+        # After an absence too short for an outage, each lease still has a third of its time.
         ({"WORKER_LEASE_S": "12"}, Outage(gap=4_000, grace=8_000)),
         (
             {"REDIS_READ_TIMEOUT_S": "1", "REDIS_CONNECT_TIMEOUT_S": "1", "WORKER_LEASE_S": "6"},
@@ -30,12 +30,12 @@ def read(**more: str) -> Settings:
     ids=["default", "long", "shortest", "shorter"],
 )
 def test_an_outage_is_shorter_than_a_lease_and_leaves_holders_time_to_renew(
-    more: dict[str, str], wanted: Outage
+    settings: dict[str, str], expected: Outage
 ) -> None:
-    assert outage(read(**more)) == wanted
+    assert outage(read(**settings)) == expected
 
 
-def test_a_lease_says_nothing_about_a_call() -> None:
+def test_the_time_limits_of_calls_do_not_depend_on_the_lease() -> None:
     settings = read(CASHFREE_TOTAL_TIMEOUT_S="80", WORKER_POOL="prefork")
 
     limits = worker_settings(settings)

@@ -1,4 +1,4 @@
-"""What the benchmarks on a stage derive from the vendor's calls, without any process."""
+"""Figures that the load benchmarks derive from the vendor's calls; no process is started."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,10 +35,10 @@ def probe(producer: str, at: float, took_s: float, *, done: bool = True) -> Prob
 PROBES = [probe(NORMAL, 100, 3), probe(NORMAL, 115, 5), probe(HIGH, 100, 1), probe(HIGH, 115, 2)]
 
 
-# ---- what both use ----
+# ---- helpers of both ----
 
 
-def test_the_peak_is_the_fullest_window_wherever_it_begins() -> None:
+def test_the_peak_is_the_fullest_window_at_any_start() -> None:
     assert peak([], 10) == 0
     assert peak([call(at) for at in (11.5, 0, 1, 9.9)], 10) == 3
     assert peak([call(at) for at in (0, 10, 20)], 10) == 1
@@ -61,33 +61,33 @@ def test_sandbox_and_workers_get_the_same_limits() -> None:
     ]
 
 
-def test_a_stage_gets_the_default_settings_but_for_the_quota() -> None:
+def test_workers_get_the_default_settings_except_the_quota() -> None:
     env = quota_environment({"passport": 7}, 60, 1000)
     fresh = fresh_settings("redis://127.0.0.1:1/0")
-    found, usual = (
+    ours, defaults = (
         read_settings(fresh | env),
         read_settings(dict.fromkeys(fresh, "") | _keys(fresh)),
     )
 
     assert set(env) <= set(names())
-    assert found.worker == usual.worker
-    assert found.breaker == usual.breaker
-    assert found.producer.visibility_timeout_s == usual.producer.visibility_timeout_s
-    assert found.vendor.read_timeout_s == usual.vendor.read_timeout_s
+    assert ours.worker == defaults.worker
+    assert ours.breaker == defaults.breaker
+    assert ours.producer.visibility_timeout_s == defaults.producer.visibility_timeout_s
+    assert ours.vendor.read_timeout_s == defaults.vendor.read_timeout_s
 
 
 def _keys(fresh: dict[str, str]) -> dict[str, str]:
     return {name: fresh[name] for name in ("SATYAPAN_SEAL_KEYS", "SATYAPAN_ID_KEY")}
 
 
-# ---- people who come back ----
+# ---- returns ----
 
 
-def back(vendor_id: str, took_s: float, *, served: bool = True) -> Return:
+def returned(vendor_id: str, took_s: float, *, served: bool = True) -> Return:
     return Return(vendor_id=vendor_id, took_s=took_s, served=served)
 
 
-def test_a_poll_is_a_read_of_a_journey_whose_person_did_not_come() -> None:
+def test_a_read_of_a_journey_without_a_return_counts_as_a_poll() -> None:
     plan = returns.Plan(over_s=20, limit=3, window_s=10)
     calls = [
         call(99, "other"),  # before
@@ -98,28 +98,28 @@ def test_a_poll_is_a_read_of_a_journey_whose_person_did_not_come() -> None:
         call(120, "other"),  # after
     ]
 
-    found = returns.judge(plan, [back("ann", 0.5), back("bob", 2)], calls, 100)
+    found = returns.judge(plan, [returned("ann", 0.5), returned("bob", 2)], calls, 100)
 
     assert (found.reads, found.polls, found.refused, found.peak) == (4, 2, 1, 3)
     assert (found.served, found.p50_s, found.p99_s, found.worst_s) == (2, 0.5, 2, 2)
 
 
-def test_a_person_who_is_not_served_counts_as_long_as_they_were_waited_for() -> None:
+def test_a_return_that_was_not_served_counts_with_the_whole_patience() -> None:
     plan = returns.Plan(over_s=180, people=2)
     polls = [call(float(at), f"other-{at}") for at in range(10)]
-    people = [back("ann", 4.9), back("bob", plan.patience_s, served=False)]
+    people = [returned("ann", 4.9), returned("bob", plan.patience_s, served=False)]
 
-    late = returns.judge(plan, people, polls, 0)
-    fine = returns.judge(plan, people[:1], polls, 0)
+    with_unserved = returns.judge(plan, people, polls, 0)
+    all_served = returns.judge(plan, people[:1], polls, 0)
 
-    assert (late.served, late.p99_s) == (1, 120)
-    assert missed(returns.told(plan, late, people))
-    assert not missed(returns.told(plan, fine, people[:1]))
-    assert missed(returns.told(plan, replace(fine, polls=9), people[:1]))
-    assert missed(returns.told(plan, replace(fine, refused=1), people[:1]))
+    assert (with_unserved.served, with_unserved.p99_s) == (1, 120)
+    assert missed(returns.told(plan, with_unserved, people))
+    assert not missed(returns.told(plan, all_served, people[:1]))
+    assert missed(returns.told(plan, replace(all_served, polls=9), people[:1]))
+    assert missed(returns.told(plan, replace(all_served, refused=1), people[:1]))
 
 
-# ---- a backlog and everybody else ----
+# ---- a backlog and other producers ----
 
 
 def test_the_share_is_counted_over_whole_windows_of_the_measured_phase() -> None:
@@ -138,13 +138,13 @@ def test_the_first_window_after_the_first_submission_is_left_out() -> None:
     assert (found.windows, found.calls, found.used) == (3, 6, 1.0)
 
 
-def test_a_quota_that_nobody_uses_is_not_used() -> None:
+def test_an_unused_quota_has_a_share_of_zero() -> None:
     found = backlog_figures.judge(PLAN, [], PROBES, began=50, start=100)
 
     assert (found.used, found.peak, found.normal.seen, found.normal.seen_s) == (0, 0, 0, 60)
 
 
-def test_each_producers_rows_are_judged_by_themselves() -> None:
+def test_the_rows_of_each_producer_are_judged_separately() -> None:
     lost = probe(HIGH, 130, 60, done=False)
     calls = [call(probe.at + 0.5, probe.id) for probe in PROBES]
 
@@ -156,7 +156,7 @@ def test_each_producers_rows_are_judged_by_themselves() -> None:
     assert (found.high.median_s, found.high.seen, found.high.seen_s) == (2, 2, 60)
 
 
-def test_rows_after_the_first_window_are_also_told_by_themselves() -> None:
+def test_rows_after_the_first_window_are_also_reported_separately() -> None:
     early = backlog_figures.judge(PLAN, [], PROBES, began=100, start=100)
     never = backlog_figures.judge(PLAN, [], PROBES, began=110, start=110)
 
@@ -179,7 +179,7 @@ def test_a_backlog_reaches_its_goals_or_misses_one() -> None:
     assert missed(backlog_figures.told(PLAN, replace(seen, peak=3), COSTS))
 
 
-def test_a_queue_that_never_drained_is_told() -> None:
+def test_a_queue_that_never_drained_is_reported() -> None:
     seen = backlog_figures.judge(PLAN, [], PROBES, began=50, start=100)
     text = backlog_figures.told(PLAN, seen, replace(COSTS, drained_s=None)).text()
 
