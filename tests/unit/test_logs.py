@@ -1,4 +1,4 @@
-"""What may reach a log, and in which form."""
+"""Which values may reach a log, and in which form."""
 
 import ast
 import io
@@ -25,16 +25,16 @@ AADHAAR = "234123412346"
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
     others = (sys.unraisablehook, warnings.showwarning)
     handlers, level = root.handlers[:], root.level
-    loud = logging.raiseExceptions
+    raise_exceptions = logging.raiseExceptions
     yield
     logging.basicConfig(level=level, handlers=handlers, force=True)
     sys.excepthook, threading.excepthook = hooks
     sys.unraisablehook, warnings.showwarning = others
-    logging.raiseExceptions = loud
+    logging.raiseExceptions = raise_exceptions
 
 
 @pytest.fixture
@@ -89,7 +89,9 @@ def test_an_allowed_field_takes_plain_values_only(written: io.StringIO, value: o
     assert CANARY not in written.getvalue()
 
 
-def test_fields_of_libraries_are_dropped_and_counted_too(written: io.StringIO) -> None:
+def test_fields_of_libraries_that_are_not_allowed_are_dropped_and_counted_too(
+    written: io.StringIO,
+) -> None:
     logging.getLogger("celery.worker").warning("late", extra={"id": "v-1", "secret": CANARY})
 
     (line,) = lines(written)
@@ -98,7 +100,7 @@ def test_fields_of_libraries_are_dropped_and_counted_too(written: io.StringIO) -
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "expected"),
     [
         (("got %s after %d tries", CANARY, 3), "got * after 3 tries"),
         (("got %r", CANARY), "got *"),
@@ -111,24 +113,24 @@ def test_fields_of_libraries_are_dropped_and_counted_too(written: io.StringIO) -
         (("%d %d", 1), "%d %d"),
     ],
 )
-def test_a_library_keeps_its_wording_but_not_its_texts(
-    written: io.StringIO, args: tuple[Any, ...], told: str
+def test_an_event_of_a_library_keeps_its_wording_but_not_its_text_arguments(
+    written: io.StringIO, args: tuple[Any, ...], expected: str
 ) -> None:
     logging.getLogger("celery.app.trace").error(*args)
 
     (line,) = lines(written)
-    assert line["event"] == told
+    assert line["event"] == expected
     assert CANARY not in written.getvalue()
 
 
-def test_our_own_standard_loggers_are_told_in_full(written: io.StringIO) -> None:
+def test_events_of_our_own_standard_loggers_are_logged_in_full(written: io.StringIO) -> None:
     logging.getLogger("satyapan.broker.wakeups").warning("no wake-up sent (%s)", "OperationalError")
 
     (line,) = lines(written)
     assert line["event"] == "no wake-up sent (OperationalError)"
 
 
-def test_a_foreign_exception_is_told_by_type_and_place(written: io.StringIO) -> None:
+def test_a_foreign_exception_is_logged_by_type_and_place(written: io.StringIO) -> None:
     try:
         fail_for_another_reason()
     except ValueError:
@@ -143,19 +145,19 @@ def test_a_foreign_exception_is_told_by_type_and_place(written: io.StringIO) -> 
     assert CANARY not in written.getvalue()
 
 
-def test_an_exception_logged_as_the_message_is_told_by_type(written: io.StringIO) -> None:
+def test_an_exception_passed_as_the_message_is_logged_by_type(written: io.StringIO) -> None:
     logging.getLogger("kombu").error(ValueError(CANARY))
 
     assert lines(written)[0]["event"] == "ValueError"
 
 
-def test_an_error_of_ours_may_speak(written: io.StringIO) -> None:
+def test_an_error_of_ours_is_logged_with_its_message(written: io.StringIO) -> None:
     logging.getLogger("worker").error("missing", exc_info=NotFound("v-1"))
 
     assert lines(written)[0]["message"].startswith("no verification v-1")
 
 
-def test_uncaught_exceptions_go_the_same_way(written: io.StringIO) -> None:
+def test_uncaught_exceptions_are_logged_by_type(written: io.StringIO) -> None:
     thread = threading.Thread(target=fail)
     thread.start()
     thread.join(5)
@@ -186,15 +188,17 @@ def test_lines_that_hold_addresses_are_never_written(
 
 
 @pytest.mark.parametrize("logger", ["celery", "gunicorn.error", "worker", "redis"])
-def test_every_logger_writes_once_through_the_same_form(written: io.StringIO, logger: str) -> None:
+def test_every_logger_writes_an_event_once_in_the_same_form(
+    written: io.StringIO, logger: str
+) -> None:
     logging.getLogger(logger).addHandler(logging.StreamHandler(written))
     configure_logs("INFO", "json", written)
 
     logging.getLogger(logger).warning("here")
 
-    told = [line for line in written.getvalue().splitlines() if line.startswith("{")]
-    assert len(told) == 1
-    assert json.loads(told[0])["logger"] == logger
+    events = [line for line in written.getvalue().splitlines() if line.startswith("{")]
+    assert len(events) == 1
+    assert json.loads(events[0])["logger"] == logger
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,7 @@ def test_every_logger_writes_once_through_the_same_form(written: io.StringIO, lo
         ("2341 2341 2346", "XXXX XXXX 2346"),
         ("2341-2341-2346!", "XXXX XXXX 2346!"),
         (f"a{AADHAAR}b", "aXXXX XXXX 2346b"),  # part of an id: a log may lose one
-        (f"\\n{AADHAAR}\\n", r"\nXXXX XXXX 2346\n"),  # of a text that was written with repr()
+        (f"\\n{AADHAAR}\\n", r"\nXXXX XXXX 2346\n"),  # of a text written by repr()
         (f"{'A/b+9' * 240}/{AADHAAR}/", f"{'A/b+9' * 240}/XXXX XXXX 2346/"),  # inside base64
         (f"_{AADHAAR}/", "_XXXX XXXX 2346/"),
         ("234123412347", "234123412347"),  # wrong check digit
@@ -216,7 +220,7 @@ def test_aadhaar_numbers_are_masked(text: str, masked: str) -> None:
     assert mask_for_log(text) == masked
 
 
-def test_aadhaar_numbers_are_masked_in_every_kind_of_value(written: io.StringIO) -> None:
+def test_aadhaar_numbers_are_masked_in_values_of_every_type(written: io.StringIO) -> None:
     fields = {"id": AADHAAR, "code": int(AADHAAR), "frames": [AADHAAR], "kind": f"uid{AADHAAR}x"}
     logging.getLogger("worker").info("for %s", AADHAAR, extra=fields)
 
@@ -263,7 +267,7 @@ def fields_logged(source: str) -> Iterator[str]:
             yield from (ast.literal_eval(key) for key in node.value.keys if key)
 
 
-def test_a_warning_is_told_by_type_and_place(written: io.StringIO) -> None:
+def test_a_warning_is_logged_by_type_and_place(written: io.StringIO) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn_explicit(CANARY, UserWarning, "/somewhere/package/module.py", 7)
@@ -271,18 +275,18 @@ def test_a_warning_is_told_by_type_and_place(written: io.StringIO) -> None:
     assert lines(written)[-1]["event"] == "UserWarning at package/module.py:7"
 
 
-def test_what_cannot_be_raised_is_told_by_type_and_place(written: io.StringIO) -> None:
-    class Spoilt:
+def test_an_unraisable_exception_is_logged_by_type(written: io.StringIO) -> None:
+    class FailsWhenDeleted:
         def __del__(self) -> None:
             fail()
 
-    Spoilt()
+    FailsWhenDeleted()
 
     assert CANARY not in written.getvalue()
     assert lines(written)[-1]["error"] == "KeyError"
 
 
-def test_in_json_what_a_program_prints_becomes_lines_of_the_log(tmp_path: Path) -> None:
+def test_printed_text_becomes_log_lines_in_the_json_form(tmp_path: Path) -> None:
     program = tmp_path / "prints.py"
     program.write_text(
         "import sys\n"
@@ -293,5 +297,5 @@ def test_in_json_what_a_program_prints_becomes_lines_of_the_log(tmp_path: Path) 
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
 
     assert not done.stdout
-    told = [json.loads(line)["event"] for line in done.stderr.splitlines()]
-    assert told == [f"a library printed {len(CANARY)} characters"] * 2
+    events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert events == [f"a library printed {len(CANARY)} characters"] * 2

@@ -1,4 +1,4 @@
-"""The pages for producers and makers of kinds say what the code does."""
+"""The pages for producers and for authors of kinds match the code."""
 
 import re
 from pathlib import Path
@@ -20,13 +20,13 @@ def blocks(page: str) -> list[str]:
 
 
 def rows(page: str, heading: str) -> list[str]:
-    """Return the first cells of the table below a heading."""
+    """Return the first cell of each row in the table below a heading."""
     table = page.partition(f"\n{heading}\n")[2].partition("\n|---|")[2].partition("\n\n")[0]
     return re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
 
 
-class Prepared(FakeVerifications):
-    """A fake whose vendor has answered before anybody asks."""
+class FakeWithAnswers(FakeVerifications):
+    """A fake with answers for every verification that the page submits."""
 
     def __init__(self, *, reply_to: str = "default") -> None:
         super().__init__(reply_to=reply_to, return_hosts=["shop.example"])
@@ -37,14 +37,14 @@ class Prepared(FakeVerifications):
 def test_the_producers_page_runs_from_top_to_bottom(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(satyapan, "Verifications", Prepared)
-    found: dict[str, object] = {}
+    monkeypatch.setattr(satyapan, "Verifications", FakeWithAnswers)
+    namespace: dict[str, object] = {}
 
     for block in blocks(PRODUCERS):
-        exec(block, found)  # noqa: S102 - the page's own code
+        exec(block, namespace)  # noqa: S102 - the page's own code
 
     assert len(blocks(PRODUCERS)) == 5
-    assert found["link"] == "https://vendor.example/journey"
+    assert namespace["link"] == "https://vendor.example/journey"
     assert "DONE VALID {'name': 'JOHN DOE'}" in capsys.readouterr().out
 
 
@@ -59,7 +59,7 @@ def test_every_error_is_explained() -> None:
     errors = {
         name
         for name in satyapan.__all__
-        if isinstance(thing := getattr(satyapan, name), type) and issubclass(thing, Exception)
+        if isinstance(value := getattr(satyapan, name), type) and issubclass(value, Exception)
     }
 
     assert explained == errors - {"SatyapanError"}

@@ -1,4 +1,4 @@
-"""The background publisher with a broker that the test plays."""
+"""The background publisher with a fake broker."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ Message = tuple[str, list[str]]
 
 
 class Broker:
-    """Takes messages, or holds whoever publishes one until it is let go."""
+    """A fake broker: records messages, or blocks their publisher until `may_go` is set."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -55,9 +55,9 @@ class Broker:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    found = Broker()
-    yield found
-    found.may_go.set()
+    fake = Broker()
+    yield fake
+    fake.may_go.set()
 
 
 @pytest.fixture
@@ -66,12 +66,12 @@ def publisher(broker: Broker) -> Publisher:
 
 
 def publish_while_busy(publisher: Publisher, broker: Broker, *ids: str, task: str = "run") -> None:
-    """Hand ids over while another message is being published, then let all go out."""
+    """Publish ids while another message is under way, then let all of them go out."""
     broker.hold()
     publisher.publish("run", ["first"])
     assert broker.held.wait(60)
-    for one in ids:
-        publisher.publish(task, [one])
+    for verification_id in ids:
+        publisher.publish(task, [verification_id])
     broker.may_go.set()
 
 
@@ -83,7 +83,7 @@ def fork() -> None:
     os.waitpid(child, 0)
 
 
-def test_nothing_waits_while_nothing_else_is_under_way(
+def test_an_id_is_published_at_once_while_nothing_else_is_under_way(
     publisher: Publisher, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_GATHER_S", 120.0)
@@ -93,7 +93,7 @@ def test_nothing_waits_while_nothing_else_is_under_way(
     eventually(lambda: broker.messages == [("run", ["v-1"])])
 
 
-def test_what_comes_while_a_message_is_published_goes_out_together(
+def test_ids_that_arrive_while_a_message_is_published_share_the_next_ones(
     publisher: Publisher, broker: Broker
 ) -> None:
     publish_while_busy(publisher, broker, "a", "b", "c", "d", "e")
@@ -117,7 +117,7 @@ def test_each_task_has_its_own_messages(publisher: Publisher, broker: Broker) ->
     assert sorted(broker.messages[1:]) == [("run", ["v-0", "v-2"]), ("run_high", ["v-1", "v-3"])]
 
 
-def test_a_broker_that_hangs_makes_nobody_wait_and_the_oldest_are_dropped(
+def test_a_hanging_broker_blocks_no_caller_and_the_oldest_ids_are_dropped(
     publisher: Publisher,
     broker: Broker,
     monkeypatch: pytest.MonkeyPatch,
@@ -128,13 +128,13 @@ def test_a_broker_that_hangs_makes_nobody_wait_and_the_oldest_are_dropped(
     publish_while_busy(publisher, broker, *"abcdefg")
     publisher.close()
 
-    assert [one for _, ids in broker.messages[1:] for one in ids] == list("defg")
+    assert [each for _, ids in broker.messages[1:] for each in ids] == list("defg")
     assert [record.message for record in caplog.records] == [
         "too many waited: no wake-up sent for the 3 oldest"
     ]
 
 
-def test_after_a_failure_the_rest_is_not_tried_and_later_ids_are(
+def test_after_a_failure_the_gathered_ids_are_dropped_and_later_ones_published(
     publisher: Publisher, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish_while_busy(publisher, broker)
@@ -154,7 +154,7 @@ def test_a_thread_that_failed_is_replaced(
 ) -> None:
     raised = threading.Event()
     monkeypatch.setattr(threading, "excepthook", lambda _: raised.set())
-    monkeypatch.setattr(broker, "messages", None)  # a fault of the code
+    monkeypatch.setattr(broker, "messages", None)  # a programming error
     publisher.publish("run", ["v-1"])
     assert raised.wait(60)
 
@@ -177,12 +177,12 @@ def test_an_idle_thread_ends_and_the_next_id_starts_another(
     assert broker.opened == 2
 
 
-def test_an_id_that_comes_while_the_thread_is_started_needs_no_other(
+def test_an_id_that_arrives_while_the_thread_starts_does_not_start_another(
     publisher: Publisher, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect() -> Broker:
         broker.opened += 1
-        publisher.publish("run", ["inner"])  # as a signal's handler would
+        publisher.publish("run", ["inner"])  # as a signal handler would
         return broker
 
     monkeypatch.setattr(publisher._outbox(), "_connect", connect)
@@ -208,7 +208,7 @@ def test_high_priority_goes_first(publisher: Publisher, broker: Broker) -> None:
     assert [ids for _, ids in broker.messages[5:]] == [["high"], ["a", "b", "c"], ["d"]]
 
 
-def test_a_dropped_publisher_ends_its_thread_once_it_has_published(
+def test_the_thread_of_a_dropped_publisher_ends_after_it_published_the_rest(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_IDLE_S", 600.0)
@@ -221,14 +221,14 @@ def test_a_dropped_publisher_ends_its_thread_once_it_has_published(
     assert broker.messages[1:] == [("run", ["a", "b"])]
 
 
-def test_a_fork_waits_once_for_all_publishers_that_hang(
+def test_a_fork_waits_once_for_all_hanging_publishers(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_FORK_S", 0.5)
     broker.hold()
-    many = [Publisher(broker.connect, broker.wake_inline, 3, 30.0) for _ in range(20)]
-    for one in many:
-        one.publish("run", ["v-1"])
+    publishers = [Publisher(broker.connect, broker.wake_inline, 3, 30.0) for _ in range(20)]
+    for publisher in publishers:
+        publisher.publish("run", ["v-1"])
     assert broker.held.wait(60)
 
     start = time.monotonic()
@@ -237,23 +237,25 @@ def test_a_fork_waits_once_for_all_publishers_that_hang(
     assert time.monotonic() - start < 0.5 * 10
 
 
-def test_forks_while_publishers_are_made(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forks_during_the_creation_of_publishers_raise_nothing(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raised: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", raised.append)
     done = threading.Event()
 
-    def make() -> None:
+    def create() -> None:
         while not done.is_set():
             Publisher(broker.connect, broker.wake_inline, 3, 30.0).publish("run", ["v-1"])
 
-    makers = [threading.Thread(target=make) for _ in range(3)]
-    for maker in makers:
-        maker.start()
+    threads = [threading.Thread(target=create) for _ in range(3)]
+    for thread in threads:
+        thread.start()
     for _ in range(30):
         fork()
     done.set()
-    for maker in makers:
-        maker.join()
+    for thread in threads:
+        thread.join()
 
     assert raised == []
 
@@ -277,7 +279,7 @@ def test_after_close_ids_are_published_inline(publisher: Publisher, broker: Brok
     assert (broker.messages, broker.inline) == ([], [("run", list("abc")), ("run", ["d"])])
 
 
-def test_where_no_thread_can_be_started_ids_are_published_inline(
+def test_ids_are_published_inline_if_no_thread_can_be_started(
     publisher: Publisher, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: threading.Thread) -> None:
@@ -327,17 +329,17 @@ def test_ids_of_many_threads_are_each_published_once(
 ) -> None:
     caplog.set_level(logging.WARNING)
 
-    def some(number: int) -> None:
-        for one in range(200):
-            publisher.publish("run", [f"v-{number}-{one}"])
+    def publish_many(number: int) -> None:
+        for index in range(200):
+            publisher.publish("run", [f"v-{number}-{index}"])
 
-    threads = [threading.Thread(target=some, args=[number]) for number in range(8)]
+    threads = [threading.Thread(target=publish_many, args=[number]) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     publisher.close()
 
-    sent = [one for _, ids in broker.messages for one in ids]
+    sent = [each for _, ids in broker.messages for each in ids]
     assert len(sent) == len(set(sent)) == 1600
     assert caplog.records == []

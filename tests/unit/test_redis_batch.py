@@ -1,4 +1,4 @@
-"""What is asked of Redis in one turn of the loop shares a round trip; each call has its own end."""
+"""Redis calls of one turn of the loop share a round trip; each gets its own result."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def call(name: str) -> ScriptCall[str]:
 
 
 class Server:
-    """Answers each call with its key, or with the error that stands for it."""
+    """A fake server: returns the key of each call, or the error given for that key."""
 
     def __init__(self, **errors: Exception) -> None:
         self.trips: list[list[str]] = []
@@ -29,7 +29,7 @@ class Server:
         return [self.errors.get(key, key) for key in keys]
 
 
-def test_calls_of_one_turn_share_a_round_trip_and_later_ones_have_the_next() -> None:
+def test_calls_of_one_turn_share_a_round_trip_and_later_ones_use_the_next() -> None:
     server = Server()
 
     async def main() -> list[str]:
@@ -49,28 +49,28 @@ def test_an_error_reaches_only_its_own_call() -> None:
         calls = (batch.call(call(name)) for name in "abc")
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    found = run_in_own_loop(main())
+    results = run_in_own_loop(main())
 
-    assert (found[0], found[2]) == ("a", "c")
-    assert isinstance(found[1], redis.ResponseError)
+    assert (results[0], results[2]) == ("a", "c")
+    assert isinstance(results[1], redis.ResponseError)
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), StopIteration()])
-def test_whatever_breaks_a_round_trip_every_call_has_an_end_and_the_next_works(
+def test_every_call_of_a_broken_round_trip_fails_and_the_next_one_works(
     error: Exception,
 ) -> None:
-    server, broken = Server(), [error]
+    server, errors = Server(), [error]
 
     def call_all(calls: Sequence[ScriptCall[Any]]) -> list[Any]:
-        if broken:
-            raise broken.pop()
+        if errors:
+            raise errors.pop()
         return server.call_all(calls)
 
     async def main() -> list[Any]:
         batch = RedisBatch(call_all)
         calls = [batch.call(call(name)) for name in "ab"]
-        found = await asyncio.gather(*calls, return_exceptions=True)
-        return [*found, await batch.call(call("c"))]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        return [*results, await batch.call(call("c"))]
 
     *failed, after = run_in_own_loop(main())
 
@@ -78,7 +78,7 @@ def test_whatever_breaks_a_round_trip_every_call_has_an_end_and_the_next_works(
     assert after == "c"
 
 
-def test_a_run_that_was_cancelled_takes_nothing_from_the_others() -> None:
+def test_a_cancelled_call_does_not_affect_the_others() -> None:
     async def main() -> str:
         batch = RedisBatch(Server().call_all)
         cancelled, other = batch.call(call("a")), batch.call(call("b"))

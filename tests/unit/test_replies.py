@@ -1,4 +1,4 @@
-"""The reply table: every documented answer, and whatever else may come."""
+"""The reply table: every documented answer, and any other reply."""
 
 import json
 from collections.abc import Mapping
@@ -45,9 +45,9 @@ EXPECTED: Mapping[tuple[int, str], Outcome] = {
     (500, "request_failed"): Outcome.UNKNOWN,
     (502, "verification_failed"): Outcome.UNKNOWN,
 }
-"""Written by hand from the vendor's pages, as docs/vendor.md reads them."""
-OURS = {"redirect_url_value_invalid": "public_url_refused"}
-"""A refusal of our own return address has a code of ours: no producer sent it."""
+"""Written by hand from the vendor's pages, as docs/vendor.md interprets them."""
+OWN_CODES = {"redirect_url_value_invalid": "public_url_refused"}
+"""A refusal of our own return address gets a code of ours: no producer sent it."""
 
 
 def operation(kind: str) -> Operation:
@@ -70,11 +70,11 @@ def judge(
 
 
 def create(kind: str, status: int, code: object, **more: object) -> Answer:
-    return judge(kind, Role.CREATE, status, {"code": code, "message": "words", **more})
+    return judge(kind, Role.CREATE, status, {"code": code, "message": "a text", **more})
 
 
 @pytest.mark.parametrize("example", DOCUMENTED, ids=lambda each: f"{each.operation}/{each.name}")
-def test_every_example_on_the_vendors_pages(example: vendor_pages.Documented) -> None:
+def test_every_documented_example_is_classified(example: vendor_pages.Documented) -> None:
     kind, body = KINDS[example.operation], dict(example.body)
 
     answer = judge(kind, Role.CREATE, example.status, body, vendor_id="ABC00123")
@@ -84,11 +84,11 @@ def test_every_example_on_the_vendors_pages(example: vendor_pages.Documented) ->
         assert answer.reference == str(body.get("reference_id", ""))
     else:
         assert answer.outcome is EXPECTED[example.status, body["code"]]
-        code = OURS.get(body["code"], body["code"])
+        code = OWN_CODES.get(body["code"], body["code"])
         assert (answer.http, answer.code, answer.body) == (example.status, code, None)
 
 
-def test_the_expectations_are_all_of_the_documented_errors() -> None:
+def test_there_is_an_expectation_for_every_documented_error() -> None:
     documented = {(each.status, each.body["code"]) for each in DOCUMENTED if each.status != 200}
 
     assert set(EXPECTED) == documented
@@ -115,12 +115,12 @@ def test_a_refusal_names_the_field(kind: str, status: int, code: str, field: str
 @pytest.mark.parametrize(
     ("kind", "role", "status", "code", "outcome"),
     [
-        # The same code has three meanings; its status tells which.
+        # The same code has three meanings; the HTTP status decides which.
         ("digilocker", Role.CREATE, 409, "verification_id_value_invalid", Outcome.DUPLICATE),
         ("digilocker", Role.CREATE, 400, "verification_id_value_invalid", Outcome.REFUSED),
         ("digilocker", Role.STATUS, 404, "verification_id_value_invalid", Outcome.MISSING),
         ("digilocker", Role.DOCUMENT, 404, "reference_id_value_invalid", Outcome.MISSING),
-        # Another operation's duplicate is no duplicate here.
+        # The duplicate code of another operation means no duplicate here.
         ("passport", Role.CREATE, 409, "verification_id_value_invalid", Outcome.UNKNOWN),
         ("digilocker", Role.CREATE, 409, "verification_id_already_exists", Outcome.UNKNOWN),
         ("static_kyc_link", Role.CREATE, 409, "verification_id_already_exists", Outcome.UNKNOWN),
@@ -139,7 +139,7 @@ def test_a_refusal_names_the_field(kind: str, status: int, code: str, field: str
         # Reads: an unknown 404 proves nothing about our id.
         ("digilocker", Role.STATUS, 404, "other", Outcome.UNKNOWN),
         ("digilocker", Role.STATUS, 404, None, Outcome.UNKNOWN),
-        # What the pages don't document.
+        # Replies that the pages don't document.
         ("passport", Role.CREATE, 422, "npci_unavailable", Outcome.UNKNOWN),
         ("passport", Role.CREATE, 422, None, Outcome.UNKNOWN),
         ("passport", Role.CREATE, 400, "x-client-secret_missing", Outcome.STOPPED),
@@ -156,16 +156,16 @@ def test_a_refusal_names_the_field(kind: str, status: int, code: str, field: str
         ("passport", Role.CREATE, 599, None, Outcome.UNKNOWN),
     ],
 )
-def test_what_else_may_come(
+def test_a_reply_is_classified_by_route_status_and_code(
     kind: str, role: Role, status: int, code: str | None, outcome: Outcome
 ) -> None:
-    answer = judge(kind, role, status, {"code": code, "message": "words"})
+    answer = judge(kind, role, status, {"code": code, "message": "a text"})
 
     assert (answer.outcome, answer.code) == (outcome, code or f"http_{status}")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
-def test_a_redirect_may_have_been_executed(status: int) -> None:
+def test_a_redirect_has_an_unknown_outcome(status: int) -> None:
     answer = create("passport", status, "x")
 
     assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "redirected")
@@ -179,16 +179,16 @@ def test_a_404_without_the_vendors_code_stops_the_account(kind: str) -> None:
 
 
 def test_the_sandboxes_request_for_test_data_is_a_refusal() -> None:
-    words = "Please use the Test Data given in the documentation"
+    message = "Please use the Test Data given in the documentation"
 
-    trap = create("passport", 502, "verification_failed", message=words)
+    refusal = create("passport", 502, "verification_failed", message=message)
     others = [
-        create("passport", 502, "other", message=words),
-        create("passport", 500, "verification_failed", message=words),
+        create("passport", 502, "other", message=message),
+        create("passport", 500, "verification_failed", message=message),
         create("passport", 502, "verification_failed", message=["no text"]),
     ]
 
-    assert (trap.outcome, trap.code) == (Outcome.REFUSED, "test_data_only")
+    assert (refusal.outcome, refusal.code) == (Outcome.REFUSED, "test_data_only")
     assert {other.outcome for other in others} == {Outcome.UNKNOWN}
 
 
@@ -220,7 +220,7 @@ def test_a_reply_is_checked_and_unknown_fields_are_dropped() -> None:
         "text",
         7,
         {},
-        {"type": "internal_error", "code": "verification_failed", "message": "words"},
+        {"type": "internal_error", "code": "verification_failed", "message": "a text"},
         passport(status=None),
         passport(status={"VALID": 1}),
         passport(reference_id=[]),
@@ -247,7 +247,7 @@ def test_a_200_about_another_id_is_foreign(kind: str, role: Role, body: dict[str
     assert (answer.outcome, answer.code, answer.body) == (Outcome.UNKNOWN, "foreign_id", None)
 
 
-def test_a_document_need_not_name_our_id_and_is_kept_whole() -> None:
+def test_a_document_without_our_id_is_accepted_and_kept_whole() -> None:
     body = {"status": "SUCCESS", "pan": "ABCPV1234D", "categories": {"a": [1, None]}}
 
     assert judge("digilocker", Role.DOCUMENT, 200, body).body == body
@@ -264,7 +264,7 @@ def test_a_link_needs_no_id() -> None:
     assert judge("static_kyc_link", Role.CREATE, 200, body).outcome is Outcome.OK
 
 
-def test_full_aadhaar_numbers_do_not_come_through() -> None:
+def test_full_aadhaar_numbers_are_masked_except_in_ids() -> None:
     number = "234123412346"
     ids = {"verification_id": number, "reference_id": number}
     body = {**ids, "uid": number, "text": f"is {number}."}
@@ -278,7 +278,7 @@ def test_full_aadhaar_numbers_do_not_come_through() -> None:
     }
 
 
-def test_a_link_with_such_a_number_still_works() -> None:
+def test_a_link_that_contains_an_aadhaar_number_is_not_changed() -> None:
     url = "https://verification.example/dgl/234123412346"
 
     answer = judge("digilocker", Role.CREATE, 200, passport(url=url))
@@ -313,7 +313,7 @@ def test_a_link_with_such_a_number_still_works() -> None:
         ({"retry-after": ""}, 60),
     ],
 )
-def test_a_429_says_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
+def test_the_headers_of_a_429_say_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
     answer = judge("passport", Role.CREATE, 429, None, headers)
 
     assert (answer.outcome, answer.not_before_s) == (Outcome.THROTTLED, seconds)
@@ -327,10 +327,10 @@ def test_a_code_that_is_not_safe_to_show_is_replaced(code: object) -> None:
     assert create("passport", 500, code).code == "http_500"
 
 
-def test_the_message_is_nowhere_in_the_answer() -> None:
-    words = "your current ip is 106.51.91.104"
+def test_the_vendors_message_is_not_in_the_answer() -> None:
+    message = "your current ip is 106.51.91.104"
 
-    assert "106.51" not in repr(create("passport", 403, "ip_validation_failed", message=words))
+    assert "106.51" not in repr(create("passport", 403, "ip_validation_failed", message=message))
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_the_message_is_nowhere_in_the_answer() -> None:
         ({"reference_id": {}}, ""),
     ],
 )
-def test_the_vendors_own_id_is_found(more: dict[str, object], reference: str) -> None:
+def test_the_vendors_reference_is_read(more: dict[str, object], reference: str) -> None:
     assert create("passport", 500, "verification_failed", **more).reference == reference
 
 
@@ -379,7 +379,7 @@ replies = json_values | st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, 
     body=replies,
     headers=st.dictionaries(st.sampled_from(["retry-after", "x-ratelimit-reset"]), st.text()),
 )
-def test_no_reply_is_too_strange(
+def test_any_reply_is_classified(
     kind: str, role: Role, status: int, body: object, headers: dict[str, str]
 ) -> None:
     if role is not Role.CREATE:
@@ -396,5 +396,5 @@ def test_no_reply_is_too_strange(
 
 
 @given(st.binary())
-def test_no_body_is_too_strange(body: bytes) -> None:
+def test_any_body_is_parsed_without_an_error(body: bytes) -> None:
     parse(body)

@@ -33,60 +33,60 @@ ASKED = 1_700_000_000_000
 HOSTS = {"shop.example", "shop.example:8443"}
 
 
-def catalogue(lang: str) -> dict[str, object]:
-    words: dict[str, object] = json.loads(
+def language_file(lang: str) -> dict[str, object]:
+    content: dict[str, object] = json.loads(
         FOLDER.joinpath("languages", f"{lang}.json").read_text(encoding="utf-8")
     )
-    return words
+    return content
 
 
-def shape(words: object) -> object:
-    """Return the keys at every level; no text may be empty."""
-    if isinstance(words, dict):
-        return {key: shape(value) for key, value in words.items()}
-    if isinstance(words, bool):
+def shape(content: object) -> object:
+    """Return the keys at every level, and check that no text is empty or padded."""
+    if isinstance(content, dict):
+        return {key: shape(value) for key, value in content.items()}
+    if isinstance(content, bool):
         return bool
-    assert isinstance(words, str)
-    assert words.strip() == words
-    return bool(words)
+    assert isinstance(content, str)
+    assert content.strip() == content
+    return bool(content)
 
 
-def placeholders(words: object) -> object:
+def placeholders(content: object) -> object:
     """Return the names in braces at every level."""
-    if isinstance(words, dict):
-        return {key: placeholders(value) for key, value in words.items()}
-    return sorted(re.findall(r"\{(\w*)\}", str(words)))
+    if isinstance(content, dict):
+        return {key: placeholders(value) for key, value in content.items()}
+    return sorted(re.findall(r"\{(\w*)\}", str(content)))
 
 
-def texts(words: object) -> Iterator[str]:
+def texts(content: object) -> Iterator[str]:
     """Yield the texts of a language, without their placeholders."""
-    if isinstance(words, dict):
-        for value in words.values():
+    if isinstance(content, dict):
+        for value in content.values():
             yield from texts(value)
-    elif isinstance(words, str):
-        yield re.sub(r"\{\w*\}", "", words)
+    elif isinstance(content, str):
+        yield re.sub(r"\{\w*\}", "", content)
 
 
 def scripts(text: str) -> set[str]:
     """Return the scripts of a text's letters and vowel signs: LATIN, TAMIL and so on."""
     return {
-        unicodedata.name(sign).split()[0] for sign in text if unicodedata.category(sign)[0] in "LM"
+        unicodedata.name(char).split()[0] for char in text if unicodedata.category(char)[0] in "LM"
     }
 
 
-def test_every_file_of_words_is_a_language_that_is_offered() -> None:
-    found = [path.stem for path in FOLDER.joinpath("languages").iterdir()]
+def test_every_language_file_is_an_offered_language() -> None:
+    stems = [path.stem for path in FOLDER.joinpath("languages").iterdir()]
 
-    assert sorted(found) == sorted(LANGUAGES)
+    assert sorted(stems) == sorted(LANGUAGES)
     assert LANGUAGES[:2] == ("en", "hi")
 
 
-def test_a_further_file_is_all_that_a_further_language_needs(
+def test_a_new_language_needs_only_a_new_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     copy = tmp_path / "callbacks"
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    gujarati = json.dumps({**catalogue("en"), "name": "ગુજરાતી"})
+    gujarati = json.dumps({**language_file("en"), "name": "ગુજરાતી"})
     copy.joinpath("languages", "gu.json").write_text(gujarati, encoding="utf-8")
     monkeypatch.setattr(pages, "files", lambda _package: copy)
 
@@ -101,44 +101,44 @@ def test_a_further_file_is_all_that_a_further_language_needs(
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_languages_have_the_same_keys(lang: str) -> None:
-    assert shape(catalogue(lang)) == shape(catalogue("en"))
-    assert placeholders(catalogue(lang)) == placeholders(catalogue("en"))
+    assert shape(language_file(lang)) == shape(language_file("en"))
+    assert placeholders(language_file(lang)) == placeholders(language_file("en"))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_text_is_in_the_script_of_its_language(lang: str) -> None:
-    own = SCRIPTS.get(lang) or scripts(str(catalogue(lang)["name"]))
+    own = SCRIPTS.get(lang) or scripts(str(language_file(lang)["name"]))
 
     # The danda that ends a sentence belongs to several scripts and is not a letter.
-    assert [text for text in texts(catalogue(lang)) if scripts(text) != own] == []
+    assert [text for text in texts(language_file(lang)) if scripts(text) != own] == []
 
 
-def test_only_the_language_it_was_written_in_is_marked_as_reviewed() -> None:
-    marks = {lang: catalogue(lang)["reviewed"] for lang in LANGUAGES}
+def test_only_english_is_marked_as_reviewed() -> None:
+    marks = {lang: language_file(lang)["reviewed"] for lang in LANGUAGES}
 
     assert marks == {lang: lang == "en" for lang in LANGUAGES}
 
 
-def test_every_state_has_a_page_that_exists() -> None:
+def test_every_state_has_an_existing_page() -> None:
     assert set(PAGE_OF) == set(State)
-    assert {*PAGE_OF.values(), SLOW} <= set(catalogue("en"))
+    assert {*PAGE_OF.values(), SLOW} <= set(language_file("en"))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_only_the_minutes_and_the_brands_name_are_filled_in(lang: str) -> None:
-    words = catalogue(lang)
-    slow, back = words.pop("slow"), words.pop("back")
+def test_the_only_placeholders_are_the_minutes_and_the_brands_name(lang: str) -> None:
+    content = language_file(lang)
+    slow, back = content.pop("slow"), content.pop("back")
 
     assert placeholders(slow) == {"title": [], "text": ["minutes"]}
     assert placeholders(back) == ["name"]
-    assert re.findall(r"\{\w*\}", json.dumps(words)) == []
+    assert re.findall(r"\{\w*\}", json.dumps(content)) == []
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_a_text_about_the_button_uses_the_buttons_words(lang: str) -> None:
-    words = catalogue(lang)
+def test_the_text_about_the_button_quotes_its_label(lang: str) -> None:
+    content = language_file(lang)
 
-    assert f"“{words['again']}”" in str(words["paused"])
+    assert f"“{content['again']}”" in str(content["paused"])
 
 
 @pytest.mark.parametrize("state", OPEN_STATES)
@@ -165,7 +165,7 @@ def test_an_open_row_is_slow_after_more_than_a_minute(
 
 
 @pytest.mark.parametrize("state", State)
-def test_a_row_that_nobody_asked_for_is_never_slow(state: State) -> None:
+def test_a_row_without_a_requested_status_check_is_never_slow(state: State) -> None:
     row = Row(id="v-1", kind="digilocker", state=state)
 
     assert not depends_on_time(row)
@@ -198,7 +198,7 @@ def test_a_settled_row_is_never_slow(state: State) -> None:
         ("https://shop.example:8443/", "https://shop.example:8443/?verification_id=v-1"),
     ],
 )
-def test_an_allowed_address_gets_our_id(return_url: str, expected: str) -> None:
+def test_an_allowed_return_url_gets_the_verification_id(return_url: str, expected: str) -> None:
     assert redirect_url(return_url, "v-1", HOSTS) == expected
 
 
@@ -227,12 +227,12 @@ def test_an_allowed_address_gets_our_id(return_url: str, expected: str) -> None:
         "https://ｓhop.example/",
     ],
 )
-def test_nobody_is_sent_anywhere_else(return_url: str) -> None:
+def test_any_other_return_url_is_refused(return_url: str) -> None:
     assert redirect_url(return_url, "v-1", HOSTS) is None
 
 
 @given(st.lists(st.sampled_from(["shop.example", "evil", ":8443", *"/\\@?#.&= \t\n[]%:"])))
-def test_no_text_leads_elsewhere_or_fails(parts: list[str]) -> None:
+def test_no_text_redirects_to_another_host_or_raises(parts: list[str]) -> None:
     url = redirect_url(f"https://{''.join(parts)}", "v-1", HOSTS)
 
     assert url is None or re.match(r"https://shop\.example(:8443)?[/?]", url)

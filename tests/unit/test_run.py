@@ -1,4 +1,4 @@
-"""run.py without installing anything: what it would start, and how it reports."""
+"""run.py without an installation: which commands it starts, and how it reports them."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 import run
 
-PART, WHOLE = "requirements-demo", "requirements"
+DEMO_ONLY, COMPLETE = "requirements-demo", "requirements"
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def nothing_to_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty checkout with two locks to install."""
+def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A checkout that holds only two locks and pyproject.toml."""
     for name in ("requirements.lock", "requirements-demo.lock", "pyproject.toml"):
         tmp_path.joinpath(name).write_text(name)
     monkeypatch.setattr(run, "ROOT", tmp_path)
@@ -30,17 +30,17 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """Every installation made: of which lock, and whether from nothing."""
-    made: list[tuple[str, bool]] = []
+    """Record each installation: its lock, and whether it starts from nothing."""
+    recorded: list[tuple[str, bool]] = []
 
-    def note(lock: Path, *, from_nothing: bool) -> None:
-        made.append((lock.stem, from_nothing))
+    def record(lock: Path, *, from_nothing: bool) -> None:
+        recorded.append((lock.stem, from_nothing))
 
-    monkeypatch.setattr(run, "install", note)
-    return made
+    monkeypatch.setattr(run, "install", record)
+    return recorded
 
 
-def test_without_a_command_it_tells_how_to_use_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_the_usage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main([]) == 0
 
     assert "run.py COMMAND" in capsys.readouterr().out
@@ -51,45 +51,47 @@ def test_a_wrong_command_is_an_error(arguments: list[str]) -> None:
     assert run.main(arguments) == 2
 
 
-def test_what_is_prepared_is_not_prepared_again(
-    place: Path, installs: list[tuple[str, bool]]
+def test_a_prepared_environment_is_not_installed_again(
+    checkout: Path, installs: list[tuple[str, bool]]
 ) -> None:
     run.prepare(run.LOCK)
     run.prepare(run.LOCK)
 
-    assert installs == [(WHOLE, True)]
+    assert installs == [(COMPLETE, True)]
 
 
-def test_the_demo_installs_a_part_and_the_tests_the_rest(
-    place: Path, installs: list[tuple[str, bool]]
+def test_the_demo_installs_its_own_lock_and_the_tests_install_the_rest(
+    checkout: Path, installs: list[tuple[str, bool]]
 ) -> None:
     run.prepare(run.DEMO_LOCK)
     run.prepare(run.LOCK)
     run.prepare(run.DEMO_LOCK)
 
-    assert installs == [(PART, True), (WHOLE, False)]
+    assert installs == [(DEMO_ONLY, True), (COMPLETE, False)]
 
 
-def test_a_changed_lock_is_installed_on_top(place: Path, installs: list[tuple[str, bool]]) -> None:
-    run.prepare(run.LOCK)
-    place.joinpath("requirements.lock").write_text("changed")
-    run.prepare(run.LOCK)
-
-    assert installs == [(WHOLE, True), (WHOLE, False)]
-
-
-def test_a_moved_checkout_starts_from_nothing(
-    place: Path, installs: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+def test_a_changed_lock_is_installed_on_top(
+    checkout: Path, installs: list[tuple[str, bool]]
 ) -> None:
     run.prepare(run.LOCK)
-    monkeypatch.setattr(run, "ROOT", place / ".." / place.name)
+    checkout.joinpath("requirements.lock").write_text("changed")
     run.prepare(run.LOCK)
 
-    assert installs == [(WHOLE, True), (WHOLE, True)]
+    assert installs == [(COMPLETE, True), (COMPLETE, False)]
+
+
+def test_a_moved_checkout_is_installed_from_nothing(
+    checkout: Path, installs: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.prepare(run.LOCK)
+    monkeypatch.setattr(run, "ROOT", checkout / ".." / checkout.name)
+    run.prepare(run.LOCK)
+
+    assert installs == [(COMPLETE, True), (COMPLETE, True)]
 
 
 def test_an_interrupted_installation_leaves_no_stamp(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted() -> tuple[str, ...]:
         raise KeyboardInterrupt
@@ -103,7 +105,7 @@ def test_an_interrupted_installation_leaves_no_stamp(
     assert not run.STAMP.exists()
 
 
-def test_every_check_runs_and_one_failure_fails_the_whole(
+def test_every_check_runs_and_one_failure_fails_the_command(
     nothing_to_prepare: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run, "CHECKS", (("bad", (sys.executable, "-c", "raise SystemExit(3)")),))
@@ -121,21 +123,21 @@ def test_every_check_runs_and_one_failure_fails_the_whole(
     ]
 
 
-def test_pytest_gets_the_further_arguments_and_leaves_slow_tests_out() -> None:
+def test_pytest_gets_further_arguments_and_skips_slow_tests() -> None:
     assert run.pytest_command(["-k", "x"], everything=False)[-4:] == ("-m", "not slow", "-k", "x")
     assert "not slow" not in run.pytest_command([], everything=True)
 
 
-def test_the_long_form_of_the_faults_goes_on_or_begins_anew(
+def test_the_long_fault_suite_continues_or_starts_over(
     nothing_to_prepare: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     commands: list[tuple[str, ...]] = []
 
-    def note(command: tuple[str, ...]) -> tuple[int, float]:
+    def record(command: tuple[str, ...]) -> tuple[int, float]:
         commands.append(command)
         return 0, 0.0
 
-    monkeypatch.setattr(run, "run_check", note)
+    monkeypatch.setattr(run, "run_check", record)
     monkeypatch.setattr(run, "ROOT", tmp_path)
     monkeypatch.setattr(run, "FAULTS", tmp_path / "long.jsonl")
     monkeypatch.setenv("SATYAPAN_FAULTS", "")
@@ -148,17 +150,17 @@ def test_the_long_form_of_the_faults_goes_on_or_begins_anew(
     assert run.main(["faults", "some.py::test_one"]) == 0
 
     assert not run.FAULTS.exists()
-    all_of_it = ("pytest", "--capture=no", *run.FAULT_SUITES)
-    assert commands[:2] == [(*all_of_it, "-k", "storm"), all_of_it]
+    whole_suite = ("pytest", "--capture=no", *run.FAULT_SUITES)
+    assert commands[:2] == [(*whole_suite, "-k", "storm"), whole_suite]
     assert commands[2] == ("pytest", "--capture=no", "some.py::test_one")
     assert run.environment()["SATYAPAN_FAULTS"] == "long"
 
 
-def test_a_debugger_gets_the_terminal_for_itself() -> None:
+def test_a_debugger_runs_without_parallel_test_processes() -> None:
     assert "-n" not in run.pytest_command(["--pdb"], everything=True)
 
 
-def test_the_environment_comes_first_on_the_path_and_pip_is_not_led_astray(
+def test_the_environment_is_first_on_the_path_and_overrides_the_users_pip_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", "elsewhere")

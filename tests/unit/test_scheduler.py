@@ -1,4 +1,4 @@
-"""The scheduler, told to stop at the moment at which its patience ends."""
+"""The scheduler is stopped at the moment at which its patience ends."""
 
 import asyncio
 import time
@@ -11,17 +11,17 @@ from worker.engine.scheduler import Scheduler
 PATIENCE_S = 0.02
 
 
-async def never(_one: str) -> None:
+async def never(_verification_id: str) -> None:
     raise AssertionError("no run may begin")
 
 
-def stand_still() -> None:
+def block_the_loop() -> None:
     """Block the loop, as a slow Redis does, until both times are over."""
     time.sleep(2 * PATIENCE_S)
 
 
 async def stop_when_patience_has_just_ended() -> tuple[dict[str, Any], list[str]]:
-    """Return what the runs returned, and the errors that no coroutine waited for."""
+    """Return the results of the runs, and the errors that the loop reported."""
     loop, errors = asyncio.get_running_loop(), list[str]()
     loop.set_exception_handler(lambda _, context: errors.append(str(context.get("exception"))))
     room = Room(1)
@@ -30,11 +30,11 @@ async def stop_when_patience_has_just_ended() -> tuple[dict[str, Any], list[str]
     waiting = asyncio.create_task(scheduler.run_all(["a"], never, PATIENCE_S))
     await asyncio.sleep(0)
     loop.call_later(PATIENCE_S, scheduler.stop)
-    stand_still()
+    block_the_loop()
     return await waiting, errors
 
 
-def test_a_stop_at_the_moment_when_patience_ends_is_no_fault_of_the_loop() -> None:
+def test_a_stop_at_the_moment_at_which_patience_ends_raises_no_error() -> None:
     results, errors = run_in_own_loop(stop_when_patience_has_just_ended())
 
     assert (results, errors) == ({}, [])

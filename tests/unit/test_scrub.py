@@ -1,4 +1,4 @@
-"""Aadhaar numbers in replies and webhooks are masked; what only resembles them is not."""
+"""Aadhaar numbers in replies and webhooks are masked; similar texts are not."""
 
 import base64
 import time
@@ -19,7 +19,7 @@ NUMBER = "234123412346"
     "text",
     [NUMBER, "2341 2341 2346", "2341-2341-2346", f"no. {NUMBER}, issued", f"({NUMBER})"],
 )
-def test_a_number_is_masked_down_to_its_last_digits(text: str) -> None:
+def test_a_number_is_masked_except_its_last_four_digits(text: str) -> None:
     shown = scrub(text)
 
     assert isinstance(shown, str)
@@ -49,7 +49,7 @@ def test_other_texts_are_left_alone(text: str) -> None:
     assert scrub(text) == text
 
 
-def test_it_looks_everywhere() -> None:
+def test_numbers_are_masked_at_every_level_and_in_keys() -> None:
     value = {"a": [{"b": NUMBER}, (int(NUMBER))], NUMBER: None, "c": True, "d": 1.5}
 
     assert scrub(value) == {
@@ -60,7 +60,7 @@ def test_it_looks_everywhere() -> None:
     }
 
 
-def test_ids_come_through_but_hide_nothing() -> None:
+def test_an_id_is_not_masked_but_numbers_in_other_values_of_its_field_are() -> None:
     value = {"verification_id": NUMBER, "reference_id": int(NUMBER)}
 
     assert scrub(value) == value
@@ -72,7 +72,7 @@ def test_ids_come_through_but_hide_nothing() -> None:
     ["{} ", '<Uid attribute="{}"/>', "<Uid>{}</Uid>", '{{"uid": "{}"}}', "\nuid={};", "a/{}, "],
 )
 def test_a_number_in_a_long_text_is_masked_too(around: str) -> None:
-    text = "These are words of a letter. " * 100 + around.format(NUMBER) * 3
+    text = "This is the text of a letter. " * 100 + around.format(NUMBER) * 3
 
     shown = scrub(text)
 
@@ -81,13 +81,13 @@ def test_a_number_in_a_long_text_is_masked_too(around: str) -> None:
     assert shown.count("XXXX XXXX 2346") == 3
 
 
-@pytest.mark.parametrize("write", [base64.b64encode, base64.encodebytes])
-def test_pictures_are_left_as_they_are(write: Callable[[bytes], bytes]) -> None:
-    chance = Random(7)
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes])
+def test_base64_pictures_are_not_changed(encode: Callable[[bytes], bytes]) -> None:
+    rng = Random(7)
     number = f"+{NUMBER}/".encode()
 
     for size in (1_000, 30_000, 1_000_000):
-        text = write(chance.randbytes(size))
+        text = encode(rng.randbytes(size))
         planted = text[:601] + number + text[601 + len(number) :]
         for picture in (text.decode(), planted.decode(), f"<Pht>{planted.decode()}</Pht>"):
             assert scrub(picture) == picture
@@ -96,17 +96,17 @@ def test_pictures_are_left_as_they_are(write: Callable[[bytes], bytes]) -> None:
 @pytest.mark.parametrize(
     "text", ["A" * 63 + " ", "A" * 5_000_000, "2341 ", "+/ab" * 16 + "\n", "234123412347 " * 2]
 )
-def test_the_time_grows_with_the_length_alone(text: str) -> None:
+def test_the_time_grows_linearly_with_the_length(text: str) -> None:
     def seconds(length: int) -> float:
         long = (text * (length // len(text) + 1))[:length]
-        begun = time.process_time()
+        start = time.process_time()
         scrub(long)
-        return time.process_time() - begun
+        return time.process_time() - start
 
-    once = min(seconds(250_000) for _ in range(5))
+    short = min(seconds(250_000) for _ in range(5))
 
     # Quadratic time would be 256 times as much.
-    assert seconds(4_000_000) < 80 * max(once, 0.001)
+    assert seconds(4_000_000) < 80 * max(short, 0.001)
 
 
 @pytest.mark.parametrize("written", [f"{NUMBER}.0", "2.34123412346e11", f"{NUMBER}"])
@@ -115,11 +115,11 @@ def test_a_number_is_masked_however_it_is_written(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["NaN", "-Infinity", "1e999", "9" * 5_000, "-" + "9" * 5_000])
-def test_numbers_that_cannot_be_written_again_are_null(written: str) -> None:
+def test_numbers_that_json_cannot_represent_become_null(written: str) -> None:
     assert parse(f'{{"n": [{written}, 1]}}'.encode()) == {"n": [None, 1]}
 
 
-def test_what_is_too_deep_is_not_copied() -> None:
+def test_a_value_that_is_nested_too_deep_is_refused() -> None:
     fits = parse(b"[" * DEEPEST + b"]" * DEEPEST)
 
     assert scrub(fits) == fits
@@ -128,7 +128,7 @@ def test_what_is_too_deep_is_not_copied() -> None:
             scrub(parse(deeper))
 
 
-def test_what_cannot_be_written_is_replaced() -> None:
+def test_lone_surrogates_are_replaced() -> None:
     assert scrub({"verification_id": "a\ud800", "name": "\udfffb"}) == {
         "verification_id": "a?",
         "name": "?b",
