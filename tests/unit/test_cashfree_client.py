@@ -1,4 +1,4 @@
-"""The requests that the client sends, and the answers that it makes of wire failures."""
+"""The requests that the client sends, and the answers it returns, also for wire failures."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -76,11 +76,13 @@ class TestDigilocker:
         assert after.result["documents"] == {}
 
     @pytest.mark.parametrize(
-        ("word", "state"),
+        ("reported", "state"),
         [("EXPIRED", State.EXPIRED), ("CONSENT_DENIED", State.DENIED), ("FAILED", State.FAILED)],
     )
-    def test_a_final_status_of_the_vendor_ends_the_journey(self, word: str, state: State) -> None:
-        after, effects = decision(journey(), status(word))
+    def test_a_final_status_of_the_vendor_ends_the_journey(
+        self, reported: str, state: State
+    ) -> None:
+        after, effects = decision(journey(), status(reported))
 
         assert after.state is state
         assert effects == (Emit(state.lower()),)

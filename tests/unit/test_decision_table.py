@@ -64,11 +64,11 @@ def rows(kind: str) -> Iterator[tuple[str, Row]]:
     yield "done", replace(parked, state=State.DONE)
 
 
-def stored_answers(word: str, before: Row) -> Iterator[tuple[str, Row]]:
+def stored_answers(status: str, before: Row) -> Iterator[tuple[str, Row]]:
     """Yield rows with a stored answer that were parked for its unknown status."""
     stored = replace(before, attempts=1, status="NEW", draft={"status": "NEW"})
     yield "stored answer, unknown status", stored
-    yield "stored answer, status known now", replace(stored, draft={"status": word})
+    yield "stored answer, status known now", replace(stored, draft={"status": status})
 
 
 def journeys() -> Iterator[tuple[str, Row]]:
@@ -79,10 +79,10 @@ def journeys() -> Iterator[tuple[str, Row]]:
     known = journey(looked=NOW - 300, found_open=NOW - 1000, reason="quota")
     yield "pending, deadline over, read as open late", replace(known, deadline=NOW)
     yield "pending, long over", replace(journey(), deadline=NOW - HOUR)
-    for word in ("AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED"):
-        late = replace(journey(evidence=word), deadline=NOW - HOUR)
-        yield f"pending, long over, evidence {word}", late
-        yield f"pending, evidence {word}", journey(evidence=word)
+    for status in ("AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED"):
+        late = replace(journey(evidence=status), deadline=NOW - HOUR)
+        yield f"pending, long over, evidence {status}", late
+        yield f"pending, evidence {status}", journey(evidence=status)
     half = journey(todo=("PAN", "DRIVING_LICENSE"), draft=HALF, tries=1, status="AUTHENTICATED")
     yield "documents to fetch", half
     yield "last document to fetch", replace(half, todo=("PAN",))
@@ -143,13 +143,16 @@ def bodies(role: Role, before: Row) -> Iterator[tuple[str, dict[str, Any]]]:
     if role is Role.DOCUMENT:
         yield "document", {"pan": "y", "status": "SUCCESS"}
     elif role is Role.STATUS:
-        for word in ("PENDING", "AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED", "NEW"):
-            yield word, {"status": word, "document_consent": ["PAN", "PAN", "AADHAAR", 7, "a b"]}
+        for status in ("PENDING", "AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED", "NEW"):
+            yield (
+                status,
+                {"status": status, "document_consent": ["PAN", "PAN", "AADHAAR", 7, "a b"]},
+            )
         yield "AUTHENTICATED, null", {"status": "AUTHENTICATED", "document_consent": None}
     else:
         good = {"passport": "INVALID", "digilocker": "PENDING", "static_kyc_link": "ACTIVE"}
-        for word in (good[before.kind], "NEW"):
-            yield word, {"status": word, "url": "https://u", "static_link": "https://l"}
+        for status in (good[before.kind], "NEW"):
+            yield status, {"status": status, "url": "https://u", "static_link": "https://l"}
 
 
 def lines() -> Iterator[str]:

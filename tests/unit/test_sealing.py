@@ -1,4 +1,4 @@
-"""Sealing: what is sealed opens in its own place under its own key, and nowhere else."""
+"""Sealed data opens only under its own key and in its own record."""
 
 import base64
 
@@ -18,17 +18,17 @@ JSON = st.recursive(
 )
 
 
-def written(key_id: str, key: bytes) -> str:
+def key_text(key_id: str, key: bytes) -> str:
     return f"{key_id}:{base64.b64encode(key).decode()}"
 
 
 @given(st.binary(), st.text(max_size=20))
-def test_what_is_sealed_opens(body: bytes, record: str) -> None:
+def test_sealed_bytes_can_be_opened(body: bytes, record: str) -> None:
     assert RING.open(record, RING.seal(record, body)) == body
 
 
 @given(JSON)
-def test_json_comes_back(value: object) -> None:
+def test_sealed_json_can_be_opened(value: object) -> None:
     assert RING.open_json("row-1", RING.seal_json("row-1", value)) == value
 
 
@@ -39,11 +39,11 @@ def test_the_envelope_shows_the_key_id_and_nothing_of_the_body() -> None:
     assert b"canary" not in envelope
 
 
-def test_the_same_body_never_looks_the_same() -> None:
+def test_sealing_a_body_twice_gives_two_envelopes() -> None:
     assert RING.seal("row-1", b"body") != RING.seal("row-1", b"body")
 
 
-def test_a_body_does_not_open_in_another_record() -> None:
+def test_a_body_cannot_be_opened_in_another_record() -> None:
     envelope = RING.seal("row-1/request", b"body")
 
     for record in ("row-2/request", "row-1/result", "row-1", ""):
@@ -62,7 +62,7 @@ def test_a_rotated_ring_opens_the_old_and_seals_with_the_new() -> None:
     assert (caught.value.record, caught.value.key_id) == ("row-1", "k2")
 
 
-def test_another_key_under_the_same_id_does_not_open() -> None:
+def test_another_key_with_the_same_id_cannot_open() -> None:
     with pytest.raises(Unreadable):
         KeyRing({"k1": NEW}).open("row-1", RING.seal("row-1", b"body"))
 
@@ -79,28 +79,28 @@ def test_a_truncated_envelope_is_unreadable(body: bytes, data: st.DataObject) ->
 @given(st.binary(max_size=60), st.data())
 def test_a_mutated_envelope_is_unreadable(body: bytes, data: st.DataObject) -> None:
     envelope = bytearray(RING.seal("row-1", body))
-    place = data.draw(st.integers(0, len(envelope) - 1))
-    envelope[place] ^= data.draw(st.integers(1, 255))
+    position = data.draw(st.integers(0, len(envelope) - 1))
+    envelope[position] ^= data.draw(st.integers(1, 255))
 
     with pytest.raises(Unreadable):
         RING.open("row-1", bytes(envelope))
 
 
 @given(st.binary(max_size=80))
-def test_arbitrary_bytes_are_unreadable_and_nothing_worse(envelope: bytes) -> None:
+def test_arbitrary_bytes_are_unreadable_and_raise_no_other_error(envelope: bytes) -> None:
     with pytest.raises(Unreadable) as caught:
         RING.open_json("row-1", envelope)
     assert str(caught.value).isascii()
 
 
 def test_a_ring_is_read_with_the_newest_key_first() -> None:
-    ring = KeyRing.parse(f"{written('k2', NEW)}, {written('k1', OLD)}")
+    ring = KeyRing.parse(f"{key_text('k2', NEW)}, {key_text('k1', OLD)}")
 
     assert ring.current == "k2"
     assert ring.open("row-1", RING.seal("row-1", b"body")) == b"body"
 
 
-def test_a_new_key_is_one_that_settings_take() -> None:
+def test_a_new_key_is_accepted_by_the_setting() -> None:
     first, second = new_key("k7"), new_key("k7")
 
     assert first != second
@@ -116,22 +116,22 @@ def test_a_new_key_is_one_that_settings_take() -> None:
         ":" + base64.b64encode(NEW).decode(),
         "canary:c2hvcnQ=",
         "canary:!!!!",
-        written("कanary", NEW),
-        written("c" * 64, NEW),
-        written("canary", NEW + b"x"),
-        written("canary", NEW)[:-1],
-        written("canary", NEW) + "\ud800",
+        key_text("कanary", NEW),
+        key_text("c" * 64, NEW),
+        key_text("canary", NEW + b"x"),
+        key_text("canary", NEW)[:-1],
+        key_text("canary", NEW) + "\ud800",
     ],
 )
-def test_a_malformed_part_is_named_by_number_only(bad: str) -> None:
+def test_a_malformed_key_is_named_only_by_its_number(bad: str) -> None:
     with pytest.raises(ValueError, match=r"^key 2: should be id:base64 of 32 bytes$"):
         KeyRing.parse(f"{new_key('k1')},{bad}")
 
 
-def test_two_keys_of_one_id_are_refused() -> None:
-    """The later one would silently win, and what the earlier one sealed could not be opened."""
+def test_two_keys_with_the_same_id_are_refused() -> None:
+    """The later key would replace the earlier one, whose records could then not be opened."""
     with pytest.raises(ValueError, match=r"^key 2: its id is that of an earlier key$"):
-        KeyRing.parse(f"{written('k1', OLD)},{written('k1', NEW)}")
+        KeyRing.parse(f"{key_text('k1', OLD)},{key_text('k1', NEW)}")
 
 
 def test_a_ring_without_keys_is_refused() -> None:
@@ -139,7 +139,7 @@ def test_a_ring_without_keys_is_refused() -> None:
         KeyRing({})
 
 
-def test_nothing_shows_a_key() -> None:
+def test_the_repr_of_a_ring_shows_no_key() -> None:
     shown = repr(KeyRing({"k1": NEW})) + repr(vars(KeyRing({"k1": NEW})))
 
     assert base64.b64encode(NEW).decode() not in shown

@@ -1,4 +1,4 @@
-"""Refusals are counted by customer, refilled with time, and bounded in memory."""
+"""Refused requests are counted for each sender, forgotten over time, and bounded in memory."""
 
 import pytest
 
@@ -13,43 +13,43 @@ class Clock:
         return self.now
 
 
-def spent(per_minute: int, clock: Clock, address: str = "203.0.113.7") -> SenderLimits:
-    """Return limits under which an address has used up its refusals."""
-    found = SenderLimits([], per_minute, clock)
+def exhausted(per_minute: int, clock: Clock, address: str = "203.0.113.7") -> SenderLimits:
+    """Return limits that an address has reached."""
+    limits = SenderLimits([], per_minute, clock)
     for _ in range(per_minute):
-        found.count_refusal(address)
-    return found
+        limits.count_refusal(address)
+    return limits
 
 
 def test_a_wait_ends_as_time_passes() -> None:
     clock = Clock()
-    found = spent(60, clock)
+    limits = exhausted(60, clock)
 
-    waits = found.wait_s("203.0.113.7")
+    waits = limits.wait_s("203.0.113.7")
     clock.now += 1
 
     assert waits == 1.0
-    assert found.wait_s("203.0.113.7") == 0
+    assert limits.wait_s("203.0.113.7") == 0
 
 
-def test_time_never_saves_up_more_than_a_minute() -> None:
+def test_an_allowance_never_grows_beyond_that_of_a_minute() -> None:
     clock = Clock()
-    found = spent(2, clock)
+    limits = exhausted(2, clock)
     clock.now += 3600
 
-    found.count_refusal("203.0.113.7")
-    found.count_refusal("203.0.113.7")
+    limits.count_refusal("203.0.113.7")
+    limits.count_refusal("203.0.113.7")
 
-    assert found.wait_s("203.0.113.7") > 0
+    assert limits.wait_s("203.0.113.7") > 0
 
 
 def test_zero_means_no_limit() -> None:
-    found = SenderLimits([], 0, Clock())
+    limits = SenderLimits([], 0, Clock())
 
     for _ in range(100):
-        found.count_refusal("203.0.113.7")
+        limits.count_refusal("203.0.113.7")
 
-    assert found.wait_s("203.0.113.7") == 0
+    assert limits.wait_s("203.0.113.7") == 0
 
 
 @pytest.mark.parametrize(
@@ -60,28 +60,29 @@ def test_zero_means_no_limit() -> None:
         ("", "nonsense"),
     ],
 )
-def test_one_customer_has_one_account(address: str, same: str) -> None:
-    found = spent(1, Clock(), address)
+def test_addresses_of_one_customer_share_a_limit(address: str, same: str) -> None:
+    limits = exhausted(1, Clock(), address)
 
-    assert found.wait_s(same) > 0
-    assert found.wait_s("198.51.100.1") == 0
-    assert found.wait_s("2001:db8:1:3::1") == 0
+    assert limits.wait_s(same) > 0
+    assert limits.wait_s("198.51.100.1") == 0
+    assert limits.wait_s("2001:db8:1:3::1") == 0
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_senders_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender_limits, "MAX_SENDERS", 3)
-    found = SenderLimits([], 1, Clock())
+    limits = SenderLimits([], 1, Clock())
 
     for last in range(10):
-        found.count_refusal(f"203.0.113.{last}")
+        limits.count_refusal(f"203.0.113.{last}")
 
-    assert [found.wait_s(f"203.0.113.{last}") > 0 for last in range(10)] == [False] * 7 + [True] * 3
+    waits = [limits.wait_s(f"203.0.113.{last}") > 0 for last in range(10)]
+    assert waits == [False] * 7 + [True] * 3
 
 
-def test_an_address_is_judged_as_an_address_not_as_a_text() -> None:
-    found = SenderLimits(["10.0.0.1"], 0)
+def test_the_allow_list_compares_addresses_not_texts() -> None:
+    limits = SenderLimits(["10.0.0.1"], 0)
 
-    assert found.allows("10.0.0.1")
-    assert not found.allows("10.0.0.11")
-    assert not found.allows(None)
+    assert limits.allows("10.0.0.1")
+    assert not limits.allows("10.0.0.11")
+    assert not limits.allows(None)
     assert SenderLimits([], 0).allows(None)

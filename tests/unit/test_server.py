@@ -1,4 +1,4 @@
-"""Which server binary is used, with which settings; tests/integration/test_server.py runs it."""
+"""Which server binary is started, and how; tests/integration/test_server.py starts one."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from demo.server import ServerMissing, find_server, server_command
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without a server; commands in the returned folder are on its PATH."""
+    """A machine without a server. The returned folder is its PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(server.SETTING, raising=False)
     monkeypatch.setattr(server, "_packaged", lambda: None)
@@ -41,26 +41,26 @@ def test_the_packaged_server_comes_before_the_path(
 
 
 @pytest.mark.parametrize("name", ["valkey-server", "redis-server"])
-def test_a_server_on_the_path_will_do(bare_machine: Path, name: str) -> None:
+def test_a_server_on_the_path_is_used(bare_machine: Path, name: str) -> None:
     binary = install(bare_machine, name)
 
     assert find_server() == binary
 
 
-def test_an_override_is_used_or_refused_but_never_passed_over(
+def test_an_override_is_used_or_refused_but_never_ignored(
     bare_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(bare_machine, "redis-server")
-    mine = install(bare_machine, "mine")
+    override = install(bare_machine, "mine")
 
-    assert find_server(mine) == mine
+    assert find_server(override) == override
     monkeypatch.setenv(server.SETTING, "mine")
-    assert find_server() == mine
+    assert find_server() == override
     with pytest.raises(ServerMissing, match="other is not an executable"):
         find_server("other")
 
 
-def test_the_server_keeps_what_it_is_told(tmp_path: Path) -> None:
+def test_the_server_is_started_durable_and_without_eviction(tmp_path: Path) -> None:
     command = " ".join(server_command("redis-server", 4711, tmp_path))
 
     assert "--appendonly yes" in command

@@ -1,4 +1,4 @@
-"""Reading settings: defaults, every fault at once, nothing echoed, secrets hidden."""
+"""Reading settings: defaults, all faults at once, no value in an error, hidden secrets."""
 
 import base64
 import json
@@ -55,7 +55,7 @@ def test_only_two_settings_are_required() -> None:
     assert not settings.production
 
 
-def test_a_given_mapping_is_read_instead_of_the_environment(
+def test_a_given_mapping_replaces_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SATYAPAN_LOG_LEVEL", "ERROR")
@@ -64,7 +64,7 @@ def test_a_given_mapping_is_read_instead_of_the_environment(
     assert read().log.level == "INFO"
 
 
-def test_the_environment_is_read_when_nothing_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read_without_a_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SATYAPAN_")]:
         monkeypatch.delenv(name)
     for name, text in REQUIRED.items():
@@ -75,14 +75,14 @@ def test_the_environment_is_read_when_nothing_is_given(monkeypatch: pytest.Monke
     assert read_producer_settings().prefix == "satyapan"
 
 
-def test_a_producer_needs_its_own_part_only() -> None:
+def test_a_producer_reads_only_its_own_settings() -> None:
     settings = read_producer_settings(REQUIRED | {"SATYAPAN_WORKER_LEASE_S": "nonsense"})
 
     assert settings.id_key_bytes() == b"i" * 32
     assert settings.ring().current == "k1"
 
 
-def test_settings_can_be_made_by_hand() -> None:
+def test_settings_can_be_built_in_code() -> None:
     settings = ProducerSettings(
         redis_url="redis://r/1", seal_keys=Secret(SEAL_KEY), id_key=Secret(ID_KEY)
     )
@@ -90,7 +90,7 @@ def test_settings_can_be_made_by_hand() -> None:
     assert settings.broker_url == "redis://r/1"
 
 
-def test_all_faults_come_at_once_those_between_settings_included() -> None:
+def test_all_faults_are_raised_at_once_including_those_between_settings() -> None:
     found = faults(
         {
             "SATYAPAN_DEADLINE_S": CANARY,
@@ -168,7 +168,7 @@ def test_all_faults_come_at_once_those_between_settings_included() -> None:
         ("RETENTION_INBOX_S", "1"),
         ("LOG_LEVEL", CANARY),
         ("ENVIRONMENT", CANARY),
-        # between settings
+        # conflicts with other settings
         ("CASHFREE_TOTAL_TIMEOUT_S", "29"),
         ("CASHFREE_READ_TIMEOUT_S", "4"),
         ("WORKER_LEASE_S", "11"),
@@ -181,11 +181,11 @@ def test_a_wrong_setting_is_named_and_never_repeated(name: str, text: str) -> No
     assert fault_of(name, text)
 
 
-def test_an_address_that_can_t_be_read_says_how_to_write_it() -> None:
+def test_the_fault_of_an_unreadable_address_says_how_to_write_it() -> None:
     assert "%2F" in fault_of("REDIS_URL", f"redis://:{CANARY}/@host:6379/0")
 
 
-def test_a_setting_that_is_faulty_is_not_judged_beside_others() -> None:
+def test_a_faulty_setting_is_not_compared_with_others() -> None:
     assert "integer" in fault_of("VISIBILITY_TIMEOUT_S", "abc", CASHFREE_TOTAL_TIMEOUT_S="200")
 
 
@@ -200,7 +200,9 @@ def test_a_setting_that_is_faulty_is_not_judged_beside_others() -> None:
         ("CALLBACKS_TOKEN_KEYS", "", {"CALLBACKS_PUBLIC_URL": "https://kyc.example"}),
     ],
 )
-def test_what_one_setting_asks_of_another(name: str, text: str, more: dict[str, str]) -> None:
+def test_a_setting_that_conflicts_with_another_is_refused(
+    name: str, text: str, more: dict[str, str]
+) -> None:
     assert fault_of(name, text, **more)
 
 
@@ -208,13 +210,13 @@ def test_what_one_setting_asks_of_another(name: str, text: str, more: dict[str, 
     "url",
     ["https://kyc.example/a/", "http://127.0.0.1:8000/", "http://[::1]:8000", "http://localhost"],
 )
-def test_a_public_address_is_https_or_this_machine(url: str) -> None:
+def test_a_public_address_may_be_https_or_loopback(url: str) -> None:
     settings = read(CALLBACKS_PUBLIC_URL=url, CALLBACKS_TOKEN_KEYS="k" * 32)
 
     assert settings.callbacks.public_url == url.rstrip("/")
 
 
-def test_lists_and_tables_take_spaces() -> None:
+def test_lists_and_tables_may_contain_spaces() -> None:
     settings = read(
         RETURN_HOSTS="a.example, b.example:8443",
         QUOTA_PER_MINUTE="passport=7, digilocker = 50",
@@ -226,17 +228,17 @@ def test_lists_and_tables_take_spaces() -> None:
     assert settings.worker.lost_answer == {"passport": "reissue"}
 
 
-def test_settings_are_frozen_to_the_bottom() -> None:
+def test_settings_and_their_mappings_are_read_only() -> None:
     settings = read(QUOTA_PER_MINUTE="passport=7")
 
     with pytest.raises(AttributeError):
-        settings.worker.lease_s = 1  # type: ignore[misc] # frozen: that is the point
+        settings.worker.lease_s = 1  # type: ignore[misc] # frozen: must fail
     with pytest.raises(TypeError):
-        settings.quota.per_minute["passport"] = 9  # type: ignore[index] # read-only, too
+        settings.quota.per_minute["passport"] = 9  # type: ignore[index] # read-only: must fail
 
 
 @pytest.mark.parametrize(("text", "version"), [("", ""), ("2023-12-18", "2023-12-18")])
-def test_an_empty_api_version_is_a_value_of_its_own(text: str, version: str) -> None:
+def test_an_empty_api_version_is_a_value(text: str, version: str) -> None:
     assert read(CASHFREE_API_VERSION=text).vendor.api_version == version
 
 
@@ -248,14 +250,14 @@ def test_other_empty_variables_count_as_not_set() -> None:
     assert not settings.vendor.public_key
 
 
-def test_webhooks_are_signed_with_the_client_secret_unless_told_otherwise() -> None:
+def test_the_client_secret_signs_webhooks_unless_other_secrets_are_set() -> None:
     assert read(CASHFREE_CLIENT_SECRET="s").vendor.webhook_secrets == (Secret("s"),)
 
     settings = read(CASHFREE_CLIENT_SECRET="s", CASHFREE_WEBHOOK_SECRETS="new,old")
     assert settings.vendor.webhook_secrets == (Secret("new"), Secret("old"))
 
 
-def test_a_public_key_may_stand_on_one_line() -> None:
+def test_a_public_key_may_be_written_on_one_line() -> None:
     text = pem(rsa.generate_private_key(65537, 2048).public_key())
 
     settings = read(CASHFREE_PUBLIC_KEY=text.replace("\n", "\\n"))
@@ -264,26 +266,26 @@ def test_a_public_key_may_stand_on_one_line() -> None:
 
 
 def test_a_value_may_come_from_a_file(tmp_path: Path) -> None:
-    place = tmp_path / "secret"
-    place.write_text(" from-file\n", encoding="utf-8")
+    path = tmp_path / "secret"
+    path.write_text(" from-file\n", encoding="utf-8")
 
-    settings = read(CASHFREE_CLIENT_SECRET_FILE=str(place), CASHFREE_CLIENT_SECRET="from-env")
+    settings = read(CASHFREE_CLIENT_SECRET_FILE=str(path), CASHFREE_CLIENT_SECRET="from-env")
 
     assert settings.vendor.client_secret == Secret("from-file")
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe" + CANARY.encode()])
 def test_an_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None) -> None:
-    place = tmp_path / CANARY
+    path = tmp_path / CANARY
     if content is not None:
-        place.write_bytes(content)
+        path.write_bytes(content)
 
-    found = faults(REQUIRED | {"SATYAPAN_CASHFREE_CLIENT_SECRET_FILE": str(place)})
+    found = faults(REQUIRED | {"SATYAPAN_CASHFREE_CLIENT_SECRET_FILE": str(path)})
 
     assert "SATYAPAN_CASHFREE_CLIENT_SECRET_FILE" in found["SATYAPAN_CASHFREE_CLIENT_SECRET"]
 
 
-def test_no_secret_shows_when_settings_are_printed() -> None:
+def test_printed_settings_show_no_secret() -> None:
     settings = read(
         REDIS_URL=f"redis://:{CANARY}@r/0",
         BROKER_URL=f"redis://:{CANARY}@b/0",
@@ -299,7 +301,7 @@ def test_no_secret_shows_when_settings_are_printed() -> None:
     assert ID_KEY not in shown
 
 
-def test_a_secret_is_not_written_by_accident() -> None:
+def test_a_secret_is_shown_only_by_reveal() -> None:
     secret = Secret(CANARY)
 
     assert f"{secret} {secret!r} %s" % secret == "*** *** ***"

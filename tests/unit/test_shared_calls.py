@@ -1,4 +1,4 @@
-"""Calls of many threads in shared round trips, on a connection that the test plays."""
+"""Calls of many threads share round trips; the connection is a fake."""
 
 import signal
 import threading
@@ -17,7 +17,7 @@ from tests.support.eventually import eventually
 
 
 class Interrupted(BaseException):
-    """What a time limit throws into whatever is under way."""
+    """Raised by a time limit in the running code."""
 
 
 def raise_interrupted(*_: object) -> None:
@@ -25,7 +25,7 @@ def raise_interrupted(*_: object) -> None:
 
 
 class Connection:
-    """Answers each call with itself; a call that is an error fails alone."""
+    """A fake connection: returns each call as its own reply, after `may_go`."""
 
     def __init__(self) -> None:
         self.trips: list[list[Any]] = []
@@ -47,10 +47,10 @@ class Connection:
 
 @pytest.fixture
 def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    made = Connection()
-    monkeypatch.setattr(shared_calls, "BatchConnection", lambda _: made)
-    yield made
-    made.may_go.set()
+    fake = Connection()
+    monkeypatch.setattr(shared_calls, "BatchConnection", lambda _: fake)
+    yield fake
+    fake.may_go.set()
 
 
 @pytest.fixture
@@ -78,35 +78,35 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def gathered(shared: Any) -> int:
+def waiting_calls(shared: Any) -> int:
     return len(shared._group()._waiting)
 
 
-def gather(
+def start_all(
     shared: Any, connection: Connection, pool: ThreadPoolExecutor, calls: Sequence[Any]
 ) -> list[Future[Any]]:
-    """Let the first call be under way and the others wait behind it."""
+    """Start the calls: the first is under way, and the others wait behind it."""
     connection.may_go.clear()
     connection.under_way.clear()
     futures = [pool.submit(shared.call, calls[0])]
     assert connection.under_way.wait(60)
     futures += [pool.submit(shared.call, call) for call in calls[1:]]
-    eventually(lambda: gathered(shared) == len(calls) - 1)
+    eventually(lambda: waiting_calls(shared) == len(calls) - 1)
     return futures
 
 
-def test_a_call_alone_goes_at_once(shared: Any, connection: Connection) -> None:
+def test_a_single_call_is_sent_at_once(shared: Any, connection: Connection) -> None:
     assert [shared.call(call) for call in "abc"] == ["a", "b", "c"]
     assert connection.trips == [["a"], ["b"], ["c"]]
 
 
-def test_what_gathers_during_a_round_trip_shares_the_next(
+def test_calls_that_arrive_during_a_round_trip_share_the_next(
     shared: Any, connection: Connection, pool: ThreadPoolExecutor
 ) -> None:
     wrong = ResponseError("of this call alone")
     calls = ["first", "a", wrong, "b"]
 
-    futures = gather(shared, connection, pool, calls)
+    futures = start_all(shared, connection, pool, calls)
     connection.may_go.set()
 
     assert [future.result(60) for future in futures] == calls
@@ -121,17 +121,17 @@ def test_a_round_trip_is_bounded(
 ) -> None:
     monkeypatch.setattr(shared_calls, "_MOST", 4)
 
-    futures = gather(shared, connection, pool, list("abcdefghijk"))
+    futures = start_all(shared, connection, pool, list("abcdefghijk"))
     connection.may_go.set()
 
     assert [future.result(60) for future in futures] == list("abcdefghijk")
     assert [len(trip) for trip in connection.trips] == [1, 4, 4, 2]
 
 
-def test_a_broken_connection_fails_all_of_its_round_trip_and_no_later_one(
+def test_a_broken_connection_fails_every_call_of_its_round_trip_and_no_later_one(
     shared: Any, connection: Connection, pool: ThreadPoolExecutor
 ) -> None:
-    futures = gather(shared, connection, pool, ["first", "a", "b"])
+    futures = start_all(shared, connection, pool, ["first", "a", "b"])
     connection.broken = True
     connection.may_go.set()
     assert all(isinstance(future.result(60), Broken) for future in futures)
@@ -140,7 +140,7 @@ def test_a_broken_connection_fails_all_of_its_round_trip_and_no_later_one(
     assert shared.call("later") == "later"
 
 
-def test_when_the_leader_is_interrupted_the_others_go_on(
+def test_when_the_leader_is_interrupted_the_other_calls_are_answered(
     shared: Any, connection: Connection, pool: ThreadPoolExecutor
 ) -> None:
     connection.may_go.clear()
@@ -159,10 +159,10 @@ def test_when_the_leader_is_interrupted_the_others_go_on(
     assert shared.call("later") == "later"
 
 
-def test_one_that_waits_and_is_interrupted_is_not_sent(
+def test_a_waiting_call_that_is_interrupted_is_not_sent(
     shared: Any, connection: Connection, pool: ThreadPoolExecutor
 ) -> None:
-    (future,) = gather(shared, connection, pool, ["first"])
+    (future,) = start_all(shared, connection, pool, ["first"])
     with pytest.raises(Interrupted), interrupted_after(0.2):
         shared.call("interrupted")
     connection.may_go.set()
@@ -175,7 +175,7 @@ def test_one_that_waits_and_is_interrupted_is_not_sent(
 def test_a_connection_in_use_is_not_closed(
     shared: Any, connection: Connection, pool: ThreadPoolExecutor
 ) -> None:
-    (future,) = gather(shared, connection, pool, ["first"])
+    (future,) = start_all(shared, connection, pool, ["first"])
     shared.close()
     closed_meanwhile = connection.closed
     connection.may_go.set()
@@ -185,7 +185,7 @@ def test_a_connection_in_use_is_not_closed(
     assert (closed_meanwhile, connection.closed) == (0, 1)
 
 
-def test_each_thread_has_the_reply_to_its_own_call(
+def test_each_thread_gets_the_reply_to_its_own_call(
     shared: Any, connection: Connection, pool: ThreadPoolExecutor
 ) -> None:
     calls = [f"call-{number}" for number in range(3000)]
@@ -195,7 +195,7 @@ def test_each_thread_has_the_reply_to_its_own_call(
 
 
 @pytest.mark.timeout(60)
-def test_a_call_within_a_call_of_the_same_thread_goes_alone(
+def test_a_call_within_a_call_of_the_same_thread_is_sent_alone(
     shared: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_calls, "call_all", lambda _, calls: [f"alone {calls[0]}"])
@@ -217,7 +217,7 @@ def test_a_call_within_a_call_of_the_same_thread_goes_alone(
     assert connection.trips == [["outer"]]
 
 
-def test_a_lead_that_was_never_passed_on_is_replaced(
+def test_a_connection_whose_leader_never_passed_the_lead_on_is_replaced(
     shared: Any,
     connection: Connection,
     pool: ThreadPoolExecutor,

@@ -1,4 +1,4 @@
-"""A stop begun by a signal handler neither waits for what it interrupted nor is lost."""
+"""A stop begun by a signal handler doesn't wait for the interrupted code and isn't lost."""
 
 import signal
 import threading
@@ -37,7 +37,7 @@ def test_a_signal_that_interrupts_the_holder_of_a_lock_begins_the_stop() -> None
     assert stopped == ["shutdown"]
 
 
-def test_a_second_signal_stops_nothing_twice() -> None:
+def test_a_second_signal_does_not_stop_again() -> None:
     stopped = list[bool]()
     shutdown = Shutdown(lambda: stopped.append(True))
     shutdown.start()
@@ -58,5 +58,5 @@ def test_an_end_without_a_signal_stops_nothing() -> None:
     assert not stopped
 
 
-def test_a_worker_that_never_got_ready_ends_at_once() -> None:
+def test_a_worker_that_was_never_ready_ends_at_once() -> None:
     Shutdown(lambda: None).end()

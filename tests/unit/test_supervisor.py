@@ -1,4 +1,4 @@
-"""The supervisor, on small programs of its own: order, early deaths, and nothing left behind."""
+"""The supervisor with small programs: stop order, early deaths, and no process left behind."""
 
 import os
 import signal
@@ -12,29 +12,29 @@ from tests.support.eventually import eventually
 from tests.support.process_groups import live_members
 
 PYTHON = [sys.executable, "-c"]
-PATIENT = "import time; print('up'); time.sleep(60)"
-# Has a child of its own, and neither of the two minds SIGTERM.
-STUBBORN_FAMILY = """
+WAITS = "import time; print('up'); time.sleep(60)"
+# A process and its child; both ignore SIGTERM.
+IGNORES_SIGTERM = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print("up")
 time.sleep(60)
 """
-DEAF_FAMILY = STUBBORN_FAMILY.replace("signal.SIG_IGN", "lambda *_: print('heard')")
-POLITE = """
+LOGS_SIGTERM = IGNORES_SIGTERM.replace("signal.SIG_IGN", "lambda *_: print('received')")
+STOPS_ON_SIGTERM = """
 import signal, sys, time
-def leave(*_):
-    print("left at", time.monotonic())
+def stop(*_):
+    print("stopped at", time.monotonic())
     sys.exit(0)
-signal.signal(signal.SIGTERM, leave)
+signal.signal(signal.SIGTERM, stop)
 print("up")
 time.sleep(60)
 """
 
 
 def supervise(processes: Supervisor, tmp_path: Path, program: str) -> tuple[Child, int]:
-    """Start a supervising program over this program; return it and the group it supervises."""
+    """Start a process that supervises the program; return it and the program's process group."""
     command = [
         sys.executable,
         "-m",
@@ -47,18 +47,18 @@ def supervise(processes: Supervisor, tmp_path: Path, program: str) -> tuple[Chil
     return child, int(child.ready[1])
 
 
-def leaving_time(child: Child) -> float:
-    return float(child.log.read_text().split("left at")[1])
+def stop_time(child: Child) -> float:
+    return float(child.log.read_text().split("stopped at")[1])
 
 
-def test_a_ready_pattern_carries_what_the_child_reports(processes: Supervisor) -> None:
+def test_a_ready_pattern_captures_what_the_child_prints(processes: Supervisor) -> None:
     child = processes.start("web", [*PYTHON, "print('port 4711')"], ready=r"port (?P<port>\d+)")
 
     assert child.ready
     assert child.ready["port"] == "4711"
 
 
-def test_a_ready_question_is_asked_until_it_holds(processes: Supervisor, tmp_path: Path) -> None:
+def test_a_ready_check_is_repeated_until_it_is_true(processes: Supervisor, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     program = f"import pathlib, time; pathlib.Path({str(mark)!r}).touch(); time.sleep(60)"
 
@@ -67,15 +67,17 @@ def test_a_ready_question_is_asked_until_it_holds(processes: Supervisor, tmp_pat
     assert mark.exists()
 
 
-def test_a_second_start_does_not_take_the_first_ones_word(processes: Supervisor) -> None:
-    processes.start("child", [*PYTHON, PATIENT], ready="up")
+def test_a_restarted_child_is_not_ready_by_the_output_of_the_first_one(
+    processes: Supervisor,
+) -> None:
+    processes.start("child", [*PYTHON, WAITS], ready="up")
     processes.kill("child")
 
     with pytest.raises(ChildFailed, match="not ready"):
         processes.start("child", [*PYTHON, "import time; time.sleep(60)"], ready="up", timeout=0.5)
 
 
-def test_the_environment_is_the_one_given(processes: Supervisor) -> None:
+def test_a_child_gets_the_given_environment(processes: Supervisor) -> None:
     program = "import os; print('has', sorted(os.environ))"
 
     child = processes.start("child", [*PYTHON, program], env={"ONLY": "1"}, ready=r"has (.*)")
@@ -85,14 +87,14 @@ def test_the_environment_is_the_one_given(processes: Supervisor) -> None:
     assert "HOME" not in child.ready[1]
 
 
-def test_a_name_is_taken_as_long_as_its_child_is_there(processes: Supervisor) -> None:
-    processes.start("child", [*PYTHON, PATIENT])
+def test_a_name_cannot_be_used_twice_while_its_child_runs(processes: Supervisor) -> None:
+    processes.start("child", [*PYTHON, WAITS])
 
     with pytest.raises(ValueError, match="child was started already"):
-        processes.start("child", [*PYTHON, PATIENT])
+        processes.start("child", [*PYTHON, WAITS])
 
 
-def test_a_child_that_ends_before_it_is_ready_is_named_with_its_last_words(
+def test_a_child_that_ends_before_it_is_ready_is_named_with_its_last_output(
     processes: Supervisor,
 ) -> None:
     with pytest.raises(ChildFailed, match=r"(?s)web ended with code 3.*no such module") as failure:
@@ -109,39 +111,41 @@ def test_a_command_that_does_not_exist_is_named(processes: Supervisor) -> None:
         processes.start("web", ["no-such-command"], ready="up")
 
 
-def test_a_child_that_ends_later_is_noticed(processes: Supervisor) -> None:
+def test_the_end_of_a_ready_child_is_noticed(processes: Supervisor) -> None:
     processes.start("worker", [*PYTHON, "print('up'); print('bye')"], ready="up")
 
     with pytest.raises(ChildFailed, match=r"(?s)worker ended with code 0.*bye"):
         processes.watch()
 
 
-def test_the_last_started_stops_first(tmp_path: Path) -> None:
+def test_children_are_stopped_in_reverse_order(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as supervisor:
         children = [
-            supervisor.start(name, [*PYTHON, POLITE], ready="up")
+            supervisor.start(name, [*PYTHON, STOPS_ON_SIGTERM], ready="up")
             for name in ("server", "worker", "web")
         ]
 
-    server, worker, web = (leaving_time(child) for child in children)
+    server, worker, web = (stop_time(child) for child in children)
     assert web < worker < server
 
 
-def test_what_ignores_the_signal_is_killed_after_the_grace_with_its_family(tmp_path: Path) -> None:
+def test_a_child_that_ignores_sigterm_is_killed_after_the_grace_with_its_group(
+    tmp_path: Path,
+) -> None:
     with Supervisor(tmp_path, grace=0.3) as supervisor:
-        child = supervisor.start("stubborn", [*PYTHON, STUBBORN_FAMILY], ready="up")
+        child = supervisor.start("ignoring", [*PYTHON, IGNORES_SIGTERM], ready="up")
         assert len(live_members(child.pid)) == 2
 
     eventually(lambda: not live_members(child.pid))  # a killed grandchild takes a moment to go
     assert child.process.returncode == -signal.SIGKILL
 
 
-def test_an_exception_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_exception_leaves_no_process_behind(tmp_path: Path) -> None:
     groups = []
 
     def fail() -> None:
         with Supervisor(tmp_path, grace=0.3) as supervisor:
-            groups.append(supervisor.start("child", [*PYTHON, STUBBORN_FAMILY], ready="up").pid)
+            groups.append(supervisor.start("child", [*PYTHON, IGNORES_SIGTERM], ready="up").pid)
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -151,8 +155,8 @@ def test_an_exception_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_killing_one_child_leaves_the_others(processes: Supervisor) -> None:
-    processes.start("server", [*PYTHON, PATIENT], ready="up")
-    worker = processes.start("worker", [*PYTHON, STUBBORN_FAMILY], ready="up")
+    processes.start("server", [*PYTHON, WAITS], ready="up")
+    worker = processes.start("worker", [*PYTHON, IGNORES_SIGTERM], ready="up")
 
     code = processes.kill("worker")
 
@@ -168,17 +172,17 @@ def test_killing_one_child_leaves_the_others(processes: Supervisor) -> None:
 def test_a_signal_to_the_supervisor_stops_the_children_gracefully(
     processes: Supervisor, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    supervising, group = supervise(processes, tmp_path, POLITE)
+    supervising, group = supervise(processes, tmp_path, STOPS_ON_SIGTERM)
 
     os.kill(supervising.pid, number)
 
     assert supervising.process.wait(30) == code
     eventually(lambda: not live_members(group))
-    assert "left at" in (tmp_path / "inner" / "child.log").read_text()
+    assert "stopped at" in (tmp_path / "inner" / "child.log").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_child_hears_a_signal_that_its_parent_ignores(
+def test_a_child_receives_a_signal_that_its_parent_ignores(
     processes: Supervisor, number: signal.Signals
 ) -> None:
     before = signal.signal(number, signal.SIG_IGN)
@@ -191,7 +195,7 @@ def test_a_child_hears_a_signal_that_its_parent_ignores(
     assert child.process.wait(30) == -number
 
 
-def test_ctrl_c_is_heard_also_where_a_shell_had_it_ignored(tmp_path: Path) -> None:
+def test_ctrl_c_works_even_if_the_shell_set_it_to_be_ignored(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with pytest.raises(KeyboardInterrupt), Supervisor(tmp_path):
@@ -201,7 +205,7 @@ def test_ctrl_c_is_heard_also_where_a_shell_had_it_ignored(tmp_path: Path) -> No
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_hang_up_is_ignored_where_nohup_said_so(tmp_path: Path) -> None:
+def test_a_hang_up_stays_ignored_under_nohup(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with Supervisor(tmp_path):
@@ -211,19 +215,19 @@ def test_a_hang_up_is_ignored_where_nohup_said_so(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_kills_at_once(processes: Supervisor, tmp_path: Path) -> None:
-    supervising, group = supervise(processes, tmp_path, DEAF_FAMILY)
+    supervising, group = supervise(processes, tmp_path, LOGS_SIGTERM)
     log = tmp_path / "inner" / "child.log"
 
     os.kill(supervising.pid, signal.SIGINT)
-    eventually(lambda: "heard" in log.read_text())
+    eventually(lambda: "received" in log.read_text())
     os.kill(supervising.pid, signal.SIGINT)
 
-    supervising.process.wait(30)  # the grace is longer
+    supervising.process.wait(30)  # within less than the grace
     eventually(lambda: not live_members(group))
 
 
-def test_nothing_survives_a_killed_supervisor(processes: Supervisor, tmp_path: Path) -> None:
-    supervising, group = supervise(processes, tmp_path, STUBBORN_FAMILY)
+def test_no_child_survives_a_killed_supervisor(processes: Supervisor, tmp_path: Path) -> None:
+    supervising, group = supervise(processes, tmp_path, IGNORES_SIGTERM)
     assert len(live_members(group)) == 2
 
     os.kill(supervising.pid, signal.SIGKILL)

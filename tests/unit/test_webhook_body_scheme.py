@@ -1,4 +1,4 @@
-"""The older scheme, with the signature in the body: only flat payloads are accepted."""
+"""The older scheme with the signature in the body accepts only flat payloads."""
 
 import base64
 import contextlib
@@ -17,7 +17,7 @@ from callbacks.webhooks.verifiers.cashfree_body import CashfreeBodyVerifier
 SECRETS = ["newest", "older"]
 DATA = {"utr": "1387420170430008800069857", "amount_deposited": "1.00", "bank_name": "Y", "n": 7}
 SIGNED = "1.00Y71387420170430008800069857"
-"""Return the values in the order of their names."""
+"""The values of DATA, sorted by their names."""
 
 
 def sign(text: str, secret: str = SECRETS[0]) -> str:
@@ -37,23 +37,23 @@ def code(raw: bytes, secrets: list[str] = SECRETS) -> str:
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_flat_payload_signed_over_its_sorted_values_passes(secret: str) -> None:
+def test_a_flat_payload_signed_over_its_sorted_values_is_accepted(secret: str) -> None:
     CashfreeBodyVerifier(SECRETS).verify(body(sign(SIGNED, secret)), [])
 
 
-def test_numbers_count_as_they_are_written() -> None:
+def test_numbers_are_signed_as_they_are_written() -> None:
     raw = b'{"data": {"score": 91.50}, "signature": "%s"}' % sign("91.50").encode()
 
     CashfreeBodyVerifier(SECRETS).verify(raw, [])
 
 
 @pytest.mark.parametrize("value", [None, True, [], {}, ["x"], {"a": "b"}])
-def test_what_is_not_flat_is_never_taken(value: object) -> None:
+def test_a_payload_that_is_not_flat_is_refused(value: object) -> None:
     assert code(body(data={**DATA, "value": value})) == "not_flat"
 
 
 @pytest.mark.parametrize("data", [None, "", "text", [], ["a"], 7])
-def test_data_that_is_no_object_is_never_taken(data: object) -> None:
+def test_data_that_is_not_an_object_is_refused(data: object) -> None:
     assert code(body(data=data)) == "not_flat"
 
 
@@ -77,7 +77,7 @@ def test_data_that_is_no_object_is_never_taken(data: object) -> None:
         (body(data={**DATA, "n": 8}), "signature_mismatch"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_word(raw: bytes, expected: str) -> None:
+def test_a_refusal_has_the_code_of_its_cause(raw: bytes, expected: str) -> None:
     assert code(raw) == expected
 
 
@@ -87,7 +87,7 @@ def test_an_empty_secret_never_proves_anything(secrets: list[str]) -> None:
 
 
 @given(st.binary() | st.builds(body, st.text(), st.dictionaries(st.text(), st.text())))
-def test_no_input_brings_about_another_error(raw: bytes) -> None:
+def test_no_input_raises_another_error(raw: bytes) -> None:
     with contextlib.suppress(BadSignature):
         CashfreeBodyVerifier(SECRETS).verify(raw, [])
         pytest.fail("a signature was guessed")

@@ -1,4 +1,4 @@
-"""What is shown of a stored webhook: enough to know what it is about, no private data."""
+"""The redacted form of a stored webhook shows its ids and statuses, and no private data."""
 
 import json
 
@@ -10,7 +10,7 @@ from tests.web.callbacks_app import EVENT, written
 from worker.operator.redacted import redacted
 
 
-def test_words_and_ids_are_shown_and_people_are_not() -> None:
+def test_statuses_and_ids_are_shown_and_personal_data_is_not() -> None:
     assert redacted(written(EVENT)) == {
         "event_type": "DIGILOCKER_VERIFICATION_SUCCESS",
         "event_time": EVENT["event_time"],
@@ -39,7 +39,7 @@ def test_words_and_ids_are_shown_and_people_are_not() -> None:
         (b'{"document_consent": null}', {"document_consent": None}),
     ],
 )
-def test_what_is_odd_is_hidden(body: bytes, expected: object) -> None:
+def test_unexpected_values_are_hidden(body: bytes, expected: object) -> None:
     assert redacted(body) == expected
 
 
@@ -47,5 +47,5 @@ LEAVES = st.text() | st.integers() | st.none()
 
 
 @given(st.recursive(LEAVES, lambda each: st.lists(each) | st.dictionaries(st.text(), each)))
-def test_any_json_can_be_shown(content: object) -> None:
+def test_any_json_can_be_redacted(content: object) -> None:
     json.dumps(redacted(json.dumps(content).encode()))

@@ -1,4 +1,4 @@
-"""Cashfree's signature: correct ones pass, everything else raises BadSignature."""
+"""Cashfree's signature: a correct one is accepted, any other raises BadSignature."""
 
 import base64
 import contextlib
@@ -17,7 +17,7 @@ NOW_S = 1_767_607_872.0
 STAMP = "1767607872000"
 OLD = "0000000000001"
 BODY = b'{"event_type": "X", "amount": 10.00}'
-# Made once with: printf '%s' "$STAMP$BODY" | openssl dgst -sha256 -hmac newest -binary | base64
+# Generated with: printf '%s' "$STAMP$BODY" | openssl dgst -sha256 -hmac newest -binary | base64
 MADE_BY_OPENSSL = "n0uuFs/WygkYJhjqrzwzSYDgg72pGth4KVQ73aJ8I6w="
 
 
@@ -41,7 +41,7 @@ def code(pairs: list[tuple[str, str]], body: bytes = BODY, tolerance_s: float = 
     return refused.value.code
 
 
-def test_a_signature_made_elsewhere_passes() -> None:
+def test_a_signature_made_by_openssl_is_accepted() -> None:
     verifier().verify(BODY, headers(MADE_BY_OPENSSL))
 
 
@@ -64,7 +64,7 @@ def test_an_empty_secret_never_proves_anything(secrets: list[str]) -> None:
 @pytest.mark.parametrize(
     "body", [BODY + b"\n", BODY.replace(b"10.00", b"10.0"), b"{", BODY.upper()]
 )
-def test_the_bytes_count_not_their_meaning(body: bytes) -> None:
+def test_the_signature_covers_the_exact_bytes(body: bytes) -> None:
     assert code(headers(sign("newest")), body) == "signature_mismatch"
 
 
@@ -96,33 +96,33 @@ def test_the_timestamp_is_signed_too() -> None:
         (headers(sign("newest"), "2026-01-05T10:11:12Z"), "timestamp_malformed"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_word(pairs: list[tuple[str, str]], expected: str) -> None:
+def test_a_refusal_has_the_code_of_its_cause(pairs: list[tuple[str, str]], expected: str) -> None:
     assert code(pairs) == expected
 
 
 @pytest.mark.parametrize(
-    ("away_s", "expected"), [(-301, "timestamp_stale"), (301, "timestamp_future")]
+    ("offset_s", "expected"), [(-301, "timestamp_stale"), (301, "timestamp_future")]
 )
-def test_a_tolerance_holds_both_ways(away_s: int, expected: str) -> None:
-    stamp = str(int(NOW_S + away_s) * 1000)
+def test_a_tolerance_applies_to_past_and_future(offset_s: int, expected: str) -> None:
+    stamp = str(int(NOW_S + offset_s) * 1000)
 
     assert code(headers(sign("newest", stamp), stamp), tolerance_s=300) == expected
 
 
-@pytest.mark.parametrize("away_s", [-299, 0, 299])
-def test_within_the_tolerance_it_passes(away_s: int) -> None:
-    stamp = str(int(NOW_S + away_s) * 1000)
+@pytest.mark.parametrize("offset_s", [-299, 0, 299])
+def test_a_timestamp_within_the_tolerance_is_accepted(offset_s: int) -> None:
+    stamp = str(int(NOW_S + offset_s) * 1000)
 
     verifier(300).verify(BODY, headers(sign("newest", stamp), stamp))
 
 
 @pytest.mark.parametrize("stamp", ["0000000000000", "0000000000001", "9999999999999"])
-def test_without_a_tolerance_any_age_passes(stamp: str) -> None:
+def test_without_a_tolerance_any_age_is_accepted(stamp: str) -> None:
     assert verifier().verify(BODY, headers(sign("newest", stamp), stamp)) == int(stamp)
 
 
 @pytest.mark.parametrize("digits", [1, 12, 14, 16])
-def test_a_timestamp_has_thirteen_digits(digits: int) -> None:
+def test_a_timestamp_without_thirteen_digits_is_refused(digits: int) -> None:
     stamp = "1" * digits
 
     assert code(headers(sign("newest", stamp), stamp)) == "timestamp_malformed"
@@ -131,12 +131,12 @@ def test_a_timestamp_has_thirteen_digits(digits: int) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[1]", b'"text"', b"null", b" {}", b"7{}", b"\xef\xbb\xbf{}"]
 )
-def test_a_body_begins_as_an_object(body: bytes) -> None:
+def test_a_body_that_does_not_begin_as_an_object_is_refused(body: bytes) -> None:
     assert code(headers(sign("newest", body=body)), body) == "body_malformed"
 
 
 @pytest.mark.parametrize("moved", range(1, 13))
-def test_signed_digits_do_not_move_between_timestamp_and_body(moved: int) -> None:
+def test_signed_digits_cannot_move_between_timestamp_and_body(moved: int) -> None:
     longer, body = STAMP + "1" * moved, BODY
     assert code(headers(sign("newest", longer, body), longer), body) == "timestamp_malformed"
     assert code(headers(sign("newest", longer, body)), b"1" * moved + body) == "body_malformed"
@@ -146,7 +146,7 @@ def test_signed_digits_do_not_move_between_timestamp_and_body(moved: int) -> Non
     )
 
 
-def test_an_old_forgery_is_a_forgery() -> None:
+def test_a_stale_forgery_is_refused_for_its_signature() -> None:
     assert code(headers(sign("other", OLD), OLD), tolerance_s=300) == "signature_mismatch"
 
 
@@ -159,7 +159,7 @@ def test_an_old_forgery_is_a_forgery() -> None:
         )
     ),
 )
-def test_no_input_brings_about_another_error(body: bytes, pairs: list[tuple[str, str]]) -> None:
+def test_no_input_raises_another_error(body: bytes, pairs: list[tuple[str, str]]) -> None:
     with contextlib.suppress(BadSignature):
         verifier(300).verify(body, pairs)
         pytest.fail("a signature was guessed")
