@@ -57,7 +57,7 @@ def test_a_table_has_the_columns_of_all_its_lines() -> None:
     ]
 
 
-def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_written_report_is_read_back(tmp_path: Path) -> None:
     figure = Figure(what="it", value=1.5, goal=2.0, unit="ms")
     report = Report(name="all", lines=[{"a": 1}], figures=[figure], notes=["left out"])
 
@@ -85,20 +85,20 @@ def test_commands_are_counted_by_their_sender() -> None:
 
 
 def test_ratios_are_computed_within_a_round_and_failed_rounds_are_skipped() -> None:
-    found: run.Found = {
+    rounds: run.Found = {
         "ours": [round_of(1.0), None, round_of(6.0), round_of(4.0)],
         "celery_bare": [round_of(2.0), round_of(9.0), round_of(3.0), round_of(4.0)],
     }
 
-    assert run.compare(found, "ours", "celery_bare", "cpu") == 1.0
-    assert run.compare(found, "ours", "floor", "cpu") is None
-    assert run.middle(found, "ours", "cpu") == 4.0
+    assert run.compare(rounds, "ours", "celery_bare", "cpu") == 1.0
+    assert run.compare(rounds, "ours", "floor", "cpu") is None
+    assert run.middle(rounds, "ours", "cpu") == 4.0
 
 
-def test_a_goal_that_could_not_be_measured_is_reported_so() -> None:
-    found: run.Found = {"ours": [round_of(1.0)], "celery_bare": [None]}
+def test_an_unmeasured_goal_is_reported_as_not_measured() -> None:
+    rounds: run.Found = {"ours": [round_of(1.0)], "celery_bare": [None]}
 
-    verdicts = {each.what: each.verdict for each in run.figures(found, tls=False, most=100.0)}
+    verdicts = {each.what: each.verdict for each in run.figures(rounds, tls=False, most=100.0)}
 
     assert verdicts["single submit, CPU beside bare Celery"] == "not measured"
     assert verdicts["bulk, CPU"] == "not measured"
@@ -106,9 +106,9 @@ def test_a_goal_that_could_not_be_measured_is_reported_so() -> None:
 
 
 def test_a_peer_without_an_interpreter_is_left_out_with_the_reason() -> None:
-    found, missing = pythons((), "", sys.executable)
+    interpreters, missing = pythons((), "", sys.executable)
 
-    assert set(found) == {"ours", "ours_bulk", "celery_bare", "floor"}
+    assert set(interpreters) == {"ours", "ours_bulk", "celery_bare", "floor"}
     assert any("dramatiq_peer is left out: --peers" in each for each in missing)
     assert any("arq_peer is left out" in each and "has no arq" in each for each in missing)
 
@@ -129,10 +129,10 @@ def test_the_cost_of_always_is_compared_within_each_round() -> None:
         "always": [sample(50), sample(9), None],
     }
     steps = (durability.ONE, "submit in bulk", *durability.WHOLE)
-    found: durability.Found = dict.fromkeys(steps, measured)
+    samples: durability.Found = dict.fromkeys(steps, measured)
 
-    figures = {each.what: (each.value, each.verdict) for each in durability.figures(found)}
-    rates = [each["a second"] for each in durability.lines(found)[:2]]
+    figures = {each.what: (each.value, each.verdict) for each in durability.figures(samples)}
+    rates = [each["a second"] for each in durability.lines(samples)[:2]]
 
     assert figures["submit in bulk, rate under always beside everysec"] == (0.5, "reached")
     assert figures["submit, 1 producer, p99 under always"] == (2.0, "reached")
@@ -142,12 +142,12 @@ def test_the_cost_of_always_is_compared_within_each_round() -> None:
 def test_a_setting_under_which_every_round_failed_has_no_figures() -> None:
     steps = (durability.ONE, *durability.WHOLE)
     failed = dict.fromkeys(durability.POLICIES, (None,))
-    found: durability.Found = dict.fromkeys(steps, failed)
+    samples: durability.Found = dict.fromkeys(steps, failed)
 
-    verdicts = {each.verdict for each in durability.figures(found)}
+    verdicts = {each.verdict for each in durability.figures(samples)}
 
     assert verdicts == {"not measured"}
-    assert {each["a second"] for each in durability.lines(found)} == {"failed in every round"}
+    assert {each["a second"] for each in durability.lines(samples)} == {"failed in every round"}
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,13 @@ def test_a_curve_has_the_medians_of_the_measured_rounds() -> None:
         "floor": [{}],
     }
 
-    found = lines(rounds, [1, 8])
+    curve = lines(rounds, [1, 8])
 
-    assert [(each["contender"], each["in flight"], each["verif/s"]) for each in found] == [
+    assert [(each["contender"], each["in flight"], each["verif/s"]) for each in curve] == [
         ("ours", 1, 20.0),
         ("ours", 8, 5.0),
     ]
-    assert found[0]["p99 ms"] == 99.0
+    assert curve[0]["p99 ms"] == 99.0
 
 
 def test_work_beyond_its_bound_is_ended_and_the_previous_alarm_is_restored() -> None:

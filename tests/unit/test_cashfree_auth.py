@@ -32,7 +32,7 @@ def credentials(
 
 
 def decrypted(signature: str) -> str:
-    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  the vendor requires it
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  required
     return PRIVATE.decrypt(base64.b64decode(signature, validate=True), oaep).decode()
 
 

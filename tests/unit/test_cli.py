@@ -31,8 +31,8 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
 def plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replace the entry points of this environment by the given ones."""
 
-    def install(**places: str) -> None:
-        installed = [EntryPoint(name, place, cli_main.PLUGINS) for name, place in places.items()]
+    def install(**paths: str) -> None:
+        installed = [EntryPoint(name, path, cli_main.PLUGINS) for name, path in paths.items()]
         monkeypatch.setattr(cli_main, "entry_points", lambda **_: installed)
 
     return install
@@ -61,19 +61,17 @@ def test_every_installed_command_can_be_loaded(cli: Cli) -> None:
         assert cli(name, "--help").exit_code == 0, name
 
 
-@pytest.mark.parametrize(
-    "place", ["no.such:command", "satyapan.errors:Absent", "satyapan:Conflict"]
-)
+@pytest.mark.parametrize("path", ["no.such:command", "satyapan.errors:Absent", "satyapan:Conflict"])
 def test_a_broken_command_is_named_and_the_others_work(
-    cli: Cli, plugins: Callable[..., None], place: str
+    cli: Cli, plugins: Callable[..., None], path: str
 ) -> None:
-    plugins(odd=place)
+    plugins(odd=path)
 
-    usage, run, other = cli("--help"), cli("odd", "--any", "thing"), cli("kinds")
+    usage, broken, working = cli("--help"), cli("odd", "--any", "thing"), cli("kinds")
 
     assert "odd" in usage.stdout
-    assert (run.exit_code, usage.exit_code, other.exit_code) == (2, 0, 0)
-    assert f"odd ({place}) can't be loaded" in run.stderr
+    assert (broken.exit_code, usage.exit_code, working.exit_code) == (2, 0, 0)
+    assert f"odd ({path}) can't be loaded" in broken.stderr
 
 
 def test_a_plugin_never_replaces_a_built_in_command(cli: Cli, plugins: Callable[..., None]) -> None:
@@ -82,7 +80,7 @@ def test_a_plugin_never_replaces_a_built_in_command(cli: Cli, plugins: Callable[
     assert "passport" in cli("kinds").stdout
 
 
-def test_all_missing_settings_are_named_one_on_a_line(cli: Cli) -> None:
+def test_all_missing_settings_are_named_each_on_its_own_line(cli: Cli) -> None:
     text, data = cli("list"), cli("list", "--json")
 
     assert (text.exit_code, data.exit_code) == (2, 2)

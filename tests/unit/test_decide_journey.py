@@ -27,9 +27,9 @@ from worker.rules.lane import Lane
 from worker.rules.model import Answered, Call, Emit, Woken
 
 
-def with_read_admitted(of: Row, now: int = NOW) -> Row:
+def with_read_admitted(before: Row, now: int = NOW) -> Row:
     """Return the row after its status read was admitted."""
-    return admitted(of, Call(Role.STATUS), now)
+    return admitted(before, Call(Role.STATUS), now)
 
 
 class TestDigilocker:

@@ -143,11 +143,9 @@ def bodies(role: Role, before: Row) -> Iterator[tuple[str, dict[str, Any]]]:
     if role is Role.DOCUMENT:
         yield "document", {"pan": "y", "status": "SUCCESS"}
     elif role is Role.STATUS:
+        consent = ["PAN", "PAN", "AADHAAR", 7, "a b"]
         for status in ("PENDING", "AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED", "NEW"):
-            yield (
-                status,
-                {"status": status, "document_consent": ["PAN", "PAN", "AADHAAR", 7, "a b"]},
-            )
+            yield status, {"status": status, "document_consent": consent}
         yield "AUTHENTICATED, null", {"status": "AUTHENTICATED", "document_consent": None}
     else:
         good = {"passport": "INVALID", "digilocker": "PENDING", "static_kyc_link": "ACTIVE"}

@@ -97,7 +97,7 @@ def test_an_error_that_names_another_id_is_foreign(status: int, code: str) -> No
         (429, {"code": "x"}, Outcome.UNKNOWN),
     ],
 )
-def test_a_reply_with_trailing_bytes_is_believed_only_if_it_repeats_our_id(
+def test_a_reply_with_trailing_bytes_is_accepted_only_if_it_repeats_our_id(
     status: int, body: object, outcome: Outcome
 ) -> None:
     operation = KINDS[0].operation("cashfree")

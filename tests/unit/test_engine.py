@@ -24,7 +24,7 @@ GOOD = Answer(outcome=Outcome.OK)
 
 
 class Vendor:
-    """A fake vendor: so many calls return `together`, after `may_answer`; records the most."""
+    """A fake vendor whose calls return `together` at a time, and not before `may_answer`."""
 
     def __init__(self, together: int = 1) -> None:
         self.may_answer = threading.Event()

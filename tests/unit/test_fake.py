@@ -191,11 +191,11 @@ def test_an_unknown_id_or_kind_is_not_found(fake: FakeVerifications) -> None:
 
 
 def test_a_stored_result_is_a_copy_of_the_given_one(fake: FakeVerifications) -> None:
-    mine = {"name": "JOHN DOE"}
+    given = {"name": "JOHN DOE"}
     verification = fake.submit("passport", PERSON, key="a")
-    fake.answer(verification.id, status="VALID", result=mine)
+    fake.answer(verification.id, status="VALID", result=given)
 
-    mine["name"] = "SOMEBODY ELSE"
+    given["name"] = "SOMEBODY ELSE"
     stored = fake.get(verification.id)
 
     assert stored is not None

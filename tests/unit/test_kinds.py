@@ -100,15 +100,15 @@ def test_a_documented_refusal_is_found_at_submit_in_the_vendors_wording(
     page: vendor_pages.Documented,
 ) -> None:
     if page.name in IDS:
-        found = id_faults(IDS[page.name])
+        found_faults = id_faults(IDS[page.name])
     else:
-        found = faults(OF_PAGE[page.operation], PROVOKED[page.operation, page.name])
+        found_faults = faults(OF_PAGE[page.operation], PROVOKED[page.operation, page.name])
 
     # Producers set return_url; redirect_url is the address of our own return page.
     code, message = (
         str(page.body[part]).replace("redirect_url", "return_url") for part in ("code", "message")
     )
-    assert [(fault.code, fault.message) for fault in found] == [(code, message)]
+    assert [(fault.code, fault.message) for fault in found_faults] == [(code, message)]
 
 
 # ---- every rule, one by one ----
@@ -192,9 +192,7 @@ REFUSED: list[tuple[Kind, Mapping[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "request_"), ACCEPTED, ids=numbered(ACCEPTED))
-def test_a_valid_request_is_kept_as_it_is_without_nulls(
-    kind: Kind, request_: Mapping[str, Any]
-) -> None:
+def test_a_valid_request_is_kept_without_its_nulls(kind: Kind, request_: Mapping[str, Any]) -> None:
     assert kind.check(request_) == {k: v for k, v in request_.items() if v is not None}
 
 
@@ -230,9 +228,9 @@ def test_all_faults_are_raised_at_once_those_of_the_id_first() -> None:
 
 
 def test_one_field_may_break_two_rules() -> None:
-    found = faults(STATIC_KYC_LINK, {"template_name": "!" * 201})
+    found_faults = faults(STATIC_KYC_LINK, {"template_name": "!" * 201})
 
-    assert [fault.code for fault in found] == [
+    assert [fault.code for fault in found_faults] == [
         "template_name_length_exceeded",
         "template_name_value_invalid",
     ]
@@ -252,10 +250,10 @@ def test_a_fault_repeats_no_value() -> None:
 def test_any_json_is_accepted_or_refused_without_another_error(
     kind: Kind, request_: object
 ) -> None:
-    found = faults(kind, request_)
+    found_faults = faults(kind, request_)
 
-    assert all(isinstance(text, str) for fault in found for text in astuple(fault))
-    assert found or canonical(kind.check(cast("dict[str, Any]", request_)))
+    assert all(isinstance(text, str) for fault in found_faults for text in astuple(fault))
+    assert found_faults or canonical(kind.check(cast("dict[str, Any]", request_)))
 
 
 # ---- kinds as data ----

@@ -242,7 +242,7 @@ def test_the_console_form_is_one_readable_line() -> None:
     assert CANARY not in out.getvalue()
 
 
-def test_no_allowed_field_is_a_private_one() -> None:
+def test_no_private_field_is_allowed() -> None:
     private = {field for kind in KINDS for field in kind.private}
 
     assert not FIELDS & private

@@ -75,7 +75,7 @@ def test_every_event_that_workers_write_is_explained() -> None:
     assert explained == written | {state.lower() for state in SETTLED}
 
 
-def test_the_kind_on_the_page_is_the_one_that_is_tested() -> None:
+def test_the_kind_on_the_page_is_the_tested_kind() -> None:
     tested = ROOT.joinpath("tests/integration/toy_kind.py").read_text(encoding="utf-8")
 
     assert blocks(KINDS) == [tested]

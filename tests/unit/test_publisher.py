@@ -134,7 +134,7 @@ def test_a_hanging_broker_blocks_no_caller_and_the_oldest_ids_are_dropped(
     ]
 
 
-def test_after_a_failure_the_gathered_ids_are_dropped_and_later_ones_published(
+def test_after_a_failure_the_gathered_ids_are_dropped_and_later_ids_are_published(
     publisher: Publisher, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish_while_busy(publisher, broker)

@@ -16,7 +16,7 @@ async def never(_verification_id: str) -> None:
 
 
 def block_the_loop() -> None:
-    """Block the loop, as a slow Redis does, until both times are over."""
+    """Block the loop, as a slow Redis does, until the patience has ended and the stop is due."""
     time.sleep(2 * PATIENCE_S)
 
 

@@ -60,7 +60,7 @@ def test_numbers_are_masked_at_every_level_and_in_keys() -> None:
     }
 
 
-def test_an_id_is_not_masked_but_numbers_in_other_values_of_its_field_are() -> None:
+def test_only_plain_ids_are_exempt_from_masking() -> None:
     value = {"verification_id": NUMBER, "reference_id": int(NUMBER)}
 
     assert scrub(value) == value

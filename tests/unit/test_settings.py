@@ -33,9 +33,9 @@ def faults(env: dict[str, str]) -> dict[str, str]:
 
 def fault_of(name: str, text: str, **more: str) -> str:
     env = {f"SATYAPAN_{each}": value for each, value in {name: text, **more}.items()}
-    found = faults(REQUIRED | env)
-    assert list(found) == [f"SATYAPAN_{name}"]
-    return found[f"SATYAPAN_{name}"]
+    faults_by_name = faults(REQUIRED | env)
+    assert list(faults_by_name) == [f"SATYAPAN_{name}"]
+    return faults_by_name[f"SATYAPAN_{name}"]
 
 
 def pem(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
@@ -91,7 +91,7 @@ def test_settings_can_be_built_in_code() -> None:
 
 
 def test_all_faults_are_raised_at_once_including_those_between_settings() -> None:
-    found = faults(
+    faults_by_name = faults(
         {
             "SATYAPAN_DEADLINE_S": CANARY,
             "SATYAPAN_LOG_FORMAT": CANARY,
@@ -101,7 +101,7 @@ def test_all_faults_are_raised_at_once_including_those_between_settings() -> Non
         }
     )
 
-    assert set(found) == {
+    assert set(faults_by_name) == {
         "SATYAPAN_DEADLINE_S",
         "SATYAPAN_ID_KEY",
         "SATYAPAN_LOG_FORMAT",
@@ -280,9 +280,11 @@ def test_an_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None) ->
     if content is not None:
         path.write_bytes(content)
 
-    found = faults(REQUIRED | {"SATYAPAN_CASHFREE_CLIENT_SECRET_FILE": str(path)})
+    faults_by_name = faults(REQUIRED | {"SATYAPAN_CASHFREE_CLIENT_SECRET_FILE": str(path)})
 
-    assert "SATYAPAN_CASHFREE_CLIENT_SECRET_FILE" in found["SATYAPAN_CASHFREE_CLIENT_SECRET"]
+    assert (
+        "SATYAPAN_CASHFREE_CLIENT_SECRET_FILE" in faults_by_name["SATYAPAN_CASHFREE_CLIENT_SECRET"]
+    )
 
 
 def test_printed_settings_show_no_secret() -> None:

@@ -67,7 +67,7 @@ def test_a_ready_check_is_repeated_until_it_is_true(processes: Supervisor, tmp_p
     assert mark.exists()
 
 
-def test_a_restarted_child_is_not_ready_by_the_output_of_the_first_one(
+def test_the_output_of_an_earlier_child_does_not_make_a_later_one_ready(
     processes: Supervisor,
 ) -> None:
     processes.start("child", [*PYTHON, WAITS], ready="up")
@@ -222,7 +222,7 @@ def test_a_second_signal_kills_at_once(processes: Supervisor, tmp_path: Path) ->
     eventually(lambda: "received" in log.read_text())
     os.kill(supervising.pid, signal.SIGINT)
 
-    supervising.process.wait(30)  # within less than the grace
+    supervising.process.wait(30)  # less than the grace period of 100 s
     eventually(lambda: not live_members(group))
 
 
