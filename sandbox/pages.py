@@ -46,7 +46,7 @@ def _in_layout(content: str) -> str:
 _CONSENT = _in_layout("""
 <form method="post">
 <fieldset>
-<legend>Documents that are asked for</legend>
+<legend>Requested documents</legend>
 {% for document in documents %}
 <label><input type="checkbox" name="documents" value="{{ document }}" checked>
 {{ labels[document] }}</label>

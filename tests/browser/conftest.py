@@ -1,4 +1,4 @@
-"""A real Chromium for this folder; without one its tests are skipped, or fail if it is required."""
+"""A real Chromium for these tests. Without one they are skipped, or fail if it is required."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.support.browser import chromium, program, required
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this process."""
+    """Start one Chromium for all tests of this process."""
     path = program()
     if path is None:
         missing = "Chromium is not installed (Debian: apt install chromium)"
@@ -24,6 +24,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The whole of Satyapan, with the sandbox's consent page."""
+    """Start all of Satyapan, with the sandbox and its consent page."""
     with LocalStack(tmp_path_factory.mktemp("stack")) as running:
         yield running

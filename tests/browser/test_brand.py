@@ -48,7 +48,7 @@ MIDDLE = """() => {
 
 @pytest.fixture(scope="module")
 def base(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app with a brand."""
+    """Serve the app with a brand; return its address."""
     logo = tmp_path_factory.mktemp("brand") / "logo.svg"
     logo.write_text(LOGO, encoding="utf-8")
     env = environment(
@@ -74,7 +74,7 @@ def opened(base: str, redis_url: str, name: str) -> str:
 def luminance(colour: str) -> float:
     """Return the relative luminance of `rgb(r, g, b)`, as WCAG 2.2 defines it."""
     parts = [int(each) / 255 for each in re.findall(r"\d+", colour)]
-    assert len(parts) == 3, "a transparent colour can't be judged alone"
+    assert len(parts) == 3, "a transparent colour has no luminance of its own"
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -92,7 +92,7 @@ def hard_to_read(page: Page) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_text_can_be_read_in_the_brands_colour(
+def test_every_text_has_enough_contrast_in_the_brands_colour(
     browser: Browser, base: str, redis_url: str, name: str, dark: bool
 ) -> None:
     with browser_window(browser, Display(dark=dark, width=390)) as window:
@@ -103,13 +103,13 @@ def test_every_text_can_be_read_in_the_brands_colour(
         assert window.page.locator("header bdi").inner_text() == "Sahyog Co-operative Bank"
         assert window.page.locator(".back").get_attribute("href") == "https://bank.example/app"
         drawn = "document.querySelector('header img').naturalWidth"
-        assert window.page.evaluate(drawn) == 48, "the policy keeps the logo out"
+        assert window.page.evaluate(drawn) == 48, "the content policy blocks the logo"
         window.check()
         window.screenshot(f"brand-{name}-{'dark' if dark else 'light'}")
 
 
 @pytest.mark.parametrize("name", ["confirming", "received"])
-def test_the_card_is_in_the_middle_of_a_large_screen(
+def test_the_card_is_centred_on_a_large_screen(
     browser: Browser, base: str, redis_url: str, name: str
 ) -> None:
     with browser_window(browser, Display(width=1280)) as window:
@@ -150,7 +150,7 @@ def test_the_spinner_stops_when_the_page_no_longer_asks(
         page.locator("body[data-live]").wait_for()
 
 
-def test_without_script_nothing_seems_to_turn(browser: Browser, base: str, redis_url: str) -> None:
+def test_without_script_nothing_is_animated(browser: Browser, base: str, redis_url: str) -> None:
     with browser_window(browser, Display(script=False)) as window:
         window.page.goto(opened(base, redis_url, "confirming"))
 

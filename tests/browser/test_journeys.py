@@ -1,4 +1,4 @@
-"""A person gives consent in the sandbox's DigiLocker and comes back to our page."""
+"""A person gives consent in the sandbox's DigiLocker and returns to our page."""
 
 import itertools
 import os
@@ -35,8 +35,8 @@ def end(stack: LocalStack, verification_id: str) -> Verification:
 
 
 @contextmanager
-def nobody_works(stack: LocalStack) -> Iterator[None]:
-    """Hold the worker during the block, so that the page waits."""
+def worker_held(stack: LocalStack) -> Iterator[None]:
+    """Stop the worker during the block, so that the page has to wait."""
     os.killpg(stack.pid(), signal.SIGSTOP)
     try:
         yield
@@ -44,15 +44,15 @@ def nobody_works(stack: LocalStack) -> Iterator[None]:
         os.killpg(stack.pid(), signal.SIGCONT)
 
 
-def arrives(window: BrowserWindow, stack: LocalStack, lang: str) -> None:
-    """Assert that the return page is ours, in the right language, and waits."""
+def assert_waiting(window: BrowserWindow, stack: LocalStack, lang: str) -> None:
+    """Assert that the window shows our return page, in the right language, and that it waits."""
     window.page.wait_for_url(f"{stack.callbacks_url}/return/**")
     assert window.page.locator("html").get_attribute("lang") == lang
     assert window.state == "confirming"
     window.page.evaluate("window.same = true")
 
 
-def is_told(window: BrowserWindow, state: str, picture: str) -> None:
+def assert_result(window: BrowserWindow, state: str, picture: str) -> None:
     """Wait until the page shows the result, without a reload."""
     window.wait_for_page(state)
     assert window.page.evaluate("window.same"), "the page was reloaded"
@@ -65,10 +65,10 @@ def test_consent(browser: Browser, stack: LocalStack, lang: str) -> None:
     journey = begin(stack)
     with browser_window(browser, Display(lang, width=390)) as window:
         window.page.goto(journey.link)
-        with nobody_works(stack):
+        with worker_held(stack):
             window.page.get_by_role("button", name="Allow").click()
-            arrives(window, stack, lang)
-        is_told(window, "received", f"journey-consent-{lang}")
+            assert_waiting(window, stack, lang)
+        assert_result(window, "received", f"journey-consent-{lang}")
 
     ended = end(stack, journey.id)
     assert ended.state is State.DONE
@@ -81,10 +81,10 @@ def test_partial_consent(browser: Browser, stack: LocalStack, lang: str) -> None
     with browser_window(browser, Display(lang, dark=True)) as window:
         window.page.goto(journey.link)
         window.page.get_by_label("PAN card").uncheck()
-        with nobody_works(stack):
+        with worker_held(stack):
             window.page.get_by_role("button", name="Allow").click()
-            arrives(window, stack, lang)
-        is_told(window, "received", f"journey-partial-{lang}")
+            assert_waiting(window, stack, lang)
+        assert_result(window, "received", f"journey-partial-{lang}")
 
     assert set((end(stack, journey.id).result or {})["documents"]) == {"AADHAAR"}
 
@@ -95,10 +95,10 @@ def test_denial_by_keyboard_alone(browser: Browser, stack: LocalStack, lang: str
     with browser_window(browser, Display(lang)) as window:
         window.page.goto(journey.link)
         window.tab_to("button[value=deny]")
-        with nobody_works(stack):
+        with worker_held(stack):
             window.page.keyboard.press("Enter")
-            arrives(window, stack, lang)
-        is_told(window, "declined", f"journey-denial-{lang}")
+            assert_waiting(window, stack, lang)
+        assert_result(window, "declined", f"journey-denial-{lang}")
 
     assert end(stack, journey.id).state is State.DENIED
 

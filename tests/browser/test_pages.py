@@ -1,4 +1,4 @@
-"""Every page in every language, light and dark, small and zoomed: checked, with screenshots."""
+"""Checks and screenshots of every page: in every language, light, dark, small and zoomed."""
 
 import itertools
 import re
@@ -30,7 +30,7 @@ STATES = {
 }
 PAGES = [*STATES, "unavailable", "unknown"]
 LONG = {"slow", "declined"}
-"""The pages with the longest text and heading; other languages are checked with these only."""
+"""The pages with the longest text and heading; other languages are checked on these only."""
 LOOKS = {
     "light": Display(),
     "dark-320px": Display(dark=True, width=320),
@@ -48,7 +48,7 @@ TOKEN = ReturnTokens([TOKEN_KEY], 3600).sign("digilocker", "dl-1")
 
 @pytest.fixture(scope="module")
 def base(redis_server: EmbeddedServer) -> Iterator[str]:
-    """The app on a real socket."""
+    """Serve the app on a real socket; return its address."""
     with served(create_app(read_settings(environment(redis_server.url)))) as url:
         yield url
 
@@ -81,7 +81,7 @@ def address(base: str, redis_url: str) -> Callable[[str], str]:
         if lang in FIRST_LANGUAGES or page in LONG
     ],
 )
-def test_a_page_is_good_for_everybody(
+def test_every_page_is_accessible_in_every_display(
     browser: Browser, address: Callable[[str], str], page: str, lang: str
 ) -> None:
     url = address(page)
@@ -94,7 +94,7 @@ def test_a_page_is_good_for_everybody(
             window.screenshot(f"{page}-{lang}-{name}")
 
 
-def test_an_open_page_changes_by_itself_and_tells_a_screen_reader(
+def test_an_open_page_updates_itself_and_a_screen_reader_announces_it(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
     with browser_window(browser, Display("hi")) as window:
@@ -114,11 +114,11 @@ def test_an_open_page_changes_by_itself_and_tells_a_screen_reader(
         assert not page.locator(".live").is_visible()
         asked = len(window.requests)
         page.wait_for_timeout(3_000)
-        assert len(window.requests) == asked, "it goes on asking"
+        assert len(window.requests) == asked, "it still sends requests"
         window.check()
 
 
-def test_an_open_page_says_how_long_it_takes_and_never_the_same_words_twice(
+def test_an_open_page_announces_how_long_it_takes_and_never_repeats_a_text(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
     with browser_window(browser, Display()) as window:
@@ -139,7 +139,7 @@ def test_an_open_page_says_how_long_it_takes_and_never_the_same_words_twice(
         assert "less than a minute" in said[0]
         assert "still confirming" in page.title()
         assert re.search("still confirming.*more than [3-9]", said[1], re.DOTALL)
-        assert all(new != old for old, new in itertools.pairwise(said)), "it repeats itself"
+        assert all(new != old for old, new in itertools.pairwise(said)), "a text is announced twice"
         assert page.evaluate("window.region === document.querySelector('[role=status]')")
         assert page.evaluate("document.activeElement.matches('.again')"), "the focus moved"
         assert page.locator(".live").is_visible()
@@ -161,7 +161,7 @@ def test_a_slow_page_still_changes_when_it_is_settled(
         assert window.page.locator(".again").count() == 0
 
 
-def test_who_stood_on_check_again_by_keyboard_is_taken_to_the_news(
+def test_keyboard_focus_moves_from_check_again_to_the_new_heading(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
     with browser_window(browser, Display()) as window:
@@ -175,7 +175,7 @@ def test_who_stood_on_check_again_by_keyboard_is_taken_to_the_news(
         assert window.page.evaluate("document.activeElement.tagName") == "H1"
 
 
-def test_a_page_lives_through_a_server_that_is_away_for_a_moment(
+def test_an_open_page_survives_a_short_outage_of_the_server(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
     url = address("confirming")
@@ -193,7 +193,7 @@ def test_a_page_lives_through_a_server_that_is_away_for_a_moment(
         window.wait_for_page("declined")
 
 
-def test_without_script_a_person_checks_again(
+def test_without_script_a_person_can_check_again(
     browser: Browser, address: Callable[[str], str], redis_url: str
 ) -> None:
     with browser_window(browser, Display(script=False)) as window:
@@ -208,7 +208,7 @@ def test_without_script_a_person_checks_again(
         assert "verification_id" not in window.page.url
 
 
-def test_the_keyboard_reaches_everything_and_shows_where_it_is(
+def test_the_keyboard_reaches_every_link_and_the_focus_is_visible(
     browser: Browser, address: Callable[[str], str]
 ) -> None:
     with browser_window(browser, Display()) as window:
@@ -226,7 +226,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
         assert window.page.locator("html").get_attribute("lang") == "hi"
 
 
-def test_a_small_target_is_large_enough_for_a_finger(
+def test_every_link_is_large_enough_for_a_finger(
     browser: Browser, address: Callable[[str], str]
 ) -> None:
     with browser_window(browser, Display(width=320)) as window:

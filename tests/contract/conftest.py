@@ -1,4 +1,4 @@
-"""The sandbox for its own tests: in memory, on a socket in a thread, or as a process."""
+"""Fixtures for the sandbox's own tests: in memory, on a socket in a thread, or as a process."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ PLENTY = dict.fromkeys(QUOTAS, 1_000_000)
 
 @dataclass
 class FixedClock:
-    """A clock that only a test moves."""
+    """A clock that moves only when a test sets it."""
 
     at: float = NOON
 
@@ -93,7 +93,7 @@ class Vendor:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def look(self, name: str) -> list[dict[str, Any]]:
+    def read(self, name: str) -> list[dict[str, Any]]:
         """Read a control route: audit, calls, quota, webhooks."""
         return list(requests.get(f"{self.root}/_control/{name}", timeout=30).json()[name])
 
@@ -116,14 +116,14 @@ def on_a_socket(config: SandboxConfig) -> Iterator[Vendor]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Vendor]]:
-    """Start a sandbox on a socket with the settings given."""
+    """Start sandboxes on sockets, each with the settings given."""
     with ExitStack() as stack:
         yield lambda **settings: stack.enter_context(on_a_socket(SandboxConfig(**settings)))
 
 
 @pytest.fixture
 def vendor(start: Callable[..., Vendor]) -> Vendor:
-    """A sandbox on a socket with the usual settings, http redirects to this machine allowed."""
+    """Start a sandbox with the default settings that also allows http redirects to this machine."""
     return start(loopback_redirects=True, webhook_backoff_s=0.01)
 
 

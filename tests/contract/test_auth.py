@@ -29,7 +29,7 @@ def signature(text: str, digest: hashes.HashAlgorithm | None = None) -> str:
 
 @pytest.fixture
 def signed() -> FlaskClient:
-    """A sandbox that requires a signature and can decrypt it."""
+    """Return a client of a sandbox that requires a signature and can decrypt it."""
     config = SandboxConfig(require_signature=True, signature_key=PEM)
     return create_app(config, FixedClock()).test_client()
 
@@ -49,7 +49,7 @@ def signed() -> FlaskClient:
         ),
     ],
 )
-def test_every_route_demands_a_good_pair(
+def test_every_route_requires_a_valid_key_pair(
     client: FlaskClient, route: ApiRoute, headers: dict[str, str], status: int, code: str
 ) -> None:
     answer = client.open(f"/verification{route.path}", method=route.method, headers=headers)
@@ -58,7 +58,7 @@ def test_every_route_demands_a_good_pair(
 
 
 @pytest.mark.parametrize("age", [-299, 0, 299])
-def test_a_fresh_signature_opens_the_door(signed: FlaskClient, age: int) -> None:
+def test_a_fresh_signature_is_accepted(signed: FlaskClient, age: int) -> None:
     header = signature(f"sandbox-client.{int(NOON) - age}")
 
     answer = signed.post(
@@ -81,7 +81,7 @@ def test_a_fresh_signature_opens_the_door(signed: FlaskClient, age: int) -> None
     ],
     ids=["old", "other client", "no time", "no dot", "wrong digest", "no base64", "no ciphertext"],
 )
-def test_any_other_signature_does_not(signed: FlaskClient, header: str) -> None:
+def test_any_other_signature_is_refused(signed: FlaskClient, header: str) -> None:
     answer = signed.post(
         "/verification/passport", json=GOOD, headers={**KEYS, "x-cf-signature": header}
     )
@@ -89,7 +89,7 @@ def test_any_other_signature_does_not(signed: FlaskClient, header: str) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (403, "authentication_failed")
 
 
-def test_without_the_setting_no_signature_is_looked_at(client: FlaskClient) -> None:
+def test_without_the_setting_no_signature_is_checked(client: FlaskClient) -> None:
     headers = {**KEYS, "x-cf-signature": "anything"}
 
     assert client.post("/verification/passport", json=GOOD, headers=headers).status_code == 200

@@ -80,14 +80,14 @@ def described(
     for name, rules in (*RULES[operation].items(), *(samples or {}).items()):
         request["properties"][name] |= rules
     if operation == "passport":
-        _mend_invalid(description)
+        _allow_nulls(description)
     loaded = schemathesis.openapi.from_dict(description)
     if samples:
         loaded.config.generation.update(modes=[GenerationMode.POSITIVE])
     return loaded
 
 
-def _mend_invalid(description: dict[str, Any]) -> None:
+def _allow_nulls(description: dict[str, Any]) -> None:
     """Allow null for the four fields that are null in the page's example "Invalid Passport"."""
     answer = description["components"]["schemas"]["PassportVerificationResponseSchema"]
     for name in ("name", "dob", "application_type", "application_received_date"):
@@ -109,7 +109,7 @@ def only_the_documented_502(_: CheckContext, response: Response, __: Case) -> No
 
 @pytest.fixture(scope="module")
 def roomy() -> Iterator[Vendor]:
-    """A sandbox process whose quota no test can use up."""
+    """Start a sandbox process whose quota no test can use up."""
     options = [f"--quota={route}={limit}" for route, limit in PLENTY.items()]
     with as_a_process(*options) as process:
         yield process.vendor
@@ -118,7 +118,7 @@ def roomy() -> Iterator[Vendor]:
 
 def _demand_variety(vendor: Vendor) -> None:
     """Fail if the generator did not get both success and error answers: the run proves nothing."""
-    calls = [(call["route"], call["status"]) for call in vendor.look("calls")]
+    calls = [(call["route"], call["status"]) for call in vendor.read("calls")]
     for route in {route for route, _ in calls} & set(VARIETY):
         assert {status for where, status in calls if where == route} >= VARIETY[route]
 

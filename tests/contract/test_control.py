@@ -1,4 +1,4 @@
-"""The control routes: what they refuse and what they change."""
+"""The control routes: refused requests, and the effects of accepted ones."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def verify(client: FlaskClient) -> int:
 
 
 @pytest.mark.parametrize("path", ["audit", "calls", "health", "quota", "clock", "webhooks"])
-def test_only_this_machine_may_look(client: FlaskClient, path: str) -> None:
+def test_only_this_machine_may_read(client: FlaskClient, path: str) -> None:
     here, away = {"REMOTE_ADDR": "127.0.0.2"}, {"REMOTE_ADDR": "192.0.2.1"}
 
     assert client.get(f"/_control/{path}", environ_base=here).status_code == 200
@@ -50,7 +50,7 @@ def test_only_this_machine_may_change_anything(client: FlaskClient) -> None:
         ("faults", {"cut": "refuse"}),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_hint(
+def test_an_invalid_control_request_is_refused_with_a_hint(
     client: FlaskClient, path: str, body: dict[str, Any]
 ) -> None:
     answer = client.post(f"/_control/{path}", json=body)
@@ -60,7 +60,7 @@ def test_what_makes_no_sense_is_refused_with_a_hint(
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b'"x"'])
-def test_a_body_that_is_no_object_is_refused(client: FlaskClient, raw: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(client: FlaskClient, raw: bytes) -> None:
     assert client.post("/_control/stop", data=raw).status_code == 400
 
 
@@ -68,7 +68,7 @@ def test_a_body_that_is_no_object_is_refused(client: FlaskClient, raw: bytes) ->
     ("code", "status"),
     [("insufficient_balance", 422), ("authentication_failed", 401), ("ip_validation_failed", 403)],
 )
-def test_a_stop_holds_for_every_call_until_it_is_lifted(
+def test_a_stop_applies_to_every_call_until_it_is_removed(
     client: FlaskClient, code: str, status: int
 ) -> None:
     client.post("/_control/stop", json={"code": code})
@@ -79,7 +79,7 @@ def test_a_stop_holds_for_every_call_until_it_is_lifted(
 
     assert stopped == [status, status]
     assert (found.status_code, found.get_json()["code"]) == (status, code)
-    assert verify(client) == 200, "a stopped call used no id up"
+    assert verify(client) == 200, "a stopped call uses up no id"
 
 
 def test_a_reset_forgets_everything(client: FlaskClient) -> None:
@@ -96,13 +96,13 @@ def test_a_reset_forgets_everything(client: FlaskClient) -> None:
     assert verify(client) == 200
 
 
-def test_what_the_vendor_does_not_serve_is_an_empty_404(client: FlaskClient) -> None:
+def test_an_unknown_path_is_an_empty_404(client: FlaskClient) -> None:
     answer = client.post("/verification/cin", json={}, headers=KEYS)
 
     assert (answer.status_code, answer.data) == (404, b"")
 
 
-def test_other_methods_are_told_which_are_allowed(client: FlaskClient) -> None:
+def test_other_methods_get_405_with_the_allowed_methods(client: FlaskClient) -> None:
     answer = client.put("/verification/digilocker", headers=KEYS)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")

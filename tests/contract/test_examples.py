@@ -48,20 +48,20 @@ def provoke(client: FlaskClient, example: Example) -> TestResponse:
     return send(client, example.operation, example.request, example.headers)
 
 
-def test_the_pages_hold_as_many_examples_as_the_table() -> None:
+def test_the_pages_have_as_many_examples_as_the_table() -> None:
     assert len(DOCUMENTED) == len(EXAMPLES) == 47
     assert len({label(example) for example in EXAMPLES}) == 47
 
 
 @pytest.mark.parametrize("documented", DOCUMENTED, ids=label)
-def test_the_table_says_what_the_page_says(documented: vendor_pages.Documented) -> None:
+def test_the_table_agrees_with_the_pages(documented: vendor_pages.Documented) -> None:
     (example,) = (each for each in EXAMPLES if label(each) == label(documented))
 
     assert (example.status, example.body) == (documented.status, documented.body)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=label)
-def test_an_example_is_provoked_by_what_the_table_says(example: Example) -> None:
+def test_the_request_in_the_table_produces_the_example(example: Example) -> None:
     client = memory(example)
 
     answer = provoke(client, example)
@@ -75,7 +75,7 @@ def test_an_example_is_provoked_by_what_the_table_says(example: Example) -> None
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=label)
-def test_an_example_comes_back_word_for_word_on_demand(example: Example) -> None:
+def test_a_fault_can_request_any_example_word_for_word(example: Example) -> None:
     client = create_app(SandboxConfig(), FixedClock(), FixedIds()).test_client()
     fault = {"route": example.operation, "example": label(example)}
     assert client.post("/_control/faults", json=fault).status_code == 200
@@ -87,7 +87,7 @@ def test_an_example_comes_back_word_for_word_on_demand(example: Example) -> None
 
 
 @pytest.mark.parametrize("example", ERRORS, ids=label)
-def test_a_magic_id_asks_for_an_error(example: Example, client: FlaskClient) -> None:
+def test_a_magic_id_requests_an_error(example: Example, client: FlaskClient) -> None:
     magic = f"magic-{example.status}-{example.body['code']}-1"
     field = "template_name" if example.operation == "static_link" else "verification_id"
 
@@ -99,7 +99,7 @@ def test_a_magic_id_asks_for_an_error(example: Example, client: FlaskClient) -> 
 
 
 @pytest.mark.parametrize("example", ERRORS, ids=label)
-def test_a_refused_call_is_free(example: Example) -> None:
+def test_a_refused_call_is_not_charged(example: Example) -> None:
     client = memory(example)
 
     provoke(client, example)

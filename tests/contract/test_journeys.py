@@ -67,7 +67,7 @@ def test_a_journey_starts_pending(vendor: Vendor) -> None:
     assert refusal(fetch(vendor, "PAN")) == (400, "consent_not_granted")
 
 
-def test_a_person_consents_to_some_documents_and_is_sent_back(vendor: Vendor) -> None:
+def test_a_person_consents_to_some_documents_and_is_redirected(vendor: Vendor) -> None:
     url = create(vendor)["url"]
     page = vendor.open(url)
     assert page.status_code == 200
@@ -113,13 +113,13 @@ def test_the_consented_documents_can_be_fetched(vendor: Vendor) -> None:
     assert b"Asha Namuna" in packed.read("AADHAAR.xml")
 
 
-def test_creation_and_each_fetch_are_charges_of_their_own_kind(vendor: Vendor) -> None:
+def test_creation_and_each_fetch_are_separate_charges(vendor: Vendor) -> None:
     vendor.open(create(vendor)["url"], decision="allow", documents=ALL)
     status(vendor)
     fetch(vendor, "PAN")
     fetch(vendor, "PAN")
 
-    charges = [(row["charge"], row["detail"]) for row in vendor.look("audit")]
+    charges = [(row["charge"], row["detail"]) for row in vendor.read("audit")]
 
     assert charges == [("digilocker", None), ("document", "PAN"), ("document", "PAN")]
 
@@ -147,7 +147,7 @@ def test_only_the_first_answer_counts(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_at_the_page_decides_nothing(vendor: Vendor, method: str) -> None:
+def test_opening_the_page_decides_nothing(vendor: Vendor, method: str) -> None:
     url = create(vendor)["url"]
 
     requests.request(method, f"{url}?decision=allow", timeout=30)
@@ -161,7 +161,7 @@ def test_consent_to_nothing_is_an_empty_list(vendor: Vendor) -> None:
     assert (status(vendor)["status"], status(vendor)["document_consent"]) == ("AUTHENTICATED", [])
 
 
-def test_a_link_that_nobody_used_expires_after_its_lifetime(vendor: Vendor) -> None:
+def test_an_unused_link_expires_after_its_lifetime(vendor: Vendor) -> None:
     url = create(vendor)["url"]
     vendor.clock.at += 599.9
     assert status(vendor)["status"] == "PENDING"
@@ -186,7 +186,7 @@ def test_a_consent_ends_after_its_lifetime(vendor: Vendor) -> None:
     assert status(vendor)["status"] == "EXPIRED"
 
 
-def test_documents_are_not_ready_as_often_as_asked_for(start: Callable[..., Vendor]) -> None:
+def test_documents_are_not_ready_as_often_as_configured(start: Callable[..., Vendor]) -> None:
     vendor = start(document_202=1)
     vendor.open(create(vendor, redirect_url=None)["url"], decision="allow", documents=ALL)
 
@@ -194,7 +194,7 @@ def test_documents_are_not_ready_as_often_as_asked_for(start: Callable[..., Vend
 
     assert [answer.status_code for answer in answers] == [202, 202, 200, 200]
     assert refusal(answers[0]) == (202, "validation_pending")
-    assert len(vendor.look("audit")) == 3, "a fetch that is not ready costs nothing"
+    assert len(vendor.read("audit")) == 3, "a fetch that is not ready costs nothing"
 
 
 def test_without_e_aadhaar_the_consent_is_null(vendor: Vendor) -> None:
@@ -206,7 +206,7 @@ def test_without_e_aadhaar_the_consent_is_null(vendor: Vendor) -> None:
     assert refusal(fetch(vendor, "PAN")) == (400, "consent_not_granted")
 
 
-def test_a_pan_card_of_another_name_is_a_mismatch(vendor: Vendor) -> None:
+def test_a_pan_card_with_another_name_is_a_mismatch(vendor: Vendor) -> None:
     create(vendor)
     vendor.control("journeys/d-1", decision="allow", person={"name_pan_card": "Somebody Else"})
 
@@ -214,10 +214,10 @@ def test_a_pan_card_of_another_name_is_a_mismatch(vendor: Vendor) -> None:
     assert fetch(vendor, "AADHAAR").status_code == 200
 
 
-def test_a_scripted_person_needs_no_page_and_can_be_anybody(vendor: Vendor) -> None:
+def test_a_scripted_person_decides_without_a_page_and_may_have_any_data(vendor: Vendor) -> None:
     create(vendor)
 
-    told = vendor.control(
+    answer = vendor.control(
         "journeys/d-1",
         decision="allow",
         documents=["AADHAAR"],
@@ -225,7 +225,7 @@ def test_a_scripted_person_needs_no_page_and_can_be_anybody(vendor: Vendor) -> N
         document_202=1,
     )
 
-    assert told == {
+    assert answer == {
         "planned": False,
         "status": "AUTHENTICATED",
         "redirect_to": f"{BACK}?verification_id=d-1",
@@ -235,7 +235,7 @@ def test_a_scripted_person_needs_no_page_and_can_be_anybody(vendor: Vendor) -> N
     assert fetch(vendor, "AADHAAR").json()["uid"] == "xxxxxxxx7058"
 
 
-def test_a_script_can_wait_for_its_journey(vendor: Vendor) -> None:
+def test_a_script_may_come_before_its_journey(vendor: Vendor) -> None:
     assert vendor.control("journeys/d-1", decision="deny") == {"planned": True}
 
     create(vendor)
@@ -250,7 +250,7 @@ def test_a_script_can_wait_for_its_journey(vendor: Vendor) -> None:
         ("https://example.com/back#top", "https://example.com/back?verification_id=d-1#top"),
     ],
 )
-def test_the_id_is_added_to_whatever_query_there_is(
+def test_the_id_is_added_to_the_query_of_the_redirect(
     vendor: Vendor, given: str, target: str
 ) -> None:
     url = create(vendor, redirect_url=given)["url"]
@@ -279,7 +279,7 @@ def test_without_a_redirect_the_person_sees_a_page(vendor: Vendor) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/digilocker", "/digilocker/document/PAN"])
-def test_unknown_ids_are_spelled_as_documented(
+def test_unknown_ids_get_the_documented_errors(
     vendor: Vendor, path: str, params: dict[str, str], code: tuple[int, str]
 ) -> None:
     create(vendor)
@@ -287,7 +287,7 @@ def test_unknown_ids_are_spelled_as_documented(
     assert refusal(vendor.call("GET", path, params=params)) == code
 
 
-def test_the_vendors_own_id_wins(vendor: Vendor) -> None:
+def test_the_vendors_own_id_takes_precedence(vendor: Vendor) -> None:
     first, second = create(vendor), create(vendor, "d-2")
 
     found = status(vendor, verification_id="d-1", reference_id=str(second["reference_id"]))
@@ -355,4 +355,4 @@ def test_bad_input_is_refused(vendor: Vendor, changes: dict[str, Any], code: str
     answer = vendor.call("POST", "/digilocker", json=body)
 
     assert refusal(answer) == (400, code)
-    assert vendor.look("audit") == []
+    assert vendor.read("audit") == []

@@ -1,4 +1,4 @@
-"""Passport beyond the documented examples: test data, ids, and what is charged."""
+"""Passport beyond the documented examples: test data, ids and charges."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ def audit(client: FlaskClient) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("digits", [12, 13])
-def test_file_numbers_for_load_are_valid_and_give_the_data_asked_for(
+def test_file_numbers_for_load_are_valid_with_the_data_of_the_request(
     client: FlaskClient, digits: int
 ) -> None:
     answer = verify(client, file_number="PA2" + "0" * digits, name="Asha", dob="1991-02-03")
@@ -37,7 +37,7 @@ def test_file_numbers_for_load_are_valid_and_give_the_data_asked_for(
 @pytest.mark.parametrize(
     "changes", [{"file_number": "PA9999999999999"}, {"dob": "2007-03-02"}, {"file_number": " "}]
 )
-def test_anything_but_test_data_fails_and_costs_nothing(
+def test_other_file_numbers_fail_and_are_not_charged(
     client: FlaskClient, changes: dict[str, str]
 ) -> None:
     answer = verify(client, **changes)
@@ -81,13 +81,13 @@ def test_the_longest_id_and_no_name_are_accepted(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
-def test_a_body_that_is_no_object_is_refused(client: FlaskClient, raw: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(client: FlaskClient, raw: bytes) -> None:
     answer = client.post("/verification/passport", data=raw, headers=KEYS)
 
     assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_request")
 
 
-def test_a_body_beyond_all_measure_is_refused(client: FlaskClient) -> None:
+def test_an_oversized_body_is_refused(client: FlaskClient) -> None:
     answer = client.post("/verification/passport", data=b"x" * 1_000_001, headers=KEYS)
 
     assert answer.status_code == 413
@@ -102,10 +102,10 @@ def test_a_repeated_id_is_refused_also_after_an_invalid_passport(client: FlaskCl
         409,
         "verification_id_already_exists",
     )
-    assert len(audit(client)) == 1, "an INVALID answer was paid for, the repeat was not"
+    assert len(audit(client)) == 1, "the INVALID answer is charged, the repeated call is not"
 
 
-def test_the_audit_holds_ids_and_no_person(client: FlaskClient) -> None:
+def test_the_audit_contains_ids_but_no_personal_data(client: FlaskClient) -> None:
     verify(client, file_number="PA2000000000001", name="Canary Person")
 
     (row,) = audit(client)
@@ -124,7 +124,7 @@ def test_the_audit_holds_ids_and_no_person(client: FlaskClient) -> None:
     }
 
 
-def test_the_record_of_calls_keeps_only_legal_ids_and_codes(client: FlaskClient) -> None:
+def test_the_record_of_calls_contains_only_legal_ids_and_codes(client: FlaskClient) -> None:
     verify(client, verification_id="Canary Person")
     verify(client)
 
@@ -140,12 +140,12 @@ def test_the_record_of_calls_keeps_only_legal_ids_and_codes(client: FlaskClient)
 
 @pytest.fixture
 def strict() -> Callable[[], FlaskClient]:
-    """A sandbox in which a failed call uses up its id."""
+    """Start sandboxes in which a failed call uses up its id."""
     config = SandboxConfig(failed_consumes_id=True)
     return lambda: create_app(config, FixedClock(), FixedIds()).test_client()
 
 
-def test_failed_attempts_use_up_the_id_where_set(strict: Callable[[], FlaskClient]) -> None:
+def test_failed_attempts_use_up_the_id_if_configured(strict: Callable[[], FlaskClient]) -> None:
     client = strict()
     assert verify(client, file_number="PA9999999999999").status_code == 502
 

@@ -15,7 +15,7 @@ from tests.contract.conftest import KEYS, Process
 GOOD = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 
 
-def test_it_serves_where_it_says(spawn: Callable[..., Process]) -> None:
+def test_it_serves_at_the_printed_address(spawn: Callable[..., Process]) -> None:
     process = spawn("--account", "me:mine", "--latency-ms", "1")
     headers = {"x-client-id": "me", "x-client-secret": "mine"}
 
@@ -27,7 +27,7 @@ def test_it_serves_where_it_says(spawn: Callable[..., Process]) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_cleanly_and_says_nothing_more(
+def test_it_stops_cleanly_without_further_output(
     spawn: Callable[..., Process], stop: signal.Signals
 ) -> None:
     process = spawn()
@@ -67,7 +67,7 @@ def test_bad_options_are_refused(options: list[str]) -> None:
     assert "write it as" in done.stderr
 
 
-def test_importing_it_starts_nothing() -> None:
+def test_importing_the_sandbox_starts_nothing() -> None:
     code = (
         "import threading, sys, sandbox.cli, sandbox.server;sys.exit(threading.active_count() != 1)"
     )

@@ -47,7 +47,7 @@ def test_the_window_slides(start: Callable[..., Vendor]) -> None:
     ]
 
 
-def test_errors_carry_the_headers_too(vendor: Vendor) -> None:
+def test_errors_have_the_headers_too(vendor: Vendor) -> None:
     answer = vendor.call("POST", "/form/static-link", json={})
 
     assert standing(answer) == (400, "100", "99", "60")
@@ -74,7 +74,7 @@ def test_the_limit_can_be_changed_and_the_peak_is_kept(vendor: Vendor) -> None:
     vendor.clock.at += 61
     call(vendor)
 
-    (row,) = vendor.look("quota")
+    (row,) = vendor.read("quota")
 
     assert row == {
         "account": "sandbox-client",
@@ -87,7 +87,7 @@ def test_the_limit_can_be_changed_and_the_peak_is_kept(vendor: Vendor) -> None:
     }
 
 
-def test_moving_the_time_of_expiry_moves_no_window(vendor: Vendor) -> None:
+def test_advancing_the_clock_moves_no_window(vendor: Vendor) -> None:
     vendor.control("quota", route=ROUTE, per_minute=1)
     call(vendor)
 
@@ -96,7 +96,7 @@ def test_moving_the_time_of_expiry_moves_no_window(vendor: Vendor) -> None:
     assert call(vendor).status_code == 429
 
 
-def test_a_crowd_gets_exactly_the_limit(start: Callable[..., Vendor]) -> None:
+def test_concurrent_calls_get_exactly_the_limit(start: Callable[..., Vendor]) -> None:
     vendor = start(quotas={ROUTE: 7})
 
     with ThreadPoolExecutor(8) as pool:
@@ -106,7 +106,7 @@ def test_a_crowd_gets_exactly_the_limit(start: Callable[..., Vendor]) -> None:
 
 
 @given(st.lists(st.floats(0, 30), max_size=60), st.integers(0, 5))
-def test_no_window_ever_holds_more_than_the_limit(gaps: list[float], limit: int) -> None:
+def test_no_window_ever_has_more_than_the_limit(gaps: list[float], limit: int) -> None:
     clock = FixedClock(0)
     quota = Quota({ROUTE: limit}, 60, clock)
     arrived, granted = [], []

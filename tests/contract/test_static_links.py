@@ -33,7 +33,7 @@ def test_a_link_comes_with_a_picture(vendor: Vendor) -> None:
     }
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     assert picture.endswith(b"IEND\xaeB`\x82")
-    (row,) = vendor.look("audit")
+    (row,) = vendor.read("audit")
     assert (row["charge"], row["detail"], row["verification_id"]) == (
         "static_link",
         TEMPLATE,
@@ -41,7 +41,7 @@ def test_a_link_comes_with_a_picture(vendor: Vendor) -> None:
     )
 
 
-def test_pictures_differ_as_their_links_do(vendor: Vendor) -> None:
+def test_different_links_have_different_pictures(vendor: Vendor) -> None:
     assert create(vendor)["qr_code"] != create(vendor)["qr_code"]
 
 
@@ -50,17 +50,19 @@ def test_a_second_create_makes_a_new_link_and_is_charged(vendor: Vendor) -> None
 
     assert first["static_link"] != second["static_link"]
     assert vendor.open(first["static_link"]).status_code == 200
-    assert len(vendor.look("audit")) == 2
+    assert len(vendor.read("audit")) == 2
 
 
-def test_or_the_same_link_for_nothing_where_set(start: Callable[..., Vendor]) -> None:
+def test_a_second_create_returns_the_same_link_uncharged_if_configured(
+    start: Callable[..., Vendor],
+) -> None:
     vendor = start(repeat_link_is_new=False)
 
     assert create(vendor) == create(vendor)
-    assert len(vendor.look("audit")) == 1
+    assert len(vendor.read("audit")) == 1
 
 
-def test_a_template_must_be_known_first(vendor: Vendor) -> None:
+def test_a_template_must_be_added_first(vendor: Vendor) -> None:
     answer = vendor.call("POST", "/form/static-link", json={"template_name": "Mine"})
     assert (answer.status_code, answer.json()["code"]) == (404, "template_name_not_found")
 
@@ -69,7 +71,7 @@ def test_a_template_must_be_known_first(vendor: Vendor) -> None:
     assert create(vendor, "Mine")["template_name"] == "Mine"
 
 
-def test_switching_off_ends_all_links_of_the_template(vendor: Vendor) -> None:
+def test_deactivation_ends_all_links_of_the_template(vendor: Vendor) -> None:
     links = [create(vendor)["static_link"] for _ in range(2)]
 
     answer = delete(vendor, template_name=TEMPLATE)
@@ -94,7 +96,7 @@ def test_switching_off_ends_all_links_of_the_template(vendor: Vendor) -> None:
         ({"template_name": "Unknown"}, (404, "template_name_not_found")),
     ],
 )
-def test_switching_off_is_validated(
+def test_deactivation_is_validated(
     vendor: Vendor, params: dict[str, str], code: tuple[int, str]
 ) -> None:
     answer = delete(vendor, **params)
@@ -102,14 +104,14 @@ def test_switching_off_is_validated(
     assert (answer.status_code, answer.json()["code"]) == code
 
 
-def test_a_person_appears_under_ids_that_the_vendor_issued(vendor: Vendor) -> None:
+def test_a_form_has_ids_that_the_vendor_issued(vendor: Vendor) -> None:
     link = create(vendor)["static_link"]
     assert "sandbox" in vendor.open(link).text
 
     sent = vendor.open(link, name="Canary", phone="9000000002", email="c@example.com")
 
     assert sent.status_code == 200
-    last = vendor.look("webhooks")[-1]
+    last = vendor.read("webhooks")[-1]
     form = vendor.call("GET", "/form", params={"verificationID": last["verification_id"]}).json()
     assert form == {
         "name": "Canary",
@@ -132,21 +134,21 @@ def test_a_person_appears_under_ids_that_the_vendor_issued(vendor: Vendor) -> No
     assert by_reference.json() == form
 
 
-def test_two_people_on_one_link_are_two(vendor: Vendor) -> None:
+def test_two_people_on_one_link_have_two_ids(vendor: Vendor) -> None:
     link = create(vendor)["static_link"]
 
     for name in ("One", "Two"):
         vendor.open(link, name=name)
 
-    ids = {row["verification_id"] for row in vendor.look("webhooks")}
+    ids = {row["verification_id"] for row in vendor.read("webhooks")}
     assert len(ids) == 2
 
 
-def test_a_person_without_a_name_is_nobody(vendor: Vendor) -> None:
+def test_a_form_without_a_name_is_refused(vendor: Vendor) -> None:
     link = create(vendor)["static_link"]
 
     assert vendor.open(link, name=" ").status_code == 400
-    assert vendor.look("webhooks") == []
+    assert vendor.read("webhooks") == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_a_person_without_a_name_is_nobody(vendor: Vendor) -> None:
         ({"verification_id": "snake"}, (400, "invalid_request")),
     ],
 )
-def test_unknown_forms_have_a_phrase_for_a_code(
+def test_unknown_forms_have_a_sentence_as_their_code(
     vendor: Vendor, params: dict[str, str], code: tuple[int, str]
 ) -> None:
     answer = vendor.call("GET", "/form", params=params)

@@ -1,4 +1,4 @@
-"""Webhooks: form, signature, and the configured misbehaviour."""
+"""Webhooks: form, signature and configured faults."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ DOCUMENTS = ["AADHAAR", "PAN"]
 
 @pytest.fixture
 def hooked(start: Callable[..., Vendor], receiver: Receiver) -> Vendor:
-    """A sandbox that sends its webhooks to ``receiver``."""
+    """Start a sandbox that sends its webhooks to ``receiver``."""
     return start(webhook_url=receiver.url, webhook_backoff_s=0.01)
 
 
@@ -35,7 +35,7 @@ def bodies(receiver: Receiver, count: int) -> list[dict[str, Any]]:
     return [json.loads(each.raw) for each in arrived(receiver, count)]
 
 
-def test_a_success_is_told_in_the_vendors_shape(hooked: Vendor, receiver: Receiver) -> None:
+def test_a_success_webhook_has_the_documented_form(hooked: Vendor, receiver: Receiver) -> None:
     url = journey(hooked)
 
     hooked.open(url, decision="allow", documents=["PAN"])
@@ -77,7 +77,7 @@ def test_the_signature_is_over_timestamp_and_raw_body(hooked: Vendor, receiver: 
     assert got.headers["content-type"] == "application/json"
 
 
-def test_each_account_is_told_under_its_own_secret(
+def test_each_account_gets_webhooks_signed_with_its_secret(
     start: Callable[..., Vendor], receiver: Receiver
 ) -> None:
     vendor = start(accounts={"one": "first", "two": "second"}, webhook_url=receiver.url)
@@ -96,7 +96,7 @@ def test_each_account_is_told_under_its_own_secret(
 @pytest.mark.parametrize(
     ("decision", "word"), [("deny", "CONSENT_DENIED"), ("fail", "FAILURE"), ("allow", "SUCCESS")]
 )
-def test_every_decision_has_its_event(
+def test_every_decision_sends_its_event(
     hooked: Vendor, receiver: Receiver, decision: str, word: str
 ) -> None:
     journey(hooked)
@@ -107,7 +107,7 @@ def test_every_decision_has_its_event(
     assert body["event_type"] == f"DIGILOCKER_VERIFICATION_{word}"
 
 
-def test_expiry_is_told_once_each(hooked: Vendor, receiver: Receiver) -> None:
+def test_each_expiry_sends_one_webhook(hooked: Vendor, receiver: Receiver) -> None:
     journey(hooked, "unused")
     hooked.open(journey(hooked, "used"), decision="allow", documents=DOCUMENTS)
 
@@ -115,15 +115,15 @@ def test_expiry_is_told_once_each(hooked: Vendor, receiver: Receiver) -> None:
         hooked.control("clock", advance_s=1800)
     hooked.control("webhooks/flush")
 
-    told = [(body["event_type"], body["data"]["verification_id"]) for body in bodies(receiver, 3)]
-    assert sorted(told) == [
+    sent = [(body["event_type"], body["data"]["verification_id"]) for body in bodies(receiver, 3)]
+    assert sorted(sent) == [
         ("DIGILOCKER_VERIFICATION_CONSENT_EXPIRED", "used"),
         ("DIGILOCKER_VERIFICATION_LINK_EXPIRED", "unused"),
         ("DIGILOCKER_VERIFICATION_SUCCESS", "used"),
     ]
 
 
-def test_time_alone_brings_expiry_about(hooked: Vendor, receiver: Receiver) -> None:
+def test_expiry_sends_its_webhook_without_any_call(hooked: Vendor, receiver: Receiver) -> None:
     journey(hooked)
 
     hooked.clock.at += 600
@@ -134,26 +134,28 @@ def test_time_alone_brings_expiry_about(hooked: Vendor, receiver: Receiver) -> N
     assert body["data"]["status"] == "EXPIRED"
 
 
-def test_a_static_link_tells_every_step_and_the_end(hooked: Vendor, receiver: Receiver) -> None:
+def test_a_static_link_sends_a_webhook_for_every_step_and_the_end(
+    hooked: Vendor, receiver: Receiver
+) -> None:
     steps = ["OFFLINE_AADHAAR_VERIFICATION", "PANDETAILS_VERIFICATION"]
     hooked.control("templates", name="Two_steps", steps=steps)
     made = hooked.call("POST", "/form/static-link", json={"template_name": "Two_steps"}).json()
 
     hooked.open(made["static_link"], name="Canary", phone="9", email="c@example.com")
 
-    told = bodies(receiver, 3)
-    assert [body["event_type"] for body in told] == [
+    sent = bodies(receiver, 3)
+    assert [body["event_type"] for body in sent] == [
         "KYC_LINK_ACTION_PERFORMED",
         "KYC_LINK_ACTION_PERFORMED",
         "KYC_LINK_SUCCESS",
     ]
-    assert [len(body["data"]["verification_details"]) for body in told] == [1, 2, 2]
-    assert [body["data"]["form_status"] for body in told] == ["PENDING", "PENDING", "SUCCESS"]
-    assert {body["data"]["form_link"] for body in told} == {made["static_link"]}
-    assert len({body["data"]["verification_id"] for body in told}) == 1
+    assert [len(body["data"]["verification_details"]) for body in sent] == [1, 2, 2]
+    assert [body["data"]["form_status"] for body in sent] == ["PENDING", "PENDING", "SUCCESS"]
+    assert {body["data"]["form_link"] for body in sent} == {made["static_link"]}
+    assert len({body["data"]["verification_id"] for body in sent}) == 1
 
 
-def test_failed_deliveries_are_tried_again_and_counted(hooked: Vendor, receiver: Receiver) -> None:
+def test_failed_deliveries_are_retried_and_counted(hooked: Vendor, receiver: Receiver) -> None:
     receiver.answers = [500, 302]
 
     hooked.open(journey(hooked), decision="deny")
@@ -162,30 +164,30 @@ def test_failed_deliveries_are_tried_again_and_counted(hooked: Vendor, receiver:
     assert [each.headers["x-webhook-attempt"] for each in got] == ["1", "2", "3"]
     assert len({each.raw for each in got}) == 1
     hooked.control("webhooks/flush")
-    (row,) = hooked.look("webhooks")
+    (row,) = hooked.read("webhooks")
     assert (row["state"], row["attempts"]) == ("delivered", [500, 302, 200])
 
 
-def test_the_vendor_gives_up_in_the_end(hooked: Vendor, receiver: Receiver) -> None:
+def test_retries_end_after_five_attempts(hooked: Vendor, receiver: Receiver) -> None:
     receiver.answers = [503] * 9
 
     hooked.open(journey(hooked), decision="deny")
 
     arrived(receiver, 5)
-    eventually(lambda: hooked.look("webhooks")[0]["state"] == "failed")
+    eventually(lambda: hooked.read("webhooks")[0]["state"] == "failed")
     assert len(receiver.got) == 5
 
 
-def test_nobody_at_the_address_is_a_failure_too(hooked: Vendor) -> None:
+def test_an_unreachable_address_is_a_failure_too(hooked: Vendor) -> None:
     hooked.control("webhooks", url="http://127.0.0.1:9/")
 
     hooked.open(journey(hooked), decision="deny")
 
-    eventually(lambda: hooked.look("webhooks")[0]["state"] == "failed")
-    assert hooked.look("webhooks")[0]["attempts"] == ["ConnectionError"] * 5
+    eventually(lambda: hooked.read("webhooks")[0]["state"] == "failed")
+    assert hooked.read("webhooks")[0]["attempts"] == ["ConnectionError"] * 5
 
 
-def test_what_is_under_way_at_a_reset_is_not_tried_again(
+def test_a_delivery_in_progress_at_a_reset_is_not_retried(
     hooked: Vendor, receiver: Receiver
 ) -> None:
     receiver.free.clear()
@@ -209,52 +211,52 @@ def test_the_address_can_be_set_later(start: Callable[..., Vendor], receiver: Re
     assert len(arrived(receiver, 1)) == 1
 
 
-def test_duplicates_on_demand(hooked: Vendor, receiver: Receiver) -> None:
+def test_deliveries_are_duplicated_on_request(hooked: Vendor, receiver: Receiver) -> None:
     hooked.control("webhooks", duplicate=2)
 
     hooked.open(journey(hooked), decision="deny")
 
     assert len({each.raw for each in arrived(receiver, 3)}) == 1
-    assert [row["copy"] for row in hooked.look("webhooks")] == [0, 1, 2]
+    assert [row["copy"] for row in hooked.read("webhooks")] == [0, 1, 2]
 
 
-def test_the_latest_first_on_demand(hooked: Vendor, receiver: Receiver) -> None:
+def test_held_deliveries_are_sent_latest_first(hooked: Vendor, receiver: Receiver) -> None:
     hooked.control("webhooks", reorder=True)
     for verification_id in ("a", "b", "c"):
         journey(hooked, verification_id)
         hooked.control(f"journeys/{verification_id}", decision="deny")
-    assert [row["state"] for row in hooked.look("webhooks")] == ["held"] * 3
+    assert [row["state"] for row in hooked.read("webhooks")] == ["held"] * 3
 
     assert hooked.control("webhooks/flush")["done"] is True
 
     assert [body["data"]["verification_id"] for body in bodies(receiver, 3)] == ["c", "b", "a"]
 
 
-def test_late_ones_wait_until_flushed(hooked: Vendor, receiver: Receiver) -> None:
+def test_late_deliveries_wait_until_they_are_flushed(hooked: Vendor, receiver: Receiver) -> None:
     hooked.control("webhooks", delay_s=60)
     hooked.open(journey(hooked), decision="deny")
-    assert hooked.look("webhooks")[0]["state"] == "waiting"
+    assert hooked.read("webhooks")[0]["state"] == "waiting"
 
     hooked.control("webhooks/flush")
 
     assert len(receiver.got) == 1
 
 
-def test_lost_ones_never_come(hooked: Vendor, receiver: Receiver) -> None:
+def test_lost_deliveries_never_arrive(hooked: Vendor, receiver: Receiver) -> None:
     hooked.control("webhooks", off=True)
     hooked.open(journey(hooked), decision="deny")
 
     hooked.control("webhooks/flush")
 
     assert receiver.got == []
-    assert hooked.look("webhooks")[0]["state"] == "off"
+    assert hooked.read("webhooks")[0]["state"] == "off"
 
 
-def test_the_log_holds_no_person_and_no_secret(hooked: Vendor) -> None:
+def test_the_log_contains_no_personal_data_and_no_secret(hooked: Vendor) -> None:
     journey(hooked)
     hooked.control("journeys/d-1", decision="allow", person={"name": "Canary Name"})
 
-    text = json.dumps(hooked.look("webhooks"))
+    text = json.dumps(hooked.read("webhooks"))
 
     assert "DIGILOCKER_VERIFICATION_SUCCESS" in text
     assert "Canary" not in text

@@ -1,6 +1,6 @@
 """The callbacks app's settings, signed webhooks, stored rows and wake-ups, for tests.
 
-The signature is HMAC-SHA256 written after RFC 2104, so that it shares no code with ours.
+The signature is HMAC-SHA256 implemented from RFC 2104, so that it shares no code with ours.
 """
 
 import base64
@@ -38,7 +38,7 @@ EVENT = {
 
 
 def environment(redis_url: str, **more: str) -> dict[str, str]:
-    """Return the app's variables; `more` are written without the common prefix."""
+    """Return the app's variables; the names in `more` lack the common prefix."""
     variables = {
         "REDIS_URL": redis_url,
         "SEAL_KEYS": SEAL_KEYS,
@@ -79,7 +79,7 @@ def signed(body: bytes, *, secret: str = SECRET, timestamp: str = "") -> dict[st
 
 
 def stored_inbox(redis_url: str, life_ms: int = 60_000) -> Inbox:
-    """Return the inbox as workers use it."""
+    """Return an inbox like that of the workers."""
     return Inbox(redis.Redis.from_url(redis_url), Keys(), KeyRing.parse(SEAL_KEYS), life_ms, ID_KEY)
 
 
@@ -89,7 +89,7 @@ def written(event: Mapping[str, Any]) -> bytes:
 
 
 def wakeups(redis_url: str) -> list[tuple[str, list[str]]]:
-    """Return the wake-ups that wait in the broker: task and ids, the oldest first."""
+    """Return the wake-ups in the broker's queue, oldest first: task and ids."""
     with redis.Redis.from_url(redis_url) as client:
         raw: Any = client.lrange("satyapan:broker:satyapan.follow", 0, -1)
     messages = [json.loads(each) for each in reversed(raw)]
@@ -105,7 +105,7 @@ def insert(redis_url: str, state: State = State.PENDING, **request: str) -> Row:
 
 
 def asked_ago(redis_url: str, minutes: int) -> None:
-    """Set the time of `dl-1`'s first requested status check to so many minutes ago."""
+    """Set the time of the first requested status check of `dl-1` to `minutes` ago."""
     with redis.Redis.from_url(redis_url) as client:
         seconds, micros = client.time()
         now_ms = seconds * 1000 + micros // 1000

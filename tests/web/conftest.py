@@ -10,7 +10,7 @@ from tests.web.callbacks_app import TOKEN_KEY, environment, stored_inbox
 
 @pytest.fixture(autouse=True)
 def one_status_check_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the mark of a status check outlast a test, however slow the machine is."""
+    """Make the mark of a status check outlive a test, however slow the machine is."""
     monkeypatch.setattr("callbacks.returns.handler.STATUS_CHECK_INTERVAL_MS", 600_000)
 
 
@@ -31,6 +31,6 @@ def inbox(redis_url: str) -> Inbox:
 
 @pytest.fixture
 def path() -> str:
-    """The address at which the person of `dl-1` comes back."""
+    """Return the return URL of the person of `dl-1`."""
     token = ReturnTokens([TOKEN_KEY], 3600).sign("digilocker", "dl-1")
     return f"/return/digilocker/{token}"

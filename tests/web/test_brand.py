@@ -73,21 +73,21 @@ def shown(html: str) -> str:
 
 @pytest.mark.parametrize("lang", languages())
 @pytest.mark.parametrize("page", [*PAGES, "unknown", "unavailable", "failed"])
-def test_every_page_says_whose_it_is_and_leads_back(
+def test_every_page_shows_the_brand_and_a_link_back(
     branded: FlaskClient, address: str, lang: str
 ) -> None:
     html = branded.get(f"{address}?lang={lang}").text
 
     assert f'<html lang="{lang}">' in html
-    assert shown(html).count(NAME) == 2, "above the page, and on the way back"
+    assert shown(html).count(NAME) == 2, "in the header, and in the link back"
     assert NAME in unescape(re.findall("<title>(.*)</title>", html)[0])
     assert f'<a class="back" href="{LINK.replace("&", "&amp;")}">' in html
     assert f'<img src="data:image/svg+xml;base64,{base64.b64encode(SVG).decode()}" alt="">' in html
-    assert "<b>" not in html, "a name is text"
+    assert "<b>" not in html, "the name is escaped"
 
 
 @pytest.mark.parametrize("page", ["received", "unknown"])
-def test_the_policy_allows_the_brand_and_no_more(branded: FlaskClient, address: str) -> None:
+def test_the_content_policy_allows_only_the_brand(branded: FlaskClient, address: str) -> None:
     answer = branded.get(address)
 
     (style,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
@@ -101,7 +101,7 @@ def test_the_policy_allows_the_brand_and_no_more(branded: FlaskClient, address: 
 
 
 @pytest.mark.parametrize("page", ["confirming"])
-def test_without_settings_a_page_is_as_before(client: FlaskClient, address: str) -> None:
+def test_without_brand_settings_a_page_shows_no_brand(client: FlaskClient, address: str) -> None:
     answer = client.get(address)
 
     for part in ("<header>", "<img", 'class="back"', "<bdi>"):
@@ -111,7 +111,7 @@ def test_without_settings_a_page_is_as_before(client: FlaskClient, address: str)
 
 
 @pytest.mark.parametrize("page", ["received"])
-def test_without_a_link_there_is_no_way_back(redis_url: str, address: str) -> None:
+def test_without_a_brand_link_there_is_no_link_back(redis_url: str, address: str) -> None:
     env = environment(redis_url, CALLBACKS_BRAND_NAME="A Bank")
 
     html = create_app(read_settings(env)).test_client().get(address).text
@@ -120,7 +120,7 @@ def test_without_a_link_there_is_no_way_back(redis_url: str, address: str) -> No
     assert 'class="back"' not in html
 
 
-def test_the_way_on_to_the_producer_goes_before_the_way_back(
+def test_a_redirect_to_the_producer_takes_precedence_over_the_link_back(
     branded: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url, State.DONE, return_url="https://shop.example/kyc")

@@ -28,7 +28,7 @@ def client(redis_url: str) -> FlaskClient:
     return create_app(read_settings(env)).test_client()
 
 
-def test_forgeries_are_refused_in_good_order(client: FlaskClient, redis_url: str) -> None:
+def test_every_forgery_is_refused_and_leaves_nothing(client: FlaskClient, redis_url: str) -> None:
     seen: Counter[int] = Counter()
 
     with time_machine.travel(NOW_MS / 1000, tick=False):
@@ -43,7 +43,7 @@ def test_forgeries_are_refused_in_good_order(client: FlaskClient, redis_url: str
         assert server.dbsize() == 0
 
 
-def test_the_unspoilt_are_taken_between_them(client: FlaskClient, redis_url: str) -> None:
+def test_an_authentic_delivery_is_accepted(client: FlaskClient, redis_url: str) -> None:
     body, headers = signed_delivery(Random(1))
     with time_machine.travel(NOW_MS / 1000, tick=False):
         answer = client.post("/webhooks/cashfree", data=body, headers=[*headers, JSON])

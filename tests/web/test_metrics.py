@@ -1,4 +1,4 @@
-"""The metrics: labels are words of ours, and all processes count together."""
+"""The metrics: requests can't add labels, and all processes count together."""
 
 import multiprocessing
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_webhooks_are_counted_by_outcome(client: FlaskClient, redis_url: str) ->
     outcomes = ("stored", "repeated", "signature_mismatch", "too_large")
     assert [found[name % outcome] for outcome in outcomes] == [1.0] * 4
     assert found["satyapan_webhook_store_seconds_count"] == 2.0
-    assert not [each for each in found if "somebody" in each], "a label is a stranger's word"
+    assert not [each for each in found if "somebody" in each], "a label comes from a request"
 
 
 def test_pages_and_status_checks_count(client: FlaskClient, path: str, redis_url: str) -> None:

@@ -1,4 +1,4 @@
-"""The probes of an orchestrator: is the process up, can webhooks be stored."""
+"""The probes for an orchestrator: is the process up, and can webhooks be stored?"""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_a_process_with_a_safe_redis_is_up_and_ready(client: FlaskClient) -> Non
     }
 
 
-def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: str) -> None:
+def test_readiness_reports_the_age_of_the_last_sweep(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
         Marker(server, Keys(), Limiter(server, Keys(), LimiterConfig()), RedisClock(), 5_000).mark()
 
@@ -39,7 +39,7 @@ def test_it_tells_how_long_ago_a_worker_swept(client: FlaskClient, redis_url: st
     assert (client.get("/readyz").json or {})["worker_age_s"] >= 90
 
 
-def test_a_broker_that_is_away_is_told_but_not_needed(redis_url: str) -> None:
+def test_an_unreachable_broker_is_reported_but_not_required(redis_url: str) -> None:
     env = environment(redis_url, BROKER_URL="redis://127.0.0.1:1/0")
     answer = create_app(read_settings(env)).test_client().get("/readyz")
 
@@ -60,9 +60,7 @@ def test_without_redis_it_is_up_but_not_ready(tmp_path: Path) -> None:
     assert str(server.port) not in ready.text
 
 
-def test_a_redis_that_throws_data_away_is_not_good_enough(
-    client: FlaskClient, redis_url: str
-) -> None:
+def test_a_redis_that_may_lose_data_is_not_ready(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
         server.config_set("maxmemory-policy", "allkeys-lru")
         try:
@@ -75,7 +73,7 @@ def test_a_redis_that_throws_data_away_is_not_good_enough(
     assert "(maxmemory-policy allkeys-lru). Set maxmemory-policy noeviction" in answer.text
 
 
-def test_a_replica_is_not_good_enough(client: FlaskClient, redis_url: str) -> None:
+def test_a_replica_is_not_ready(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
         server.replicaof("127.0.0.1", "1")
         try:
@@ -87,7 +85,9 @@ def test_a_replica_is_not_good_enough(client: FlaskClient, redis_url: str) -> No
     assert "E005 This Redis is a replica" in answer.text
 
 
-def test_a_server_that_loads_is_not_good_enough(tmp_path: Path, processes: Supervisor) -> None:
+def test_a_redis_that_is_loading_its_data_is_not_ready(
+    tmp_path: Path, processes: Supervisor
+) -> None:
     with EmbeddedServer(tmp_path) as server, redis.Redis.from_url(server.url) as admin:
         admin.eval("for n = 1, 20000 do redis.call('SET', n, n) end", 0)
     slowly = ["--key-load-delay", "500"]  # microseconds for each key

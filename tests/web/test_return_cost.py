@@ -1,4 +1,4 @@
-"""The cost of a return depends on what its page shows, not on the size of the row."""
+"""The cost of a return depends on the content of its page, not on the size of the row."""
 
 from collections.abc import Callable
 
@@ -46,7 +46,7 @@ def sent_for(redis_url: str, client: FlaskClient, url: str, status: int) -> int:
         between = server.info("stats")["total_net_output_bytes"]
         assert client.get(url).status_code == status
         after = server.info("stats")["total_net_output_bytes"]
-    # Each reply to INFO is counted by the next one: the first two show the size of one.
+    # Each INFO counts the reply to the previous one, so the first two give the size of a reply.
     return int(after - between - (between - before))
 
 
@@ -73,32 +73,32 @@ def test_a_large_result_is_not_read(
     assert sent_for(redis_url, client, path + part, status) < MOST
 
 
-def test_the_result_is_not_opened(
+def test_a_redirect_does_not_decrypt_the_result(
     client: FlaskClient, path: str, redis_url: str, answered: Callable[[str], None]
 ) -> None:
     answered("https://shop.example/kyc")
     with redis.Redis.from_url(redis_url) as server:
         for name in ("draft", "result", "link"):
-            server.hset("satyapan:row:dl-1", name, b"no envelope: opening it fails")
+            server.hset("satyapan:row:dl-1", name, b"not sealed: decryption fails")
 
     assert client.get(path).status_code == 303
 
 
-def test_the_page_that_follows_opens_nothing(
+def test_reading_the_state_decrypts_nothing(
     client: FlaskClient, path: str, redis_url: str, answered: Callable[[str], None]
 ) -> None:
     answered("https://shop.example/kyc")
     with redis.Redis.from_url(redis_url) as server:
-        server.hset("satyapan:row:dl-1", "request", b"no envelope: opening it fails")
+        server.hset("satyapan:row:dl-1", "request", b"not sealed: decryption fails")
 
     assert client.get(f"{path}/state").status_code == 200
 
 
-def test_a_kind_that_sends_nobody_on_opens_nothing(client: FlaskClient, redis_url: str) -> None:
+def test_a_kind_without_return_urls_decrypts_nothing(client: FlaskClient, redis_url: str) -> None:
     row = Row(id="pp-1", kind="passport", state=State.DONE, request={"name": "Canary"})
     with redis.Redis.from_url(redis_url) as server:
         Ledger(server, Keys(), KeyRing.parse(SEAL_KEYS)).insert(row, life_ms=60_000)
-        server.hset("satyapan:row:pp-1", "request", b"no envelope: opening it fails")
+        server.hset("satyapan:row:pp-1", "request", b"not sealed: decryption fails")
     token = ReturnTokens([TOKEN_KEY], 3600).sign("passport", "pp-1")
 
     assert client.get(f"/return/passport/{token}").status_code == 200

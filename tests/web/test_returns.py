@@ -1,4 +1,4 @@
-"""A person comes back in a browser: a page or a redirect, at most one status check, and no more."""
+"""A person returns in a browser: a page or a redirect, and at most one status check."""
 
 import base64
 import hashlib
@@ -39,7 +39,7 @@ TITLES = {
 
 
 class Page(HTMLParser):
-    """Collects a page's tags with their attributes, and the text of each kind of tag."""
+    """Collects a page's tags with their attributes, and the text in each kind of tag."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def test_each_state_has_its_page_in_each_language(
         ("?lang=../../secrets", "hi", "hi"),
     ],
 )
-def test_the_language_is_asked_for_or_else_the_browsers(
+def test_the_language_is_the_requested_one_or_else_the_browsers(
     client: FlaskClient, path: str, redis_url: str, query: str, accepted: str, lang: str
 ) -> None:
     insert(redis_url)
@@ -101,7 +101,7 @@ def test_the_language_is_asked_for_or_else_the_browsers(
     assert "Accept-Language" in answer.headers["Vary"]
 
 
-def test_a_page_works_without_script_and_for_everyone(
+def test_a_page_is_accessible_and_works_without_script(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -120,7 +120,7 @@ def test_a_page_works_without_script_and_for_everyone(
     assert not [tag for tag, attributes in page.tags if "src" in attributes]
 
 
-def test_checking_again_leads_to_the_same_place_while_it_is_open(
+def test_the_links_of_an_open_page_keep_the_path_and_drop_other_parameters(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -136,7 +136,7 @@ def test_checking_again_leads_to_the_same_place_while_it_is_open(
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.DENIED, State.EXPIRED, State.FAILED])
-def test_an_ended_verification_offers_no_further_look(
+def test_the_page_of_an_ended_verification_does_not_offer_to_check_again(
     client: FlaskClient, path: str, redis_url: str, state: State
 ) -> None:
     insert(redis_url, state)
@@ -158,7 +158,7 @@ def test_a_return_requests_one_status_check_and_changes_nothing_else(
     assert everything(redis_url, settings.producer) == before
 
 
-def test_the_mark_of_a_status_check_ends_soon(
+def test_the_mark_of_a_status_check_expires_within_two_seconds(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -176,7 +176,7 @@ def test_the_mark_of_a_status_check_ends_soon(
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
-def test_nothing_is_asked_of_what_is_final(
+def test_a_return_to_a_final_verification_requests_no_status_check(
     client: FlaskClient, path: str, redis_url: str, state: State
 ) -> None:
     insert(redis_url, state)
@@ -222,7 +222,7 @@ def test_a_trailing_slash_does_not_matter(client: FlaskClient, path: str, redis_
     assert client.get(f"{path}/").status_code == 200
 
 
-def test_a_person_is_sent_on_to_the_producers_page(
+def test_a_person_is_redirected_to_the_producers_page(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url, return_url="https://shop.example/kyc?order=7#end")
@@ -238,7 +238,7 @@ def test_a_person_is_sent_on_to_the_producers_page(
 @pytest.mark.parametrize(
     "return_url", ["https://evil.example/", "https://evil.example\\@shop.example"]
 )
-def test_a_host_that_is_not_allowed_gets_nobody(
+def test_nobody_is_redirected_to_a_host_that_is_not_allowed(
     client: FlaskClient, path: str, redis_url: str, return_url: str
 ) -> None:
     insert(redis_url, return_url=return_url)
@@ -279,7 +279,9 @@ def test_forged_expired_and_unknown_look_the_same(
     assert wakeups(redis_url) == []
 
 
-def test_every_answer_carries_the_guards(client: FlaskClient, path: str, redis_url: str) -> None:
+def test_every_response_has_the_security_headers(
+    client: FlaskClient, path: str, redis_url: str
+) -> None:
     insert(redis_url)
 
     for url in (path, "/return/x/y", "/webhooks/cashfree", "/healthz", "/readyz", "/nowhere"):
@@ -295,7 +297,7 @@ def test_every_answer_carries_the_guards(client: FlaskClient, path: str, redis_u
         assert "Set-Cookie" not in headers
 
 
-def test_the_policy_lets_the_pages_own_style_through(
+def test_the_content_policy_allows_the_style_of_the_page(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -311,7 +313,9 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def test_without_the_ledger_a_person_is_told_to_come_again(tmp_path: Path, path: str) -> None:
+def test_without_the_ledger_the_page_asks_the_person_to_try_again_later(
+    tmp_path: Path, path: str
+) -> None:
     with EmbeddedServer(tmp_path) as server:
         insert(server.url)
         client = create_app(read_settings(environment(server.url))).test_client()
@@ -329,7 +333,9 @@ def test_without_the_ledger_a_person_is_told_to_come_again(tmp_path: Path, path:
         assert clue not in english.text
 
 
-def test_a_row_sealed_under_a_lost_key_is_no_traceback(redis_url: str, path: str) -> None:
+def test_a_row_sealed_under_a_missing_key_gives_503_without_a_traceback(
+    redis_url: str, path: str
+) -> None:
     insert(redis_url, return_url="https://shop.example/")
     client = create_app(
         read_settings(environment(redis_url, SEAL_KEYS=new_key("k2")))
@@ -341,7 +347,7 @@ def test_a_row_sealed_under_a_lost_key_is_no_traceback(redis_url: str, path: str
     assert "k1" not in answer.text
 
 
-def test_an_unforeseen_error_is_a_page_and_a_log_line_without_the_token(
+def test_an_unexpected_error_shows_a_page_and_logs_no_token(
     redis_url: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     insert(redis_url)

@@ -1,4 +1,4 @@
-"""The page's script: what it requests, what it gets, and the policy that it runs under."""
+"""The page's script: its requests, their responses, and the policy that allows it."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ ROUNDS = 200
     ],
 )
 @pytest.mark.parametrize("lang", ["en", "hi"])
-def test_the_state_is_told_in_the_words_of_the_page(
+def test_the_state_has_the_same_texts_as_the_page(
     client: FlaskClient,
     path: str,
     redis_url: str,
@@ -47,11 +47,11 @@ def test_the_state_is_told_in_the_words_of_the_page(
     answer = client.get(f"{path}/state?lang={lang}")
     shown = client.get(f"{path}?lang={lang}").text
 
-    told = answer.json or {}
-    assert set(told) == {"page", "settled", "title", "text"}
-    assert (told["page"], told["settled"]) == (page, settled)
-    assert f"<h1>{told['title']}</h1>" in shown
-    assert f"<p>{told['text']}</p>" in shown.replace("&#39;", "'")
+    found = answer.json or {}
+    assert set(found) == {"page", "settled", "title", "text"}
+    assert (found["page"], found["settled"]) == (page, settled)
+    assert f"<h1>{found['title']}</h1>" in shown
+    assert f"<p>{found['text']}</p>" in shown.replace("&#39;", "'")
     assert answer.headers["Content-Language"] == lang
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -63,7 +63,7 @@ def test_the_state_is_told_in_the_words_of_the_page(
         ("hi", "हम अभी भी आपकी जानकारी की पुष्टि कर रहे हैं", "अब तक 3 मिनट से ज़्यादा"),
     ],
 )
-def test_a_long_wait_is_told_with_its_minutes(
+def test_the_page_of_a_long_wait_shows_its_minutes(
     client: FlaskClient, path: str, redis_url: str, lang: str, title: str, so_far: str
 ) -> None:
     insert(redis_url)
@@ -71,19 +71,19 @@ def test_a_long_wait_is_told_with_its_minutes(
     fresh = (client.get(f"{path}?lang={lang}").text, client.get(f"{path}/state").json or {})
     asked_ago(redis_url, minutes=3)
     shown = client.get(f"{path}?lang={lang}").text
-    told = client.get(f"{path}/state?lang={lang}").json or {}
+    found = client.get(f"{path}/state?lang={lang}").json or {}
 
     assert 'data-page="confirming"' in fresh[0]
     assert (fresh[1]["page"], fresh[1]["settled"]) == ("confirming", False)
     assert 'data-page="slow"' in shown
     assert f"<h1>{title}</h1>" in shown
     assert so_far in shown
-    assert f"<p>{told['text']}</p>" in shown
-    assert (told["page"], told["settled"], told["title"]) == ("slow", False, title)
-    assert "{" not in told["text"]
+    assert f"<p>{found['text']}</p>" in shown
+    assert (found["page"], found["settled"], found["title"]) == ("slow", False, title)
+    assert "{" not in found["text"]
 
 
-def test_a_slow_page_is_followed_and_offers_to_check_again(
+def test_a_slow_page_has_a_script_and_offers_to_check_again(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -92,12 +92,12 @@ def test_a_slow_page_is_followed_and_offers_to_check_again(
     shown = client.get(path).text
 
     assert 'data-page="slow"' in shown
-    assert ">Check again</a>" in shown, "the script has these words, too"
+    assert ">Check again</a>" in shown, "the script needs this text, too"
     assert "<script>" in shown
     assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
 
 
-def test_the_time_is_read_only_when_needed_and_a_server_without_it_is_away(
+def test_redis_time_is_read_only_if_needed_and_without_it_a_page_is_unavailable(
     client: FlaskClient, path: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_client: object) -> None:
@@ -123,7 +123,7 @@ def test_the_time_is_read_only_when_needed_and_a_server_without_it_is_away(
     assert "try again later" in page
 
 
-def test_only_a_page_that_can_change_has_a_script_and_it_may_run(
+def test_only_a_page_that_can_change_has_a_script_and_the_policy_allows_it(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -150,7 +150,7 @@ def sha256(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def test_following_asks_for_looks_as_seldom_as_coming_back(
+def test_reading_the_state_requests_no_further_status_checks(
     client: FlaskClient, path: str, redis_url: str, settings: Settings
 ) -> None:
     insert(redis_url)
@@ -176,7 +176,7 @@ def test_following_asks_for_looks_as_seldom_as_coming_back(
     ids=str,
 )
 @pytest.mark.parametrize("part", ["", "/state"])
-def test_what_a_browser_fetches_ahead_of_time_asks_for_nothing(
+def test_a_prefetch_requests_no_status_check(
     client: FlaskClient, path: str, redis_url: str, headers: Mapping[str, str], part: str
 ) -> None:
     insert(redis_url)
@@ -188,7 +188,7 @@ def test_what_a_browser_fetches_ahead_of_time_asks_for_nothing(
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST"])
-def test_only_get_asks_the_state(
+def test_reading_the_state_requests_a_status_check_only_by_get(
     client: FlaskClient, path: str, redis_url: str, method: str
 ) -> None:
     insert(redis_url)
@@ -210,7 +210,7 @@ def test_only_get_asks_the_state(
         "&verification_id=dl-2&verification_id=dl-3",
     ],
 )
-def test_the_vendors_parameter_may_be_put_on_in_any_way(
+def test_the_vendor_may_append_its_parameter_in_any_way(
     client: FlaskClient, path: str, redis_url: str, added: str
 ) -> None:
     insert(redis_url)
@@ -219,8 +219,8 @@ def test_the_vendors_parameter_may_be_put_on_in_any_way(
     assert wakeups(redis_url) == [(STATUS_CHECK, ["dl-1"])]
 
 
-def strangers(path: str) -> dict[str, str]:
-    """Return the addresses that open nothing, by the reason."""
+def invalid_links(path: str) -> dict[str, str]:
+    """Return links that lead to no verification, by reason."""
     tokens = ReturnTokens([TOKEN_KEY], 3600)
     with time_machine.travel("2020-01-01"):
         expired = tokens.sign("digilocker", "dl-1")
@@ -235,12 +235,12 @@ def strangers(path: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("part", ["", "/state"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_strangers_get_the_same_bytes_and_headers(
+def test_all_invalid_links_get_the_same_bytes_and_headers(
     client: FlaskClient, path: str, redis_url: str, part: str, method: str
 ) -> None:
     insert(redis_url)
 
-    answers = [client.open(each + part, method=method) for each in strangers(path).values()]
+    answers = [client.open(each + part, method=method) for each in invalid_links(path).values()]
 
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.data for answer in answers}) == 1
@@ -248,25 +248,25 @@ def test_strangers_get_the_same_bytes_and_headers(
 
 
 def reads(server: "redis.Redis") -> int:
-    """Return how many rows were read since the server's counters were reset."""
+    """Return the number of rows read since the server's counters were reset."""
     stats = server.info("commandstats")
     return int(stats.get("cmdstat_hmget", {"calls": 0})["calls"])
 
 
-def test_strangers_cost_the_same_work_and_so_the_same_time(
+def test_all_invalid_links_cost_the_same_number_of_reads(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
-    took: dict[str, list[float]] = {name: [] for name in strangers(path)}
+    took: dict[str, list[float]] = {name: [] for name in invalid_links(path)}
     cost: dict[str, int] = {}
 
     with redis.Redis.from_url(redis_url) as server:
-        for name, each in strangers(path).items():
+        for name, each in invalid_links(path).items():
             before = reads(server)
             client.get(each)
             cost[name] = reads(server) - before
     for _ in range(ROUNDS):
-        for name, each in strangers(path).items():
+        for name, each in invalid_links(path).items():
             begun = time.perf_counter()
             client.get(each)
             took[name].append((time.perf_counter() - begun) * 1000)
@@ -276,7 +276,7 @@ def test_strangers_cost_the_same_work_and_so_the_same_time(
 
 
 def show(took: Mapping[str, list[float]]) -> None:
-    """Write the distributions to a file; no assertion, because the machine may be busy."""
+    """Write the distributions to a file. Nothing is asserted, because the machine may be busy."""
     lines = [f"{'ms':10}{'p10':>8}{'median':>8}{'p90':>8}{'p99':>8}   of {ROUNDS} each"]
     for name, times in took.items():
         cuts = statistics.quantiles(times, n=100)
@@ -287,7 +287,7 @@ def show(took: Mapping[str, list[float]]) -> None:
     ROOT.joinpath("test-output", "return-timing.txt").write_text(text, encoding="utf-8")
 
 
-def test_without_the_ledger_strangers_and_guests_are_told_the_same(
+def test_without_the_ledger_valid_and_invalid_links_get_the_same_page(
     client: FlaskClient, path: str, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -296,7 +296,7 @@ def test_without_the_ledger_strangers_and_guests_are_told_the_same(
             server.delete(name)
             server.set(name, "not a hash: every read of it fails")
 
-    answers = [client.get(each) for each in [path, *strangers(path).values()]]
+    answers = [client.get(each) for each in [path, *invalid_links(path).values()]]
 
     assert [answer.status_code for answer in answers] == [503] * 5
     assert len({answer.data for answer in answers}) == 1

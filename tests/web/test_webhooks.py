@@ -43,7 +43,7 @@ def test_a_signed_webhook_is_stored_sealed_and_workers_are_woken(
         assert b"Canary" not in b"".join(server.dump(key) or b"" for key in server.keys("*"))
 
 
-def test_a_stored_webhook_is_due_even_if_its_wake_up_gets_lost(
+def test_a_stored_webhook_is_due_even_if_its_wake_up_is_lost(
     client: FlaskClient, redis_url: str
 ) -> None:
     client.post(URL, data=BODY, headers=signed(BODY))
@@ -83,7 +83,7 @@ def test_the_same_content_written_differently_is_stored_once(
     ],
     ids=["time", "type", "id", "next step"],
 )
-def test_other_news_is_another_webhook(
+def test_different_content_is_another_webhook(
     client: FlaskClient, redis_url: str, change: dict[str, object]
 ) -> None:
     other = written({**EVENT, **change})
@@ -107,7 +107,7 @@ def test_other_news_is_another_webhook(
     ],
     ids=lambda body: body[:24].decode("latin-1") or "empty",
 )
-def test_a_signed_body_that_nobody_understands_is_kept_under_no_event(
+def test_a_signed_body_of_unknown_form_is_stored_without_an_event(
     client: FlaskClient, inbox: Inbox, redis_url: str, body: bytes
 ) -> None:
     answer = client.post(URL, data=body, headers=signed(body))
@@ -119,7 +119,7 @@ def test_a_signed_body_that_nobody_understands_is_kept_under_no_event(
 
 
 @pytest.mark.parametrize("data", ['"\\ud800"', "NaN", "null"])
-def test_odd_data_keeps_its_event(
+def test_a_webhook_with_invalid_data_keeps_its_event(
     client: FlaskClient, inbox: Inbox, redis_url: str, data: str
 ) -> None:
     body = f'{{"event_type": "KYC_LINK_SUCCESS", "event_time": "t", "data": {data}}}'.encode()
@@ -132,7 +132,7 @@ def test_odd_data_keeps_its_event(
     assert webhook.event == "KYC_LINK_SUCCESS"
 
 
-def test_a_forged_webhook_is_refused_and_leaves_nothing(
+def test_a_forged_webhook_is_refused_and_nothing_is_stored(
     client: FlaskClient, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = signed(BODY, secret="somebody else's")
@@ -150,7 +150,7 @@ def test_a_forged_webhook_is_refused_and_leaves_nothing(
     assert headers["x-webhook-signature"] not in caplog.text
 
 
-def test_a_body_changed_on_its_way_is_refused(client: FlaskClient, redis_url: str) -> None:
+def test_a_body_changed_in_transit_is_refused(client: FlaskClient, redis_url: str) -> None:
     answer = client.post(URL, data=BODY + b" ", headers=signed(BODY))
 
     assert answer.status_code == 401
@@ -193,7 +193,7 @@ def test_a_store_that_is_down_means_503_and_the_retry_is_stored(tmp_path: Path) 
         assert len(stored(server.url)) == 2
 
 
-def test_a_store_that_may_not_write_means_503(client: FlaskClient, redis_url: str) -> None:
+def test_a_store_that_refuses_writes_means_503(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
         server.config_set("maxmemory", 1)
         try:
@@ -227,17 +227,17 @@ def test_a_body_beyond_the_cap_is_refused(client: FlaskClient, redis_url: str, b
 
 
 class Endless:
-    """A chunked body without an end."""
+    """An endless chunked body."""
 
     taken = 0
 
     def read(self, size: int) -> bytes:
         self.taken += size
-        assert self.taken < 1_000_000, "reads without an end"
+        assert self.taken < 1_000_000, "the body is read beyond the cap"
         return bytes(size)
 
 
-def test_a_body_without_an_end_is_read_up_to_the_cap(client: FlaskClient, redis_url: str) -> None:
+def test_an_endless_body_is_read_only_up_to_the_cap(client: FlaskClient, redis_url: str) -> None:
     body = {"wsgi.input": Endless(), "wsgi.input_terminated": True}
 
     answer = client.post(URL, headers=signed(BODY), environ_overrides=body)
@@ -246,14 +246,14 @@ def test_a_body_without_an_end_is_read_up_to_the_cap(client: FlaskClient, redis_
     assert stored(redis_url) == []
 
 
-def test_a_body_as_large_as_the_cap_is_taken(client: FlaskClient, redis_url: str) -> None:
+def test_a_body_as_large_as_the_cap_is_accepted(client: FlaskClient, redis_url: str) -> None:
     body = BODY.ljust(65_536)
 
     assert client.post(URL, data=body, headers=signed(body)).status_code == 200
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_only_json_is_read(client: FlaskClient, redis_url: str, content_type: str) -> None:
+def test_only_json_is_accepted(client: FlaskClient, redis_url: str, content_type: str) -> None:
     headers = {**signed(BODY), "content-type": content_type}
 
     answer = client.post(URL, data=BODY, headers=headers)

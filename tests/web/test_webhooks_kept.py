@@ -1,4 +1,4 @@
-"""What is stored of an authentic webhook: scrubbed content, under a keyed digest, if recent."""
+"""The stored form of an authentic webhook: if recent, scrubbed content under a keyed digest."""
 
 import hashlib
 import json
@@ -32,14 +32,14 @@ def kept(inbox: Inbox) -> list[Any]:
 
 
 def post(client: FlaskClient, body: bytes, timestamp: str = "") -> str:
-    """Deliver a webhook; return the response."""
+    """Deliver a webhook; return the status in the response."""
     answer = client.post(URL, data=body, headers=signed(body, timestamp=timestamp))
     assert answer.status_code == 200
     assert answer.json
     return str(answer.json["status"])
 
 
-def test_full_aadhaar_numbers_do_not_stay(client: FlaskClient, inbox: Inbox) -> None:
+def test_full_aadhaar_numbers_are_not_stored(client: FlaskClient, inbox: Inbox) -> None:
     link = f"https://forms.example/{NUMBER}"
     data = {
         "verification_id": NUMBER,
@@ -75,7 +75,7 @@ def test_full_aadhaar_numbers_do_not_stay(client: FlaskClient, inbox: Inbox) -> 
         ("[" * 50 + "]" * 50, json.loads("[" * 50 + "]" * 50)),
     ],
 )
-def test_odd_values_are_kept_as_what_can_be_written(
+def test_values_that_cannot_be_stored_are_replaced(
     client: FlaskClient, inbox: Inbox, odd: str, safe: object
 ) -> None:
     body = f'{{"event_type": "X", "event_time": "t", "data": {{"odd": {odd}}}}}'.encode()
@@ -97,7 +97,7 @@ def test_odd_values_are_kept_as_what_can_be_written(
     ],
     ids=["cut", "no text", "deep", "very deep"],
 )
-def test_of_what_cannot_be_read_only_the_size_is_kept(
+def test_only_the_size_of_an_unreadable_body_is_stored(
     client: FlaskClient, inbox: Inbox, body: bytes
 ) -> None:
     for _ in range(2):
@@ -106,7 +106,7 @@ def test_of_what_cannot_be_read_only_the_size_is_kept(
     assert kept(inbox) == [{"unreadable": True, "bytes": len(body)}]
 
 
-def test_an_id_can_only_be_computed_with_the_installations_key(
+def test_a_webhook_id_can_only_be_computed_with_the_key_of_the_installation(
     client: FlaskClient, inbox: Inbox, redis_url: str
 ) -> None:
     body = written(EVENT)
@@ -127,7 +127,7 @@ def hours_ago(hours: float, form: str) -> str:
 @pytest.mark.parametrize(
     "form", ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S+05:30"]
 )
-def test_news_older_than_the_inbox_lives_is_answered_and_dropped(
+def test_a_webhook_older_than_the_retention_is_answered_and_dropped(
     client: FlaskClient, inbox: Inbox, form: str
 ) -> None:
     young = written({**EVENT, "event_time": hours_ago(7 * 24 - 6, form)})
@@ -140,18 +140,18 @@ def test_news_older_than_the_inbox_lives_is_answered_and_dropped(
 
 
 @pytest.mark.parametrize(
-    "told", [None, "", "soon", 7, [], "2026-13-45", "0001-01-01T00:00:00+14:00x"]
+    "sent", [None, "", "soon", 7, [], "2026-13-45", "0001-01-01T00:00:00+14:00x"]
 )
-def test_a_time_that_cannot_be_read_is_not_old(client: FlaskClient, told: object) -> None:
-    assert post(client, written({**EVENT, "event_time": told})) == "stored"
+def test_a_webhook_with_an_unreadable_time_is_stored(client: FlaskClient, sent: object) -> None:
+    assert post(client, written({**EVENT, "event_time": sent})) == "stored"
 
 
-@pytest.mark.parametrize("told", ["0001-01-01T00:00:00+14:00", "0001-01-01 00:00:00"])
-def test_the_oldest_time_is_old(client: FlaskClient, told: str) -> None:
-    assert post(client, written({**EVENT, "event_time": told})) == "outdated"
+@pytest.mark.parametrize("sent", ["0001-01-01T00:00:00+14:00", "0001-01-01 00:00:00"])
+def test_a_webhook_with_the_oldest_possible_time_is_dropped(client: FlaskClient, sent: str) -> None:
+    assert post(client, written({**EVENT, "event_time": sent})) == "outdated"
 
 
-def test_what_was_signed_before_the_inbox_lives_is_dropped_too(
+def test_a_webhook_signed_before_the_retention_is_dropped(
     client: FlaskClient, inbox: Inbox
 ) -> None:
     body = written({**EVENT, "event_time": "unknown"})
@@ -161,7 +161,7 @@ def test_what_was_signed_before_the_inbox_lives_is_dropped_too(
     assert len(kept(inbox)) == 1
 
 
-def test_a_replay_after_retention_brings_nothing_back(redis_url: str) -> None:
+def test_a_replay_after_retention_is_not_stored(redis_url: str) -> None:
     env = environment(redis_url, RETENTION_INBOX_S="3600")
     client = create_app(read_settings(env)).test_client()
     inbox = stored_inbox(redis_url)
@@ -176,7 +176,7 @@ def test_a_replay_after_retention_brings_nothing_back(redis_url: str) -> None:
     assert list(inbox.newest(None, 9)) == []
 
 
-def test_what_was_forgotten_is_not_stored_again(
+def test_webhooks_about_a_forgotten_verification_are_not_stored_again(
     client: FlaskClient, inbox: Inbox, redis_url: str
 ) -> None:
     body = written(EVENT)
@@ -196,7 +196,7 @@ def test_what_was_forgotten_is_not_stored_again(
         assert server.zcard(Keys().inbox_index(WebhookState.NEW)) == 1
 
 
-def test_a_mark_of_what_was_forgotten_outlives_what_could_come(
+def test_the_mark_of_a_forgotten_verification_outlives_every_possible_webhook(
     inbox: Inbox, redis_url: str
 ) -> None:
     inbox.forget("cashfree", ["dl-1"])

@@ -1,4 +1,4 @@
-"""Senders are limited by address, in addition to the signature and before it is checked."""
+"""Sender limits: by address, before the signature is checked."""
 
 import redis
 from flask import Flask
@@ -34,7 +34,7 @@ def post(
     return client.post(URL, data=BODY, headers=headers, environ_base={"REMOTE_ADDR": address})
 
 
-def test_an_address_with_many_bad_signatures_has_to_wait(redis_url: str) -> None:
+def test_an_address_with_many_bad_signatures_is_limited(redis_url: str) -> None:
     client = app(redis_url, CALLBACKS_REFUSALS_PER_MINUTE="3").test_client()
 
     statuses = [post(client, good=False).status_code for _ in range(5)]
@@ -53,7 +53,7 @@ def test_good_webhooks_are_never_limited(redis_url: str) -> None:
     assert {post(client).status_code for _ in range(20)} == {200}
 
 
-def test_strangers_can_not_choose_their_address(redis_url: str) -> None:
+def test_a_sender_can_not_choose_its_address(redis_url: str) -> None:
     client = app(redis_url, CALLBACKS_REFUSALS_PER_MINUTE="1").test_client()
 
     first = post(client, good=False, via="198.51.100.1")
@@ -62,7 +62,7 @@ def test_strangers_can_not_choose_their_address(redis_url: str) -> None:
     assert (first.status_code, second.status_code) == (401, 429)
 
 
-def test_a_trusted_proxy_tells_the_address_and_only_the_last_word_is_its_own(
+def test_the_address_is_the_last_one_in_the_header_of_a_trusted_proxy(
     redis_url: str,
 ) -> None:
     client = app(redis_url, CALLBACKS_REFUSALS_PER_MINUTE="1", CALLBACKS_PROXIES="1").test_client()
@@ -74,7 +74,7 @@ def test_a_trusted_proxy_tells_the_address_and_only_the_last_word_is_its_own(
     assert (one.status_code, other.status_code, again.status_code) == (401, 401, 429)
 
 
-def test_only_listed_addresses_may_send_and_still_have_to_sign(redis_url: str) -> None:
+def test_only_listed_addresses_may_send_and_must_sign(redis_url: str) -> None:
     client = app(redis_url, CALLBACKS_VENDOR_ADDRESSES="203.0.113.0/28,2001:db8::7").test_client()
 
     assert post(client).status_code == 200
@@ -87,7 +87,7 @@ def test_only_listed_addresses_may_send_and_still_have_to_sign(redis_url: str) -
         assert refused.content_type == "application/problem+json"
 
 
-def test_the_dashboards_unsigned_probe_is_refused_unless_a_setting_says_otherwise(
+def test_the_unsigned_probe_of_the_dashboard_is_accepted_only_by_setting(
     redis_url: str,
 ) -> None:
     headers = {"content-type": "application/json"}
@@ -105,7 +105,7 @@ def test_the_dashboards_unsigned_probe_is_refused_unless_a_setting_says_otherwis
     assert post(probed, good=False).status_code == 401
 
 
-def test_the_scheme_is_the_one_that_is_set_and_no_other(redis_url: str) -> None:
+def test_only_the_configured_signature_scheme_is_accepted(redis_url: str) -> None:
     by_header = app(redis_url).test_client()
     by_body = app(redis_url, CASHFREE_WEBHOOK_SCHEME="body").test_client()
     json_only = {"content-type": "application/json"}
