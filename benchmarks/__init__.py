@@ -1,1 +1,1 @@
-"""Measurements, run by hand; each tells what it measured and on what."""
+"""Measurements that are run by hand. Each reports its figures and the load of the machine."""

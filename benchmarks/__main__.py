@@ -1,14 +1,14 @@
-"""All benchmarks, one after the other, and every figure beside its goal.
+"""Run all benchmarks, one after the other, and list every figure with its goal.
 
     python -m benchmarks                                  # short: about ten minutes
     python -m benchmarks --long --peers PYTHON --arq PYTHON --plots DIR
     python -m benchmarks stored drift                     # some of them
     python -m benchmarks --list
 
-Short forms show that everything works; their figures are noisy. Long ones are what the goals mean,
-on a machine that does nothing else. Each runs in a process of its own that is ended after its
-limit, with all that it started. Exits 1 when one could not be run; a goal that is not reached is
-told, not an error.
+Short forms show that everything works; their figures are noisy. The goals are for the long forms on
+an otherwise idle machine. Each benchmark runs in its own process; after a time limit it is ended
+with all its children. Exits 1 if a benchmark could not be run. A goal that is not reached is
+reported, but isn't an error.
 """
 
 import shlex
@@ -31,26 +31,26 @@ from demo.process import end, spawn, tail
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark: its module's options, and about how many minutes it takes."""
+    """One benchmark: the options of its module, and roughly how many minutes it takes."""
 
     name: str
     short: str
     long: str
     minutes: tuple[float, float]
     peers: bool = False
-    """Whether it takes the peers' interpreters."""
+    """Whether it has the options for the peers' interpreters."""
 
     @property
     def module(self) -> str:
-        """Name its module: what stands before the dash, if there is one."""
+        """Return its module, named by the part of its name before the dash."""
         return f"benchmarks.{self.name.partition('-')[0]}"
 
     def limit_s(self, *, long: bool) -> float:
-        """Give the seconds after which it is ended: thrice its time and a minute."""
+        """Return the seconds after which it is ended: three times its duration plus a minute."""
         return 60 + self.minutes[long] * 180
 
     def options(self, *, long: bool, peers: str, arq: str) -> list[str]:
-        """Give the options of one form."""
+        """Return the options of the short or the long form."""
         pairs = (("--peers", peers), ("--arq", arq)) if self.peers else ()
         more = [word for name, python in pairs if python for word in (name, python)]
         return [*shlex.split(self.long if long else self.short), *more]
@@ -99,14 +99,14 @@ ALL: Final = (
 
 @click.command()
 @click.argument("wanted", nargs=-1, metavar="[NAME]...")
-@click.option("--list", "listed", is_flag=True, help="Tell what there is, and run nothing.")
-@click.option("--long", is_flag=True, help="What the goals mean, instead of a short try.")
+@click.option("--list", "listed", is_flag=True, help="List the benchmarks, and run none.")
+@click.option("--long", is_flag=True, help="Run the long forms, for which the goals are.")
 @click.option("--peers", default="", help="A Python that has benchmarks/requirements.txt.")
 @click.option("--arq", default="", help="A Python that has arq, aiohttp and uvloop.")
-@click.option("--plots", type=click.Path(path_type=Path), help="Where to put the pictures.")
-@click.option("--results", type=click.Path(path_type=Path), help="Where to keep the JSON files.")
+@click.option("--plots", type=click.Path(path_type=Path), help="Folder for the plots.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder for the JSON files.")
 def main(wanted: Sequence[str], plots: Path | None, results: Path | None, **given: Any) -> None:
-    """Run benchmarks and hold their figures against the goals."""
+    """Run benchmarks and compare their figures with the goals."""
     chosen = _chosen(wanted)
     if given.pop("listed"):
         print(table(list(_listed(chosen, **given))))
@@ -139,7 +139,7 @@ def _listed(chosen: Sequence[Benchmark], **given: Any) -> Iterator[Line]:
 
 
 def _run(each: Benchmark, folder: Path, **given: Any) -> Path | None:
-    """Run one, within its limit; gives the file it wrote."""
+    """Run one within its time limit; return the file it wrote, or None if it failed."""
     print(
         f"{each.name}: about {each.minutes[given['long']]:g} min ...", file=sys.stderr, flush=True
     )
@@ -154,12 +154,12 @@ def _run(each: Benchmark, folder: Path, **given: Any) -> Path | None:
             process.wait(each.limit_s(long=given["long"]))
     finally:
         end(process, 20)
-    return _told(each, file, log, time.monotonic() - start)
+    return _report(each, file, log, time.monotonic() - start)
 
 
-def _told(each: Benchmark, file: Path, log: Path, took: float) -> Path | None:
+def _report(each: Benchmark, file: Path, log: Path, took: float) -> Path | None:
     if not file.exists():
-        print(f"{each.name} failed after {took:.0f} s; it said:\n{tail(log)}", file=sys.stderr)
+        print(f"{each.name} failed after {took:.0f} s; its output:\n{tail(log)}", file=sys.stderr)
         return None
     print(f"{Report.read(file).text()}\n\ntook {took:.0f} s\n", flush=True)
     return file
@@ -175,7 +175,7 @@ def _summary(files: dict[str, Path]) -> str:
 
 
 def _draw(files: Sequence[Path], folder: Path, python: str) -> None:
-    """Draw in the peers' interpreter, which has matplotlib; without it there is none to draw."""
+    """Draw the plots with the peers' interpreter, because only that one has matplotlib."""
     command = [python, "-m", "benchmarks.plots", *map(str, files), "--to", str(folder.absolute())]
     subprocess.run(command, timeout=120, check=False)
 

@@ -1,26 +1,25 @@
-"""How one producer's deep backlog treats everybody else, and what it costs while it waits.
+"""How one producer's deep backlog affects other producers, and what it costs while it waits.
 
     python -m benchmarks.backlog                              # 200,000 rows, 8 to 15 minutes
     python -m benchmarks.backlog --count 20000 --single       # a message for each row
     python -m benchmarks.backlog --count 3000 --limit 40 --window 12 --margin 200 --length 36 \
         --every 6 --idle 8 --patience 30                      # the short form
 
-Producer "big" submits its rows while the workers run. Right after that the measured phase begins:
+Producer "big" submits its rows while the workers run. The measured phase begins right afterwards:
 at regular intervals producer "small" submits one row, and producer "urgent" one with high priority.
 
-CPU is that of the worker processes and of the Redis server, in per cent of one core: once before
-the backlog is submitted, and once when nothing else is submitted and the broker's queue was seen
-empty (or its time is over). The calls that the quota allows are part of the second figure.
+CPU is that of the worker processes and of the Redis server, in per cent of one core. It is measured
+before the backlog is submitted, and again when nothing else is submitted and the broker's queue is
+empty (or was not empty in time). The calls that the quota allows are part of the second figure.
 
-An idle installation lets a whole window's calls go at once; whoever comes next waits for that
-window to pass. The goal for other producers holds after it; the worst of all is in the table.
+An idle installation admits the calls of a whole window at once. If the backlog's first rows use up
+the quota like that, a row that comes later waits for the rest of the window. The goal for the other
+producers therefore applies to rows submitted after the first window.
 
 The share of the quota that was used is counted over the last whole windows of the measured phase,
 because calls are not spread evenly within a window. The first window after the first submission is
-not among them: the backlog does not compete for all of it. The goals of the other producers' rows
-include that window: if the first rows of the backlog use up the quota at once, a row that comes
-after them waits for the rest of the window. The table has the worst of the later rows by itself.
-Exits 1 when a goal is missed.
+excluded, because the backlog does not compete for all of it.
+Exits 1 if a goal is missed.
 """
 
 import sys
@@ -43,8 +42,8 @@ from benchmarks.backlog_figures import (
     Plan,
     Probe,
     Seen,
+    as_report,
     judge,
-    told,
 )
 from benchmarks.machine import bounded, server_cpu, tree_cpu
 from benchmarks.report import json_option
@@ -58,11 +57,11 @@ ROUTE: Final = "passport"
 PASSPORT: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 _BATCH: Final = 1000
 _WARM_S: Final = 5
-_LOOK_S: Final = 1.0
+_CHECK_S: Final = 1.0
 
 
 class Queue:
-    """The broker's queue of new submissions, from the end of the submission on."""
+    """The broker's queue of new submissions, observed from the end of the submission on."""
 
     def __init__(self, client: "redis.Redis", key: str) -> None:
         self._redis: Any = client
@@ -72,24 +71,24 @@ class Queue:
         self.drained_s: float | None = None
 
     def watch(self, until_s: float, over: Callable[[], bool] = lambda: True) -> None:
-        """Look once a second: until so long after the submission, and until `over` holds."""
+        """Check every second, until `until_s` after the submission and until `over` is true."""
         while (since := time.monotonic() - self._start) < until_s or not over():
-            self._look(since)
-            time.sleep(_LOOK_S)
+            self._check(since)
+            time.sleep(_CHECK_S)
 
     def drain(self, most_s: float) -> None:
-        """Look once a second until it was seen empty, at most so long after the submission."""
+        """Check every second until the queue was empty, at most `most_s` after the submission."""
         while self.drained_s is None and (since := time.monotonic() - self._start) < most_s:
-            self._look(since)
-            time.sleep(_LOOK_S)
+            self._check(since)
+            time.sleep(_CHECK_S)
 
-    def _look(self, since: float) -> None:
+    def _check(self, since: float) -> None:
         if self.drained_s is None and not self._redis.llen(self._key):
             self.drained_s = since
 
 
 def run(plan: Plan, folder: Path) -> tuple[Seen, Costs]:
-    """Play a plan in a folder."""
+    """Run a plan in a folder."""
     limits = {ROUTE: plan.limit}
     with LocalStack(
         folder,
@@ -118,7 +117,7 @@ def run(plan: Plan, folder: Path) -> tuple[Seen, Costs]:
 
 
 def _cpu(stack: LocalStack, client: "redis.Redis", plan: Plan) -> Cpu:
-    """Measure workers and server over some seconds."""
+    """Measure the CPU of workers and server over the plan's idle seconds."""
     pids = [stack.pid(f"worker-{n}") for n in range(1, plan.workers + 1)]
 
     def used() -> tuple[float, float, float]:
@@ -157,7 +156,7 @@ def _submit_one(producer: Verifications, key: str) -> bool:
 
 
 def _measure(stack: LocalStack, queue: Queue, plan: Plan) -> list[Probe]:
-    """Be the other producers during the measured phase; return their rows once all are settled."""
+    """Submit as the other producers in the measured phase; return their rows once all settled."""
     producers = {name: stack.verifications(name) for name in (NORMAL, HIGH)}
     moments = range(0, plan.length_s, plan.every_s)
     with ThreadPoolExecutor(len(producers) * len(moments)) as pool:
@@ -173,7 +172,7 @@ def _measure(stack: LocalStack, queue: Queue, plan: Plan) -> list[Probe]:
 
 
 def _probe(producer: Verifications, name: str, moment: int, patience_s: float) -> Probe:
-    """Submit one row of another producer and wait for it."""
+    """Submit one row as another producer and wait for it."""
     at, begun, row_id, done = time.time(), time.monotonic(), "", False
     priority: Priority = "high" if name == HIGH else "normal"
     try:
@@ -194,18 +193,20 @@ def _probe(producer: Verifications, name: str, moment: int, patience_s: float) -
 @click.option("--margin", "margin_ms", default=1000, show_default=True)
 @click.option("--length", "length_s", default=180, show_default=True, help="Seconds measured.")
 @click.option("--every", "every_s", default=15, show_default=True, help="Seconds between others.")
-@click.option("--idle", "idle_s", default=30, show_default=True, help="Seconds of measuring CPU.")
+@click.option(
+    "--idle", "idle_s", default=30, show_default=True, help="Seconds for each measurement of CPU."
+)
 @click.option("--patience", "patience_s", default=180, show_default=True, help="Seconds.")
-@click.option("--single", is_flag=True, help="Submit one by one, a message each.")
+@click.option("--single", is_flag=True, help="Submit one by one, with a message each.")
 @json_option
 def main(file: Path | None, **options: Any) -> None:
-    """Measure what a deep backlog does to other producers, to the quota and to the CPU."""
+    """Measure the effect of a deep backlog on other producers, the quota and CPU."""
     plan = Plan(**options)
     with (
         bounded(plan.most_s),
         tempfile.TemporaryDirectory(prefix="satyapan-backlog-") as folder,
     ):
-        found = told(plan, *run(plan, Path(folder)))
+        found = as_report(plan, *run(plan, Path(folder)))
     found.tell(file)
     sys.exit(missed(found))
 

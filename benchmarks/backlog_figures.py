@@ -1,6 +1,6 @@
-"""What `benchmarks.backlog` tries, and the figures that it derives from what was seen.
+"""The plan of `benchmarks.backlog`, and the figures that it derives from its observations.
 
-Pure: no process is started here and no clock is read.
+Pure: nothing here starts a process or reads a clock.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from benchmarks.scene import Call, peak, percentile, refused
 
 USED: Final = 0.97
 COST: Final = 2.0
-"""Per cent of one core."""
+"""Goal for the CPU that a waiting backlog adds, in per cent of one core."""
 HORIZON_S: Final = 2.0
 """The default of SATYAPAN_QUOTA_HORIZON_MS, in seconds."""
 SLACK_S: Final = 4.0
 DRAIN_S: Final = 600
-"""The most seconds for which an empty broker queue is waited for."""
+"""Seconds, at most, to wait for an empty broker queue."""
 NORMAL: Final = "small"
 """The producer that submits single rows of normal priority."""
 HIGH: Final = "urgent"
@@ -26,7 +26,7 @@ HIGH: Final = "urgent"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is tried."""
+    """Parameters of a run."""
 
     workers: int = 1
     count: int = 200_000
@@ -40,18 +40,18 @@ class Plan:
     idle_s: int = 30
     """Seconds over which CPU is measured."""
     patience_s: int = 180
-    """Seconds after which a row of the others is no longer waited for."""
+    """Seconds, at most, to wait for a row of the other producers."""
     single: bool = False
-    """Whether each row of the backlog is submitted by itself."""
+    """Whether each row of the backlog is submitted by a call of its own."""
 
     @property
     def goal_s(self) -> float:
-        """Return the most seconds that another producer's row may take."""
+        """Return the goal for another producer's row, in seconds."""
         return HORIZON_S + self.window_s / 5 + SLACK_S
 
     @property
     def most_s(self) -> float:
-        """Return the most seconds that all of it may take."""
+        """Return the time limit of the whole run, in seconds."""
         submission = self.count / (50 if self.single else 200)
         phases = self.length_s + self.patience_s + 2 * self.idle_s
         return 120 + submission + phases + DRAIN_S
@@ -66,42 +66,42 @@ class Probe:
     at: float
     """Unix seconds of its submission."""
     took_s: float
-    """Seconds from submission until `wait` returned DONE; without an answer the patience."""
+    """Seconds from submission until `wait` returned DONE; `patience_s` if it didn't."""
     done: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waits:
-    """Times of the rows of one of the other producers."""
+    """Times of the rows of another producer."""
 
     rows: int
     answered: int
     median_s: float
     worst_s: float
     later_s: float | None
-    """The longest of those submitted a window after the backlog's first row or later."""
+    """The longest time of a row submitted at least a window after the backlog's first row."""
     seen: int
     """Rows whose call reached the vendor, at any time."""
     seen_s: float
-    """The longest time from submission to that call; the patience if one did not get there."""
+    """The longest time from submission to that call; `patience_s` if a call is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What the vendor and the other producers saw."""
+    """Observations of the vendor and of the other producers."""
 
     normal: Waits
     high: Waits
     windows: int
-    """Number of whole windows over which the share is counted."""
+    """Number of whole windows over which `used` is counted."""
     calls: int
     """Calls in these windows."""
     used: float
-    """Calls in these windows / calls that the quota sells in them."""
+    """Calls in these windows / calls that the quota allows in them."""
     peak: int
-    """The most calls in any sliding window, of the whole run."""
+    """The most calls in any sliding window of the whole run."""
     refused: int
-    """Answers 429, of the whole run."""
+    """Number of 429 answers in the whole run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,29 +119,29 @@ class Cpu:
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What the backlog cost here."""
+    """Costs of the backlog in this installation."""
 
     submit_s: float
     accepted: int
     messages: int
     """Length of the broker's queue when the submission ended."""
     drained_s: float | None
-    """Seconds from then until the queue was first seen empty; None if it never was."""
+    """Seconds from then until the queue was first empty; None if it never was."""
     before: Cpu
-    """Of an idle installation."""
+    """CPU of the idle installation."""
     after: Cpu
-    """Of the same with a backlog that waits."""
+    """CPU with a backlog that waits."""
 
     @property
     def waiting(self) -> float:
-        """Return what the backlog adds, in per cent of one core."""
+        """Return the CPU that the backlog adds, in per cent of one core."""
         return self.after.both - self.before.both
 
 
 def judge(
     plan: Plan, calls: Sequence[Call], probes: Sequence[Probe], *, began: float, start: float
 ) -> Seen:
-    """Return the figures; the submission began at `began`, the measured phase at `start`."""
+    """Derive the figures. Submission began at `began`, the measured phase at `start`."""
     contended_s = plan.length_s - max(0.0, began + plan.window_s - start)
     windows = max(1, int(contended_s // plan.window_s))
     end = start + plan.length_s
@@ -173,8 +173,8 @@ def _waits(plan: Plan, calls: Sequence[Call], probes: Sequence[Probe], began: fl
     )
 
 
-def told(plan: Plan, seen: Seen, costs: Costs) -> report.Report:
-    """Write what was tried, and what was seen beside the goals."""
+def as_report(plan: Plan, seen: Seen, costs: Costs) -> report.Report:
+    """Return the plan and the observations as a report with goals."""
     how = "one by one" if plan.single else "in bulk"
     lines = [*_cost_lines(plan, costs), *_wait_lines(plan, seen), *_vendor_lines(seen)]
     return report.Report(

@@ -1,10 +1,10 @@
-"""How many requests the stub can answer: whatever is measured against it must stay far below.
+"""How many requests a second the stub can answer. Measured rates must stay far below that.
 
     python -m benchmarks.ceiling
     python -m benchmarks.ceiling --seconds 10
 
-A raw client writes requests by the dozen on kept connections and counts bytes of answers, so that
-it costs next to nothing. It shares the machine's cores with the stub, as the workers do.
+A raw client sends requests in batches on open connections and only counts the bytes of the answers,
+so that it needs little CPU. It shares the machine's cores with the stub, as the workers do.
 """
 
 import json
@@ -32,10 +32,10 @@ _BODY: Final = json.dumps(
 
 
 def ceiling(address: str, delay: int, seconds: float) -> float:
-    """Give the requests a second that the stub answers after `delay` ms."""
+    """Return how many requests a second the stub answers with a delay of `delay` ms."""
     parts = urlsplit(address)
     head = f"POST /{delay}/passport HTTP/1.1\r\nContent-Length: {len(_BODY)}\r\n\r\n"
-    together = _TOGETHER + delay  # enough under way that waiting is not the bound
+    together = _TOGETHER + delay  # enough in flight that the delay is not the limit
     batch = (head.encode() + _BODY) * together
     place = (str(parts.hostname), int(parts.port or 0))
     with ExitStack() as opened:
@@ -48,7 +48,7 @@ def ceiling(address: str, delay: int, seconds: float) -> float:
 
 
 def _warm(sockets: Sequence[socket.socket], batch: bytes, together: int) -> int:
-    """Let each connection carry one batch; gives the bytes of its answers."""
+    """Send one batch on each connection; return the bytes of its answers."""
     for one in sockets:
         one.sendall(batch)
     size = 0
@@ -61,7 +61,7 @@ def _warm(sockets: Sequence[socket.socket], batch: bytes, together: int) -> int:
 
 
 def _batches(sockets: Sequence[socket.socket], batch: bytes, size: int, seconds: float) -> int:
-    """Keep one batch under way on each connection; gives how many were answered."""
+    """Keep one batch in flight on each connection; return how many were answered."""
     due = dict.fromkeys(sockets, size)
     with selectors.DefaultSelector() as waiting:
         for one in sockets:
@@ -75,7 +75,7 @@ def _batches(sockets: Sequence[socket.socket], batch: bytes, size: int, seconds:
 
 
 def _answered(one: socket.socket, due: dict[socket.socket, int], batch: bytes, size: int) -> int:
-    """Read; when a batch is whole send the next, and count it."""
+    """Read from a connection. If that completes a batch, send the next one and return 1."""
     due[one] -= len(one.recv(1 << 20))
     if due[one]:
         return 0
@@ -85,7 +85,7 @@ def _answered(one: socket.socket, due: dict[socket.socket, int], batch: bytes, s
 
 
 @click.command()
-@click.option("--seconds", default=3.0, show_default=True, help="For each delay.")
+@click.option("--seconds", default=3.0, show_default=True, help="Duration for each delay.")
 @json_option
 def main(seconds: float, file: Path | None) -> None:
     """Measure how many requests the stub can answer."""

@@ -1,6 +1,6 @@
-"""Which Redis commands were sent, and by whom: told by the server itself, command by command.
+"""Count the Redis commands of each process, as the server's MONITOR reports them.
 
-MONITOR slows a server down, so nothing is timed while it is on.
+MONITOR slows a server down, so nothing is timed while it runs.
 """
 
 from collections import Counter
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _SET_UP: Final = frozenset({"HELLO", "CLIENT", "SELECT", "AUTH", "PING", "INFO", "SCRIPT"})
-"""What connections cost and not work: sent when one is opened, or lay idle."""
+"""Commands that belong to connections, not to work: sent when one is opened or was idle."""
 _SWEPT: Final = (":due", ":inbox-due", ":queues", ":swept")
 _END: Final = "ECHO the-end"
 _KEYED: Final = 3
-"""Words of EVALSHA before its first key: its name, the script, how many keys."""
+"""Words of EVALSHA before its first key: its name, the digest, the number of keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many commands: of a worker's tree, of everybody else, of sweeps, and inside scripts."""
+    """Number of commands: by a worker's processes, by others, by sweeps, and inside scripts."""
 
     worker: int
     producer: int
@@ -27,24 +27,24 @@ class Counts:
 
 
 def watched(client: Any, work: Callable[[], object]) -> list[Mapping[str, Any]]:
-    """List all commands that a server took during some work, as redis-py's monitor tells them."""
+    """Return all commands that a server received during `work`, as redis-py's monitor has them."""
     with client.monitor() as monitor:
         work()
         client.execute_command(*_END.split())
         found: list[Mapping[str, Any]] = []
-        for told in monitor.listen():
-            if told["command"] == _END:
+        for command in monitor.listen():
+            if command["command"] == _END:
                 return found
-            found.append(told)
+            found.append(command)
     return found
 
 
-def count(told: Iterable[Mapping[str, Any]], worker: Iterable[int]) -> Counts:
-    """Count; `worker` are the local ports of its connections."""
+def count(commands: Iterable[Mapping[str, Any]], worker: Iterable[int]) -> Counts:
+    """Count commands; `worker` holds the local ports of the worker's connections."""
     ports = {str(port) for port in worker}
     found: Counter[str] = Counter()
     inside = "inside"
-    for one in told:
+    for one in commands:
         if one["client_type"] == "lua":
             found[inside] += 1
             continue
@@ -57,7 +57,7 @@ def count(told: Iterable[Mapping[str, Any]], worker: Iterable[int]) -> Counts:
 
 
 def _whose(words: list[str], sender: str) -> str:
-    """Name the account of a command; what connections cost has none."""
+    """Return the field of Counts for a command, or "" if it belongs to a connection."""
     if not words or words[0].upper() in _SET_UP:
         return ""
     at = _KEYED if words[0].upper() in {"EVALSHA", "EVAL"} else 1

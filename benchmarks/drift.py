@@ -1,10 +1,11 @@
-"""Whether a worker's memory stays flat: its resident memory over very many verifications.
+"""Whether a worker's memory grows: its resident memory over very many verifications.
 
     python -m benchmarks.drift --jobs 10000
     python -m benchmarks.drift                     # 100,000, some minutes
 
-One worker, submitted to in bulk so that it always has work, against the stub. Drift is how much
-the end differs from the tenth part; each is the median of the samples around it.
+One worker runs against the stub. Verifications are submitted in bulk, so that it always has work.
+Drift is the difference between the memory at the end and at a tenth of the run; both are medians
+of the samples around that point.
 """
 
 import tempfile
@@ -23,15 +24,15 @@ from benchmarks.store import Store
 
 GOAL: Final = 5.0
 AHEAD: Final = 2000
-"""How many verifications wait at most."""
+"""Verifications that wait, at most."""
 _AROUND: Final = 0.05
-"""Samples so far from a place, as a share of the whole, are taken together."""
+"""Samples within this share of the run around a point are combined."""
 Sample = tuple[int, float]
-"""How many were done, and the resident memory in MB."""
+"""Number of verifications done, and the resident memory in MB."""
 
 
 def samples(crew: Fleet, jobs: int) -> Iterator[Sample]:
-    """Keep a worker busy, and look at its memory a hundred times and more."""
+    """Keep a worker busy, and yield samples of its memory, more than a hundred."""
     before, submitted = crew.done(), 0
     for done in crew.until(before + jobs, pause=0.05):
         if submitted < jobs and submitted - (done - before) < AHEAD:
@@ -40,7 +41,7 @@ def samples(crew: Fleet, jobs: int) -> Iterator[Sample]:
 
 
 def drift(found: Sequence[Sample], jobs: int) -> float:
-    """Give by how many percent the memory at the end differs from that at a tenth."""
+    """Return the difference between the memory at the end and at a tenth, in per cent."""
     return (_around(found, jobs, 1.0) / _around(found, jobs, 0.1) - 1) * 100
 
 
@@ -50,14 +51,14 @@ def _around(found: Sequence[Sample], jobs: int, share: float) -> float:
 
 
 def line(found: Sequence[Sample], jobs: int, share: float) -> Line:
-    """Write a line of the table."""
+    """Return the table's line for a share of the run."""
     done, memory = min(found, key=lambda sample: abs(sample[0] - jobs * share))
     return {"done": done, "resident MB": memory}
 
 
 @click.command()
 @click.option("--jobs", default=100_000, show_default=True, help="Verifications.")
-@click.option("--latency", default=20, show_default=True, help="The vendor's, in ms.")
+@click.option("--latency", default=20, show_default=True, help="Latency of the vendor, in ms.")
 @json_option
 def main(jobs: int, latency: int, file: Path | None) -> None:
     """Measure how a worker's memory grows."""

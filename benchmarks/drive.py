@@ -1,9 +1,9 @@
-"""A producer in a process of its own, under the interpreter of its contender.
+"""A producer in its own process, run by the interpreter of its contender.
 
     python -m benchmarks.drive ours burst 500
     python -m benchmarks.drive ours load 500 16
 
-burst: submit all, then wait for each. load: so many at any time, each waited for by itself.
+burst: submit all, then wait for each. load: keep a number in flight, each with its own wait.
 Prints one line of JSON.
 """
 
@@ -23,7 +23,7 @@ _numbers = itertools.count()
 
 
 def main(contender: str, mode: str, count: int, flight: int) -> None:
-    """Warm up with a few, then measure."""
+    """Warm up, then measure."""
     producer = _Producer(importlib.import_module(f"benchmarks.contenders.{contender}"))
     producer.burst(20)
     before, start = _cpu(), time.perf_counter()
@@ -44,7 +44,7 @@ class _Producer:
         return []
 
     def load(self, count: int, flight: int) -> list[float]:
-        """Give the time of each, in ms: in threads, or as coroutines where the library has them."""
+        """Return the ms of each. Runs threads, or coroutines if the contender is async."""
         if inspect.iscoroutinefunction(self._module.submit):
             return self._loop.run_until_complete(self._coroutines(count, flight))
         if flight == 1:

@@ -1,14 +1,14 @@
-"""What `appendfsync always` costs beside `everysec`, in submits and in whole verifications.
+"""The cost of `appendfsync always` compared with `everysec`, for submits and verifications.
 
     python -m benchmarks.durability
     python -m benchmarks.durability --rounds 7 --count 200 --bulk 10000 --size 600
 
-One server, switched between the two settings for each step, so that whatever else the machine does
-hits both alike; figures are medians over the rounds. A producer of the submits is a process with a
-connection of its own. With many of them one fsync under `always` confirms the writes of several,
-and so does one for the rows of a bulk.
+One server is switched between the two settings for each step, so that other load on the machine
+affects both equally. Figures are medians over the rounds. For submits, each producer is a process
+with its own connection. Under `always` one fsync confirms the writes of several producers, and all
+rows of a bulk.
 
-An fsync of the disk is measured by itself and shown below the table.
+An fsync of the disk is measured separately and shown below the table.
 """
 
 import multiprocessing
@@ -40,40 +40,40 @@ MANY: Final = 32
 ONE: Final = "submit, 1 producer"
 SINGLE: Final = "verification, single"
 WHOLE: Final = {SINGLE: "ours", "verification, bulk": "ours_bulk"}
-"""Steps with a worker, and their contenders."""
+"""Steps that need a worker, and their contenders."""
 QUOTA: Final = 100
 MOST_MS: Final = 25.0
 MOST_CPU: Final = 1.25
 LEAST_RATE: Final = 0.5
 LEAST_QUOTAS: Final = 10.0
 _ONE_BY_ONE: Final = (ONE, SINGLE)
-"""Steps that wait for one fsync after the other, so that no ratio of their rates is a goal."""
+"""Steps that wait for one fsync after the other. The ratio of their rates is not a goal."""
 _WARM_UP: Final = 5
 _PATIENCE_S: Final = 60
 _CHUNK: Final = 1000
 _FORK: Final = multiprocessing.get_context("fork")
-"""Children have imported everything by then, so that 32 of them start at once."""
+"""Fork, because children then have all imports, so that 32 of them start quickly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One step in one round under one setting; CPU in ms for each, times in ms."""
+    """One step in one round under one setting. CPU is in ms per verification, times are in ms."""
 
     rate: float
     p50: float
     server: float
     p99: float = 0.0
-    """Of submits."""
+    """For submits only."""
     cpu: float = 0.0
-    """Of worker, producer and Redis, of whole verifications."""
+    """CPU of worker, producer and Redis; for whole verifications only."""
 
 
 Found = Mapping[str, Mapping[str, Sequence[Sample | None]]]
-"""Step, then setting, then the rounds."""
+"""Samples by step, setting and round."""
 
 
 class Producers:
-    """Submits from so many processes at once, each with a connection of its own."""
+    """Submits from several processes at once, each with its own connection."""
 
     def __init__(self, env: Mapping[str, str], producers: int) -> None:
         self._env = env
@@ -81,30 +81,30 @@ class Producers:
         self._barrier = _FORK.Barrier(producers)
 
     def submit(self, count: int, bulk: int = 0) -> tuple[float, list[float]]:
-        """Submit so many each, or so many bulks; gives the seconds in all and the ms of each."""
+        """Submit `count` rows or bulks in each process; return total seconds and the ms of each."""
         with _FORK.Pool(self._producers, _enter, (self._env, self._barrier)) as pool:
-            told = pool.map(_submit, [(count, bulk)] * self._producers, chunksize=1)
-        seconds = max(end for _, end, _ in told) - min(start for start, _, _ in told)
-        return seconds, [span for _, _, spans in told for span in spans]
+            found = pool.map(_submit, [(count, bulk)] * self._producers, chunksize=1)
+        seconds = max(end for _, end, _ in found) - min(start for start, _, _ in found)
+        return seconds, [span for _, _, spans in found for span in spans]
 
 
 _entered: list[Any] = []
 
 
 def _enter(env: Mapping[str, str], barrier: Any) -> None:
-    """Begin a producer's process: its client can't be handed over by a fork."""
-    # The pool ends its processes by SIGTERM; `bounded`'s handler would unwind and wait for a lock.
+    """Initialise a producer's process. It needs its own client, because a fork can't share one."""
+    # The pool ends its processes by SIGTERM. The handler of `bounded` would wait for a lock.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _entered[:] = [Verifications.from_env(env), barrier]
 
 
 def _submit(task: tuple[int, int]) -> tuple[float, float, list[float]]:
-    """Submit in this process; gives when it began and ended, and the ms of each."""
+    """Submit in this process; return the times of start and end, and the ms of each submit."""
     count, bulk = task
     client, barrier = _entered
     for number in range(_WARM_UP):
         _one(client, f"warm-{number}", min(bulk, _WARM_UP))
-    barrier.wait(_PATIENCE_S)  # whoever waits here takes no second task
+    barrier.wait(_PATIENCE_S)  # a process that waits here takes no second task
     start, spans = time.perf_counter(), []
     for number in range(count):
         begun = time.perf_counter()
@@ -114,7 +114,7 @@ def _submit(task: tuple[int, int]) -> tuple[float, float, list[float]]:
 
 
 def _one(client: Verifications, name: str, bulk: int) -> None:
-    """Submit one, or a bulk in which every row is confirmed."""
+    """Submit one row, or a bulk; raise if a row isn't confirmed."""
     key = f"{os.getpid()}-{time.time_ns()}-{name}"
     if not bulk:
         client.submit("passport", REQUEST, key=key)
@@ -137,7 +137,7 @@ class Course:
     pings: int
 
     def steps(self) -> dict[str, Callable[[], Sample | None]]:
-        """Name them."""
+        """Return the functions that measure the steps, by name."""
         return {
             ONE: lambda: self._submits(1, self.count),
             f"submit, {MANY} producers": lambda: self._submits(MANY, self.count // 4),
@@ -146,14 +146,14 @@ class Course:
         }
 
     def play(self, rounds: int) -> Found:
-        """Run all rounds, the settings in turn within each step."""
+        """Run all rounds, with alternating settings in each step."""
         steps = self.steps()
         found: dict[str, dict[str, list[Sample | None]]] = {
             step: {policy: [] for policy in POLICIES} for step in steps
         }
         for number in range(rounds):
             for step, measure in steps.items():
-                # The second of two finds a warmer machine: they change places.
+                # The second of two runs on a warmer machine, so the order alternates.
                 for policy in POLICIES if number % 2 else reversed(POLICIES):
                     self.client.config_set("appendfsync", policy)
                     found[step][policy].append(measure())
@@ -177,7 +177,7 @@ class Course:
 
 
 def lines(found: Found) -> list[Line]:
-    """Write the table."""
+    """Return the lines of the table."""
     return [_line(step, policy, found[step]) for step in found for policy in POLICIES]
 
 
@@ -198,7 +198,7 @@ def _line(step: str, policy: str, found: Mapping[str, Sequence[Sample | None]]) 
 
 
 def figures(found: Found) -> list[Figure]:
-    """Hold what `always` costs against what it may cost."""
+    """Return the costs of `always`, with their goals."""
     patience = middle(found[ONE], "always", "p99")
     alone = middle(found[SINGLE], "always", "rate")
     return [
@@ -222,7 +222,7 @@ def _beside(found: Found, step: str, part: str, goal: float) -> Figure:
 
 
 def fsync_ms(folder: Path, times: int = 300) -> tuple[float, float]:
-    """Give the p50 and p99 of appending a kilobyte to a file and waiting for the disk."""
+    """Return p50 and p99 of appending a kilobyte to a file with an fsync, in ms."""
     spans = []
     with (folder / "fsync").open("ab", buffering=0) as file:
         for _ in range(times):
@@ -236,7 +236,7 @@ def fsync_ms(folder: Path, times: int = 300) -> tuple[float, float]:
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--count", default=400, show_default=True, help="Submits of a single producer.")
+@click.option("--count", default=400, show_default=True, help="Submits by the single producer.")
 @click.option(
     "--bulk",
     default=10_000,
@@ -246,7 +246,7 @@ def fsync_ms(folder: Path, times: int = 300) -> tuple[float, float]:
 )
 @click.option("--size", default=300, show_default=True, help="Verifications a round.")
 @click.option("--pings", default=30, show_default=True, help="Verifications one at a time.")
-@click.option("--latency", default=20, show_default=True, help="The vendor's, in ms.")
+@click.option("--latency", default=20, show_default=True, help="Latency of the vendor, in ms.")
 @json_option
 def main(rounds: int, latency: int, file: Path | None, **given: int) -> None:
     """Measure each step under both settings."""

@@ -1,4 +1,4 @@
-"""Our worker processes against the stub, and a bulk of work for them."""
+"""Our worker processes against the stub, with a bulk of work for them."""
 
 import os
 import signal
@@ -16,22 +16,22 @@ from benchmarks.store import Store
 from satyapan import State
 
 STALLED_S: Final = 60.0
-"""How long nothing may end before a run is given up."""
+"""Seconds without a finished verification after which a run is given up."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """CPU seconds so far."""
+    """CPU seconds used so far."""
 
     workers: float
     server: float
     stub: float
     machine: float
-    """Everything that ran on this machine."""
+    """CPU seconds of all processes on this machine."""
 
 
 class Fleet:
-    """Worker processes of one installation, and the installation seen by its producer."""
+    """Worker processes of one installation, and its ledger as a producer sees it."""
 
     def __init__(self, store: Store, pids: list[int], stub: int) -> None:
         self.store = store
@@ -39,20 +39,20 @@ class Fleet:
         self._stub = stub
 
     def done(self) -> int:
-        """Count what has ended."""
+        """Return the number of finished verifications."""
         return self.store.client.counts()[State.DONE]
 
     def spent(self) -> Spent:
-        """Give the CPU that was used so far."""
+        """Return the CPU that was used so far."""
         workers = sum(map(tree_cpu, self.pids))
         server, stub = server_cpu(self.store.redis), tree_cpu(self._stub)
         return Spent(workers, server, stub, machine_cpu())
 
     def until(self, wanted: int, pause: float = 0.02) -> Iterator[int]:
-        """Give what has ended, again and again, until it is as much as wanted.
+        """Yield the number of finished verifications repeatedly, until it is `wanted`.
 
         Raises:
-            TimeoutError: nothing has ended for long.
+            TimeoutError: none has finished for STALLED_S.
         """
         seen, since = -1, time.monotonic()
         while seen < wanted:
@@ -60,12 +60,12 @@ class Fleet:
             if now > seen:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > STALLED_S:
-                raise TimeoutError(f"{seen} of {wanted} ended, and then nothing for a minute")
+                raise TimeoutError(f"{seen} of {wanted} finished, then none for a minute")
             yield now
             time.sleep(pause)
 
     def finish(self, count: int) -> None:
-        """Have so many done in bulk."""
+        """Submit `count` verifications in bulk and wait until they are finished."""
         wanted = self.done() + count
         self.store.submit(count)
         for _ in self.until(wanted):
@@ -73,7 +73,7 @@ class Fleet:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the workers still for the length of the block, so that a backlog can grow."""
+        """Stop the workers during the block, so that a backlog can grow."""
         self._signal(signal.SIGSTOP)
         try:
             yield
@@ -89,7 +89,7 @@ class Fleet:
 def fleet(
     workers: int, env: Mapping[str, str], store: Store, stub: int, folder: Path
 ) -> Iterator[Fleet]:
-    """Run so many workers on an emptied server; all of them are warm when the block begins."""
+    """Run workers on an emptied server during the block; they are warmed up before it begins."""
     store.redis.flushall()
     with ExitStack() as opened:
         pids = []

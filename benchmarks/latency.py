@@ -1,10 +1,10 @@
-"""Throughput against latency: each contender with so many verifications under way at any time.
+"""Throughput against latency: each contender with different numbers of verifications in flight.
 
     python -m benchmarks.latency
     python -m benchmarks.latency --flights 1,4,16,64 --rounds 3 --peers PYTHON --arq PYTHON
 
-Each verification is submitted singly and waited for by itself, in threads of one producer, or as
-coroutines where the contender's library has them.
+Each verification has its own submit and wait, in threads of one producer, or in coroutines if the
+functions of the contender's library are async.
 """
 
 import statistics
@@ -22,29 +22,29 @@ from benchmarks.rounds import Ring, pythons
 from benchmarks.run import on_stage
 
 Spans = tuple[float, list[float]]
-"""A rate, and how long each took, in ms."""
+"""A rate, and the duration of each verification in ms."""
 Rounds = Mapping[str, Sequence[Mapping[int, Spans]]]
-"""The curves of each contender: what was measured at each number in flight."""
+"""The curves of each contender: the measurements by number in flight."""
 
 
 def curve(
     ring: Ring, python: str, contender: str, flights: Sequence[int], size: int
 ) -> dict[int, Spans]:
-    """Measure a contender at each number in flight; what fails is left out."""
+    """Measure a contender at each number in flight, up to the first failure."""
     found: dict[int, Spans] = {}
     try:
         with ring.workers(python, contender):
             for flight in flights:
-                told = drive(python, contender, "load", max(size, flight * 5), ring.env, flight)
-                spans = sorted(told["spans_ms"])
-                found[flight] = len(spans) / told["seconds"], spans
+                seen = drive(python, contender, "load", max(size, flight * 5), ring.env, flight)
+                spans = sorted(seen["spans_ms"])
+                found[flight] = len(spans) / seen["seconds"], spans
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         print(str(error)[-300:], file=sys.stderr)
     return found
 
 
 def lines(rounds: Rounds, flights: Sequence[int]) -> list[Line]:
-    """Write the medians over the rounds."""
+    """Return the table's lines: medians over the rounds."""
     found: list[Line] = []
     for name, curves in rounds.items():
         for flight in flights:
@@ -67,14 +67,14 @@ def _middle(seen: Sequence[Spans]) -> dict[str, float]:
 @click.option("--flights", default="1,8,64", show_default=True)
 @click.option("--rounds", default=1, show_default=True)
 @click.option("--count", "size", default=150, show_default=True, help="Verifications a point.")
-@click.option("--latency", default=20, show_default=True, help="The vendor's, in ms.")
+@click.option("--latency", default=20, show_default=True, help="Latency of the vendor, in ms.")
 @click.option("--peers", default="", help="A Python that has requirements.txt.")
 @click.option("--arq", default="", help="A Python that has arq and aiohttp.")
 @json_option
 def main(wanted: Sequence[str], flights: str, file: Path | None, **given: Any) -> None:
     """Measure throughput against latency; WANTED names contenders."""
     contenders, missing = pythons(wanted, given["peers"], given["arq"])
-    contenders.pop("ours_bulk", "")  # a bulk has no single one to wait for
+    contenders.pop("ours_bulk", "")  # a bulk has no single verification to wait for
     points = [int(flight) for flight in flights.split(",")]
 
     def work(ring: Ring, _most: float) -> Report:

@@ -1,7 +1,7 @@
-"""Requests at a steady rate, or as fast as they go, against a server on this machine.
+"""Requests at a steady rate, or as fast as possible, against a server on this machine.
 
-At a rate each request is due at its own moment, whether or not the ones before it were answered.
-Two times are told: from that moment (what the caller would see of a server that can't keep up)
+At a rate each request is due at its own time, whether or not earlier requests were answered.
+Two durations are reported: from the due time (what a caller sees of a server that can't keep up)
 and from the first byte.
 """
 
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass
 class Load:
-    """What is sent, and what came back; a `rate` of 0 sends as fast as answers come."""
+    """Requests and their responses. With a `rate` of 0 requests are sent as fast as possible."""
 
     address: tuple[str, int]
     requests: Sequence[Request]
@@ -45,7 +45,7 @@ class Load:
     from_sent: list[float] = field(default_factory=list)
 
     def run(self) -> None:
-        """Send everything, each at its time."""
+        """Send all requests, each at its due time."""
         self.begin = time.perf_counter() + 0.1
         senders = [threading.Thread(target=self._send_all, daemon=True) for _ in range(SENDERS)]
         for sender in senders:
@@ -80,11 +80,11 @@ class Load:
 
     @property
     def whole(self) -> bool:
-        """Tell whether every request was answered 200."""
+        """Return True if every response was 200."""
         return self.statuses == {200: len(self.requests)}
 
     def line(self, route: str) -> Line:
-        """Write the line of a table."""
+        """Return the table's line."""
         cuts = statistics.quantiles(self.from_due, n=1000, method="inclusive")
         sent = statistics.quantiles(self.from_sent, n=100, method="inclusive")
         return {

@@ -1,4 +1,4 @@
-"""Processes and what they cost: CPU and memory of trees from /proc, the server's own figures."""
+"""Processes and their cost: CPU and memory of process trees from /proc, and Redis' own figures."""
 
 import json
 import os
@@ -27,13 +27,13 @@ _SEAL_KEY = f"k1:{_ID_KEY}"
 
 
 def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Make a small environment: `requests` walks through all of it at every call."""
+    """Return a small environment, because `requests` reads all of it at every call."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
 def settings(redis_url: str, vendor_url: str, more: Mapping[str, str]) -> dict[str, str]:
-    """Tell every contender where things are; ours also its keys and a quota that never binds."""
+    """Return the addresses for every contender, and for ours also keys and a very large quota."""
     return clean_environment(
         {
             "BENCH_REDIS_URL": redis_url,
@@ -53,18 +53,19 @@ def settings(redis_url: str, vendor_url: str, more: Mapping[str, str]) -> dict[s
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """End the block with TimeoutError after so long, and with SystemExit when told to stop.
+    """Raise TimeoutError in the block after `seconds`, and SystemExit at SIGTERM.
 
-    Either way every `finally` runs, so no process or folder is left behind. Main thread only.
+    In both cases every `finally` runs, so that no process or folder is left behind. Works in the
+    main thread only.
     """
 
     def late(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"not done after {seconds:g} s")
 
-    def told(number: int, _frame: FrameType | None) -> None:
+    def stopped(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = [signal.signal(signal.SIGALRM, late), signal.signal(signal.SIGTERM, told)]
+    before = [signal.signal(signal.SIGALRM, late), signal.signal(signal.SIGTERM, stopped)]
     timer = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -77,7 +78,7 @@ def bounded(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[int]:
-    """Run a process in its own group for the length of the block; gives its id."""
+    """Run a process in its own group during the block; yield its id."""
     process = spawn(command, log=log, env=env)
     try:
         yield process.pid
@@ -86,16 +87,16 @@ def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterat
 
 
 def ledger(folder: Path) -> EmbeddedServer:
-    """Make a server with an fsync a second, as it was for the published figures.
+    """Return a server with one fsync a second, like that of the published figures.
 
-    `benchmarks.durability` measures what `always` adds.
+    `benchmarks.durability` measures the additional cost of `always`.
     """
     return EmbeddedServer(folder, appendfsync="everysec")
 
 
 @dataclass(frozen=True)
 class Stub:
-    """The vendor's process, and the address to which the delay is added."""
+    """The stub's process, and its address, to which the delay is appended."""
 
     address: str
     pid: int
@@ -103,7 +104,7 @@ class Stub:
 
 @contextmanager
 def vendor(folder: Path, *, tls: bool = False) -> Iterator[Stub]:
-    """Run the stub."""
+    """Run the stub during the block."""
     log = folder / f"stub-{tls}.log"
     options = ["--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")] if tls else []
     command = [sys.executable, "-m", "benchmarks.stub", *options]
@@ -113,19 +114,19 @@ def vendor(folder: Path, *, tls: bool = False) -> Iterator[Stub]:
 
 
 def said(log: Path, pattern: str) -> str:
-    """Wait until a process has said something into its log; gives the pattern's group."""
+    """Wait until a process has logged `pattern`; return the first group of the match."""
     for _ in range(400):
         text = log.read_text(errors="replace") if log.exists() else ""
         if found := re.search(pattern, text, re.MULTILINE):
             return found[1]
         time.sleep(0.05)
-    raise RuntimeError(f"{log.stem} did not start; it said:\n{tail(log)}")
+    raise RuntimeError(f"{log.stem} did not start; its output:\n{tail(log)}")
 
 
 def drive(
     python: str, contender: str, mode: str, count: int, env: Mapping[str, str], flight: int = 1
 ) -> dict[str, Any]:
-    """Run a producer to its end and give what it measured."""
+    """Run a producer to its end and return its measurements."""
     command = [python, "-m", "benchmarks.drive", contender, mode, str(count), str(flight)]
     done = subprocess.run(
         command, env=dict(env), capture_output=True, text=True, timeout=300, check=False
@@ -137,28 +138,28 @@ def drive(
 
 
 def tree_cpu(pid: int) -> float:
-    """Give the CPU seconds of a process and its living descendants."""
+    """Return the CPU seconds of a process and its living descendants."""
     return sum(map(_cpu, _tree(pid)))
 
 
 def machine_cpu() -> float:
-    """Give the CPU seconds that the whole machine has used, whoever for."""
+    """Return the CPU seconds that all processes of the machine have used."""
     fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return (sum(fields) - fields[3] - fields[4]) / _TICKS  # but for idle, and waiting for a disk
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS  # without idle and iowait
 
 
 def tree_memory(pid: int) -> float:
-    """Give the proportional memory (MB) of a process and its descendants."""
+    """Return the proportional memory (MB) of a process and its descendants."""
     return sum(map(_memory, _tree(pid)))
 
 
 def tree_resident(pid: int) -> float:
-    """Give the resident memory (MB) of a process and its descendants."""
+    """Return the resident memory (MB) of a process and its descendants."""
     return sum(_memory(each, "Rss") for each in _tree(pid))
 
 
 def tree_ports(pid: int) -> set[int]:
-    """Give the local TCP ports of a process and its descendants: whose command a server saw."""
+    """Return the local TCP ports of a process and its descendants, to attribute commands."""
     inodes = {inode for each in _tree(pid) for inode in _sockets(each)}
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     entries = [line.split() for line in lines]
@@ -166,15 +167,15 @@ def tree_ports(pid: int) -> set[int]:
 
 
 def server_cpu(client: "redis.Redis") -> float:
-    """Give the CPU seconds of a server."""
-    told: Any = client.info("cpu")
-    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+    """Return the CPU seconds of a server."""
+    found: Any = client.info("cpu")
+    return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])
 
 
 def server_reads(client: "redis.Redis") -> int:
-    """Count how often a server has read from a client: about one for each round trip."""
-    told: Any = client.info("stats")
-    return int(told["total_reads_processed"])
+    """Return how often a server has read from clients: roughly once for each round trip."""
+    found: Any = client.info("stats")
+    return int(found["total_reads_processed"])
 
 
 def _tree(pid: int) -> list[int]:

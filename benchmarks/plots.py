@@ -1,8 +1,8 @@
-"""Pictures of what benchmarks wrote with --json: throughput against latency, cost against rows.
+"""Plots of files that benchmarks wrote with --json: throughput by latency, cost by rows.
 
     PYTHON -m benchmarks.plots FILE FILE ... --to DIR
 
-PYTHON is one that has matplotlib (benchmarks/requirements.txt); this file needs nothing else.
+PYTHON is an interpreter with matplotlib (benchmarks/requirements.txt); nothing else is needed.
 """
 
 import argparse
@@ -18,7 +18,7 @@ _STEPS = ("submit ms", "claim ms", "work ms", "sweep ms", "list ms")
 
 
 def latency(axes: Any, lines: Lines) -> None:
-    """Draw each contender's curve; a point is labelled with how many were in flight."""
+    """Draw each contender's curve; points are labelled with the number in flight."""
     for name in dict.fromkeys(line["contender"] for line in lines):
         points = [line for line in lines if line["contender"] == name]
         rates = [point["verif/s"] for point in points]
@@ -30,7 +30,7 @@ def latency(axes: Any, lines: Lines) -> None:
 
 
 def stored(axes: Any, lines: Lines) -> None:
-    """Draw the cost of each step beside so many rows; crosses are those beside the backlog."""
+    """Draw the cost of each step by number of rows; crosses are the server with the backlog."""
     quiet, backlog = lines[:-1], lines[-1]
     for step in _STEPS:
         rows = [line["finished rows"] for line in quiet]
@@ -42,38 +42,38 @@ def stored(axes: Any, lines: Lines) -> None:
 
 
 DRAWN = {"throughput against latency": latency, "stored rows and a backlog": stored}
-"""The reports that have a picture."""
+"""The reports that have a plot."""
 
 
-def draw(told: Mapping[str, Any], folder: Path) -> Path:
-    """Draw a report; gives the picture's place."""
+def draw(report: Mapping[str, Any], folder: Path) -> Path:
+    """Draw a report; return the file of the plot."""
     importlib.import_module("matplotlib").use("agg")  # no screen is needed
     pyplot: Any = importlib.import_module("matplotlib.pyplot")
     figure, axes = pyplot.subplots(figsize=(8, 5))
-    DRAWN[told["name"]](axes, told["lines"])
-    axes.set_title(f"{told['name']} ({told['machine']})", fontsize=9)
+    DRAWN[report["name"]](axes, report["lines"])
+    axes.set_title(f"{report['name']} ({report['machine']})", fontsize=9)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize=8)
-    place = folder / f"{told['name'].replace(' ', '-')}.png"
+    place = folder / f"{report['name'].replace(' ', '-')}.png"
     figure.savefig(place, dpi=120, bbox_inches="tight")
     pyplot.close(figure)
     return place
 
 
 def main() -> None:
-    """Draw what has a picture."""
+    """Draw the reports that have a plot."""
     options = argparse.ArgumentParser()
     options.add_argument("files", nargs="+", type=Path)
     options.add_argument("--to", type=Path, required=True)
     given = options.parse_args()
     given.to.mkdir(parents=True, exist_ok=True)
     for file in given.files:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        if told["name"] in DRAWN and told["lines"]:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        if report["name"] in DRAWN and report["lines"]:
             try:
-                print(draw(told, given.to))
+                print(draw(report, given.to))
             except ImportError as missing:
-                sys.exit(f"no pictures: {missing}; see benchmarks/requirements.txt")
+                sys.exit(f"no plots: {missing}; see benchmarks/requirements.txt")
 
 
 if __name__ == "__main__":

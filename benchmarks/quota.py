@@ -1,12 +1,12 @@
-"""How much of the vendor's quota is used, and never more: a backlog against the real sandbox.
+"""How much of the vendor's quota a backlog uses, and that it never exceeds it, with the sandbox.
 
     python -m benchmarks.quota --workers 4                     # 600 passports at 100 a minute
     python -m benchmarks.quota --workers 2 --cut               # the vendor halves it midway
     python -m benchmarks.quota --workers 2 --shift 300         # workers' clocks wrong by 5 minutes
     python -m benchmarks.quota --limit 40 --window 6 --margin 200 --windows 4     # the short form
 
-Everything is a real process on this machine; the sandbox keeps the time of each call as it arrives,
-and is the judge. Exits 1 when a goal is missed.
+All parts are real processes on this machine. The sandbox records the time at which each call
+arrives, and all figures come from that. Exits 1 if a goal is missed.
 """
 
 import sys
@@ -30,7 +30,7 @@ GOAL: Final = 0.97
 ROUTE: Final = "passport"
 PASSPORT: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 _SETTLED_S: Final = 1.0
-"""How long after a cut its first refusals may still arrive: calls that were on their way."""
+"""Seconds after a cut in which calls that were in flight may still be refused."""
 _SHIFTED: Final = """
 import os, pathlib, time
 shift = {shift} if os.getpid() % 2 else -{shift}
@@ -42,7 +42,7 @@ pathlib.Path(__file__).with_name(str(os.getpid())).touch()
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is tried."""
+    """Parameters of a run."""
 
     workers: int = 1
     limit: int = 100
@@ -50,39 +50,39 @@ class Plan:
     windows: int = 6
     margin_ms: int = 1000
     cut: bool = False
-    """Whether the vendor halves the quota in the middle."""
+    """Whether the vendor halves the quota midway."""
     shift_s: int = 0
-    """How wrong the workers' clocks are, one half of them ahead, the other behind."""
+    """Seconds by which the workers' clocks are wrong: half of them ahead, half behind."""
 
     @property
     def length_s(self) -> int:
-        """How long is measured, from the first call on."""
+        """Return the seconds of the measurement, which starts at the first call."""
         return self.windows * self.window_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the vendor saw."""
+    """The vendor's observations."""
 
     calls: int
     peak: int
-    """The most calls in any sliding window; after a cut, in those that begin after it."""
+    """The most calls in any sliding window; with a cut, in windows that begin after it."""
     allowed: int
-    """The limit that the peak is held against."""
+    """The limit that `peak` must not exceed."""
     refused: int
-    """Answers 429; with a cut, those a moment after it and later."""
+    """Number of 429 answers; with a cut, only those that come _SETTLED_S after it or later."""
     used: float
-    """The share of what the quota would have let through; after a cut, by how fast as many calls
-    as it allows followed each other, from a window after it on."""
+    """The share of the quota that was used. With a cut, it is measured from a window after the cut
+    on, by the time that as many calls took as the quota allows in a window."""
 
     @property
     def good(self) -> bool:
-        """Tell whether all goals are reached."""
+        """Return True if all goals are reached."""
         return self.peak <= self.allowed and not self.refused and self.used >= GOAL
 
 
 def run(plan: Plan, folder: Path) -> Report:
-    """Play a plan in a folder; takes its length and some seconds more."""
+    """Run a plan in a folder. It takes the plan's length and some seconds more."""
     with LocalStack(
         folder,
         workers=plan.workers,
@@ -104,7 +104,7 @@ def run(plan: Plan, folder: Path) -> Report:
 
 
 def judge(plan: Plan, calls: Sequence[dict[str, Any]], cut: float) -> Report:
-    """Judge the calls as the vendor saw them; `cut` is when it halved the quota, 0 for never."""
+    """Derive the figures from the calls; `cut` is when the vendor halved the quota, 0 for never."""
     times = sorted(call["at"] for call in calls)
     end = times[0] + plan.length_s
     allowed = plan.limit // 2 if cut else plan.limit
@@ -122,7 +122,7 @@ def judge(plan: Plan, calls: Sequence[dict[str, Any]], cut: float) -> Report:
 
 
 def _pace(times: Sequence[float], allowed: int, plan: Plan) -> float:
-    """Compare the window with the time from each call to the one that the quota allows after it."""
+    """Return the window divided by the mean time that `allowed` calls took."""
     took = [late - early for early, late in zip(times, times[allowed:], strict=False)]
     return plan.window_s * len(took) / sum(took) if took else 0.0
 
@@ -132,7 +132,7 @@ def _peak(times: Sequence[float], window_s: float) -> int:
 
 
 def _submit(stack: LocalStack, count: int) -> None:
-    """Submit the backlog, as three producers."""
+    """Submit the backlog as three producers."""
     producers = [stack.verifications(f"producer-{n}") for n in range(3)]
 
     def one(n: int) -> None:
@@ -146,7 +146,7 @@ def _first_call(stack: LocalStack) -> float:
     end = time.monotonic() + 30
     while not (calls := stack.control("calls")["calls"]):
         if time.monotonic() > end:
-            raise TimeoutError("the workers call nobody; see their logs")
+            raise TimeoutError("the workers make no calls; see their logs")
         time.sleep(0.05)
     return float(calls[0]["at"])
 
@@ -158,7 +158,7 @@ def _cut_in_the_middle(stack: LocalStack, plan: Plan, first: float) -> float:
 
 
 def _shifted(folder: Path, shift_s: int) -> dict[str, str]:
-    """Make Python processes start with a wrong clock; each leaves a file named by its id."""
+    """Return variables that give Python processes a wrong clock; each leaves a file with its id."""
     place = folder / "shifted"
     place.mkdir(parents=True)
     (place / "sitecustomize.py").write_text(_SHIFTED.format(shift=shift_s), encoding="utf-8")
@@ -169,7 +169,7 @@ def _shifted(folder: Path, shift_s: int) -> dict[str, str]:
 @click.option("--workers", default=1, show_default=True)
 @click.option("--limit", default=100, show_default=True, help="Calls a window.")
 @click.option("--window", "window_s", default=60, show_default=True, help="Seconds.")
-@click.option("--windows", default=6, show_default=True, help="How many are measured.")
+@click.option("--windows", default=6, show_default=True, help="Number of windows.")
 @click.option("--margin", "margin_ms", default=1000, show_default=True)
 @click.option("--cut", is_flag=True, help="The vendor halves the quota midway.")
 @click.option("--shift", "shift_s", default=0, help="Seconds that the workers' clocks are wrong.")
@@ -182,12 +182,12 @@ def main(file: Path | None, **options: Any) -> None:
         tempfile.TemporaryDirectory(prefix="satyapan-quota-") as folder,
     ):
         found = run(plan, Path(folder))
-    told(plan, found).tell(file)
+    as_report(plan, found).tell(file)
     sys.exit(not found.good)
 
 
-def told(plan: Plan, found: Report) -> report.Report:
-    """Write what was tried, and what the vendor saw beside the goals."""
+def as_report(plan: Plan, found: Report) -> report.Report:
+    """Return the plan and the vendor's observations as a report with goals."""
     name = f"{plan.limit} calls in {plan.window_s} s, {plan.workers} workers"
     name += ", halved midway" * plan.cut + f", clocks wrong by {plan.shift_s} s" * bool(
         plan.shift_s

@@ -1,4 +1,4 @@
-"""What a benchmark found: a table, and the figures that have goals. Told as text or as JSON."""
+"""The results of a benchmark: a table, and figures that have goals; as text or as JSON."""
 
 import json
 import os
@@ -13,13 +13,13 @@ Line = Mapping[str, Any]
 _LARGE: Final = 100
 
 json_option: Final = click.option(
-    "--json", "file", type=click.Path(path_type=Path), help="Write what was found here too."
+    "--json", "file", type=click.Path(path_type=Path), help="File for the results as JSON."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A figure that has a goal; `value` is None when it could not be measured here."""
+    """A figure with a goal; `value` is None if it could not be measured here."""
 
     what: str
     value: float | None
@@ -29,14 +29,14 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Tell whether the goal is reached."""
+        """Return whether the goal is reached, in words."""
         if self.value is None:
             return "not measured"
         reached = self.value >= self.goal if self.at_least else self.value <= self.goal
         return "reached" if reached else "not reached"
 
     def line(self) -> Line:
-        """Give the line of a table."""
+        """Return the table's line."""
         bound = "at least" if self.at_least else "at most"
         value = "" if self.value is None else f"{_cell(self.value)} {self.unit}".strip()
         goal = f"{bound} {_cell(self.goal)} {self.unit}".strip()
@@ -45,7 +45,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What one benchmark found; `notes` say what was skipped, and what bounds the figures."""
+    """The results of one benchmark; `notes` name what was skipped and what limits the figures."""
 
     name: str
     lines: Sequence[Line]
@@ -53,29 +53,31 @@ class Report:
     notes: Sequence[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Write all of it."""
+        """Return the report as text."""
         parts = [f"## {self.name}", table(self.lines), "\n".join(self.notes), machine()]
         if self.figures:
             parts.append(table([figure.line() for figure in self.figures]))
         return "\n\n".join(part for part in parts if part)
 
     def tell(self, file: Path | None) -> None:
-        """Print, and write the file if one is wanted."""
+        """Print the report, and write it to a file if one is given."""
         print(f"{self.text()}\n", flush=True)
         if file:
-            told = asdict(self) | {"machine": machine()}
-            file.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            content = asdict(self) | {"machine": machine()}
+            file.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     @classmethod
     def read(cls, file: Path) -> "Report":
-        """Read what `tell` wrote."""
-        told = json.loads(file.read_text(encoding="utf-8"))
-        figures = [Figure(**figure) for figure in told["figures"]]
-        return cls(name=told["name"], lines=told["lines"], figures=figures, notes=told["notes"])
+        """Read a file that `tell` wrote."""
+        content = json.loads(file.read_text(encoding="utf-8"))
+        figures = [Figure(**figure) for figure in content["figures"]]
+        return cls(
+            name=content["name"], lines=content["lines"], figures=figures, notes=content["notes"]
+        )
 
 
 def table(lines: Sequence[Line]) -> str:
-    """Write lines that have the same columns as a table; what a line lacks stays empty."""
+    """Return lines as a table. The cell of a column that a line lacks is empty."""
     if not lines:
         return ""
     columns = list(dict.fromkeys(name for line in lines for name in line))
@@ -84,7 +86,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def machine() -> str:
-    """Tell how busy the machine is: what was measured on a busy one is worth little."""
+    """Return the load of the machine: figures from a busy one are unreliable."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"load of the machine: {os.getloadavg()[0]:.1f} on {cores} cores"
 

@@ -1,14 +1,14 @@
-"""How long a person who allowed in DigiLocker waits for the result beside many abandoned links.
+"""How long a person who gave consent waits for the result while many links are abandoned.
 
     python -m benchmarks.returns                              # 1,000 links, 30 people, 3 minutes
     python -m benchmarks.returns --links 300 --people 10 --over 60
     python -m benchmarks.returns --links 150 --people 6 --over 30 --limit 40 --window 12
 
 Every link is a journey whose status the workers poll, and the quota of status reads is far below
-what so many journeys could use. People then press Allow at random moments. Each is measured from
-Allow, over the return page in the browser, until `wait` returns DONE; the vendor's signed webhook
-is sent as well. All processes are real; settings are the defaults but for the quota. A poll is a
-status read of a journey whose person did not come. Exits 1 when a goal is missed.
+what that many journeys could use. People then press Allow at random times. The time is measured
+from Allow, through the return page, until `wait` returns DONE; the vendor sends its signed webhook
+as well. All processes are real, and settings other than the quota are the defaults. A poll is a
+status read of a journey whose person did not return. Exits 1 if a goal is missed.
 """
 
 import random
@@ -44,7 +44,7 @@ from satyapan.ids import generation_id
 
 GOAL_S: Final = 5.0
 POLLS: Final = 10
-"""The least number of polls in `POLLS_OVER_S`: people must not stop the polling of the others."""
+"""The least number of polls in `POLLS_OVER_S`: other journeys must still be polled."""
 POLLS_OVER_S: Final = 180
 ROUTE: Final = "digilocker_status"
 REQUEST: Final = {"document_requested": ["AADHAAR"]}
@@ -56,65 +56,65 @@ _LOOK_S: Final = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is tried."""
+    """Parameters of a run."""
 
     workers: int = 1
     links: int = 1000
     """Links that are opened and abandoned."""
     people: int = 30
-    """Further journeys, whose people come back."""
+    """Further journeys, whose people return."""
     over_s: int = 180
     """Seconds over which the people press Allow."""
     limit: int = 100
-    """Status reads a window."""
+    """Status reads in a window."""
     window_s: int = 60
     margin_ms: int = 1000
     patience_s: int = 120
-    """Seconds after which a person is no longer waited for."""
+    """Seconds, at most, to wait for a person's result."""
     seed: int = 1
 
     @property
     def settle_s(self) -> float:
-        """Return the most seconds until all links are there."""
+        """Return the seconds, at most, until all links exist."""
         return _SETTLE_S + (self.links + self.people) * _LINK_S
 
     @property
     def polls(self) -> float:
-        """Return the least number of polls while people come back."""
+        """Return the least number of polls while people return."""
         return POLLS * self.over_s / POLLS_OVER_S
 
 
 @dataclass(frozen=True, kw_only=True)
 class Return:
-    """One person who came back; `took_s` is the patience when they were not served."""
+    """One person who returned; `took_s` is the patience if they were not served."""
 
     vendor_id: str
     took_s: float
     problem: str = ""
-    """Why the person was not served, or what was wrong with the return page."""
+    """The reason why the person was not served, or the fault of the return page."""
     served: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the people and the vendor saw."""
+    """Observations of the people and the vendor."""
 
     served: int
     p50_s: float
     p99_s: float
     worst_s: float
     reads: int
-    """Status reads while people came back."""
+    """Status reads while people returned."""
     polls: int
-    """Those of other people's journeys."""
+    """Status reads of the abandoned journeys in that time."""
     refused: int
-    """Answers 429 on the status route, of the whole run."""
+    """Number of 429 answers on the status route in the whole run."""
     peak: int
-    """The most status reads in any sliding window, of the whole run."""
+    """The most status reads in any sliding window of the whole run."""
 
 
 def run(plan: Plan, folder: Path) -> tuple[Report, list[Return]]:
-    """Play a plan in a folder."""
+    """Run a plan in a folder."""
     limits = {ROUTE: plan.limit, "digilocker": _PLENTY, "digilocker_document": _PLENTY}
     with LocalStack(
         folder,
@@ -130,9 +130,9 @@ def run(plan: Plan, folder: Path) -> tuple[Report, list[Return]]:
 
 
 def judge(plan: Plan, returns: Sequence[Return], calls: Sequence[Call], start: float) -> Report:
-    """Return the figures; `calls` are the status reads, `start` is when people began to come.
+    """Derive the figures; `calls` are the status reads, people begin to return at `start`.
 
-    A refused call carries no id, so it counts as a read but not as a poll.
+    A refused call has no id, so it counts as a read but not as a poll.
     """
     took = [each.took_s for each in returns]
     own = {each.vendor_id for each in returns}
@@ -154,7 +154,7 @@ def _of_others(calls: Sequence[Call], own: Collection[str]) -> list[Call]:
 
 
 def _open_links(producer: Verifications, plan: Plan) -> list[Verification]:
-    """Submit all journeys, wait until each has its link, and choose those who come back."""
+    """Submit all journeys, wait until each has its link, and choose those whose people return."""
     count = plan.links + plan.people
     items = [{"request": REQUEST, "key": f"journey-{n}"} for n in range(count)]
     made = producer.submit_many("digilocker", items)
@@ -162,9 +162,9 @@ def _open_links(producer: Verifications, plan: Plan) -> list[Verification]:
     end = time.monotonic() + plan.settle_s
     while (open_links := producer.counts()[State.PENDING]) < count:
         if time.monotonic() > end:
-            raise TimeoutError(f"{open_links} of {count} links are there; see the worker's log")
+            raise TimeoutError(f"{open_links} of {count} links exist; see the worker's log")
         time.sleep(_LOOK_S)
-    print(f"{count:,} links are there", file=sys.stderr, flush=True)
+    print(f"{count:,} links exist", file=sys.stderr, flush=True)
     chosen = [producer.get(each) for each in _random(plan).sample(ids, plan.people)]
     return [each for each in chosen if each and each.link]
 
@@ -176,7 +176,7 @@ def _random(plan: Plan) -> random.Random:
 def _come_back(
     stack: LocalStack, producer: Verifications, plan: Plan, people: Sequence[Verification]
 ) -> list[Return]:
-    """Let each person press Allow at a random moment; each has a thread."""
+    """Let each person press Allow at a random time, in a thread of their own."""
     chance, start = _random(plan), time.monotonic()
     moments = [start + chance.uniform(0, plan.over_s) for _ in people]
 
@@ -193,7 +193,7 @@ def _come_back(
 
 
 def _allow(stack: LocalStack, producer: Verifications, plan: Plan, person: Verification) -> Return:
-    """Press Allow, open the return page, wait for the result."""
+    """Press Allow, open the return page, and wait for the result."""
     vendor_id = generation_id(person.id, person.generation)
     begun, problem, served = time.monotonic(), "", False
     try:
@@ -212,27 +212,29 @@ def _allow(stack: LocalStack, producer: Verifications, plan: Plan, person: Verif
 
 @click.command()
 @click.option("--workers", default=1, show_default=True)
-@click.option("--links", default=1000, show_default=True, help="Opened and abandoned.")
-@click.option("--people", default=30, show_default=True, help="Further journeys, who come back.")
-@click.option("--over", "over_s", default=180, show_default=True, help="Seconds they come in.")
-@click.option("--limit", default=100, show_default=True, help="Status reads a window.")
+@click.option("--links", default=1000, show_default=True, help="Abandoned journeys.")
+@click.option("--people", default=30, show_default=True, help="Journeys whose people return.")
+@click.option(
+    "--over", "over_s", default=180, show_default=True, help="Seconds over which they return."
+)
+@click.option("--limit", default=100, show_default=True, help="Status reads in a window.")
 @click.option("--window", "window_s", default=60, show_default=True, help="Seconds.")
 @click.option("--margin", "margin_ms", default=1000, show_default=True)
 @click.option("--patience", "patience_s", default=120, show_default=True, help="Seconds.")
-@click.option("--seed", default=1, show_default=True, help="Chooses the people and their moments.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the random choices.")
 @json_option
 def main(file: Path | None, **options: Any) -> None:
-    """Measure how long people who come back wait beside abandoned links."""
+    """Measure how long people who return wait while other links are abandoned."""
     plan = Plan(**options)
     limit = plan.settle_s + plan.over_s + plan.patience_s + 120
     with bounded(limit), tempfile.TemporaryDirectory(prefix="satyapan-returns-") as folder:
-        found = told(plan, *run(plan, Path(folder)))
+        found = as_report(plan, *run(plan, Path(folder)))
     found.tell(file)
     sys.exit(missed(found))
 
 
-def told(plan: Plan, found: Report, returns: Sequence[Return]) -> report.Report:
-    """Write what was tried, and what was seen beside the goals."""
+def as_report(plan: Plan, found: Report, returns: Sequence[Return]) -> report.Report:
+    """Return the plan and the observations as a report with goals."""
     others = f"status reads of other journeys in {plan.over_s} s"
     problems = sorted({each.problem for each in returns if each.problem})
     lines = [

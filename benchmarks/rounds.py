@@ -1,4 +1,4 @@
-"""One round of one contender: its workers, a warm-up, a burst, 16 in flight, one, commands."""
+"""One round of a contender: workers, warm-up, a burst, 16 in flight, one in flight, commands."""
 
 import ast
 import statistics
@@ -32,18 +32,18 @@ LIBRARY: Final = {
     "taskiq_peer": "taskiq_redis",
     "arq_peer": "arq",
 }
-"""What must be installed where a peer runs."""
+"""The library that a peer's interpreter must have."""
 WARM_UP: Final = 20
-"""How many every producer process does before it measures."""
+"""Verifications of every producer process before it measures."""
 FLIGHT: Final = 16
-"""How many are under way at any time in the part between the burst and those one at a time."""
+"""Verifications in flight in the second part, between the burst and one in flight."""
 _COUNTED: Final = 80
 _NEED: Final = "see benchmarks/requirements.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One round of one contender. CPU in ms a verification, memory in MB."""
+    """One round of one contender. CPU is in ms per verification, memory in MB."""
 
     rate: float
     worker: float
@@ -61,18 +61,18 @@ class Figures:
 
     @property
     def cpu(self) -> float:
-        """Give the CPU of all three."""
+        """Return the CPU of worker, producer and server together."""
         return self.worker + self.producer + self.server
 
     @property
     def commands(self) -> float:
-        """Give the commands that clients sent for one verification."""
+        """Return the number of commands that clients send for one verification."""
         return self.worker_commands + self.producer_commands
 
 
 @dataclass(frozen=True)
 class Ring:
-    """Where the rounds take place: the server, the stub, what every process is told."""
+    """The surroundings of all rounds: the server, the stub, and the environment of processes."""
 
     url: str
     stub_pid: int
@@ -81,7 +81,7 @@ class Ring:
 
     @contextmanager
     def workers(self, python: str, contender: str) -> Iterator[tuple[int, Any]]:
-        """Run a contender's workers on an emptied server; gives their id, and a client."""
+        """Run a contender's workers on an emptied server; yield their process id and a client."""
         command = [python, *_worker(contender, self.env)]
         with redis.Redis.from_url(self.url) as client:
             client.flushall()
@@ -90,7 +90,7 @@ class Ring:
                 yield pid, client
 
     def tried(self, python: str, contender: str, size: int, pings: int) -> Figures | None:
-        """Run; one contender's failure must not lose the others' rounds."""
+        """Run a round; return None if it fails, so that the other rounds aren't lost."""
         try:
             return self.run(python, contender, size, pings)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
@@ -98,7 +98,7 @@ class Ring:
             return None
 
     def run(self, python: str, contender: str, size: int, pings: int) -> Figures:
-        """Measure."""
+        """Run a round and return its figures."""
         with self.workers(python, contender) as (pid, client):
             stub, start = tree_cpu(self.stub_pid), time.perf_counter()
             burst = self._cost(client, pid, [python, contender, "burst"], size)
@@ -120,18 +120,18 @@ class Ring:
     def _cost(
         self, client: Any, pid: int, what: Sequence[str], size: int, flight: int = 1
     ) -> dict[str, float]:
-        """Measure what a part of the round costs: CPU in ms a verification."""
+        """Run one part of a round and measure its cost: CPU in ms per verification."""
         worker, server, trips = tree_cpu(pid), server_cpu(client), server_reads(client)
-        told = drive(what[0], what[1], what[2], size, self.env, flight)
+        found = drive(what[0], what[1], what[2], size, self.env, flight)
         time.sleep(0.2)  # the last acknowledgements
-        done = size + WARM_UP  # the producer's own warm-up ran on the same worker and server
+        done = size + WARM_UP  # the producer's warm-up used the same worker and server
         return {
-            "rate": size / told["seconds"],
+            "rate": size / found["seconds"],
             "worker": (tree_cpu(pid) - worker) * 1000 / done,
-            "producer": told["cpu_s"] * 1000 / size,
+            "producer": found["cpu_s"] * 1000 / size,
             "server": (server_cpu(client) - server) * 1000 / done,
             "trips": (server_reads(client) - trips) / done,
-            "p50": statistics.median(told["spans_ms"] or [0]),
+            "p50": statistics.median(found["spans_ms"] or [0]),
         }
 
     def _commands(self, client: Any, pid: int, python: str, contender: str) -> dict[str, float]:
@@ -150,7 +150,7 @@ class Ring:
 
 
 def pythons(wanted: Sequence[str], peers: str, arq: str) -> tuple[dict[str, str], list[str]]:
-    """Give each contender's interpreter, and say which are left out and why."""
+    """Return each contender's interpreter, and notes about contenders that are left out."""
     found, missing = {}, []
     for name in wanted or (*OWN, *LIBRARY):
         python = sys.executable if name in OWN else arq if name == "arq_peer" else peers
@@ -173,7 +173,7 @@ def _has(python: str, library: str) -> bool:
 
 
 def _worker(contender: str, env: Mapping[str, str]) -> list[str]:
-    """Read WORKER from the contender's source: its library may not be importable here."""
+    """Read WORKER from the contender's source, because its library may be missing here."""
     name = "ours" if contender == "ours_bulk" else contender
     source = (Path(__file__).parent / "contenders" / f"{name}.py").read_text()
     for node in ast.parse(source).body:

@@ -1,13 +1,13 @@
-"""One table: what a verification costs with each contender, interleaved on one machine.
+"""The cost of a verification with each contender, interleaved on one machine.
 
     python -m benchmarks.run
     python -m benchmarks.run --rounds 7 --count 600 --peers PYTHON --arq PYTHON
     python -m benchmarks.run --tls --count 100 ours celery_bare
 
-Figures are medians over the rounds, with the least and the most of CPU. CPU is the worker's tree +
-the producer + the server, in ms a verification; it is steadier than the rate on a shared machine.
-Commands are those that clients send for one verification; what scripts do inside the server is
-counted beside them, and sweeps, which come with time and not with work, below.
+Figures are medians over the rounds, with minimum and maximum of CPU. CPU is that of the worker's
+process tree + producer + server, in ms per verification. On a shared machine it is steadier than
+the rate. Commands are those that clients send for one verification. Commands inside scripts are
+counted separately, and so are sweeps, which depend on time and not on work.
 """
 
 import statistics
@@ -42,20 +42,20 @@ Found = Mapping[str, Sequence[Figures | None]]
 
 
 def compare(found: Mapping[str, Sequence[object]], one: str, other: str, part: str) -> float | None:
-    """Give the median, over the rounds, of one contender's figure divided by another's."""
+    """Return the median over the rounds of one contender's figure divided by another's."""
     pairs = zip(found.get(one, ()), found.get(other, ()), strict=False)
     ratios = [getattr(a, part) / getattr(b, part) for a, b in pairs if a and b]
     return statistics.median(ratios) if ratios else None
 
 
 def middle(found: Mapping[str, Sequence[object]], name: str, part: str) -> float | None:
-    """Give the median of a contender's figure."""
+    """Return the median of a contender's figure."""
     values = [getattr(each, part) for each in found.get(name, ()) if each]
     return float(statistics.median(values)) if values else None
 
 
 def line(found: Found, name: str) -> Line:
-    """Write a contender's line of the table."""
+    """Return a contender's line of the table."""
     cpu = [each.cpu for each in found[name] if each]
     if not cpu:
         return {"contender": name, "CPU ms": "failed in every round"}
@@ -77,7 +77,7 @@ def _sum(found: Found, name: str, *parts: str) -> str:
 
 
 def figures(found: Found, *, tls: bool, most: float) -> list[Figure]:
-    """Hold what was found against the goals; `most` is what the stub can answer in a second."""
+    """Return the figures with goals; `most` is how many requests a second the stub can answer."""
     single = "single submit, CPU beside bare Celery"
     ratio = compare(found, "ours", BASE, "cpu")
     if tls:
@@ -124,9 +124,9 @@ def _stub(found: Found, most: float) -> Figure:
 
 
 def sweep_commands(url: str, env: Mapping[str, str]) -> str:
-    """Tell what one sweep sends when nothing is due."""
+    """Return a note about the commands of one sweep when nothing is due."""
     store = Store(url, env)
-    store.parts.sweep.once()  # its scripts are known now, and the mark is fresh
+    store.parts.sweep.once()  # loads the scripts and writes the mark
     seen = count(watched(store.redis, store.parts.sweep.once), ())
     return (
         f"one sweep of a worker with nothing due: {seen.sweeps} commands (every 0.25 s by default; "
@@ -141,15 +141,15 @@ def play(ring: Ring, contenders: Mapping[str, str], rounds: int, size: int, ping
         for name, python in contenders.items():
             figures = ring.tried(python, name, size, pings)
             found[name].append(figures)
-            told = f"{figures.cpu:.2f} ms CPU" if figures else "failed"
-            print(f"round {number + 1} {name}: {told}", file=sys.stderr, flush=True)
+            text = f"{figures.cpu:.2f} ms CPU" if figures else "failed"
+            print(f"round {number + 1} {name}: {text}", file=sys.stderr, flush=True)
     return found
 
 
 def on_stage(
     latency: int, more: Mapping[str, str], *, tls: bool, work: Callable[[Ring, float], Any]
 ) -> Any:
-    """Start server and stub, measure what the stub can answer, and work there."""
+    """Start server and stub, measure how much the stub can answer, and run `work`."""
     with tempfile.TemporaryDirectory(prefix="satyapan-bench-") as place:
         folder = Path(place)
         trust = make_certificate(folder) if tls else {}
@@ -164,14 +164,14 @@ def on_stage(
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--count", "size", default=500, show_default=True, help="Verifications a round.")
 @click.option("--pings", default=30, show_default=True, help="Calls one at a time.")
-@click.option("--latency", default=20, show_default=True, help="The vendor's, in ms.")
+@click.option("--latency", default=20, show_default=True, help="Latency of the vendor, in ms.")
 @click.option("--tls", is_flag=True, help="HTTPS, with the usual CA bundle.")
 @click.option("--peers", default="", help="A Python that has requirements.txt.")
 @click.option("--arq", default="", help="A Python that has arq and aiohttp.")
 @click.option("--set", "pairs", multiple=True, help="NAME=VALUE for all processes.")
 @json_option
 def main(wanted: Sequence[str], pairs: Sequence[str], file: Path | None, **given: Any) -> None:
-    """Compare what a verification costs; WANTED names contenders, all by default."""
+    """Compare the cost of a verification; WANTED names contenders, by default all."""
     contenders, missing = pythons(wanted, given["peers"], given["arq"])
 
     def work(ring: Ring, most: float) -> Report:

@@ -32,7 +32,7 @@ _SHORTENED: Final = (
     "SATYAPAN_WORKER_SWEEP_S",
 )
 DEFAULTS: Final[Mapping[str, str]] = dict.fromkeys(_SHORTENED, "")
-"""Environment that undoes a stack's short times: an empty variable takes its default."""
+"""Variables that undo a stack's short times: an empty variable means the default."""
 
 
 def quota_environment(limits: Mapping[str, int], window_s: int, margin_ms: int) -> dict[str, str]:
@@ -53,7 +53,7 @@ def sandbox_options(limits: Mapping[str, int], window_s: int) -> list[str]:
 
 
 def calls_of(stack: LocalStack, route: str) -> list[Call]:
-    """Return the calls of a route that the sandbox has seen, the oldest first."""
+    """Return the calls of a route that the sandbox has received, oldest first."""
     return [call for call in stack.control("calls")["calls"] if call["route"] == route]
 
 
@@ -65,7 +65,7 @@ def peak(calls: Sequence[Call], window_s: float) -> int:
 
 
 def refused(calls: Sequence[Call]) -> int:
-    """Return how many calls the vendor answered with 429."""
+    """Return the number of calls that the vendor answered with 429."""
     return sum(call["status"] == HTTPStatus.TOO_MANY_REQUESTS for call in calls)
 
 
@@ -76,5 +76,5 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def missed(report: Report) -> bool:
-    """Return True if a figure of the report is not at its goal."""
+    """Return True if a figure of the report misses its goal."""
     return any(figure.verdict != "reached" for figure in report.figures)

@@ -1,4 +1,4 @@
-"""A ledger with so many rows in it: some through its own scripts, very many in larger steps."""
+"""A ledger filled with rows: some by its own scripts, very many in batches."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -34,20 +34,20 @@ _BULK: Final = 1000
 
 
 class Store:
-    """The ledger of one server, as a producer and as a worker's parts see it."""
+    """The ledger of one server, for a producer and for the parts of a worker."""
 
     def __init__(self, url: str, env: Mapping[str, str] | None = None) -> None:
-        told: Settings = read_settings(env or settings(url, "http://127.0.0.1:1", {}))
-        self._told = told.producer
-        self.parts: Parts = build(told, Waker(wake_app(told.producer)).wake)
-        self.client = Verifications(told.producer)
-        self.keys = Keys(told.producer.prefix)
+        parsed: Settings = read_settings(env or settings(url, "http://127.0.0.1:1", {}))
+        self._settings = parsed.producer
+        self.parts: Parts = build(parsed, Waker(wake_app(parsed.producer)).wake)
+        self.client = Verifications(parsed.producer)
+        self.keys = Keys(parsed.producer.prefix)
         self.redis: Any = redis.Redis.from_url(url)
         self._names = map(str, range(10**9))
         self._fill = self.redis.register_script(Path(__file__).with_name("fill.lua").read_text())
 
     def submit(self, count: int) -> list[str]:
-        """Submit so many, as a bulk; gives their ids."""
+        """Submit `count` verifications in bulk; return their ids."""
         found: list[str] = []
         for start in range(0, count, _BULK):
             names = islice(self._names, min(_BULK, count - start))
@@ -57,11 +57,11 @@ class Store:
         return found
 
     def submit_one(self) -> str:
-        """Submit one; gives its id."""
+        """Submit one verification; return its id."""
         return self.client.submit("passport", REQUEST, key=next(self._names)).id
 
     def finish(self, row_id: str) -> None:
-        """End a verification as a worker would, without the call."""
+        """End a verification as a worker does, but without a call."""
         ledger = self.parts.ledger
         claim = ledger.claim(row_id)
         if claim is None:
@@ -73,8 +73,8 @@ class Store:
     def fill(self, count: int) -> str:
         """Add finished rows: one by the ledger's own scripts, the others as copies of it.
 
-        Id, sealed result and event are each row's own, so every one can be read, opened and
-        listed. Gives the id of one of them.
+        Each row has its own id, sealed result and event, so that it can be read, decrypted and
+        listed. Return the id of one of them.
         """
         (last,) = self.submit(1)
         self.finish(last)
@@ -88,8 +88,8 @@ class Store:
         return last
 
     def _rows(self, sample: Row, count: int) -> Iterator[tuple[str, bytes, bytes]]:
-        key = producer_key(self._told.id_key_bytes(), self._told.reply_to)
-        ring = self._told.ring()
+        key = producer_key(self._settings.id_key_bytes(), self._settings.reply_to)
+        ring = self._settings.ring()
         for name in islice(self._names, count):
             one = replace(sample, id=derive_id(key, "passport", name))
             result = {"verification_id": one.id, **ANSWER}
@@ -97,28 +97,28 @@ class Store:
             yield one.id, sealed, write_event(one, "done", one.updated)
 
     def _write(self, sample: Row, batch: list[tuple[str, bytes, bytes]]) -> None:
-        index, stream = self.keys.index(State.DONE), self.keys.events(self._told.reply_to)
+        index, stream = self.keys.index(State.DONE), self.keys.events(self._settings.reply_to)
         rows = [self.keys.row(each) for each, _, _ in batch]
         words = [word for one in batch for word in one]
         keys = [index, stream, self.keys.row(sample.id), *rows]
         self._fill(keys=keys, args=[sample.updated, *words])
 
     def make_due(self) -> int:
-        """Make everything that waits due now; gives how many that are."""
+        """Make all waiting rows due now; return their number."""
         self.redis.zunionstore(self.keys.due, {self.keys.due: 0})
         return int(self.redis.zcard(self.keys.due))
 
     def used(self) -> int:
-        """Give the bytes that the server's data take."""
-        told: Any = self.redis.info("memory")
-        return int(told["used_memory"])
+        """Return the bytes of memory that the server uses."""
+        found: Any = self.redis.info("memory")
+        return int(found["used_memory"])
 
     def row_bytes(self, row_id: str) -> int:
-        """Give the bytes of one row."""
+        """Return the bytes of one row."""
         return int(self.redis.memory_usage(self.keys.row(row_id), samples=0))
 
     def keep_file(self) -> None:
-        """Keep the server from rewriting its append-only file."""
+        """Prevent the server from rewriting its append-only file."""
         self.redis.config_set("auto-aof-rewrite-percentage", 0)
 
 

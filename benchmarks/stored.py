@@ -1,14 +1,14 @@
-"""What a finished passport costs in Redis, and what stored rows and a backlog cost each step.
+"""The memory of a finished passport, and how stored rows and a backlog slow each step down.
 
     python -m benchmarks.stored
     python -m benchmarks.stored --rows 1000,10000,100000,1000000 --backlog 100000
 
-Each number of finished rows has a server of its own, filled beforehand: one row by the ledger's
-own scripts, the rest in batches on the server, where each has an id, a sealed result and an event
-of its own and can be read and opened like the first. The last server holds the most rows and a
-backlog of verifications, submitted in bulk, that are all due. The steps are measured in turns
-on all of them, so that whatever else the machine does hits all alike; times are medians. No server
-writes its append-only file anew meanwhile: that comes when it comes, and takes a core.
+Each number of finished rows has its own server, which is filled first: one row by the ledger's own
+scripts, the rest by batches on the server. Each row has its own id, sealed result and event, and
+can be read and decrypted like the first. The last server has the most rows and a backlog of
+verifications, submitted in bulk, that are all due. The steps are measured on all servers in turn,
+so that other load on the machine affects all equally; times are medians. No server rewrites its
+append-only file meanwhile, because that starts at any time and uses a whole core.
 """
 
 import sys
@@ -30,14 +30,14 @@ from satyapan import State
 
 LEAST_BACKLOG: Final = 1000
 SAME: Final = 1.25
-"""What counts as "as fast": so many times as long as beside the fewest rows, noise included."""
+"""Goal: how many times as long a step may take as with the fewest rows, noise included."""
 MOST_BYTES: Final = 1200
 STEPS: Final = ("submit ms", "claim ms", "work ms", "sweep ms", "list ms", "sweep, us a due row")
 
 
 @dataclass
 class Place:
-    """A server with its rows, and how long each step took there (ms)."""
+    """A server with its rows, and the ms that each step took there."""
 
     store: Store
     rows: int
@@ -47,7 +47,7 @@ class Place:
     spans: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
 
     def fill(self) -> None:
-        """Write the rows and the backlog."""
+        """Add the rows and the backlog."""
         self.store.keep_file()
         before, start = self.store.used(), time.perf_counter()
         row_id = self.store.fill(self.rows)
@@ -55,11 +55,11 @@ class Place:
         self.all_bytes = (self.store.used() - before) / self.rows
         self.store.submit(self.backlog)
         took = time.perf_counter() - start
-        told = f"{self.rows:,} rows and {self.backlog:,} waiting: {took:.0f} s"
-        print(told, file=sys.stderr, flush=True)
+        text = f"{self.rows:,} rows and {self.backlog:,} waiting: {took:.0f} s"
+        print(text, file=sys.stderr, flush=True)
 
     def measure(self, times: int) -> None:
-        """Take each step so many times."""
+        """Measure each step `times` times; some steps half as often."""
         store, ids = self.store, list[str]()
         self._take("submit ms", times, lambda: ids.append(store.submit_one()))
         self._take("claim ms", times // 2, lambda: store.parts.ledger.claim(ids.pop()))
@@ -69,7 +69,7 @@ class Place:
         self._take("sweep ms", times, store.parts.sweep.once)
 
     def _sweep_all(self) -> None:
-        """Wake the whole backlog; what is due then is under way, and the next sweeps find none."""
+        """Wake the whole backlog, so that the following sweeps find nothing due."""
         due, start = self.store.make_due(), time.perf_counter()
         self.store.parts.sweep.once()
         self.spans["sweep, us a due row"].append((time.perf_counter() - start) * 1e6 / due)
@@ -124,7 +124,7 @@ def places(opened: ExitStack, sizes: Sequence[int], backlog: int) -> list[Place]
 @click.option("--times", default=40, show_default=True, help="Each step in a round.")
 @json_option
 def main(rows: str, backlog: int, rounds: int, times: int, file: Path | None) -> None:
-    """Measure each step beside so many rows."""
+    """Measure each step with different numbers of stored rows."""
     sizes = sorted(int(size) for size in rows.split(","))
     limit = 120 + (sum(sizes) + max(sizes)) / 2000 + backlog / 50
     with bounded(limit), ExitStack() as opened:

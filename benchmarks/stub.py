@@ -1,8 +1,8 @@
-"""A vendor that does nothing but wait and agree: POST /<milliseconds>/passport.
+"""A vendor that only waits and then answers VALID: POST /<milliseconds>/passport.
 
     python -m benchmarks.stub [--cert FILE --key FILE]
 
-Prints the port it listens on. Knows nothing of the packages it is called by.
+Prints the port on which it listens. Imports nothing of the packages that call it.
 """
 
 import argparse
@@ -26,18 +26,18 @@ _ANSWER = {
 
 
 class Vendor(asyncio.Protocol):
-    """One connection; answers every complete request after the delay that its path names."""
+    """One connection; answers every complete request after the delay in its path."""
 
     def __init__(self) -> None:
         self._buffer = b""
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what answers are written to."""
+        """Keep the transport for the answers."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Take requests off the buffer, as many as are complete."""
+        """Handle all complete requests in the buffer."""
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end]
@@ -65,7 +65,7 @@ class Vendor(asyncio.Protocol):
 
 
 async def serve(context: ssl.SSLContext | None) -> None:
-    """Listen on a free port of the loopback until killed."""
+    """Listen on a free loopback port until killed."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Vendor, "127.0.0.1", 0, ssl=context, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -1,4 +1,4 @@
-"""A certificate for the stub, and the usual CA bundle with it added, as production would trust."""
+"""A certificate for the stub, and the default CA bundle with that certificate added."""
 
 import datetime as dt
 from pathlib import Path
@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 def make_certificate(folder: Path) -> dict[str, str]:
-    """Write cert.pem, key.pem and bundle.pem; gives the settings that make clients trust it."""
+    """Write cert.pem, key.pem and bundle.pem; return settings that make clients trust it."""
     key = ec.generate_private_key(ec.SECP256R1())
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "key.pem").write_bytes(secret)

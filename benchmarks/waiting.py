@@ -1,10 +1,11 @@
-"""What waiting costs: many threads of one process wait, results come at a steady rate.
+"""The cost of waiting: many threads of one process wait for results that come at a steady rate.
 
     python -m benchmarks.waiting
     python -m benchmarks.waiting --waiters 1000 --rate 400 --rounds 3
 
-Ours (one listener for the process) beside Celery's `AsyncResult.get` with its default settings.
-The process that makes results is not counted. Latency is from the result's commit to its waiter.
+Compares ours (one listener per process) with Celery's `AsyncResult.get` in its default settings.
+The process that produces the results is not counted. Latency is from the commit of a result to the
+return of its wait.
 """
 
 import json
@@ -28,7 +29,7 @@ from benchmarks.report import Figure, Line, Report, json_option
 
 
 class Found(NamedTuple):
-    """One round of one side: CPU of the waiting process, and how late results were in hand."""
+    """One round of one side: CPU of the waiting process, and the latency of results."""
 
     cpu_ms: float
     p50_ms: float
@@ -36,7 +37,7 @@ class Found(NamedTuple):
 
 
 class Celerys:
-    """Results by Celery's backend."""
+    """Results through Celery's result backend."""
 
     def __init__(self) -> None:
         from celery import Celery  # noqa: PLC0415  each process loads its own side only
@@ -45,11 +46,11 @@ class Celerys:
         self._app = Celery("waiting", broker=url, backend=url)
 
     def names(self, count: int) -> list[str]:
-        """Name results to come."""
+        """Return names for future results."""
         return [f"t-{number}" for number in range(count)]
 
     def wait(self, name: str) -> None:
-        """Wait as one would."""
+        """Wait for a result as an application does."""
         self._app.AsyncResult(name).get(timeout=120)
 
     def finish(self, name: str) -> None:
@@ -58,19 +59,19 @@ class Celerys:
 
 
 class Ours:
-    """Results by the row and the channel."""
+    """Results through the row and the channel."""
 
     def __init__(self) -> None:
-        from benchmarks.store import Store  # noqa: PLC0415  as above
+        from benchmarks.store import Store  # noqa: PLC0415  each process loads its own side only
 
         self._store = Store(os.environ["BENCH_REDIS_URL"])
 
     def names(self, count: int) -> list[str]:
-        """Submit, without waking anybody."""
+        """Submit verifications; no worker runs."""
         return self._store.submit(count)
 
     def wait(self, name: str) -> None:
-        """Wait as one would."""
+        """Wait for a result as an application does."""
         self._store.client.wait(name, timeout=120)
 
     def finish(self, name: str) -> None:
@@ -82,9 +83,9 @@ SIDES: dict[str, Callable[[], Any]] = {"ours": Ours, "celery": Celerys}
 
 
 def wait(side: str, names: list[str]) -> None:
-    """Wait for all, each in a thread; says READY, then prints CPU and when each was in hand."""
+    """Wait for each in its own thread; print READY, then CPU and the time of each result."""
     waiting, came = SIDES[side](), dict[str, float]()
-    before = _cpu()  # what a process imports when it starts is not waiting
+    before = _cpu()  # without the imports at the start of the process
 
     def one(name: str) -> None:
         waiting.wait(name)
@@ -117,7 +118,7 @@ def once(side: str, waiters: int, rate: float) -> Found:
 
 @contextmanager
 def _child(side: str, env: Mapping[str, str]) -> "Iterator[subprocess.Popen[str]]":
-    """Run the process that waits; it is gone with the block."""
+    """Run the waiting process during the block."""
     command = [sys.executable, "-m", "benchmarks.waiting", "--wait", side]
     with subprocess.Popen(
         command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -134,11 +135,11 @@ def _finish_all(child: "subprocess.Popen[str]", maker: Any, names: list[str], ra
     child.stdin.write(json.dumps(names) + "\n")
     child.stdin.flush()
     child.stdout.readline()
-    time.sleep(3)  # all of them wait
+    time.sleep(3)  # by then all of them wait
     made = dict(_paced(maker, names, rate))
-    told = json.loads(child.stdout.readline())
-    spans = sorted((told["came"][name] - made[name]) * 1000 for name in names)
-    return Found(told["cpu_ms"], spans[len(spans) // 2], spans[len(spans) * 99 // 100])
+    found = json.loads(child.stdout.readline())
+    spans = sorted((found["came"][name] - made[name]) * 1000 for name in names)
+    return Found(found["cpu_ms"], spans[len(spans) // 2], spans[len(spans) * 99 // 100])
 
 
 def _paced(maker: Any, names: list[str], rate: float) -> Iterator[tuple[str, float]]:
@@ -150,7 +151,7 @@ def _paced(maker: Any, names: list[str], rate: float) -> Iterator[tuple[str, flo
 
 
 def line(side: str, rounds: Sequence[Found], base: float) -> Line:
-    """Write the medians of a side; `base` is what Celery takes."""
+    """Return the table's line with the medians of a side; `base` is Celery's CPU."""
     cpu, p50, p99 = (statistics.median(part) for part in zip(*rounds, strict=True))
     return {
         "side": side,
@@ -162,7 +163,7 @@ def line(side: str, rounds: Sequence[Found], base: float) -> Line:
 
 
 def figures(ours: Line, waiters: int, rate: float) -> list[Figure]:
-    """Hold our side against the goals."""
+    """Return the figures of our side, with their goals."""
     what = f"{waiters:,} waiters at {rate:g} results/s"
     ratio, late = ours["x Celery"], ours["p99 ms"]
     return [
@@ -178,7 +179,7 @@ def figures(ours: Line, waiters: int, rate: float) -> list[Figure]:
 @click.option("--wait", "side", default="", hidden=True)
 @json_option
 def main(waiters: int, rate: float, rounds: int, side: str, file: Path | None) -> None:
-    """Measure what waiting costs."""
+    """Measure the cost of waiting."""
     if side:  # the child
         wait(side, json.loads(sys.stdin.readline()))
         return

@@ -1,13 +1,13 @@
-"""How fast the listening side is: webhooks and returns, with store and wake-up, on a real server.
+"""How fast the callbacks app is: webhooks and returns, with store and wake-up, on a real server.
 
     python -m benchmarks.webhooks
     python -m benchmarks.webhooks --rate 200 --seconds 30
 
-The deployed command answers. A webhook is verified, stored in the inbox and told to the workers; a
-person's return reads the row, marks the look and tells the workers: each return here is of another
-verification, so none is spared its wake-up. Both are sent at a steady rate first, then as fast as
-they are answered. Generator, web processes and server share this machine. Exits 1 when an answer
-is not 2xx, something is missing from inbox or queue, or a goal is missed.
+The deployed command answers. A webhook is verified and stored in the inbox, and workers are woken.
+A person's return reads the row, marks the status check and wakes the workers. Each return here is
+about another verification, so that none saves its wake-up. Both are sent at a steady rate first,
+then as fast as they are answered. Generator, web processes and server share this machine. Exits 1
+if a response is not 2xx, something is missing in the inbox or the queue, or a goal is missed.
 """
 
 import base64
@@ -50,7 +50,7 @@ Make = Callable[[int], Sequence[Request]]
 
 @dataclass(frozen=True)
 class Site:
-    """The callbacks app, and the installation it belongs to."""
+    """The callbacks app and its installation."""
 
     address: tuple[str, int]
     env: Mapping[str, str]
@@ -58,11 +58,11 @@ class Site:
     numbers: Iterator[int]
 
     def webhooks(self, many: int) -> list[Request]:
-        """Write and sign so many webhooks."""
+        """Create and sign `many` webhooks."""
         return [delivery(next(self.numbers)) for _ in range(many)]
 
     def returns(self, many: int) -> list[Request]:
-        """Submit so many journeys, and write the return of each person."""
+        """Submit `many` journeys, and create the return of each person."""
         items = [
             {"request": {"document_requested": ["AADHAAR"]}, "key": f"r-{next(self.numbers)}"}
             for _ in range(many)
@@ -73,17 +73,17 @@ class Site:
         ids = [one.id for one in done if isinstance(one, Verification)]
         return [Request("GET", return_url("", KIND, tokens.sign(KIND, each))) for each in ids]
 
-    def told(self) -> int:
-        """Count the wake-ups that wait for workers, of which there are none."""
+    def wakeups(self) -> int:
+        """Return the number of wake-ups in the queue. No worker takes any."""
         return int(self.server.llen(f"satyapan:broker:{FOLLOW_QUEUE}"))
 
     def kept(self) -> int:
-        """Count the webhooks in the inbox."""
+        """Return the number of webhooks in the inbox."""
         return sum(1 for _ in self.server.scan_iter("satyapan:inbox:*", count=1000))
 
 
 def delivery(number: int) -> Request:
-    """Write and sign a webhook of the usual size, as the vendor does."""
+    """Create and sign a webhook of the usual size, as the vendor does."""
     person = {"name": "Asha Namuna", "dob": "15-08-1990", "gender": "F", "mobile": "9000000001"}
     data = {
         "user_details": {**person, "eaadhaar": "Y"},
@@ -108,7 +108,7 @@ def delivery(number: int) -> Request:
 
 @contextmanager
 def site(folder: Path, workers: int) -> Iterator[Site]:
-    """Run the callbacks command over a server of its own."""
+    """Run the callbacks command with its own Redis server."""
     with ledger(folder / "redis") as server, Supervisor(folder / "logs") as processes:
         env = {"PATH": os.environ["PATH"], **fresh_settings(server.url)}
         command = [*COMMAND, "--workers", str(workers)]
@@ -121,7 +121,7 @@ def site(folder: Path, workers: int) -> Iterator[Site]:
 
 
 def play(place: Site, make: Make, rate: float, many: int) -> list[Load]:
-    """Send some to warm up, so many at the rate, and so many as fast as they are answered."""
+    """Send a warm-up, `many` requests at the rate, and `many` as fast as they are answered."""
     Load(place.address, make(WARM_UP), rate).run()
     loads = [Load(place.address, make(many), each) for each in (rate, 0.0)]
     for load in loads:
@@ -129,14 +129,14 @@ def play(place: Site, make: Make, rate: float, many: int) -> list[Load]:
     return loads
 
 
-def faults(place: Site, hooks: Sequence[Load], visits: Sequence[Load], before: int) -> list[str]:
-    """Tell what is missing; `before` is how many wake-ups waited when the returns began."""
-    sent = [WARM_UP + sum(len(load.requests) for load in loads) for loads in (hooks, visits)]
-    found = [f"answers {dict(load.statuses)}" for load in (*hooks, *visits) if not load.whole]
+def faults(place: Site, hooks: Sequence[Load], returns: Sequence[Load], before: int) -> list[str]:
+    """Return what is missing; `before` is the number of wake-ups when the returns began."""
+    sent = [WARM_UP + sum(len(load.requests) for load in loads) for loads in (hooks, returns)]
+    found = [f"answers {dict(load.statuses)}" for load in (*hooks, *returns) if not load.whole]
     pairs = {
         "webhooks in the inbox": (place.kept(), sent[0]),
         "wake-ups of webhooks": (before, sent[0]),
-        "wake-ups of returns": (place.told() - before, sent[1]),
+        "wake-ups of returns": (place.wakeups() - before, sent[1]),
     }
     return found + [
         f"{what}: {is_} of {all_}" for what, (is_, all_) in pairs.items() if is_ != all_
@@ -144,7 +144,7 @@ def faults(place: Site, hooks: Sequence[Load], visits: Sequence[Load], before: i
 
 
 def figures(lines: Sequence[Line]) -> list[Figure]:
-    """Hold what came at a steady rate against the goal."""
+    """Return the latencies at a steady rate, with their goal."""
     return [
         Figure(
             what=f"p99 of {each['route']} at {each['sent']}",
@@ -159,7 +159,7 @@ def figures(lines: Sequence[Line]) -> list[Figure]:
 
 @click.command()
 @click.option("--rate", default=200.0, show_default=True, help="Requests a second.")
-@click.option("--seconds", default=10.0, show_default=True, help="How long.")
+@click.option("--seconds", default=10.0, show_default=True, help="Duration of each part.")
 @click.option("--workers", default=2, show_default=True, help="Web processes.")
 @json_option
 def main(rate: float, seconds: float, workers: int, file: Path | None) -> None:
@@ -171,10 +171,10 @@ def main(rate: float, seconds: float, workers: int, file: Path | None) -> None:
         site(Path(folder), workers) as place,
     ):
         hooks = play(place, place.webhooks, rate, many)
-        before = place.told()
-        visits = play(place, place.returns, rate, many)
-        missing = faults(place, hooks, visits, before)
-    lines = [load.line("webhooks") for load in hooks] + [load.line("returns") for load in visits]
+        before = place.wakeups()
+        returns = play(place, place.returns, rate, many)
+        missing = faults(place, hooks, returns, before)
+    lines = [load.line("webhooks") for load in hooks] + [load.line("returns") for load in returns]
     goals = figures(lines)
     Report(name="webhooks and returns", lines=lines, figures=goals, notes=missing).tell(file)
     sys.exit(bool(missing) or any(goal.verdict != "reached" for goal in goals))

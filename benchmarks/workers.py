@@ -1,11 +1,12 @@
-"""Two worker processes beside one: how fast a deep backlog goes, and what bounds it.
+"""Two worker processes compared with one: the rate of a deep backlog, and what limits it.
 
     python -m benchmarks.workers
     python -m benchmarks.workers --count 6000 --rounds 5 --latencies 20,300
 
-Workers are held while a bulk is submitted, then let go; the rate is that of the middle of the
-backlog, so neither starting nor the last few calls count. On few cores a fast vendor leaves two
-workers nothing to gain, since server and stub need theirs; a slow one, as vendors are, does.
+Workers are stopped while a bulk is submitted, then continued. The rate is measured in the middle of
+the backlog, so that neither the start nor the last few calls count. On few cores two workers gain
+nothing with a fast vendor, because server and stub need cores too. They gain with a slow vendor,
+and real vendors are slow.
 """
 
 import os
@@ -27,26 +28,26 @@ from benchmarks.store import Store
 
 GOAL: Final = 1.7
 CALLS: Final = 64
-"""How many calls one worker has under way at most."""
+"""Calls that one worker has in flight, at most."""
 _MARKS: Final = 5
 _SHARE: Final = 0.85
-"""From this share on a limit is what bounds."""
+"""From this share of a limit on, that limit counts as the bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The middle of one backlog: its rate, and how many cores each side used."""
+    """The middle of one backlog: its rate, and the number of cores that each part used."""
 
     rate: float
     workers: float
     server: float
     stub: float
     machine: float
-    """All that ran, the measuring and others' work included."""
+    """All processes of the machine, including the measurement itself."""
 
 
 def measure(crew: Fleet, count: int) -> Run:
-    """Let a backlog go, and look at it between its first fifth and its last."""
+    """Process a backlog, and measure between its first fifth and its last."""
     before = crew.done()
     with crew.held():
         crew.store.submit(count)
@@ -57,7 +58,7 @@ def measure(crew: Fleet, count: int) -> Run:
         if low <= done <= high
     ]
     if len(marks) < _MARKS:
-        raise RuntimeError(f"{count} are done too soon to be measured: take more (--count)")
+        raise RuntimeError(f"{count} verifications are too few to be measured: raise --count")
     (first, start, had), (last, end, has) = marks[0], marks[-1]
     seconds = end - start
     return Run(
@@ -70,7 +71,7 @@ def measure(crew: Fleet, count: int) -> Run:
 
 
 def bound(run: Run, workers: int, latency: int, cores: int) -> str:
-    """Name what keeps a rate from being higher."""
+    """Return the name of what limits the rate."""
     if run.rate * latency / 1000 >= _SHARE * CALLS * workers:
         return "calls under way"
     if run.workers >= _SHARE * workers:
@@ -81,7 +82,7 @@ def bound(run: Run, workers: int, latency: int, cores: int) -> str:
 
 
 def line(runs: Sequence[Run], workers: int, latency: int, cores: int) -> Line:
-    """Write the medians of some runs."""
+    """Return the table's line with the medians of some runs."""
     middle = Run(*(median(getattr(run, part) for run in runs) for part in Run.__slots__))
     return {
         "vendor ms": latency,
@@ -99,14 +100,16 @@ def line(runs: Sequence[Run], workers: int, latency: int, cores: int) -> Line:
 
 
 def figure(lines: Sequence[Line], latency: int) -> Figure:
-    """Hold two workers against one."""
+    """Return the rate of two workers divided by that of one, with its goal."""
     one, two = (each["verif/s"] for each in lines if each["vendor ms"] == latency)
     what = f"two workers beside one, vendor at {latency} ms"
     return Figure(what=what, value=two / one, goal=GOAL, unit="x", at_least=True)
 
 
 @click.command()
-@click.option("--latencies", default="20,300", show_default=True, help="The vendor's, in ms.")
+@click.option(
+    "--latencies", default="20,300", show_default=True, help="Latencies of the vendor, in ms."
+)
 @click.option("--count", default=2000, show_default=True, help="Verifications a run.")
 @click.option("--rounds", default=2, show_default=True)
 @json_option
@@ -123,8 +126,8 @@ def main(latencies: str, count: int, rounds: int, file: Path | None) -> None:
                     env = settings(server.url, f"{stub.address}/{ms}", {})
                     with fleet(workers, env, Store(server.url, env), stub.pid, folder) as crew:
                         runs.append(measure(crew, count))
-                    told = f"vendor {ms} ms, {workers} worker(s): {runs[-1].rate:.0f}/s"
-                    print(told, file=sys.stderr, flush=True)
+                    text = f"vendor {ms} ms, {workers} worker(s): {runs[-1].rate:.0f}/s"
+                    print(text, file=sys.stderr, flush=True)
     lines = [line(runs, workers, ms, cores) for (ms, workers), runs in found.items()]
     goals = [figure(lines, ms) for ms in delays]
     Report(name="two workers beside one", lines=lines, figures=goals).tell(file)

@@ -1,7 +1,7 @@
-"""The same paid call, done by each contender: how its worker starts, how to submit, how to wait.
+"""The same paid call with each contender: how its worker starts, how to submit, how to wait.
 
-A module here needs the standard library and its own library only, because each may run under an
-interpreter of its own. `WORKER` is the worker's command behind the interpreter; `submit` takes
-requests and gives handles; `wait` gives the answer. The environment says where Redis
-(BENCH_REDIS_URL) and the vendor (BENCH_VENDOR_URL) are.
+A module here imports only the standard library and its own library, because each may run under
+another interpreter. `WORKER` is the worker's command after the interpreter; `submit` takes requests
+and returns handles; `wait` returns the answer. The addresses of Redis and of the vendor are in the
+variables BENCH_REDIS_URL and BENCH_VENDOR_URL.
 """

@@ -25,7 +25,7 @@ async def _start(context: dict[str, Any]) -> None:
 
 
 class WorkerSettings:
-    """What arq's command line reads."""
+    """Settings that arq's command line reads."""
 
     functions: ClassVar = [verify]
     on_startup = _start

@@ -1,4 +1,4 @@
-"""Bare Celery as one would write it: `requests.post`, automatic retries, the result backend."""
+"""Bare Celery as usually written: `requests.post`, automatic retries, the result backend."""
 
 import os
 from typing import Any
@@ -31,5 +31,5 @@ def submit(requests: list[dict[str, Any]]) -> list[Any]:
 
 
 def wait(handle: Any) -> Any:
-    """Wait by the result backend."""
+    """Wait through the result backend."""
     return handle.get(timeout=120)

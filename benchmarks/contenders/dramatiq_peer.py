@@ -37,5 +37,5 @@ def submit(requests: list[dict[str, Any]]) -> list[Any]:
 
 
 def wait(handle: Any) -> Any:
-    """Wait by the result backend."""
+    """Wait through the result backend."""
     return handle.get_result(backend=backend, block=True, timeout=120_000)

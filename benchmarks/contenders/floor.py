@@ -1,4 +1,4 @@
-"""The floor: a Redis list, 64 threads, urllib3, a list for each answer. It promises nothing."""
+"""The floor: a Redis list, 64 threads, urllib3, one list per answer. It guarantees nothing."""
 
 import json
 import os

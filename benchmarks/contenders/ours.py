@@ -1,4 +1,4 @@
-"""Satyapan, one submit for each verification. The worker's settings come by environment."""
+"""Satyapan, one submit for each verification. The worker's settings are in the environment."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _client: list[Verifications] = []
 
 
 def client() -> Verifications:
-    """Give this process's client."""
+    """Return the client of this process."""
     if not _client:
         _client.append(Verifications.from_env())
     return _client[0]

@@ -9,7 +9,7 @@ __all__ = ["WORKER", "submit", "wait"]
 
 
 def submit(requests: list[dict[str, Any]]) -> list[str]:
-    """Submit all in one go; an error would be in its place."""
+    """Submit all in one bulk; a failed one has its error in its place."""
     items = [
         {"verification_id": request.pop("verification_id"), "request": request}
         for request in requests

@@ -113,10 +113,10 @@ def test_a_return_that_was_not_served_counts_with_the_whole_patience() -> None:
     all_served = returns.judge(plan, people[:1], polls, 0)
 
     assert (with_unserved.served, with_unserved.p99_s) == (1, 120)
-    assert missed(returns.told(plan, with_unserved, people))
-    assert not missed(returns.told(plan, all_served, people[:1]))
-    assert missed(returns.told(plan, replace(all_served, polls=9), people[:1]))
-    assert missed(returns.told(plan, replace(all_served, refused=1), people[:1]))
+    assert missed(returns.as_report(plan, with_unserved, people))
+    assert not missed(returns.as_report(plan, all_served, people[:1]))
+    assert missed(returns.as_report(plan, replace(all_served, polls=9), people[:1]))
+    assert missed(returns.as_report(plan, replace(all_served, refused=1), people[:1]))
 
 
 # ---- a backlog and other producers ----
@@ -172,16 +172,16 @@ def test_each_missed_goal_of_a_backlog_is_noticed() -> None:
 
     assert PLAN.goal_s == 8
     assert COSTS.waiting == pytest.approx(1.2)
-    assert not missed(backlog_figures.told(PLAN, seen, COSTS))
-    assert missed(backlog_figures.told(PLAN, seen, busy))
-    assert missed(backlog_figures.told(PLAN, replace(seen, high=slow), COSTS))
-    assert missed(backlog_figures.told(PLAN, replace(seen, used=0.96), COSTS))
-    assert missed(backlog_figures.told(PLAN, replace(seen, peak=3), COSTS))
+    assert not missed(backlog_figures.as_report(PLAN, seen, COSTS))
+    assert missed(backlog_figures.as_report(PLAN, seen, busy))
+    assert missed(backlog_figures.as_report(PLAN, replace(seen, high=slow), COSTS))
+    assert missed(backlog_figures.as_report(PLAN, replace(seen, used=0.96), COSTS))
+    assert missed(backlog_figures.as_report(PLAN, replace(seen, peak=3), COSTS))
 
 
 def test_a_queue_that_never_drained_is_reported() -> None:
     seen = backlog_figures.judge(PLAN, [], PROBES, began=50, start=100)
-    text = backlog_figures.told(PLAN, seen, replace(COSTS, drained_s=None)).text()
+    text = backlog_figures.as_report(PLAN, seen, replace(COSTS, drained_s=None)).text()
 
     assert "not within 600 s" in text
     assert "CPU was measured before the queue drained" in text
