@@ -113,7 +113,7 @@ def test_an_answer_may_have_any_final_state(
     assert [event.name for event in fake.events("billing")] == [state.lower()]
 
 
-def test_a_journey_gets_its_link_and_then_its_end(fake: FakeVerifications) -> None:
+def test_a_journey_is_pending_with_its_link_until_it_is_answered(fake: FakeVerifications) -> None:
     fake.link("digilocker", "https://vendor.example/journey")
     journey = fake.submit("digilocker", DOCUMENTS, key="a")
 

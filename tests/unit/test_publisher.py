@@ -193,7 +193,7 @@ def test_an_id_that_arrives_while_the_thread_starts_does_not_start_another(
     assert broker.messages == [("run", ["inner", "outer"])]
 
 
-def test_high_priority_goes_first(publisher: Publisher, broker: Broker) -> None:
+def test_ids_of_high_priority_are_published_first(publisher: Publisher, broker: Broker) -> None:
     publish_while_busy(publisher, broker, *"abcdefg")
     eventually(lambda: len(broker.messages) == 4)
     broker.hold()

@@ -1,4 +1,4 @@
-"""Redis' clock is compared with a monotonic one: a jump is noticed, a slow reply is no jump."""
+"""Redis' clock is compared with a monotonic clock: jumps are noticed, slow replies are not."""
 
 import random
 

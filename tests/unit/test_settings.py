@@ -64,7 +64,7 @@ def test_a_given_mapping_replaces_the_environment(
     assert read().log.level == "INFO"
 
 
-def test_the_environment_is_read_without_a_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read_if_no_mapping_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SATYAPAN_")]:
         monkeypatch.delenv(name)
     for name, text in REQUIRED.items():
@@ -250,7 +250,7 @@ def test_other_empty_variables_count_as_not_set() -> None:
     assert not settings.vendor.public_key
 
 
-def test_the_client_secret_signs_webhooks_unless_other_secrets_are_set() -> None:
+def test_webhooks_are_verified_by_the_client_secret_unless_others_are_set() -> None:
     assert read(CASHFREE_CLIENT_SECRET="s").vendor.webhook_secrets == (Secret("s"),)
 
     settings = read(CASHFREE_CLIENT_SECRET="s", CASHFREE_WEBHOOK_SECRETS="new,old")
@@ -282,9 +282,8 @@ def test_an_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None) ->
 
     faults_by_name = faults(REQUIRED | {"SATYAPAN_CASHFREE_CLIENT_SECRET_FILE": str(path)})
 
-    assert (
-        "SATYAPAN_CASHFREE_CLIENT_SECRET_FILE" in faults_by_name["SATYAPAN_CASHFREE_CLIENT_SECRET"]
-    )
+    fault = faults_by_name["SATYAPAN_CASHFREE_CLIENT_SECRET"]
+    assert "SATYAPAN_CASHFREE_CLIENT_SECRET_FILE" in fault
 
 
 def test_printed_settings_show_no_secret() -> None:
