@@ -1,4 +1,4 @@
-"""The step before a paid call: a slot of the quota and a durable SENT, both or neither."""
+"""Before a paid call, a quota slot and a durable SENT are written together or not at all."""
 
 from dataclasses import replace
 
@@ -34,30 +34,30 @@ def slots(harness: Harness) -> int:
     return int(harness.redis.zcard(ledger.keys.slots("main", ROUTE)))
 
 
-def test_who_may_go_has_a_slot_and_is_sent(harness: Harness) -> None:
+def test_an_admitted_row_takes_a_slot_and_is_sent(harness: Harness) -> None:
     row = claimed(harness, "a")
 
-    passed = admission(harness, row).now()
+    answer = admission(harness, row).now()
 
-    assert passed == (Admitted(1), replace(row, state=State.SENT, attempts=1))
+    assert answer == (Admitted(1), replace(row, state=State.SENT, attempts=1))
     assert (harness.row(row.id).state, harness.row(row.id).attempts) == (State.SENT, 1)
     assert harness.row(row.id).lease >= row.lease
     assert slots(harness) == 1
 
 
-def test_who_has_to_wait_is_not_sent(harness: Harness) -> None:
+def test_a_row_that_is_not_admitted_is_not_sent(harness: Harness) -> None:
     admission(harness, claimed(harness, "first")).now()
     row = claimed(harness, "a")
 
-    passed = admission(harness, row).now()
+    answer = admission(harness, row).now()
 
-    assert isinstance(passed, NotYet)
-    assert passed.reason == "quota"
+    assert isinstance(answer, NotYet)
+    assert answer.reason == "quota"
     assert harness.row(row.id) == replace(row, updated=harness.row(row.id).updated)
     assert slots(harness) == 1
 
 
-def test_who_lost_its_claim_takes_no_slot_and_writes_nothing(harness: Harness) -> None:
+def test_a_row_whose_claim_was_lost_takes_no_slot_and_is_not_written(harness: Harness) -> None:
     row = claimed(harness, "a")
     stale = replace(row, fence=row.fence - 1)
 
@@ -68,7 +68,7 @@ def test_who_lost_its_claim_takes_no_slot_and_writes_nothing(harness: Harness) -
     assert slots(harness) == 0
 
 
-def test_a_claim_that_was_given_back_takes_no_slot(harness: Harness) -> None:
+def test_a_released_claim_takes_no_slot(harness: Harness) -> None:
     row, ledger = claimed(harness, "a"), harness.parts.ledger
     ledger.committing(row, row, (), 0, keep=False, alias="").now()
 

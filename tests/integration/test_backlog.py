@@ -1,4 +1,4 @@
-"""A deep backlog at a used-up quota: nobody else waits behind it, and it isn't claimed."""
+"""A deep backlog behind a used-up quota isn't claimed and doesn't delay other rows."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,9 +15,9 @@ from tests.support.eventually import eventually
 
 PASSPORT = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 LIMIT = 20
-"""Calls a minute: a place behind the backlog is hours away."""
+"""Calls a minute: a row behind the backlog would wait for hours."""
 PATIENCE_S = 50
-"""Less than a window: what is done by then had a call of the first."""
+"""Less than a window: a row that is done by then was called in the first window."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def claimed(store: "redis.Redis", ids: list[str]) -> int:
 
 
 @pytest.mark.slow
-def test_what_waits_is_registered_and_not_claimed_one_by_one(
+def test_rows_that_wait_for_quota_are_registered_without_a_claim(
     stack: LocalStack, store: "redis.Redis"
 ) -> None:
     big = stack.verifications("big")
@@ -59,7 +59,7 @@ def test_what_waits_is_registered_and_not_claimed_one_by_one(
     eventually(lambda: broker.queued(RUN) == 0, within=60)
     eventually(lambda: store.zcard(lane()) > 2_500, within=60)
 
-    # Those that had a call, and those of the first messages, before anybody waited.
+    # Claimed are the rows that were called, and those of the first messages.
     assert claimed(store, ids) < 500
 
 
@@ -68,7 +68,7 @@ def lane() -> str:
 
 
 @pytest.mark.slow
-def test_a_high_one_does_not_stand_behind_the_messages_of_others(stack: LocalStack) -> None:
+def test_a_row_of_high_priority_does_not_wait_behind_others_messages(stack: LocalStack) -> None:
     big, urgent = stack.verifications("big"), stack.verifications("urgent")
     for each in items(400):
         big.submit("passport", PASSPORT, key=str(each["key"]))
@@ -78,7 +78,7 @@ def test_a_high_one_does_not_stand_behind_the_messages_of_others(stack: LocalSta
     assert urgent.wait(late.id, timeout=PATIENCE_S).state is State.DONE
 
 
-def test_high_ones_of_a_bulk_have_messages_of_their_own(stack: LocalStack) -> None:
+def test_rows_of_high_priority_in_a_bulk_get_their_own_message(stack: LocalStack) -> None:
     big = stack.verifications("big")
     urgent = {"request": PASSPORT, "key": "urgent", "priority": "high"}
 

@@ -33,8 +33,8 @@ def fail(simulator: Simulator, name: str, *, probe: bool = False) -> bool:
     return simulator.breakers.fail(Row(id=name, kind="x"), ROUTE, "http_502", probe=probe)
 
 
-def broken(simulator: Simulator) -> int:
-    """Open the vendor's breaker; returns when its first probe may go."""
+def open_vendors_breaker(simulator: Simulator) -> int:
+    """Open the vendor's breaker; return the time of its first probe."""
     for n in range(10):
         simulator.ask(f"b{n}")
     for n in range(10):
@@ -58,7 +58,9 @@ def test_a_stopped_account_stops_every_route(simulator: Simulator) -> None:
     assert simulator.breaker() == Shut("insufficient_balance", START, until)
 
 
-def test_one_call_probes_and_the_next_probe_moves_away(simulator: Simulator) -> None:
+def test_one_call_probes_and_each_failure_doubles_the_pause_up_to_a_cap(
+    simulator: Simulator,
+) -> None:
     simulator.breakers.stop("main", "x")
     waits = []
     for _ in range(6):
@@ -77,7 +79,9 @@ def test_one_call_probes_and_the_next_probe_moves_away(simulator: Simulator) -> 
     assert waits == [50, 100, 200, 400, 500, 500]
 
 
-def test_news_of_a_stop_does_not_move_the_probe(simulator: Simulator) -> None:
+def test_another_stop_while_the_breaker_is_open_does_not_move_the_probe(
+    simulator: Simulator,
+) -> None:
     until = simulator.breakers.stop("main", "x")
     simulator.now += 10
 
@@ -85,7 +89,7 @@ def test_news_of_a_stop_does_not_move_the_probe(simulator: Simulator) -> None:
     assert simulator.breaker() == Shut("y", START, until)
 
 
-def test_those_who_wait_probe_one_at_a_time_and_go_on_when_it_got_through(
+def test_waiting_rows_probe_one_at_a_time_and_go_on_after_a_success(
     simulator: Simulator,
 ) -> None:
     until = simulator.breakers.stop("main", "x")
@@ -100,7 +104,7 @@ def test_those_who_wait_probe_one_at_a_time_and_go_on_when_it_got_through(
     assert len(simulator.run_for(19 * SPAN // 100 + 100)) == 19
 
 
-def test_a_probe_that_vanished_is_followed_by_another(simulator: Simulator) -> None:
+def test_a_probe_without_an_outcome_is_followed_by_another(simulator: Simulator) -> None:
     simulator.breakers.stop("main", "x")
     for n in range(3):
         simulator.ask(f"a{n}")
@@ -121,7 +125,7 @@ def test_a_probe_takes_a_slot_like_any_call(simulator: Simulator) -> None:
     assert [name for _, name in simulator.sent[3:]] == ["a"]
 
 
-def test_many_failures_open_the_vendors_breaker_and_everybody_waits(simulator: Simulator) -> None:
+def test_many_failures_open_the_vendors_breaker_and_all_calls_wait(simulator: Simulator) -> None:
     for n in range(10):
         assert simulator.ask(f"a{n}") == Admitted(100)
     opened = [fail(simulator, f"a{n}") for n in range(6)]
@@ -132,7 +136,7 @@ def test_many_failures_open_the_vendors_breaker_and_everybody_waits(simulator: S
     assert simulator.limiter.admit(Row(id="z", kind="x"), "digilocker", 1).now() == Admitted(1)
 
 
-def test_a_smaller_share_opens_nothing(simulator: Simulator) -> None:
+def test_a_smaller_share_of_failures_does_not_open_the_breaker(simulator: Simulator) -> None:
     for n in range(9):
         simulator.ask(f"a{n}")
     for n in range(20):
@@ -141,7 +145,7 @@ def test_a_smaller_share_opens_nothing(simulator: Simulator) -> None:
     assert not any(fail(simulator, f"a{n}") for n in range(9))
 
 
-def test_a_single_failing_verification_opens_nothing(simulator: Simulator) -> None:
+def test_a_single_failing_verification_does_not_open_the_breaker(simulator: Simulator) -> None:
     for _ in range(50):
         simulator.ask("bad")
         assert not fail(simulator, "bad")
@@ -158,7 +162,7 @@ def test_old_failures_are_forgotten(simulator: Simulator) -> None:
     assert not any(fail(simulator, f"a{n}") for n in range(4))
 
 
-def test_time_outs_that_come_long_after_their_calls_open_it_too(simulator: Simulator) -> None:
+def test_timeouts_long_after_their_calls_open_the_breaker_too(simulator: Simulator) -> None:
     for n in range(10):
         simulator.ask(f"a{n}")
     simulator.now += 3 * SPAN
@@ -166,10 +170,10 @@ def test_time_outs_that_come_long_after_their_calls_open_it_too(simulator: Simul
     assert any(fail(simulator, f"a{n}") for n in range(10))
 
 
-def test_the_vendor_is_probed_by_one_call_and_left_alone_longer_when_that_fails(
+def test_one_call_probes_the_vendor_and_its_failure_doubles_the_pause(
     simulator: Simulator,
 ) -> None:
-    until = broken(simulator)
+    until = open_vendors_breaker(simulator)
     for n in range(5):
         simulator.ask(f"a{n}")
 
@@ -187,8 +191,8 @@ def test_the_vendor_is_probed_by_one_call_and_left_alone_longer_when_that_fails(
     assert simulator.breaker(ROUTE) is None
 
 
-def test_calls_that_were_on_their_way_do_not_move_the_probe(simulator: Simulator) -> None:
-    until = broken(simulator)
+def test_failures_of_calls_already_in_flight_do_not_move_the_probe(simulator: Simulator) -> None:
+    until = open_vendors_breaker(simulator)
     simulator.now += 10
 
     assert not fail(simulator, "another")
@@ -197,8 +201,8 @@ def test_calls_that_were_on_their_way_do_not_move_the_probe(simulator: Simulator
     assert state.until_ms == until
 
 
-def written(simulator: Simulator, account: str, route: str) -> set[str]:
-    """Bring everything about for one account and route; list the keys that this wrote."""
+def written_keys(simulator: Simulator, account: str, route: str) -> set[str]:
+    """Use all of admission for one account and route; return the keys that this wrote."""
     simulator.client.flushdb()
     limiter, breakers = simulator.limiter, simulator.breakers
     for name, lane in (("a", Lane.LOW), ("b", Lane.NORMAL), ("c", Lane.HIGH), ("d", Lane.LOW)):
@@ -221,32 +225,34 @@ def written(simulator: Simulator, account: str, route: str) -> set[str]:
 @pytest.mark.parametrize(
     ("account", "route"), [("main", ROUTE), ("second", ROUTE), ("main", "digilocker")]
 )
-def test_accounts_and_routes_have_everything_of_their_own(
+def test_each_account_and_route_has_keys_of_its_own(
     simulator: Simulator, account: str, route: str
 ) -> None:
     own = (KEYS.slots, KEYS.reservations, KEYS.turns, KEYS.hold, KEYS.learned, KEYS.low)
     keys = {key(account, route) for key in (*own, KEYS.breaker, KEYS.failures, KEYS.streak)}
     lanes = {KEYS.queue(account, route, lane) for lane in ("normal", "high", "low")}
 
-    found = written(simulator, account, route)
+    found = written_keys(simulator, account, route)
 
     shared = {KEYS.stop(account), KEYS.hold_account(account), KEYS.queues, KEYS.slot_due}
     shared.add(KEYS.server)
     assert found == keys | lanes | shared
 
 
-def test_a_stopped_account_is_probed_ten_times_more_rarely_in_the_end(simulator: Simulator) -> None:
-    state = simulator.breakers.stop("main", "x")
+def test_the_pause_between_probes_of_a_stopped_account_grows_at_most_tenfold(
+    simulator: Simulator,
+) -> None:
+    until = simulator.breakers.stop("main", "x")
     for _ in range(12):
-        simulator.now = state
+        simulator.now = until
         assert simulator.ask("a") == Admitted(100, probe=True)
-        state = simulator.breakers.stop("main", "x", probe=True)
+        until = simulator.breakers.stop("main", "x", probe=True)
 
-    assert state - simulator.now == 10 * PROBE
+    assert until - simulator.now == 10 * PROBE
 
 
-def test_a_route_that_works_again_begins_to_count_anew(simulator: Simulator) -> None:
-    simulator.now = broken(simulator)
+def test_a_resumed_route_counts_failures_from_zero(simulator: Simulator) -> None:
+    simulator.now = open_vendors_breaker(simulator)
     assert simulator.ask("probe") == Admitted(100, probe=True, failing=True)
 
     simulator.breakers.resume("main", ROUTE)
@@ -259,7 +265,7 @@ class TestAtQuietTimes:
     FAR_APART = 20 * SPAN
 
     def fail_apart(self, simulator: Simulator, *names: str) -> list[bool]:
-        """Let verifications fail one after the other, each in a window of its own."""
+        """Let verifications fail one after another, each in its own window."""
         opened = []
         for name in names:
             simulator.now += self.FAR_APART
@@ -267,14 +273,18 @@ class TestAtQuietTimes:
             opened.append(fail(simulator, name))
         return opened
 
-    def test_a_few_failures_in_a_row_open_it_however_far_apart(self, simulator: Simulator) -> None:
+    def test_a_few_failures_in_a_row_open_the_breaker_however_far_apart(
+        self, simulator: Simulator
+    ) -> None:
         assert self.fail_apart(simulator, "a", "b", "c") == [False, False, True]
         assert wait(simulator.ask("d")).reason == "vendor/http_502"
 
-    def test_one_bad_verification_never_does(self, simulator: Simulator) -> None:
+    def test_repeated_failures_of_one_verification_never_open_the_breaker(
+        self, simulator: Simulator
+    ) -> None:
         assert not any(self.fail_apart(simulator, *"aaaaaa"))
 
-    def test_an_answer_in_between_begins_the_count_again(self, simulator: Simulator) -> None:
+    def test_an_answer_in_between_resets_the_count(self, simulator: Simulator) -> None:
         self.fail_apart(simulator, "a", "b")
         simulator.now += self.FAR_APART
 
@@ -284,7 +294,7 @@ class TestAtQuietTimes:
         assert simulator.ask("next") == Admitted(100)
         assert self.fail_apart(simulator, "c", "d", "e") == [False, False, True]
 
-    def test_of_many_calls_the_share_decides(self, simulator: Simulator) -> None:
+    def test_with_many_calls_the_share_of_failures_decides(self, simulator: Simulator) -> None:
         for n in range(10):
             simulator.ask(f"a{n}")
 

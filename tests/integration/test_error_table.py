@@ -13,7 +13,7 @@ from tests.conftest import Sandbox
 from tests.support.worker_harness import Harness
 
 
-class Means(NamedTuple):
+class Expected(NamedTuple):
     """The outcome of a run with one example."""
 
     state: State
@@ -21,26 +21,26 @@ class Means(NamedTuple):
     refused_field: str = ""
 
 
-DONE: Final = Means(State.DONE)
-QUARANTINED: Final = Means(State.PARKED, "foreign_duplicate")
+DONE: Final = Expected(State.DONE)
+QUARANTINED: Final = Expected(State.PARKED, "foreign_duplicate")
 IN_DOUBT: Final = State.UNKNOWN
 WAITS: Final = State.ACCEPTED
 """Nothing was executed: the account or the route is held, and the row waits without an attempt."""
 
 
-def refused(code: str, field: str) -> Means:
-    return Means(State.REFUSED, code, field)
+def refused(code: str, field: str) -> Expected:
+    return Expected(State.REFUSED, code, field)
 
 
-_EVERYWHERE: Final = {
-    "Client ID/Client Secret in Missing": Means(WAITS, "x-client-id_missing"),
-    "Using-Test-Credentials-in-Prod": Means(WAITS, "x-client-secret_value_invalid"),
-    "Invalid client ID and client secret combination": Means(WAITS, "authentication_failed"),
-    "IP not whitelisted": Means(WAITS, "ip_validation_failed"),
-    "x-cf-signature header missing": Means(WAITS, "authentication_failed"),
-    "Insufficient balance": Means(WAITS, "insufficient_balance"),
-    "Rate limit error per operation": Means(WAITS, "too_many_requests_per_operation"),
-    "Rate limit error per IP": Means(WAITS, "too_many_requests_per_ip"),
+_ALL_OPERATIONS: Final = {
+    "Client ID/Client Secret in Missing": Expected(WAITS, "x-client-id_missing"),
+    "Using-Test-Credentials-in-Prod": Expected(WAITS, "x-client-secret_value_invalid"),
+    "Invalid client ID and client secret combination": Expected(WAITS, "authentication_failed"),
+    "IP not whitelisted": Expected(WAITS, "ip_validation_failed"),
+    "x-cf-signature header missing": Expected(WAITS, "authentication_failed"),
+    "Insufficient balance": Expected(WAITS, "insufficient_balance"),
+    "Rate limit error per operation": Expected(WAITS, "too_many_requests_per_operation"),
+    "Rate limit error per IP": Expected(WAITS, "too_many_requests_per_ip"),
 }
 _ID: Final = {
     "Verification ID Missing": refused("verification_id_missing", "verification_id"),
@@ -49,11 +49,11 @@ _ID: Final = {
     ),
 }
 _DOCUMENTS: Final = refused("invalid_request", "document_requested")
-_REDIRECT: Final = Means(WAITS, "public_url_refused")  # ours: no producer sends it
+_REDIRECT: Final = Expected(WAITS, "public_url_refused")  # the URL is ours, not a producer's
 
 TABLE: Final = {
     "passport": {
-        **_EVERYWHERE,
+        **_ALL_OPERATIONS,
         **_ID,
         "Valid Passport": DONE,
         "Invalid Passport": DONE,
@@ -61,13 +61,13 @@ TABLE: Final = {
         "DOB Missing": refused("dob_missing", "dob"),
         "Invalid DOB": refused("dob_value_invalid", "dob"),
         "Conflict Error": QUARANTINED,
-        "Internal Server Error": Means(IN_DOUBT, "verification_failed"),
-        "Bad Gateway": Means(IN_DOUBT, "verification_failed"),
+        "Internal Server Error": Expected(IN_DOUBT, "verification_failed"),
+        "Bad Gateway": Expected(IN_DOUBT, "verification_failed"),
     },
     "digilocker": {
-        **_EVERYWHERE,
+        **_ALL_OPERATIONS,
         **_ID,
-        "SUCCESS": Means(State.PENDING),
+        "SUCCESS": Expected(State.PENDING),
         "Document Requested Missing": refused("document_requested_missing", "document_requested"),
         "Document Requested Empty": _DOCUMENTS,
         "Invalid Document Requested": _DOCUMENTS,
@@ -75,16 +75,16 @@ TABLE: Final = {
         "Invalid Redirection Url without https prefix": _REDIRECT,
         "Invalid Redirection Url with https prefix": _REDIRECT,
         # A row that Redis lost: the journey continues under a new vendor-side id.
-        "Request with same verification id": Means(State.PENDING),
-        "Internal Server Error": Means(IN_DOUBT, "verification_failed"),
+        "Request with same verification id": Expected(State.PENDING),
+        "Internal Server Error": Expected(IN_DOUBT, "verification_failed"),
     },
     "static_link": {
-        **_EVERYWHERE,
+        **_ALL_OPERATIONS,
         "Success": DONE,
         "Template Name Missing": refused("template_name_missing", "template_name"),
         "Template Name Invalid": refused("template_name_value_invalid", "template_name"),
         "Template Name not Found": refused("template_name_not_found", "template_name"),
-        "Internal Server Error": Means(State.PARKED, "unknown_outcome/request_failed"),
+        "Internal Server Error": Expected(State.PARKED, "unknown_outcome/request_failed"),
     },
 }
 KINDS: Final = {
@@ -95,7 +95,7 @@ KINDS: Final = {
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.operation}/{e.name}")
-def test_an_example_of_the_pages_brings_its_state(harness: Harness, example: Example) -> None:
+def test_each_example_leads_to_its_state(harness: Harness, example: Example) -> None:
     row_id = harness.submit(KINDS[example.operation])
     if example.status != 200:
         name = f"{example.operation}/{example.name}"
@@ -103,16 +103,16 @@ def test_an_example_of_the_pages_brings_its_state(harness: Harness, example: Exa
 
     found = harness.run_once(row_id)
 
-    means = TABLE[example.operation][example.name]
-    assert (found.state, found.reason, found.refused_field) == means
+    expected = TABLE[example.operation][example.name]
+    assert (found.state, found.reason, found.refused_field) == expected
     assert harness.vendor.get("faults")["waiting"] == 0
 
 
 @pytest.mark.parametrize("code", ["insufficient_balance", "ip_validation_failed"])
-def test_a_stopped_account_holds_all_and_resumes_by_itself(
+def test_a_stopped_account_holds_all_calls_and_resumes_by_itself(
     redis_url: str, sandbox: Sandbox, code: str
 ) -> None:
-    # Both are held before the first probe may be sent, also if the machine stalls for a moment.
+    # Both are held before the first probe may be sent, even if the machine stalls for a moment.
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_PROBE_S="4")
     harness.vendor.post("stop", code=code)
     first, second = harness.submit("passport", "a"), harness.submit("passport", "b")
@@ -122,7 +122,7 @@ def test_a_stopped_account_holds_all_and_resumes_by_itself(
     harness.vendor.post("stop", code=None)
     ended = [harness.settle(first), harness.settle(second)]
 
-    assert calls == 1, "the second row must not even try"
+    assert calls == 1, "the second row must not be called"
     assert [row.attempts for row in held] == [0, 0]
     assert [(row.state, row.attempts) for row in ended] == [(State.DONE, 1)] * 2
     assert len(harness.vendor.charges()) == 2

@@ -1,4 +1,4 @@
-"""The quota when calls may be missing, or look older or younger than they are."""
+"""The quota holds when Redis may have lost calls and when its clock jumps."""
 
 import random
 import time
@@ -23,7 +23,7 @@ from worker.rules.lane import Lane
 MINUTE = replace(LIMITER, window=60_000)
 LONG_SPAN = 60_000 + LIMITER.margin + 1
 UPTIME_MS = 10_000
-"""More than a server needs from its start to the first question of a test."""
+"""At most this long passes from a server's start to the first call of a test."""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def crash(server: EmbeddedServer) -> None:
     server.restart()
 
 
-class TestAnotherServer:
+class TestAChangedServer:
     def test_after_a_restart_all_calls_are_held_for_a_window_from_its_start(
         self, server: EmbeddedServer
     ) -> None:
@@ -58,7 +58,7 @@ class TestAnotherServer:
         assert simulator.sent[-1][1] == "after"
         assert simulator.sent[-1][0] >= until
 
-    def test_what_passed_before_the_process_began_is_no_reason_to_wait(
+    def test_calls_are_not_held_once_a_window_has_passed_since_the_restart(
         self, server: EmbeddedServer
     ) -> None:
         simulator = Simulator(client_of(server))
@@ -69,17 +69,19 @@ class TestAnotherServer:
 
         assert isinstance(simulator.ask("after"), Admitted)
 
-    def test_where_every_write_was_durable_nothing_is_held(self, server: EmbeddedServer) -> None:
+    def test_after_a_restart_of_a_durable_server_nothing_is_held(
+        self, server: EmbeddedServer
+    ) -> None:
         simulator = Simulator(client_of(server), config=MINUTE)
         simulator.ask("before")
         simulator.client.config_set("appendfsync", "always")
-        look(simulator.client)
+        mark_server(simulator.client)
 
         crash(server)
 
         assert isinstance(simulator.ask("after"), Admitted)
 
-    def test_a_promoted_replica_may_lack_calls_although_the_old_server_was_durable(
+    def test_after_a_promotion_calls_are_held_although_the_old_server_was_durable(
         self, server: EmbeddedServer
     ) -> None:
         simulator = Simulator(client_of(server), config=MINUTE)
@@ -93,7 +95,7 @@ class TestAnotherServer:
         assert held.reason == "redis_changed"
         assert int(simulator.client.hget(KEYS.server, "until")) == simulator.now + LONG_SPAN
 
-    def test_a_change_is_noticed_once(self, server: EmbeddedServer) -> None:
+    def test_a_change_of_server_holds_calls_once(self, server: EmbeddedServer) -> None:
         simulator = Simulator(client_of(server), config=MINUTE)
         simulator.ask("before")
         crash(server)
@@ -109,32 +111,30 @@ class TestAnotherServer:
         assert isinstance(Simulator(client_of(server), config=MINUTE).ask("first"), Admitted)
 
 
-def look(client: Any) -> bytes | None:
-    """Let a worker look at the server once; return whether it is marked as durable."""
+def mark_server(client: Any) -> bytes | None:
+    """Let a worker check the server once; return the mark that says whether it is durable."""
     Marker(client, KEYS, Limiter(client, KEYS, LIMITER), RedisClock(), 5_000).mark()
     mark: bytes | None = client.hget(KEYS.server, "durable")
     return mark
 
 
 class TestDurable:
-    def test_a_server_is_durable_while_it_always_waits_for_the_disk(
-        self, server: EmbeddedServer
-    ) -> None:
+    def test_a_server_is_durable_only_if_it_syncs_every_write(self, server: EmbeddedServer) -> None:
         simulator = Simulator(client_of(server))
         simulator.ask("first")
         marks = []
         for policy in ("everysec", "always", "no"):
             simulator.client.config_set("appendfsync", policy)
-            marks.append(look(simulator.client))
+            marks.append(mark_server(simulator.client))
         simulator.client.config_set("appendfsync", "always")
         simulator.client.config_set("no-appendfsync-on-rewrite", "yes")
-        marks.append(look(simulator.client))
+        marks.append(mark_server(simulator.client))
         simulator.client.config_set("no-appendfsync-on-rewrite", "no")
         simulator.client.config_set("appendonly", "no")
 
-        assert [*marks, look(simulator.client)] == [b"0", b"1", b"0", b"0", b"0"]
+        assert [*marks, mark_server(simulator.client)] == [b"0", b"1", b"0", b"0", b"0"]
 
-    def test_not_while_a_replica_could_be_promoted(
+    def test_a_server_with_a_replica_is_not_durable(
         self, server: EmbeddedServer, tmp_path: Path
     ) -> None:
         simulator = Simulator(client_of(server))
@@ -145,21 +145,23 @@ class TestDurable:
             while not simulator.client.info("replication")["connected_slaves"]:
                 time.sleep(0.05)
 
-            assert look(simulator.client) == b"0"
+            assert mark_server(simulator.client) == b"0"
 
-    def test_not_when_it_no_longer_tells_its_settings(self, server: EmbeddedServer) -> None:
+    def test_a_server_that_forbids_config_is_no_longer_durable(
+        self, server: EmbeddedServer
+    ) -> None:
         simulator = Simulator(client_of(server))
         simulator.ask("first")
         simulator.client.config_set("appendfsync", "always")
-        assert look(simulator.client) == b"1"
+        assert mark_server(simulator.client) == b"1"
         simulator.client.acl_setuser(
             "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-config"]
         )
 
         with redis.Redis(port=server.port, username="limited", password="x") as limited:
-            assert look(limited) == b"0"
+            assert mark_server(limited) == b"0"
 
-    def test_a_look_at_another_server_says_nothing_about_this_one(
+    def test_a_server_with_another_id_is_not_marked_as_durable(
         self, server: EmbeddedServer
     ) -> None:
         simulator = Simulator(client_of(server))
@@ -167,7 +169,7 @@ class TestDurable:
         simulator.client.hset(KEYS.server, "id", "another")
         simulator.client.config_set("appendfsync", "always")
 
-        assert look(simulator.client) == b"0"
+        assert mark_server(simulator.client) == b"0"
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ def simulator(redis_url: str) -> Iterator[Simulator]:
 
 
 class TestAClockThatJumps:
-    def test_forward_holds_all_calls_for_a_window(self, simulator: Simulator) -> None:
+    def test_a_jump_forward_holds_all_calls_for_a_window(self, simulator: Simulator) -> None:
         simulator.fill_window()
         simulator.now += 65_000
 
@@ -201,7 +203,7 @@ class TestAClockThatJumps:
             == simulator.now + SPAN
         )
 
-    def test_back_delays_by_a_window_at_most(self, simulator: Simulator) -> None:
+    def test_a_jump_back_delays_by_a_window_at_most(self, simulator: Simulator) -> None:
         simulator.fill_window()
         for name in ("a", "b", "c"):
             simulator.ask(name)
@@ -216,7 +218,7 @@ class TestAClockThatJumps:
         assert [name for _, name in simulator.sent[simulator.limit :]] == ["a", "b", "c", "new"]
         assert simulator.sent[simulator.limit][0] <= stepped + SPAN + HORIZON
 
-    def test_back_does_not_wake_what_has_ended(self, simulator: Simulator) -> None:
+    def test_a_jump_back_does_not_wake_ended_rows(self, simulator: Simulator) -> None:
         simulator.fill_window()
         simulator.ask("ended")
         simulator.now += SPAN - HORIZON // 2
@@ -229,7 +231,7 @@ class TestAClockThatJumps:
         assert simulator.client.zscore(KEYS.due, "ended") is None
         assert simulator.client.hget(KEYS.row("ended"), "due") == b"0"
 
-    def test_back_leaves_polls_their_share(self, simulator: Simulator) -> None:
+    def test_a_jump_back_leaves_polls_their_share(self, simulator: Simulator) -> None:
         simulator.limit = 4
         for name in ("p1", "p2"):
             assert isinstance(simulator.ask(name, lane=Lane.LOW), Admitted)
@@ -241,7 +243,9 @@ class TestAClockThatJumps:
 
         assert simulator.sent[-1][1] == "p3"
 
-    def test_back_after_one_forward_delays_by_a_window_too(self, simulator: Simulator) -> None:
+    def test_a_jump_back_after_one_forward_delays_by_a_window_too(
+        self, simulator: Simulator
+    ) -> None:
         simulator.limiter.hold_all(Jump(65_000, 500), lambda: None).now()
         simulator.now -= 600_000
         stepped = simulator.now
@@ -253,20 +257,20 @@ class TestAClockThatJumps:
         assert simulator.sent[-1][0] <= stepped + SPAN + HORIZON
 
     @pytest.mark.parametrize("seed", range(10))
-    def test_in_true_time_no_window_sees_more_than_the_limit(
+    def test_in_real_time_no_window_sees_more_than_the_limit(
         self, simulator: Simulator, seed: int
     ) -> None:
-        dice, ahead = random.Random(seed), 0
+        rng, ahead = random.Random(seed), 0
         called: list[int] = []
         for number in range(100):
-            jump = dice.choice([-600_000, -3_000, -50, 2_000, 65_000, 10**7])
-            if dice.random() < 0.05:
+            jump = rng.choice([-600_000, -3_000, -50, 2_000, 65_000, 10**7])
+            if rng.random() < 0.05:
                 simulator.now, ahead = simulator.now + jump, ahead + jump
                 if jump > 0:
                     simulator.limiter.hold_all(Jump(jump, 10), lambda: None).now()
             before = len(simulator.sent)
             simulator.ask(f"v{number}")
-            simulator.run_for(dice.choice([1, 40, 200, 900]))
+            simulator.run_for(rng.choice([1, 40, 200, 900]))
             called += [time_ - ahead for time_, _ in simulator.sent[before:]]
 
         windows = [[t for t in called if start <= t <= start + WINDOW] for start in called]
@@ -286,17 +290,17 @@ def test_a_worker_that_notices_a_jump_holds_before_it_calls(harness: Harness) ->
     assert harness.vendor.charges() == []
 
 
-def test_a_jump_that_could_not_be_told_holds_the_next_call(harness: Harness) -> None:
+def test_a_jump_that_could_not_be_reported_holds_the_next_call(harness: Harness) -> None:
     row_id = harness.submit("passport")
     clock, now = harness.parts.marker._clock, time.monotonic()
     seconds, micros = harness.redis.time()
     clock.read(int(seconds) * 1000 + micros // 1000 - 65_000, now, now)
-    clock.read(int(seconds) * 1000 + micros // 1000, now, now)  # noticed, and not told
+    clock.read(int(seconds) * 1000 + micros // 1000, now, now)  # noticed, but not reported
 
     assert harness.run_once(row_id).reason == "clock_jumped"
 
 
-def test_a_user_without_info_is_served_and_only_not_protected(
+def test_a_redis_user_without_info_works_without_the_protection(
     redis_url: str, sandbox: Sandbox
 ) -> None:
     with redis.Redis.from_url(redis_url) as server:

@@ -35,7 +35,7 @@ def simulator(client: redis.Redis) -> Simulator:
 
 
 def polls(simulator: Simulator, count: int) -> int:
-    """Let so many polls come; return how many could go at once."""
+    """Ask for this many polls; return how many were admitted at once."""
     return sum(
         isinstance(simulator.ask(f"poll-{n}", lane=Lane.LOW), Admitted) for n in range(count)
     )
@@ -53,7 +53,7 @@ class TestLowLane:
 
         assert simulator.most_in_a_window() == 5
 
-    def test_what_somebody_asked_for_goes_at_once_beside_any_number_of_polls(
+    def test_a_requested_read_is_admitted_at_once_beside_any_number_of_polls(
         self, simulator: Simulator
     ) -> None:
         polls(simulator, 300)
@@ -62,7 +62,7 @@ class TestLowLane:
             assert isinstance(simulator.ask(f"asked-{n}", lane=Lane.HIGH), Admitted)
             simulator.run_for(SPAN)
 
-    def test_a_poll_that_somebody_asks_for_leaves_the_line_of_polls(
+    def test_a_poll_that_becomes_a_requested_read_leaves_the_low_lane(
         self, simulator: Simulator
     ) -> None:
         polls(simulator, 100)
@@ -71,7 +71,7 @@ class TestLowLane:
 
         assert b"poll-99" not in simulator.client.zrange(LOW, 0, -1)
 
-    def test_a_poll_that_holds_a_slot_goes_before_it_when_somebody_asks(
+    def test_a_poll_that_holds_a_slot_is_admitted_earlier_once_it_is_requested(
         self, simulator: Simulator
     ) -> None:
         simulator.fill_window()
@@ -84,7 +84,7 @@ class TestLowLane:
         assert simulator.slot("poll-0") == 0
 
     @pytest.mark.parametrize("early", [True, False])
-    def test_polls_get_a_place_back_that_was_used_by_a_read_that_was_asked_for(
+    def test_a_requested_read_no_longer_counts_as_a_poll(
         self, simulator: Simulator, early: bool
     ) -> None:
         simulator.fill_window()
@@ -102,7 +102,7 @@ class TestLowLane:
         polls_left = simulator.client.zrange(KEYS.low("main", ROUTE), 0, -1)
         assert not [one for one in polls_left if one.startswith(b"poll-0")]
 
-    def test_a_poll_that_used_its_slot_has_one_place_in_the_half(
+    def test_a_poll_that_used_its_slot_counts_once_in_the_polls_half(
         self, simulator: Simulator
     ) -> None:
         simulator.fill_window()
@@ -115,7 +115,7 @@ class TestLowLane:
 
         assert simulator.client.zcard(KEYS.low("main", ROUTE)) == 1
 
-    def test_who_goes_before_its_slot_leaves_room_for_the_slots_of_others(
+    def test_a_call_before_its_slot_leaves_room_for_the_slots_of_others(
         self, simulator: Simulator
     ) -> None:
         simulator.fill_window()
@@ -129,7 +129,7 @@ class TestLowLane:
         simulator.limit = 13
         assert isinstance(simulator.ask("asked", lane=Lane.HIGH), Admitted)
 
-    def test_of_ten_slots_one_at_least_is_a_polls(self, simulator: Simulator) -> None:
+    def test_polls_get_at_least_one_of_ten_slots(self, simulator: Simulator) -> None:
         simulator.fill_window()
         polls(simulator, 50)
         for n in range(60):
@@ -141,7 +141,7 @@ class TestLowLane:
         assert 4 <= sum(found) <= 6
         assert found[9], called
 
-    def test_of_forty_slots_nine_are_normal_while_all_lanes_wait(
+    def test_normal_rows_get_nine_of_forty_slots_while_all_lanes_wait(
         self, simulator: Simulator
     ) -> None:
         simulator.fill_window()
@@ -156,7 +156,7 @@ class TestLowLane:
         ]
         assert shares == [27, 9, 4], called
 
-    def test_polls_take_what_is_left_up_to_their_half(self, simulator: Simulator) -> None:
+    def test_polls_take_free_slots_up_to_their_half(self, simulator: Simulator) -> None:
         simulator.fill_window()
         polls(simulator, 50)
         simulator.run_for(SPAN + SPAN // 2)
@@ -173,7 +173,7 @@ class TestLowLane:
         assert polls(simulator, 3) == 1
         assert len(simulator.run_for(2 * SPAN + HORIZON)) == 2
 
-    def test_who_waits_in_a_higher_lane_is_not_passed(self, simulator: Simulator) -> None:
+    def test_a_poll_does_not_overtake_a_row_in_a_higher_lane(self, simulator: Simulator) -> None:
         simulator.fill_window()
         simulator.ask("asked", lane=Lane.HIGH)
         simulator.now += SPAN
@@ -189,7 +189,7 @@ class TestLowLane:
     ),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
-def test_whatever_comes_neither_the_limit_nor_the_half_is_exceeded(
+def test_no_order_of_arrivals_exceeds_the_limit_or_the_polls_half(
     client: redis.Redis, limit: int, late: int, arrivals: list[tuple[int, Lane]]
 ) -> None:
     client.flushall()
@@ -221,7 +221,7 @@ class TestRegistered:
     def register(self, simulator: Simulator, *rows: Waiting) -> list[str]:
         return simulator.limiter.register("main", ROUTE, simulator.limit, rows)
 
-    def test_registered_rows_wait_like_those_that_came_with_a_claim(
+    def test_registered_rows_wait_in_the_same_queue_as_claimed_ones(
         self, simulator: Simulator
     ) -> None:
         simulator.fill_window().ask("asked")
@@ -237,7 +237,7 @@ class TestRegistered:
         assert simulator.client.hget(KEYS.row("r4"), "reason") == b"quota"
         assert not simulator.client.hexists(KEYS.row("r4"), "fence")
 
-    def test_they_are_dealt_slots_in_their_turn(self, simulator: Simulator) -> None:
+    def test_registered_rows_are_dealt_slots_in_order(self, simulator: Simulator) -> None:
         simulator.fill_window()
         self.register(simulator, *[self.row(simulator, f"r{n}") for n in range(3)])
         simulator.now += SPAN
@@ -247,9 +247,7 @@ class TestRegistered:
         slots = simulator.client.zrange(KEYS.slot_due, 0, -1, withscores=True)
         assert slots == [(name.encode(), simulator.slot(name)) for name in ("r0", "r1", "r2")]
 
-    def test_a_waiting_row_comes_back_at_its_deadline_at_the_latest(
-        self, simulator: Simulator
-    ) -> None:
+    def test_a_waiting_row_is_due_at_its_deadline_at_the_latest(self, simulator: Simulator) -> None:
         simulator.fill_window()
         self.register(simulator, self.row(simulator, "r", deadline=simulator.now + 700))
 
@@ -280,7 +278,7 @@ class TestRegistered:
             {"due": START + 1},
         ],
     )
-    def test_only_a_due_row_that_nobody_holds_and_nobody_sent_is_registered(
+    def test_only_a_due_row_without_a_lease_or_a_call_is_registered(
         self, simulator: Simulator, fields: dict[str, str | int]
     ) -> None:
         simulator.fill_window()
@@ -289,7 +287,7 @@ class TestRegistered:
 
         assert not simulator.client.exists(KEYS.queue("main", ROUTE, "normal"))
 
-    def test_a_row_that_holds_a_slot_is_left_out(self, simulator: Simulator) -> None:
+    def test_a_row_that_holds_a_slot_is_not_registered(self, simulator: Simulator) -> None:
         simulator.fill_window()
         row = self.row(simulator, "r")
         self.register(simulator, row)
@@ -298,7 +296,7 @@ class TestRegistered:
 
         assert self.register(simulator, row) == ["r"]
 
-    def test_a_row_that_is_gone_is_left_out(self, simulator: Simulator) -> None:
+    def test_a_row_that_does_not_exist_is_not_registered(self, simulator: Simulator) -> None:
         assert self.register(simulator.fill_window(), Waiting("gone", "shop")) == ["gone"]
 
     def test_high_rows_are_registered_in_their_lane(self, simulator: Simulator) -> None:
@@ -310,7 +308,7 @@ class TestRegistered:
         assert simulator.client.zrange(KEYS.queue("main", ROUTE, "high"), 0, -1) == [b"r"]
 
 
-def test_a_call_leaves_nothing_in_the_index_of_slots(simulator: Simulator) -> None:
+def test_an_admitted_row_leaves_the_index_of_slots(simulator: Simulator) -> None:
     simulator.fill_window()
     wait(simulator.ask("a"))
     simulator.now += SPAN
@@ -335,21 +333,21 @@ def test_a_call_leaves_nothing_in_the_index_of_slots(simulator: Simulator) -> No
     ),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-def test_nobody_stands_twice_or_is_forgotten_whatever_happens(
+def test_no_order_of_actions_queues_a_row_twice_or_loses_it(
     client: redis.Redis, limit: int, moves: list[tuple[str, int, Lane, int]]
 ) -> None:
-    """Rows change their lane, are registered, called, and end, in any order."""
+    """Rows change their lanes, are registered, are called and end, in any order."""
     client.flushall()
     simulator = Simulator(client, limit=limit)
-    for what, number, lane, passes in moves:
+    for action, number, lane, passes in moves:
         simulator.now += passes
-        move(simulator, what, f"r{number}", lane)
-        lanes = [line(simulator, name) for name in ("normal", "high", "low")]
-        assert sum(map(len, lanes)) == len(set().union(*lanes)), "one lane for each"
+        move(simulator, action, f"r{number}", lane)
+        lanes = [queued(simulator, name) for name in ("normal", "high", "low")]
+        assert sum(map(len, lanes)) == len(set().union(*lanes)), "a row waits in one lane only"
         assert simulator.most_in_a_window() <= limit if simulator.sent else True
         for row in set().union(*lanes):
             ended = client.hget(KEYS.row(row), "due") == b"0"
-            assert ended or client.zscore(KEYS.due, row), "each comes back by itself"
+            assert ended or client.zscore(KEYS.due, row), "every waiting row has its own due time"
 
     simulator.run_for(20 * 2 * SPAN + 2 * FAR)
 
@@ -357,20 +355,20 @@ def test_nobody_stands_twice_or_is_forgotten_whatever_happens(
     assert client.hgetall(KEYS.queues) == {}
 
 
-def line(simulator: Simulator, lane: str) -> set[str]:
+def queued(simulator: Simulator, lane: str) -> set[str]:
     return {raw.decode() for raw in simulator.client.zrange(KEYS.queue("main", ROUTE, lane), 0, -1)}
 
 
-def move(simulator: Simulator, what: str, name: str, lane: Lane) -> None:
+def move(simulator: Simulator, action: str, name: str, lane: Lane) -> None:
     fields = {"state": "ACCEPTED", "deadline": simulator.now + 1000 * FAR}
-    if what == "ask":
+    if action == "ask":
         simulator.ask(name, lane=lane)
-    elif what == "register":
+    elif action == "register":
         simulator.ask(name) if name not in simulator.rows else None
         simulator.client.hset(KEYS.row(name), mapping={**fields, "due": simulator.now})
         simulator.limiter.register("main", ROUTE, simulator.limit, [Waiting(name, "shop")])
         simulator.client.zadd(KEYS.due, {name: simulator.now}, nx=True)
-    elif what == "end":
+    elif action == "end":
         simulator.set_due(name, 0)
     else:
         simulator.limiter.deal()

@@ -1,4 +1,4 @@
-"""The limiter on a real server: no sliding window sees more than the limit, whoever comes when."""
+"""The limiter with a real server: no sliding window sees more calls than the limit."""
 
 import threading
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def simulator(client: redis.Redis) -> Simulator:
     return Simulator(client)
 
 
-def test_calls_go_until_the_limit_and_then_wait(simulator: Simulator) -> None:
+def test_calls_are_admitted_up_to_the_limit_and_then_wait(simulator: Simulator) -> None:
     simulator.fill_window()
 
     answer = wait(simulator.ask("a"))
@@ -71,7 +71,7 @@ def test_slots_are_spread_and_never_further_than_the_horizon(simulator: Simulato
     assert slots == [0, 44, 88, 132, 176]
 
 
-def test_who_comes_early_keeps_the_slot(simulator: Simulator) -> None:
+def test_a_holder_that_comes_early_waits_and_keeps_its_slot(simulator: Simulator) -> None:
     simulator.fill_window().ask("a")
     simulator.now = START + SPAN - HORIZON
     simulator.dealt()
@@ -81,7 +81,7 @@ def test_who_comes_early_keeps_the_slot(simulator: Simulator) -> None:
     assert [simulator.ask("a"), simulator.ask("a")] == [NotYet(START + SPAN, "quota")] * 2
 
 
-def test_a_late_holder_goes_while_there_is_room(simulator: Simulator) -> None:
+def test_a_late_holder_is_admitted_while_there_is_room(simulator: Simulator) -> None:
     simulator.fill_window().ask("a")
     simulator.now = START + SPAN - HORIZON
     simulator.dealt()
@@ -91,7 +91,7 @@ def test_a_late_holder_goes_while_there_is_room(simulator: Simulator) -> None:
     assert simulator.ask("a") == Admitted(3)
 
 
-def test_a_late_holder_whose_place_is_gone_comes_next(simulator: Simulator) -> None:
+def test_a_late_holder_without_room_is_admitted_next(simulator: Simulator) -> None:
     simulator.limit = 1
     simulator.fill_window()
     for name in ("a", "b", "c"):
@@ -106,7 +106,7 @@ def test_a_late_holder_whose_place_is_gone_comes_next(simulator: Simulator) -> N
     assert simulator.run_for(2 * SPAN + 100) == ["a", "c"]
 
 
-def test_a_slot_serves_one_call(simulator: Simulator) -> None:
+def test_a_slot_admits_one_call(simulator: Simulator) -> None:
     simulator.fill_window().ask("a")
     simulator.now = START + SPAN
     simulator.dealt()
@@ -117,7 +117,7 @@ def test_a_slot_serves_one_call(simulator: Simulator) -> None:
     assert isinstance(simulator.ask("a"), NotYet)
 
 
-def test_a_slot_that_nobody_used_is_dealt_again(simulator: Simulator) -> None:
+def test_an_unused_slot_is_dealt_again(simulator: Simulator) -> None:
     simulator.limit = 1
     simulator.fill_window()
     simulator.ask("lost")
@@ -131,7 +131,9 @@ def test_a_slot_that_nobody_used_is_dealt_again(simulator: Simulator) -> None:
     assert simulator.slot("next") < START + 2 * SPAN
 
 
-def test_a_lost_place_in_the_queue_is_made_good_when_the_row_is_due(simulator: Simulator) -> None:
+def test_a_row_that_lost_its_place_in_the_queue_is_called_once_it_is_due(
+    simulator: Simulator,
+) -> None:
     simulator.fill_window().ask("a")
     simulator.client.delete(
         KEYS.queue("main", ROUTE, "normal"), KEYS.queues, KEYS.turns("main", ROUTE)
@@ -162,7 +164,7 @@ def test_routes_and_accounts_do_not_share_slots(simulator: Simulator) -> None:
     assert simulator.limiter.admit(replace(row, account="other"), ROUTE, 1).now() == Admitted(1)
 
 
-def test_a_lowered_limit_binds_those_who_hold_slots(simulator: Simulator) -> None:
+def test_a_lowered_limit_applies_to_holders_of_slots(simulator: Simulator) -> None:
     simulator.limit = 10
     simulator.fill_window()
     for n in range(10):
@@ -176,7 +178,9 @@ def test_a_lowered_limit_binds_those_who_hold_slots(simulator: Simulator) -> Non
     assert len(simulator.sent) - 10 <= max(held, 2)
 
 
-def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(simulator: Simulator) -> None:
+def test_earlier_calls_still_count_after_the_limit_was_lowered_and_raised(
+    simulator: Simulator,
+) -> None:
     simulator.limit = 10
     simulator.fill_window()
     simulator.limit = 1
@@ -186,7 +190,7 @@ def test_a_limit_that_was_lowered_and_raised_has_not_forgotten(simulator: Simula
     assert not any(isinstance(simulator.ask(f"b{n}"), Admitted) for n in range(10))
 
 
-def test_a_limit_below_one_is_a_mistake(simulator: Simulator) -> None:
+def test_a_limit_below_one_raises_an_error(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="the limit of route passport is 0"):
         simulator.limiter.admit(Row(id="z", kind="x"), ROUTE, 0).now()
 
@@ -203,7 +207,7 @@ def test_the_vendor_can_lower_the_limit_and_never_raise_it(simulator: Simulator)
     assert simulator.client.pttl(KEYS.learned("main", ROUTE)) > 0
 
 
-def test_a_hold_moves_everyone_and_only_later(simulator: Simulator) -> None:
+def test_a_hold_delays_all_calls_and_is_never_shortened(simulator: Simulator) -> None:
     until = simulator.limiter.hold("main", ROUTE, 5)
 
     assert until == START + 5000
@@ -226,7 +230,7 @@ def test_a_hold_of_an_account_holds_all_its_routes_and_nothing_else(simulator: S
     assert simulator.limiter.admit(row, "static_link", 1).now() == Admitted(1)
 
 
-def test_a_hold_moves_those_who_hold_earlier_slots(simulator: Simulator) -> None:
+def test_a_hold_delays_holders_of_earlier_slots(simulator: Simulator) -> None:
     simulator.fill_window()
     for n in range(3):
         simulator.ask(f"a{n}")
@@ -277,7 +281,7 @@ def test_without_redis_no_call_is_admitted() -> None:
         Limiter(gone, KEYS, LIMITER).admit(Row(id="a", kind="x"), ROUTE, 1).now()
 
 
-def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis) -> None:
+def test_a_script_is_loaded_again_after_the_server_lost_it(client: redis.Redis) -> None:
     script = load(client, "worker", "hold")
     script(keys=["k"], args=[1000, 5])
     client.script_flush()
@@ -287,15 +291,17 @@ def test_a_server_that_lost_its_scripts_is_given_them_again(client: redis.Redis)
 
 def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url: str) -> None:
     config = replace(LIMITER, window=60_000, margin=0, horizon=58_000)
-    passed: list[str] = []
+    admitted: list[str] = []
 
     def work(name: int) -> None:
-        with redis.Redis.from_url(redis_url) as mine:
-            limiter = Limiter(mine, KEYS, config)
+        with redis.Redis.from_url(redis_url) as connection:
+            limiter = Limiter(connection, KEYS, config)
             for n in range(10):
                 row = Row(id=f"{name}-{n}", kind="x")
-                mine.hset(KEYS.row(row.id), "due", 1)
-                passed.extend([row.id] * isinstance(limiter.admit(row, ROUTE, 20).now(), Admitted))
+                connection.hset(KEYS.row(row.id), "due", 1)
+                admitted.extend(
+                    [row.id] * isinstance(limiter.admit(row, ROUTE, 20).now(), Admitted)
+                )
                 limiter.deal()
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
@@ -308,7 +314,7 @@ def test_many_workers_at_once_share_one_limit_and_deal_each_slot_once(redis_url:
         simulator = Simulator(client)
         held = simulator.client.zrange(KEYS.reservations("main", ROUTE), 0, -1)
         waiting = simulator.client.zrange(KEYS.queue("main", ROUTE, "normal"), 0, -1)
-    names = [*passed, *(raw.decode() for raw in (*held, *waiting))]
+    names = [*admitted, *(raw.decode() for raw in (*held, *waiting))]
     assert len(names) == len(set(names)) == 80
-    assert len(passed) <= 20
-    assert len(passed) + len(held) <= 40
+    assert len(admitted) <= 20
+    assert len(admitted) + len(held) <= 40

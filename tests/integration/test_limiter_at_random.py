@@ -1,4 +1,4 @@
-"""The limiter at random: against its promise, and against the moving window of `limits`."""
+"""The limiter under random input: it keeps its promise and agrees with the `limits` library."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -34,53 +34,53 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens next: time passes, and somebody comes, or the vendor says something."""
+    """Time passes; then a row asks for a call, slots are dealt, or a limit or a hold changes."""
 
     passes: int
-    who: int
-    what: str
+    row: int
+    action: str
     limit: int
 
 
-whats = ["come"] * 12 + ["deal"] * 4 + ["limit", "learn", "hold"]
-steps = st.builds(
+ACTIONS = ["ask"] * 12 + ["deal"] * 4 + ["limit", "learn", "hold"]
+STEPS = st.builds(
     Step,
     passes=st.sampled_from([0, 0, 1, MARGIN, HORIZON, SPAN - 1, SPAN]) | st.integers(0, WINDOW),
-    who=st.integers(0, 5),
-    what=st.sampled_from(whats),
+    row=st.integers(0, 5),
+    action=st.sampled_from(ACTIONS),
     limit=st.integers(1, 4),
 )
 
 
-def play(simulator: Simulator, step: Step) -> None:
+def take_step(simulator: Simulator, step: Step) -> None:
     simulator.now += step.passes
-    if step.what == "come":
-        simulator.ask(str(step.who))
-    elif step.what == "deal":
+    if step.action == "ask":
+        simulator.ask(str(step.row))
+    elif step.action == "deal":
         simulator.limiter.deal()
         for raw in simulator.client.zrangebyscore(KEYS.due, 0, simulator.now):
             simulator.ask(raw.decode())
-    elif step.what == "limit":
+    elif step.action == "limit":
         simulator.limit = step.limit
-    elif step.what == "learn":
+    elif step.action == "learn":
         simulator.limiter.learn("main", ROUTE, step.limit)
     else:
         simulator.limiter.hold("main", ROUTE, step.passes / 1000)
 
 
-@given(limit=st.integers(1, 4), played=st.lists(steps, min_size=5, max_size=80))
+@given(limit=st.integers(1, 4), steps=st.lists(STEPS, min_size=5, max_size=80))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_sliding_window_ever_sees_more_than_the_limit(
-    client: redis.Redis, limit: int, played: list[Step]
+    client: redis.Redis, limit: int, steps: list[Step]
 ) -> None:
     client.flushall()
     simulator = Simulator(client, limit=limit)
-    for step in played:
+    for step in steps:
         known = len(simulator.sent)
 
-        play(simulator, step)
+        take_step(simulator, step)
 
-        # Judged by the limit of its time: no window that ends with this call may hold more.
+        # Judged by the limit at that time: no window that ends with this call may hold more.
         for end, _ in simulator.sent[known:]:
             inside = [time for time, _ in simulator.sent if end - WINDOW <= time <= end]
             assert len(inside) <= simulator.limit
@@ -92,7 +92,7 @@ def test_no_sliding_window_ever_sees_more_than_the_limit(
     moves=st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=5, max_size=60),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_it_lets_through_what_the_moving_window_of_limits_lets_through(
+def test_it_admits_the_calls_that_the_moving_window_of_limits_admits(
     client: redis.Redis, limit: int, margin: int, moves: list[tuple[int, bool]]
 ) -> None:
     client.flushall()
@@ -108,8 +108,8 @@ def test_it_lets_through_what_the_moving_window_of_limits_lets_through(
 
             if new:
                 answer = simulator.ask(str(n))
-                # With no margin, and nobody before it, whoever finds room goes at once; at the very
-                # edge of a window the limiter is one millisecond more careful.
+                # With no margin and an empty queue, a row is admitted at once if there is room. At
+                # the very edge of a window the limiter is one millisecond stricter.
                 edge = isinstance(answer, NotYet) and answer.until_ms - simulator.now <= 1
                 assert margin or not idle or edge or isinstance(answer, Admitted) == free
             else:

@@ -1,4 +1,4 @@
-"""How many journeys are open is known, and polls are spread over them."""
+"""Open journeys are counted, and polls are spread over them."""
 
 from typing import Any
 
@@ -22,65 +22,65 @@ def harness(redis_url: str, sandbox: Any) -> Harness:
     )
 
 
-def opened(harness: Harness) -> int:
+def count_open(harness: Harness) -> int:
     keys = harness.parts.ledger.keys
     return int(harness.redis.zcard(keys.open("main", "digilocker_status")))
 
 
-def begun(harness: Harness, key: str) -> str:
+def begin_journey(harness: Harness, key: str) -> str:
     row_id = harness.submit("digilocker", key)
     harness.run_once(row_id)
     return row_id
 
 
 def test_open_journeys_are_counted_until_they_end(harness: Harness) -> None:
-    ids = [begun(harness, f"k{n}") for n in range(3)]
+    ids = [begin_journey(harness, f"k{n}") for n in range(3)]
     passport = harness.submit("passport")
     harness.settle(passport)
-    assert opened(harness) == 3
+    assert count_open(harness) == 3
 
     harness.vendor.post(f"journeys/{ids[0]}", decision="deny")
     harness.parts.check_status(ids[0])
 
     assert harness.read(ids[0]).state == "DENIED"
-    assert opened(harness) == 2
+    assert count_open(harness) == 2
 
 
 def test_a_parked_journey_is_open_again_once_it_is_redriven(harness: Harness) -> None:
-    parts, row_id = harness.parts, begun(harness, "k")
+    parts, row_id = harness.parts, begin_journey(harness, "k")
     fields = {"crashes": parts.policy.max_crashes, "due": 1}
     harness.redis.hset(parts.ledger.keys.row(row_id), mapping=fields)
     assert harness.run_once(row_id).reason == "workers_lost"
-    assert opened(harness) == 0
+    assert count_open(harness) == 0
 
     operator = OperatorActions(
         parts.ledger, parts.ingest._inbox, parts.kinds, parts.policy, harness.wake, "asha"
     )
     operator.redrive(row_id)
 
-    assert opened(harness) == 1
+    assert count_open(harness) == 1
 
 
-def test_what_redis_lost_track_of_is_not_counted_for_ever(harness: Harness) -> None:
-    """A journey that ended without Redis knowing leaves the count a day after its deadline."""
+def test_a_journey_whose_end_was_not_recorded_leaves_the_count_in_the_end(harness: Harness) -> None:
+    """It leaves the count a day after its deadline."""
     redis, keys = harness.redis, harness.parts.ledger.keys
     now = int(redis.time()[0]) * 1000
     known = {"yesterday's": now - DAY - 5_000, "today's": now - DAY + HOUR}
     redis.zadd(keys.open("main", "digilocker_status"), known)
 
-    row_id = begun(harness, "k")
+    row_id = begin_journey(harness, "k")
 
     left = redis.zrange(keys.open("main", "digilocker_status"), 0, -1)
     assert left == [b"today's", row_id.encode()]
 
 
-def test_the_more_are_open_the_later_is_each_polled(harness: Harness) -> None:
+def test_each_journey_is_polled_later_the_more_are_open(harness: Harness) -> None:
     waits = []
     for n in range(4):
-        row = harness.row(begun(harness, f"k{n}"))
+        row = harness.row(begin_journey(harness, f"k{n}"))
         waits.append((row.due - row.updated) / 60_000)
 
-    # One poll a minute for all: the fourth, beside three others, in about three minutes.
+    # One poll a minute for all: the fourth journey is polled after about three minutes.
     assert waits[0] < 0.2
     assert [round(wait) for wait in waits[1:]] == pytest.approx([1, 2, 3], abs=1)
     assert waits[1] >= 0.95

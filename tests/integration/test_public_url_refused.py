@@ -1,4 +1,4 @@
-"""A public address that the vendor refuses holds the kind; no verification is spent on it."""
+"""While the vendor refuses our public address, the kind is held and no attempt is spent."""
 
 import logging
 
@@ -18,7 +18,7 @@ BAD = {"SATYAPAN_CALLBACKS_PUBLIC_URL": "http://127.0.0.1:8000"}
 
 @pytest.fixture
 def harness(redis_url: str, sandbox: Sandbox) -> Harness:
-    """A harness with the sandbox as the vendor is: it refuses this machine's return address."""
+    """A harness whose return address the sandbox refuses, as the vendor does."""
     return Harness(redis_url, sandbox.root, **BAD)
 
 
@@ -34,7 +34,7 @@ def held(redis_url: str) -> dict[str, float]:
         return {sample.labels["route"]: sample.value for sample in family.samples}
 
 
-def test_it_refuses_nobody_and_resumes_by_itself_once_the_address_is_mended(
+def test_no_verification_is_refused_and_all_resume_once_the_address_is_corrected(
     harness: Harness, redis_url: str, sandbox: Sandbox
 ) -> None:
     first = harness.submit("digilocker", "first")
@@ -44,15 +44,15 @@ def test_it_refuses_nobody_and_resumes_by_itself_once_the_address_is_mended(
     row = harness.row(first)
     assert (waits.state, waits.reason) == (State.ACCEPTED, "public_url_refused")
     assert (row.attempts, row.doubts, row.refused_field) == (0, 0, "")
-    mended = Harness(redis_url, sandbox.root)
-    for one in (first, mended.submit("digilocker", "second")):
-        while mended.run_once(one).state is not State.PENDING:
-            mended.parts.admission.limiter.deal()
+    corrected = Harness(redis_url, sandbox.root)
+    for one in (first, corrected.submit("digilocker", "second")):
+        while corrected.run_once(one).state is not State.PENDING:
+            corrected.parts.admission.limiter.deal()
     assert harness.changes() == ["link_ready", "link_ready"]
     assert held(redis_url) == {"": 0, "digilocker": 0, "passport": 0}
 
 
-def test_the_others_of_its_kind_wait_uncalled_and_other_kinds_go_on(
+def test_other_rows_of_the_kind_wait_without_a_call_and_other_kinds_continue(
     redis_url: str, sandbox: Sandbox
 ) -> None:
     harness = Harness(redis_url, sandbox.root, **BAD, SATYAPAN_WORKER_PROBE_S="60")
@@ -88,7 +88,9 @@ def test_the_checks_name_the_setting(harness: Harness) -> None:
     harness.run_once(harness.submit("digilocker"))
 
     with ledger_client(harness.settings) as client:
-        (told,) = [one for one in run_checks(harness.settings, client) if one.id == "W025"]
+        (finding,) = [one for one in run_checks(harness.settings, client) if one.id == "W025"]
 
-    assert told.message.startswith("The vendor refuses our public address at digilocker (since 20")
-    assert "SATYAPAN_CALLBACKS_PUBLIC_URL" in told.hint
+    assert finding.message.startswith(
+        "The vendor refuses our public address at digilocker (since 20"
+    )
+    assert "SATYAPAN_CALLBACKS_PUBLIC_URL" in finding.hint

@@ -1,4 +1,4 @@
-"""The quota is used fully and never exceeded: real workers, and the sandbox as the judge."""
+"""Real workers use the quota fully and never exceed it, by the sandbox's count."""
 
 import os
 from dataclasses import replace
@@ -10,14 +10,14 @@ import pytest
 from benchmarks.quota import Plan, Report, judge, run
 
 QUIET = os.environ.get("SATYAPAN_TEST_QUOTA_USE") == "1"
-"""Set on a machine that does nothing else: then the quota must also be used, not only kept."""
-# The margin is for ways to the vendor that differ, on a busy machine by more than 0.2 s. With
-# production's second all calls of a window still come within one, so one too many shows.
+"""Set on an otherwise idle machine: then the quota must also be used up, not only kept."""
+# The margin covers calls that take different times to the vendor, on a busy machine more than 0.2 s
+# apart. With production's 1 s a window's calls still arrive within one window: one too many shows.
 SHORT = Plan(limit=40, window_s=6, windows=4, margin_ms=200 if QUIET else 1000)
 
 
-def fine(report: Report) -> bool:
-    """Never too many, whatever else the machine does; nearly all, where it is quiet."""
+def is_good(report: Report) -> bool:
+    """Return True if no window had too many calls and, on an idle machine, nearly all were used."""
     return report.good if QUIET else report.peak <= report.allowed and not report.refused
 
 
@@ -26,21 +26,21 @@ def fine(report: Report) -> bool:
 def test_a_backlog_uses_the_quota_and_no_window_sees_more(tmp_path: Path, workers: int) -> None:
     report = run(replace(SHORT, workers=workers), tmp_path)
 
-    assert fine(report), report
+    assert is_good(report), report
 
 
 @pytest.mark.slow
 def test_a_quota_that_the_vendor_halves_is_kept_at_once(tmp_path: Path) -> None:
     report = run(replace(SHORT, workers=2, window_s=12, windows=5, cut=True), tmp_path)
 
-    assert fine(report), report
+    assert is_good(report), report
 
 
 @pytest.mark.slow
 def test_workers_whose_clocks_are_wrong_keep_the_quota(tmp_path: Path) -> None:
     report = run(replace(SHORT, workers=2, shift_s=400), tmp_path)
 
-    assert fine(report), report
+    assert is_good(report), report
     assert len(list((tmp_path / "shifted").iterdir())) > 2
 
 
@@ -48,7 +48,7 @@ def call(at: float, status: int = 200) -> dict[str, Any]:
     return {"at": at, "status": status}
 
 
-def test_the_judge_finds_a_window_that_saw_too_much() -> None:
+def test_the_judge_finds_a_window_with_too_many_calls() -> None:
     plan = Plan(limit=2, window_s=10, windows=2)
 
     assert judge(plan, [call(0), call(1), call(10.5), call(11.5)], 0).good
@@ -58,7 +58,7 @@ def test_the_judge_finds_a_window_that_saw_too_much() -> None:
     assert judge(plan, [call(0), call(10.5)], 0).used == 0.5
 
 
-def test_the_judge_looks_at_a_cut_from_a_window_after_it() -> None:
+def test_the_judge_applies_a_cut_limit_from_one_window_after_the_cut() -> None:
     plan = Plan(limit=4, window_s=10, windows=5, cut=True)
     before = [call(at) for at in (0, 1, 2, 3, 10, 11)]
     after = [call(at) for at in (21, 26, 31, 36, 41.2)]

@@ -1,4 +1,4 @@
-"""What waits for the quota is registered without a claim; who holds a slot is woken first."""
+"""Rows that wait for quota are registered without a claim; holders of slots are woken first."""
 
 import time
 from typing import Any
@@ -31,18 +31,18 @@ def quick(redis_url: str, sandbox: Any) -> Harness:
     )
 
 
-def submitted(harness: Harness, count: int, start: int = 0) -> list[str]:
+def submit_passports(harness: Harness, count: int, start: int = 0) -> list[str]:
     return [harness.submit("passport", f"k{n}") for n in range(start, start + count)]
 
 
-def contended(harness: Harness) -> list[str]:
-    """Use up the quota, and have a row wait for it that was claimed; return the ids of both."""
-    ids = submitted(harness, 2, start=1000)
-    # Once more if the machine was so slow that the second found a slot of its own.
+def use_up_quota(harness: Harness) -> list[str]:
+    """Use up the quota, and let a claimed row wait for it; return the ids of both."""
+    ids = submit_passports(harness, 2, start=1000)
+    # Repeat if the machine was so slow that the second row found a slot too.
     while not waiting(harness):
         for row_id in ids:
             harness.run_once(row_id)
-        ids += submitted(harness, 1, start=1000 + len(ids))
+        ids += submit_passports(harness, 1, start=1000 + len(ids))
     return ids
 
 
@@ -66,8 +66,8 @@ def never_claimed(row: Row) -> bool:
 
 
 def test_a_sweep_registers_rows_that_would_only_wait(harness: Harness) -> None:
-    contended(harness)
-    ids = submitted(harness, 30)
+    use_up_quota(harness)
+    ids = submit_passports(harness, 30)
     make_due(harness, ids)
 
     found = harness.parts.triage.take(100, 10_000)
@@ -77,12 +77,14 @@ def test_a_sweep_registers_rows_that_would_only_wait(harness: Harness) -> None:
     rows = [harness.row(row_id) for row_id in ids]
     assert all(never_claimed(row) for row in rows)
     assert {row.reason for row in rows} == {"quota"}
-    assert harness.parts.triage.take(100, 10_000).taken == 0, "they are due when they are dealt"
+    assert harness.parts.triage.take(100, 10_000).taken == 0, (
+        "they are due once they are dealt slots"
+    )
 
 
-def test_a_message_of_many_is_registered_and_none_of_it_claimed(harness: Harness) -> None:
-    contended(harness)
-    ids = submitted(harness, 30)
+def test_the_rows_of_a_large_message_are_registered_and_none_is_claimed(harness: Harness) -> None:
+    use_up_quota(harness)
+    ids = submit_passports(harness, 30)
 
     harness.parts.engine.run_all(ids, RUN)
 
@@ -90,8 +92,8 @@ def test_a_message_of_many_is_registered_and_none_of_it_claimed(harness: Harness
     assert len(waiting(harness)) > 20
 
 
-def test_rows_are_run_where_nobody_waits(harness: Harness) -> None:
-    ids = submitted(harness, 3)
+def test_rows_are_run_if_no_row_waits(harness: Harness) -> None:
+    ids = submit_passports(harness, 3)
     make_due(harness, ids)
 
     found = harness.parts.triage.take(100, 10_000)
@@ -99,9 +101,9 @@ def test_rows_are_run_where_nobody_waits(harness: Harness) -> None:
     assert (found.claim, sorted(found.fresh), found.registered) == ((), sorted(ids), 0)
 
 
-def test_what_a_claim_has_to_judge_is_not_registered(harness: Harness) -> None:
-    contended(harness)
-    ids = submitted(harness, 6)
+def test_rows_that_a_claim_must_decide_about_are_not_registered(harness: Harness) -> None:
+    use_up_quota(harness)
+    ids = submit_passports(harness, 6)
     now = harness.row(ids[0]).created
     change(harness, ids[0], state="UNKNOWN")
     change(harness, ids[1], attempts=1)
@@ -118,8 +120,8 @@ def test_what_a_claim_has_to_judge_is_not_registered(harness: Harness) -> None:
     assert found.registered == 1
 
 
-def test_the_due_index_is_put_right(harness: Harness) -> None:
-    ids = submitted(harness, 4)
+def test_the_due_index_is_corrected(harness: Harness) -> None:
+    ids = submit_passports(harness, 4)
     now = harness.row(ids[0]).created
     change(harness, ids[0], due=0)
     change(harness, ids[1], due=now + HOUR)
@@ -135,10 +137,10 @@ def test_the_due_index_is_put_right(harness: Harness) -> None:
     assert scores == [None, now + HOUR, now + HOUR, None]
 
 
-def test_who_holds_a_slot_is_woken_by_a_queue_of_its_own(quick: Harness) -> None:
+def test_a_holder_of_a_slot_is_woken_through_a_queue_of_its_own(quick: Harness) -> None:
     harness = quick
-    contended(harness)
-    ids = submitted(harness, 3)
+    use_up_quota(harness)
+    ids = submit_passports(harness, 3)
     make_due(harness, ids)
     end = time.monotonic() + 60
 
@@ -150,14 +152,14 @@ def test_who_holds_a_slot_is_woken_by_a_queue_of_its_own(quick: Harness) -> None
     assert woken_by(harness, RUN) == []
     keys, redis = harness.parts.ledger.keys, harness.redis
     again = redis.zscore(keys.due, woken[0])
-    assert again > harness.row(woken[0]).due, "it comes back by itself if that wake-up is lost"
+    assert again > harness.row(woken[0]).due, "it is due again if that wake-up is lost"
 
 
 def woken_by(harness: Harness, task: str) -> list[str]:
     return [one for name, ids in harness.woken for one in ids if name == task]
 
 
-def test_what_cannot_be_read_now_is_left_to_the_runs(
+def test_without_redis_triage_leaves_all_rows_to_the_runs(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from redis.exceptions import ConnectionError as Away  # noqa: PLC0415

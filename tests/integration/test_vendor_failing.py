@@ -1,4 +1,4 @@
-"""A vendor that fails is left alone: jobs wait, nothing is spent, and it is tried again."""
+"""While the vendor fails, rows wait without spending attempts until a probe succeeds."""
 
 import logging
 import re
@@ -15,15 +15,15 @@ from tests.support.worker_harness import Harness
 
 @pytest.fixture
 def harness(redis_url: str, sandbox: Sandbox) -> Harness:
-    # Long enough for what a test does meanwhile, also when the machine stands still for a moment.
+    # Long enough for the steps of a test, even if the machine stalls for a moment.
     breaker = {"SATYAPAN_BREAKER_CALLS": "4", "SATYAPAN_BREAKER_COOL_DOWN_S": "4"}
     breaker["SATYAPAN_BREAKER_IN_A_ROW"] = "100"
     waits = {"SATYAPAN_WORKER_BACKOFF_CAP_S": "0.3", "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.3"}
     return Harness(redis_url, sandbox.root, **breaker, **waits, SATYAPAN_WORKER_PROBE_S="60")
 
 
-def failing(harness: Harness, count: int) -> list[str]:
-    """Let so many verifications meet a vendor that fails."""
+def run_failing(harness: Harness, count: int) -> list[str]:
+    """Run this many verifications while the vendor fails."""
     harness.vendor.post("faults", route="passport", status=502, times=count)
     ids = [harness.submit("passport", f"failing-{n}") for n in range(count)]
     for row_id in ids:
@@ -35,11 +35,11 @@ def calls(harness: Harness) -> int:
     return len(harness.vendor.get("calls")["calls"])
 
 
-def test_when_many_fail_the_others_wait_unspent_until_a_probe_gets_through(
+def test_when_many_calls_fail_others_wait_without_an_attempt_for_a_probe(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "satyapan.admission"):
-        failed = failing(harness, 4)
+        failed = run_failing(harness, 4)
     waiting = [harness.submit("passport", f"waiting-{n}") for n in range(3)]
 
     held = [harness.run_once(row_id) for row_id in waiting]
@@ -54,25 +54,25 @@ def test_when_many_fail_the_others_wait_unspent_until_a_probe_gets_through(
     assert read_breaker(harness.redis, ledger.keys.breaker("main", "passport")) is None
 
 
-def test_what_is_not_called_is_told_by_the_checks(harness: Harness) -> None:
-    failing(harness, 4)
+def test_the_checks_report_open_breakers(harness: Harness) -> None:
+    run_failing(harness, 4)
     harness.parts.admission.breakers.stop("main", "insufficient_balance")
 
     with ledger_client(harness.settings) as client:
-        told = [
+        messages = [
             each.message
             for each in run_checks(harness.settings, client)
             if each.id in {"W020", "W021"}
         ]
 
-    words = (
+    pattern = (
         r"The vendor refuses account main \(insufficient_balance, since 20..-..-.. ..:.. UTC\)\."
     )
-    assert re.fullmatch(words, told[0])
-    assert told[1].startswith("Calls to passport fail at the vendor (")
+    assert re.fullmatch(pattern, messages[0])
+    assert messages[1].startswith("Calls to passport fail at the vendor (")
 
 
-def test_one_verification_that_always_fails_stops_nobody_else(harness: Harness) -> None:
+def test_one_verification_that_always_fails_does_not_stop_others(harness: Harness) -> None:
     harness.vendor.post("faults", route="passport", status=502, times=5)
     bad = harness.submit("passport", "bad")
     harness.settle(bad)
@@ -83,11 +83,11 @@ def test_one_verification_that_always_fails_stops_nobody_else(harness: Harness) 
     assert good.state is State.DONE
 
 
-def test_at_quiet_times_a_few_failures_in_a_row_are_enough(
+def test_at_quiet_times_a_few_failures_in_a_row_open_the_breaker(
     redis_url: str, sandbox: Sandbox
 ) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_BREAKER_COOL_DOWN_S="60")
-    failing(harness, 2)
+    run_failing(harness, 2)
     answered = harness.run_once(harness.submit("passport", "good"))
     harness.vendor.post("faults", route="passport", status=502, times=3)
     for n in range(3):
@@ -100,7 +100,7 @@ def test_at_quiet_times_a_few_failures_in_a_row_are_enough(
     assert calls(harness) == 6
 
 
-def test_a_lower_limit_that_the_vendor_tells_is_kept(harness: Harness) -> None:
+def test_a_lower_limit_that_the_vendor_sends_is_kept(harness: Harness) -> None:
     harness.vendor.post("quota", route="passport", per_minute=2)
 
     seen = [harness.run_once(harness.submit("passport", f"k{n}")) for n in range(4)]

@@ -16,7 +16,7 @@ PATIENCE_S = 45
 
 
 @pytest.mark.slow
-def test_a_person_is_done_although_many_links_were_left_open(tmp_path: Path) -> None:
+def test_a_returning_person_is_done_although_many_links_were_left_open(tmp_path: Path) -> None:
     plenty = "digilocker=100000,digilocker_document=100000"
     with LocalStack(
         tmp_path,
@@ -38,8 +38,8 @@ def test_a_person_is_done_although_many_links_were_left_open(tmp_path: Path) -> 
         eventually(lambda: status_calls(stack) >= 2)
 
         for person in (ids[LINKS // 2], ids[-1]):
-            asked = stack.control(f"journeys/{person}", {"decision": "allow"})
-            Person().open(str(asked["redirect_to"]))
+            answer = stack.control(f"journeys/{person}", {"decision": "allow"})
+            Person().open(str(answer["redirect_to"]))
 
             assert producer.wait(person, timeout=PATIENCE_S).state is State.DONE
         (quota,) = (

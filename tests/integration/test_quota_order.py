@@ -1,4 +1,4 @@
-"""Who waits for the quota gets it in turn: producers among themselves, and high before normal."""
+"""The order of waiting rows: producers take turns, and high rows come before normal ones."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -23,7 +23,7 @@ def simulator(client: redis.Redis) -> Simulator:
     return Simulator(client, limit=10).fill_window()
 
 
-def test_inside_a_producer_who_came_first_goes_first(simulator: Simulator) -> None:
+def test_rows_of_one_producer_are_called_in_order_of_arrival(simulator: Simulator) -> None:
     names = [f"{n:02}" for n in range(25)]
     for name in reversed(names):
         simulator.ask(name)
@@ -31,7 +31,7 @@ def test_inside_a_producer_who_came_first_goes_first(simulator: Simulator) -> No
     assert simulator.run_for(4 * SPAN) == names[::-1]
 
 
-def test_a_backlog_does_not_hold_up_another_producers_call(simulator: Simulator) -> None:
+def test_a_backlog_does_not_delay_another_producers_call(simulator: Simulator) -> None:
     for n in range(1000):
         simulator.ask(f"backlog-{n}", "big")
     simulator.run_for(2 * SPAN + SPAN // 2)
@@ -41,7 +41,7 @@ def test_a_backlog_does_not_hold_up_another_producers_call(simulator: Simulator)
     assert "single" in simulator.run_for(HORIZON + SPAN // 2)
 
 
-def test_producers_take_turns_also_those_who_come_later(simulator: Simulator) -> None:
+def test_producers_take_turns_including_late_ones(simulator: Simulator) -> None:
     for n in range(40):
         simulator.ask(f"a{n}", "a")
     simulator.run_for(2 * SPAN)
@@ -56,7 +56,7 @@ def test_producers_take_turns_also_those_who_come_later(simulator: Simulator) ->
     assert all(len(set(turns[n : n + 3])) == 3 for n in range(0, len(turns) - 2, 3)), called
 
 
-def test_a_producer_that_was_away_has_saved_up_nothing(simulator: Simulator) -> None:
+def test_an_idle_producer_saves_up_no_turns(simulator: Simulator) -> None:
     simulator.ask("b-first", "b")
     for n in range(60):
         simulator.ask(f"a{n}", "a")
@@ -70,7 +70,7 @@ def test_a_producer_that_was_away_has_saved_up_nothing(simulator: Simulator) -> 
     assert called.count("a") >= len(called) // 2 - 1
 
 
-def test_of_four_slots_three_are_high_while_both_wait(simulator: Simulator) -> None:
+def test_high_rows_get_three_of_four_slots_while_both_lanes_wait(simulator: Simulator) -> None:
     for n in range(40):
         simulator.ask(f"normal-{n}")
         simulator.ask(f"high-{n}", lane=Lane.HIGH)
@@ -80,7 +80,7 @@ def test_of_four_slots_three_are_high_while_both_wait(simulator: Simulator) -> N
     assert called.startswith("hhhn" * 7), called
 
 
-def test_a_high_call_passes_a_normal_backlog_of_its_own_producer(simulator: Simulator) -> None:
+def test_a_high_call_overtakes_a_normal_backlog_of_its_own_producer(simulator: Simulator) -> None:
     for n in range(100):
         simulator.ask(f"normal-{n}")
     simulator.run_for(SPAN + SPAN // 2)
@@ -91,14 +91,14 @@ def test_a_high_call_passes_a_normal_backlog_of_its_own_producer(simulator: Simu
     assert "urgent" in {name for _, name in simulator.sent}
 
 
-def test_the_high_lane_alone_gets_all(simulator: Simulator) -> None:
+def test_the_high_lane_alone_gets_all_slots(simulator: Simulator) -> None:
     for n in range(20):
         simulator.ask(f"high-{n}", lane=Lane.HIGH)
 
     assert len(simulator.run_for(3 * SPAN)) == 20
 
 
-def test_two_who_deal_at_once_deal_each_slot_once(simulator: Simulator) -> None:
+def test_dealing_twice_deals_each_slot_once(simulator: Simulator) -> None:
     for n in range(20):
         simulator.ask(f"a{n}")
     simulator.now += SPAN
@@ -110,7 +110,7 @@ def test_two_who_deal_at_once_deal_each_slot_once(simulator: Simulator) -> None:
     assert all(first < second for first, second in pairwise(slots))
 
 
-def test_rows_that_ended_in_front_of_a_lane_hold_nobody_up(simulator: Simulator) -> None:
+def test_ended_rows_at_the_front_of_a_lane_do_not_delay_others(simulator: Simulator) -> None:
     """Thousands can end at once, when their deadline passes."""
     ended = backlog_that_ends(simulator, 900)
     simulator.ask("alive")
@@ -136,7 +136,7 @@ def test_one_script_removes_about_a_thousand_rows_that_ended(simulator: Simulato
 
 
 def backlog_that_ends(simulator: Simulator, count: int) -> list[str]:
-    """Let so many wait who will have ended when they are dealt to."""
+    """Queue this many rows, which the test ends before slots are dealt."""
     names = [f"a{n}" for n in range(count)]
     for name in names:
         simulator.ask(name)
@@ -150,7 +150,7 @@ def test_a_backlog_uses_nearly_all_of_the_quota(simulator: Simulator, late: int)
 
     simulator.run_for(10 * SPAN, late)
 
-    # Up to a quarter of the margin late costs nothing; later ones push successors by the rest.
+    # Being late by up to a quarter of the margin costs nothing; the rest delays successors.
     assert len(simulator.sent) >= {0: 100, 30: 99, 120: 90}[late]
     assert simulator.most_in_a_window() == 10
 
@@ -172,26 +172,26 @@ def test_a_backlog_uses_nearly_all_of_the_quota(simulator: Simulator, late: int)
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     max_examples=15,
 )
-def test_everybody_is_served_once_in_their_producers_order_and_nothing_is_left(
+def test_every_row_is_called_once_in_its_producers_order_and_no_key_is_left(
     client: redis.Redis, limit: int, arrivals: list[tuple[int, str, Lane]], late: int
 ) -> None:
     client.flushall()
     simulator = Simulator(client, limit=limit)
-    came: dict[str, list[str]] = {}
+    arrived: dict[str, list[str]] = {}
     for n, (passes, producer, lane) in enumerate(arrivals):
         simulator.run_for(passes, late)
         name = f"{producer}-{lane}-{n}"
-        came.setdefault(name.rpartition("-")[0], []).append(name)
+        arrived.setdefault(name.rpartition("-")[0], []).append(name)
         simulator.ask(name, producer, lane)
 
-    half = max(1, limit // 2)  # what the low lane has
+    half = max(1, limit // 2)  # the low lane's share
     simulator.run_for((len(arrivals) // half + 3) * SPAN + late, late)
 
     called = [name for _, name in simulator.sent]
-    assert sorted(called) == sorted(name for names in came.values() for name in names)
+    assert sorted(called) == sorted(name for names in arrived.values() for name in names)
     if not late:
-        for line, names in came.items():
-            assert [name for name in called if name.rpartition("-")[0] == line] == names
+        for queue, names in arrived.items():
+            assert [name for name in called if name.rpartition("-")[0] == queue] == names
     assert simulator.most_in_a_window() <= limit
     assert not client.exists(
         KEYS.queues, KEYS.turns("main", ROUTE), KEYS.reservations("main", ROUTE)
