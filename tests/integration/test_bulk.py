@@ -1,4 +1,4 @@
-"""Many at once: submitted, woken and run in chunks, each verification by itself all the same."""
+"""Bulk submits are woken and run in chunks, and each verification has its own outcome."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
 
 REQUEST = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
-UNHURRIED = {
+LONG_TIMEOUTS = {
     "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "30",
     "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "30",
     "SATYAPAN_WORKER_SOFT_SHUTDOWN_S": "30",
@@ -98,7 +98,7 @@ def test_the_sweeper_wakes_in_chunks_too(redis_url: str, sandbox: Any) -> None:
     assert [len(woken) for task, woken in harness.woken if task == RUN_SLOT] == [20, 20, 5]
 
 
-def test_a_ledger_that_is_away_is_told_for_each_and_tried_once(tmp_path: Path) -> None:
+def test_without_a_ledger_each_item_is_unavailable_after_one_attempt(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path / "redis") as server:
         harness = Harness(server.url, "http://127.0.0.1:1")
         server.kill()
@@ -109,7 +109,7 @@ def test_a_ledger_that_is_away_is_told_for_each_and_tried_once(tmp_path: Path) -
     assert all(isinstance(one, Unavailable) for one in found)
 
 
-def test_a_chunk_ends_whole_and_each_is_paid_for_once(redis_url: str, sandbox: Any) -> None:
+def test_a_whole_chunk_is_run_and_each_row_is_charged_once(redis_url: str, sandbox: Any) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="64")
     ids = settled(harness.verifications.submit_many("passport", items(30)))
 
@@ -123,7 +123,7 @@ def test_a_chunk_ends_whole_and_each_is_paid_for_once(redis_url: str, sandbox: A
     assert sorted(harness.changes()) == ["done"] * 30
 
 
-def test_what_a_worker_can_not_call_at_once_goes_back_to_the_queue(
+def test_rows_beyond_a_workers_concurrency_go_back_to_the_queue(
     redis_url: str, sandbox: Any
 ) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="4")
@@ -132,12 +132,12 @@ def test_what_a_worker_can_not_call_at_once_goes_back_to_the_queue(
     harness.parts.engine.run_all(ids, RUN)
 
     done = [one for one in ids if harness.read(one).state is State.DONE]
-    handed = [one for task, woken in harness.woken for one in woken if task == RUN]
+    requeued = [one for task, woken in harness.woken for one in woken if task == RUN]
     assert 0 < len(done) <= 4
-    assert sorted(done + handed) == sorted(ids)
+    assert sorted(done + requeued) == sorted(ids)
 
 
-def test_a_chunk_beyond_the_quota_waits_its_turn(redis_url: str, sandbox: Any) -> None:
+def test_rows_of_a_chunk_beyond_the_quota_wait(redis_url: str, sandbox: Any) -> None:
     own = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=7", "SATYAPAN_WORKER_CONCURRENCY": "20"}
     harness = Harness(redis_url, sandbox.root, **own)
     ids = settled(harness.verifications.submit_many("passport", items(20)))
@@ -149,7 +149,7 @@ def test_a_chunk_beyond_the_quota_waits_its_turn(redis_url: str, sandbox: Any) -
     assert {(row.reason, row.attempts) for row in waiting} == {("quota", 0)}
 
 
-def test_a_server_that_forgot_the_scripts_is_told_them_again(harness: Harness) -> None:
+def test_scripts_are_loaded_again_after_the_server_lost_them(harness: Harness) -> None:
     ids = settled(harness.verifications.submit_many("passport", items(10)))
     harness.redis.script_flush()
 
@@ -171,32 +171,32 @@ def test_a_finished_passport_is_small(harness: Harness) -> None:
 
 
 def slow(stack: LocalStack, *, calls: int, latency_ms: int) -> None:
-    """Let so many calls take longer than a loaded machine stands still."""
+    """Delay the vendor's next passport calls, longer than a loaded machine may stall."""
     fault = {"route": "passport", "latency_ms": latency_ms, "times": calls}
     stack.control("faults", fault)
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
-def test_what_is_due_at_once_is_worked_on_at_once(tmp_path: Path, pool: str) -> None:
-    each = {**UNHURRIED, "SATYAPAN_WORKER_CONCURRENCY": "4", "SATYAPAN_WORKER_POOL": pool}
-    with LocalStack(tmp_path, workers=2, worker_env=each, callbacks=False) as stack:
+def test_workers_share_rows_that_are_due_at_the_same_time(tmp_path: Path, pool: str) -> None:
+    env = {**LONG_TIMEOUTS, "SATYAPAN_WORKER_CONCURRENCY": "4", "SATYAPAN_WORKER_POOL": pool}
+    with LocalStack(tmp_path, workers=2, worker_env=env, callbacks=False) as stack:
         slow(stack, calls=8, latency_ms=18_000)
-        deaf = {**stack.env, "SATYAPAN_BROKER_URL": "redis://127.0.0.1:1/0"}
-        producer = Verifications.from_env(deaf)
+        without_broker = {**stack.env, "SATYAPAN_BROKER_URL": "redis://127.0.0.1:1/0"}
+        producer = Verifications.from_env(without_broker)
         ids = settled(producer.submit_many("passport", items(8)))
 
         with redis.Redis.from_url(stack.server.url) as client:
             client.zadd(Keys().due, dict.fromkeys(ids, 1))
 
-        # Two workers with four calls each: all of them, one chunk or not.
+        # Two workers with four calls each: all eight are called, even if they came as one chunk.
         eventually(lambda: producer.counts()[State.SENT] == 8)
         for name in ("worker-1", "worker-2"):
             stack.kill_worker(name)  # rather than wait for the answers
 
 
-def test_a_worker_leaves_in_the_queue_what_it_has_no_room_for(tmp_path: Path) -> None:
-    each = {**UNHURRIED, "SATYAPAN_WORKER_CONCURRENCY": "8", "SATYAPAN_CHUNK": "8"}
-    with LocalStack(tmp_path, env=each, callbacks=False) as stack:
+def test_a_worker_leaves_messages_beyond_its_concurrency_in_the_queue(tmp_path: Path) -> None:
+    env = {**LONG_TIMEOUTS, "SATYAPAN_WORKER_CONCURRENCY": "8", "SATYAPAN_CHUNK": "8"}
+    with LocalStack(tmp_path, env=env, callbacks=False) as stack:
         slow(stack, calls=80, latency_ms=18_000)
         producer = stack.verifications()
 
@@ -205,15 +205,15 @@ def test_a_worker_leaves_in_the_queue_what_it_has_no_room_for(tmp_path: Path) ->
         left = Waker(wake_app(producer._settings)).queued(RUN)
         stack.kill_worker()  # rather than wait for the answers
 
-    # One message is under way and one at hand; two more may have come before those counted.
+    # One message is being processed and one is prefetched; two more may have ended before.
     assert left >= 6
 
 
-def test_a_worker_told_to_stop_ends_its_calls_and_leaves_the_rest_to_others(
+def test_a_stopping_worker_finishes_its_calls_and_leaves_the_rest_to_others(
     tmp_path: Path,
 ) -> None:
-    each = {**UNHURRIED, "SATYAPAN_WORKER_CONCURRENCY": "2"}
-    with LocalStack(tmp_path, worker_env=each, callbacks=False) as stack:
+    env = {**LONG_TIMEOUTS, "SATYAPAN_WORKER_CONCURRENCY": "2"}
+    with LocalStack(tmp_path, worker_env=env, callbacks=False) as stack:
         slow(stack, calls=4, latency_ms=4000)
         verifications = stack.verifications()
         ids = settled(verifications.submit_many("passport", items(9)))
@@ -256,7 +256,7 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
     assert left[State.DONE] < 50
     charges = Counter(e["verification_id"] for e in stack.control("audit")["audit"])
     assert charges == Counter(ids)
-    # What the killed worker had been told is lost with it: at most as many as it may call at once.
+    # Answers that the killed worker had not stored are lost: at most one for each parallel call.
     parked = [end for end in ends if end.state is State.PARKED]
     assert len(parked) <= stack.settings.worker.concurrency
     assert all(end.reason == "lost_answer" for end in parked)
@@ -283,19 +283,19 @@ def _one_by_one(verifications: Any, count: int) -> None:
 
 
 def _commands(monitor: Any) -> list[str]:
-    """List what clients sent, but for what comes with time and not with work.
+    """List the commands that clients sent, without those that an idle worker sends too.
 
-    That is the sweeps, and asking the queue again when nothing had come.
+    These are the sweeps, and polling an empty queue again.
     """
-    found, asked = [], False
-    for told in monitor.listen():
-        command = told["command"]
+    found, polled = [], False
+    for entry in monitor.listen():
+        command = entry["command"]
         if command == "ECHO the end":
             break
-        again = asked and command.startswith("BRPOP")
-        if told["client_type"] != "lua" and not again and not _swept(command):
+        again = polled and command.startswith("BRPOP")
+        if entry["client_type"] != "lua" and not again and not _swept(command):
             found.append(command)
-        asked = (asked or command.startswith("BRPOP")) and "unacked_index" not in command
+        polled = (polled or command.startswith("BRPOP")) and "unacked_index" not in command
     return found
 
 

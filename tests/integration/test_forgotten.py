@@ -1,4 +1,4 @@
-"""What was forgotten is gone from the files too, and nothing brings it back."""
+"""Forgotten data leaves Redis' files too, and nothing brings it back."""
 
 import json
 import time
@@ -23,7 +23,7 @@ from satyapan.names import Keys
 from satyapan.records import State
 from shared.inbox.inbox import Inbox
 from tests.conftest import Sandbox
-from tests.integration.test_operator_actions import operator, visited
+from tests.integration.test_operator_actions import operator, record_visit
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
 from worker.ledger.rewrite import Rewrite, want_rewrite
@@ -36,25 +36,25 @@ CANARY = b'{"data": {"name": "Kanaricanary Fullname"}}'
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server of its own: its files are read."""
+    """A server whose files the test reads."""
     with EmbeddedServer(tmp_path / "redis") as running:
         yield running
 
 
 @pytest.fixture
-def alone(server: EmbeddedServer, sandbox: Sandbox) -> Harness:
+def own_harness(server: EmbeddedServer, sandbox: Sandbox) -> Harness:
     return Harness(server.url, sandbox.root)
 
 
-def rewriting(harness: Harness, client: Any = None) -> Rewrite:
-    """A worker's part that may be asked at once again."""
+def build_rewrite(harness: Harness, client: Any = None) -> Rewrite:
+    """Build the worker's step that starts rewrites, without its pause between two steps."""
     ticks = count(0, 10)
     ledger = harness.parts.ledger
     return Rewrite(client or harness.redis, ledger.keys, 60_000, lambda: next(ticks))
 
 
-def finished(harness: Harness, key: str) -> tuple[str, dict[str, bytes]]:
-    """A finished verification with a webhook about it: its id, each sealed envelope by its name."""
+def finish_with_webhook(harness: Harness, key: str) -> tuple[str, dict[str, bytes]]:
+    """Finish a verification that has a webhook; return its id, and its envelopes by name."""
     row_id, ledger = harness.submit("passport", key), harness.parts.ledger
     client: Any = harness.redis
     stored = client.hgetall(ledger.keys.row(row_id))
@@ -67,24 +67,26 @@ def finished(harness: Harness, key: str) -> tuple[str, dict[str, bytes]]:
 
 
 def files(server: EmbeddedServer) -> bytes:
-    """Read all that the server has on disk."""
+    """Read all files of the server."""
     paths = [path for path in server.data.rglob("*") if path.is_file()]
     return b"\n".join(path.read_bytes() for path in paths)
 
 
-def opened(harness: Harness, server: EmbeddedServer, sealed: dict[str, bytes]) -> list[str]:
-    """Name the envelopes that are in the files and open with the key ring."""
+def readable_in_files(
+    harness: Harness, server: EmbeddedServer, sealed: dict[str, bytes]
+) -> list[str]:
+    """List the envelopes that are in the files, each of which must open with the key ring."""
     data, ring, found = files(server), harness.parts.ledger.ring, []
     for record, envelope in sealed.items():
         at = data.find(envelope)
         if at >= 0:
-            ring_opens(ring, record, data[at : at + len(envelope)])
+            check_opens(ring, record, data[at : at + len(envelope)])
             found.append(record)
     return found
 
 
-def ring_opens(ring: Any, record: str, envelope: bytes) -> None:
-    """Fail unless the envelope opens, as whichever field it was sealed for."""
+def check_opens(ring: Any, record: str, envelope: bytes) -> None:
+    """Fail unless the key ring opens the envelope of this record."""
     try:
         ring.open(record, envelope)
     except Unreadable:
@@ -96,8 +98,8 @@ def wanted(harness: Harness) -> int:
     return int(harness.redis.zcard(ledger.keys.rewrite_wanted))
 
 
-def carried_out(harness: Harness, rewrite: Rewrite, left: int = 0) -> None:
-    # What was forgotten in the millisecond in which a rewrite begins waits for the next one.
+def complete_rewrites(harness: Harness, rewrite: Rewrite, left: int = 0) -> None:
+    # Data that is forgotten in the millisecond in which a rewrite begins waits for the next one.
     time.sleep(0.005)
 
     def none_wanted() -> bool:
@@ -107,101 +109,106 @@ def carried_out(harness: Harness, rewrite: Rewrite, left: int = 0) -> None:
     eventually(none_wanted)
 
 
-def test_files_hold_nothing_that_opens_after_forget(alone: Harness, server: EmbeddedServer) -> None:
-    row_id, sealed = finished(alone, "k")
-    _, kept = finished(alone, "other")
-    assert set(opened(alone, server, sealed)) == set(sealed)
+def test_no_forgotten_data_remains_readable_in_the_files(
+    own_harness: Harness, server: EmbeddedServer
+) -> None:
+    row_id, sealed = finish_with_webhook(own_harness, "k")
+    _, kept = finish_with_webhook(own_harness, "other")
+    assert set(readable_in_files(own_harness, server, sealed)) == set(sealed)
 
-    operator(alone).forget(row_id)
-    assert set(opened(alone, server, sealed)) == set(sealed), "shredding alone leaves the files"
-    carried_out(alone, rewriting(alone))
+    operator(own_harness).forget(row_id)
+    assert set(readable_in_files(own_harness, server, sealed)) == set(sealed), (
+        "the files keep the data until the rewrite"
+    )
+    complete_rewrites(own_harness, build_rewrite(own_harness))
 
-    eventually(lambda: opened(alone, server, sealed) == [])
-    assert len(opened(alone, server, kept)) == 2  # its request went when it ended
+    eventually(lambda: readable_in_files(own_harness, server, sealed) == [])
+    # The other's request was deleted when it ended.
+    assert len(readable_in_files(own_harness, server, kept)) == 2
 
 
 def test_a_second_forget_within_the_pause_waits_for_the_next_rewrite(
-    alone: Harness, server: EmbeddedServer
+    own_harness: Harness, server: EmbeddedServer
 ) -> None:
-    rewrite, ledger = rewriting(alone), alone.parts.ledger
-    first, _ = finished(alone, "k")
-    second, sealed = finished(alone, "other")
-    operator(alone).forget(first)
-    carried_out(alone, rewrite)
+    rewrite, ledger = build_rewrite(own_harness), own_harness.parts.ledger
+    first, _ = finish_with_webhook(own_harness, "k")
+    second, sealed = finish_with_webhook(own_harness, "other")
+    operator(own_harness).forget(first)
+    complete_rewrites(own_harness, rewrite)
 
-    operator(alone).forget(second)
+    operator(own_harness).forget(second)
     for _ in range(3):
         rewrite.step()
-    assert wanted(alone) == 1
-    assert opened(alone, server, sealed)
-    alone.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
-    carried_out(alone, rewrite)
+    assert wanted(own_harness) == 1
+    assert readable_in_files(own_harness, server, sealed)
+    own_harness.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
+    complete_rewrites(own_harness, rewrite)
 
-    eventually(lambda: opened(alone, server, sealed) == [])
+    eventually(lambda: readable_in_files(own_harness, server, sealed) == [])
 
 
-def test_a_rewrite_that_a_restart_cut_off_is_begun_again(
-    alone: Harness, server: EmbeddedServer
+def test_a_rewrite_interrupted_by_a_restart_is_repeated(
+    own_harness: Harness, server: EmbeddedServer
 ) -> None:
-    rewrite, ledger = rewriting(alone), alone.parts.ledger
-    row_id, sealed = finished(alone, "k")
-    operator(alone).forget(row_id)
+    rewrite, ledger = build_rewrite(own_harness), own_harness.parts.ledger
+    row_id, sealed = finish_with_webhook(own_harness, "k")
+    operator(own_harness).forget(row_id)
     rewrite.step()
     server.kill()
     server.restart()
 
     rewrite.step()
-    assert wanted(alone) == 1
-    alone.redis.delete(ledger.keys.rewrite_begun)
-    carried_out(alone, rewrite)
+    assert wanted(own_harness) == 1
+    own_harness.redis.delete(ledger.keys.rewrite_begun)
+    complete_rewrites(own_harness, rewrite)
 
-    eventually(lambda: opened(alone, server, sealed) == [])
+    eventually(lambda: readable_in_files(own_harness, server, sealed) == [])
 
 
-def test_a_rewrite_is_asked_for_only_after_the_last_webhook_is_shredded(
+def test_a_rewrite_is_requested_only_after_the_last_webhook_is_shredded(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row_id, _ = finished(harness, "k")
-    forget, asked_for = Inbox.forget, list[int]()
+    row_id, _ = finish_with_webhook(harness, "k")
+    forget, requested = Inbox.forget, list[int]()
 
-    def watched(self: Inbox, vendor: str, vendor_ids: Sequence[str]) -> int:
+    def forget_and_record(self: Inbox, vendor: str, vendor_ids: Sequence[str]) -> int:
         count = forget(self, vendor, vendor_ids)
-        asked_for.append(wanted(harness))
+        requested.append(wanted(harness))
         return count
 
-    monkeypatch.setattr(Inbox, "forget", watched)
+    monkeypatch.setattr(Inbox, "forget", forget_and_record)
 
     operator(harness).forget(row_id)
 
-    assert [*asked_for, wanted(harness)] == [0, 1]
+    assert [*requested, wanted(harness)] == [0, 1]
 
 
-def test_a_refused_rewrite_is_told_and_tried_again(
-    alone: Harness, server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+def test_a_refused_rewrite_is_logged_and_retried(
+    own_harness: Harness, server: EmbeddedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    row_id, _ = finished(alone, "k")
-    operator(alone).forget(row_id)
-    client: Any = alone.redis
+    row_id, _ = finish_with_webhook(own_harness, "k")
+    operator(own_harness).forget(row_id)
+    client: Any = own_harness.redis
     client.acl_setuser(
         "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-bgrewriteaof"]
     )
     with redis.Redis(port=server.port, username="limited", password="x") as limited:
-        rewriting(alone, limited).step()
+        build_rewrite(own_harness, limited).step()
 
     assert "doesn't rewrite" in caplog.text
-    assert wanted(alone) == 1
-    keys = alone.parts.ledger.keys
+    assert wanted(own_harness) == 1
+    keys = own_harness.parts.ledger.keys
     client.zadd(keys.rewrite_wanted, {"long ago": client.time()[0] * 1000 - 3_600_000})
-    found = run_checks(read_settings(alone.env), client)
+    found = run_checks(read_settings(own_harness.env), client)
     (late,) = [each for each in found if each.id == "W023"]
     assert "60 minutes" in late.message
     client.delete(keys.rewrite_begun)
-    carried_out(alone, rewriting(alone))
-    assert "W023" not in {each.id for each in run_checks(read_settings(alone.env), client)}
+    complete_rewrites(own_harness, build_rewrite(own_harness))
+    assert "W023" not in {each.id for each in run_checks(read_settings(own_harness.env), client)}
 
 
 class OverlappingClient:
-    """A worker's connection: before its rewrite is refused, another worker looks."""
+    """A worker's client; before its rewrite is refused, another worker takes a step."""
 
     def __init__(self, client: Any, other: Rewrite) -> None:
         self._client = client
@@ -215,24 +222,24 @@ class OverlappingClient:
         raise redis.ResponseError("Can't BGREWRITEAOF now")
 
 
-def test_an_earlier_rewrite_is_not_taken_for_one_that_was_refused(
-    alone: Harness, server: EmbeddedServer
+def test_a_refused_rewrite_is_not_mistaken_for_an_earlier_finished_one(
+    own_harness: Harness, server: EmbeddedServer
 ) -> None:
-    first, _ = finished(alone, "k")
-    operator(alone).forget(first)
-    carried_out(alone, rewriting(alone))
-    ledger = alone.parts.ledger
-    alone.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
-    second, sealed = finished(alone, "other")
-    operator(alone).forget(second)
+    first, _ = finish_with_webhook(own_harness, "k")
+    operator(own_harness).forget(first)
+    complete_rewrites(own_harness, build_rewrite(own_harness))
+    ledger = own_harness.parts.ledger
+    own_harness.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
+    second, sealed = finish_with_webhook(own_harness, "other")
+    operator(own_harness).forget(second)
 
-    client = OverlappingClient(alone.redis, rewriting(alone))
-    rewriting(alone, client).step()
+    client = OverlappingClient(own_harness.redis, build_rewrite(own_harness))
+    build_rewrite(own_harness, client).step()
 
-    assert wanted(alone) == 1
-    alone.redis.delete(ledger.keys.rewrite_begun)
-    carried_out(alone, rewriting(alone))
-    eventually(lambda: opened(alone, server, sealed) == [])
+    assert wanted(own_harness) == 1
+    own_harness.redis.delete(ledger.keys.rewrite_begun)
+    complete_rewrites(own_harness, build_rewrite(own_harness))
+    eventually(lambda: readable_in_files(own_harness, server, sealed) == [])
 
 
 def test_without_an_append_only_file_there_is_nothing_to_rewrite(harness: Harness) -> None:
@@ -241,7 +248,7 @@ def test_without_an_append_only_file_there_is_nothing_to_rewrite(harness: Harnes
     client.config_set("appendonly", "no")
     try:
         operator(harness).forget(row_id)
-        rewriting(harness).step()
+        build_rewrite(harness).step()
     finally:
         client.config_set("appendonly", "yes")
 
@@ -249,7 +256,7 @@ def test_without_an_append_only_file_there_is_nothing_to_rewrite(harness: Harnes
     assert not client.exists(harness.parts.ledger.keys.rewrite_begun)
 
 
-def test_the_command_says_when_the_files_will_be_clean(harness: Harness) -> None:
+def test_the_command_prints_when_the_file_will_be_rewritten(harness: Harness) -> None:
     row_id = harness.settle(harness.submit("passport")).id
 
     dry = CliRunner().invoke(operator_cli.forget, [row_id, "--dry-run"], env=harness.env)
@@ -261,7 +268,7 @@ def test_the_command_says_when_the_files_will_be_clean(harness: Harness) -> None
     assert wanted(harness) == 1
 
 
-def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(harness: Harness) -> None:
+def test_a_worker_that_holds_an_answer_does_not_restore_a_forgotten_row(harness: Harness) -> None:
     row_id, ledger = harness.submit("passport"), harness.parts.ledger
     claim = ledger.claim(row_id)
     assert claim is not None
@@ -272,7 +279,7 @@ def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(harness: Harness)
 
     commit()
     operator(harness).forget(row_id)
-    commit()  # as a worker does that didn't hear the first confirmed
+    commit()  # as a worker does whose first commit was not confirmed
     forgotten = harness.row(row_id)
     harness.redis.delete(ledger.keys.row(row_id))
     with pytest.raises(StaleFence):
@@ -282,9 +289,9 @@ def test_an_answer_in_hand_does_not_bring_a_forgotten_row_back(harness: Harness)
     assert ledger.read(row_id) is None
 
 
-def test_news_of_a_forgotten_visit_is_not_kept(harness: Harness) -> None:
+def test_later_webhooks_about_a_forgotten_visit_are_not_stored(harness: Harness) -> None:
     owner = harness.settle(harness.submit("static_kyc_link", "first"))
-    visit = visited(harness, owner.link)
+    visit = record_visit(harness, owner.link)
     inbox = harness.parts.ingest._inbox
     late = inbox.read("cf-77")  # a worker holds it
     assert late is not None
@@ -299,7 +306,7 @@ def test_news_of_a_forgotten_visit_is_not_kept(harness: Harness) -> None:
     assert list(inbox.newest(None, 9)) == []
 
 
-def test_a_visit_is_not_forgotten_before_every_producer_was_told(
+def test_a_visit_is_not_forgotten_before_its_webhook_reached_every_producer(
     redis_url: str, sandbox: Sandbox
 ) -> None:
     shop, bank = (
@@ -313,25 +320,27 @@ def test_a_visit_is_not_forgotten_before_every_producer_was_told(
     inbox.store("acted", "cashfree", "KYC_LINK_ACTION_PERFORMED", body, "cf-77")
     shop.parts.ingest.take("acted")
     id_key = shop.settings.producer.id_key_bytes()
-    mine, theirs = (child_id(id_key, owner.id, "cf-77", name) for name in ("shop", "bank"))
-    ledger.make_due(theirs)
-    claim = ledger.claim(theirs)  # a worker is busy with it
+    shops_visit, banks_visit = (
+        child_id(id_key, owner.id, "cf-77", name) for name in ("shop", "bank")
+    )
+    ledger.make_due(banks_visit)
+    claim = ledger.claim(banks_visit)  # a worker holds it
     inbox.store("done", "cashfree", "KYC_LINK_SUCCESS", body, "cf-77")
     shop.parts.ingest.take("done")
 
     with pytest.raises(ActionRefused, match="still to be worked on"):
-        operator(shop).forget(mine)
+        operator(shop).forget(shops_visit)
     assert claim is not None
     ledger.committing(claim.row, claim.row, [], claim.now, keep=False, alias="").now()
     shop.parts.ingest.take("done")
-    operator(shop).forget(mine)
+    operator(shop).forget(shops_visit)
 
-    assert (shop.row(mine).state, shop.row(mine).result) == (State.DONE, None)
-    assert bank.row(theirs).state is State.DONE
-    assert bank.row(theirs).result
+    assert (shop.row(shops_visit).state, shop.row(shops_visit).result) == (State.DONE, None)
+    assert bank.row(banks_visit).state is State.DONE
+    assert bank.row(banks_visit).result
 
 
-def test_a_running_worker_has_the_file_rewritten(tmp_path: Path) -> None:
+def test_a_running_worker_has_the_append_only_file_rewritten(tmp_path: Path) -> None:
     with LocalStack(tmp_path, callbacks=False) as stack:
         client: Any = redis.Redis.from_url(stack.server.url)
         want_rewrite(client, Keys())

@@ -1,4 +1,4 @@
-"""Who asks for a look: the first ask comes soon, repeated ones are thinned, and none is lost."""
+"""Requested status checks: the first comes soon, repeats are thinned out, none is lost."""
 
 import json
 from typing import Any
@@ -18,10 +18,10 @@ def ledger(harness: Harness) -> WorkLedger:
 
 @pytest.fixture
 def row_id(harness: Harness) -> str:
-    """A journey that waits for its person, read a moment ago, the next poll far away."""
+    """A journey that waits for its person; it was just read, and its next poll is far away."""
     found = harness.submit("digilocker")
     harness.run_once(found)
-    looked(harness, found)
+    set_last_read(harness, found)
     return found
 
 
@@ -30,8 +30,11 @@ def now_ms(harness: Harness) -> int:
     return int(seconds) * 1000 + int(micros) // 1000
 
 
-def looked(harness: Harness, row_id: str, ago_ms: int = 0, **fields: Any) -> int:
-    """Note a read so long ago; by default one to come, so that a slow test changes nothing."""
+def set_last_read(harness: Harness, row_id: str, ago_ms: int = 0, **fields: Any) -> int:
+    """Set the time of the last status read, and return it.
+
+    By default it is in the future, so that a slow test changes nothing.
+    """
     at = now_ms(harness) - (ago_ms or -AHEAD_MS)
     known = {"looked": at, "due": at + 10 * MOST_CHECK_MS, "last_ask": now_ms(harness), **fields}
     harness.redis.hset(harness.parts.ledger.keys.row(row_id), mapping=known)
@@ -39,8 +42,10 @@ def looked(harness: Harness, row_id: str, ago_ms: int = 0, **fields: Any) -> int
     return at
 
 
-def test_the_first_ask_comes_soon_and_is_known_as_such(harness: Harness, row_id: str) -> None:
-    at = looked(harness, row_id)
+def test_the_first_request_is_due_soon_and_marked_as_the_first(
+    harness: Harness, row_id: str
+) -> None:
+    at = set_last_read(harness, row_id)
 
     assert harness.parts.ledger.hint(row_id, asked=True) == at + LEAST_CHECK_MS
 
@@ -49,17 +54,19 @@ def test_the_first_ask_comes_soon_and_is_known_as_such(harness: Harness, row_id:
     assert at - AHEAD_MS <= row.asked <= now_ms(harness)
 
 
-def test_repeated_asks_are_thinned(harness: Harness, ledger: WorkLedger, row_id: str) -> None:
+def test_repeated_requests_are_thinned_out(
+    harness: Harness, ledger: WorkLedger, row_id: str
+) -> None:
     waits = []
     for asks in range(1, 9):
-        at = looked(harness, row_id, asks=asks)
+        at = set_last_read(harness, row_id, asks=asks)
         waits.append((ledger.hint(row_id, asked=True) - at) // LEAST_CHECK_MS)
         assert harness.row(row_id).ask == "again"
 
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_an_ask_that_was_not_served_yet_stays_the_first(
+def test_a_repeat_before_the_first_request_is_served_changes_nothing(
     harness: Harness, ledger: WorkLedger, row_id: str
 ) -> None:
     ledger.hint(row_id, asked=True)
@@ -70,24 +77,24 @@ def test_an_ask_that_was_not_served_yet_stays_the_first(
     assert (again.ask, again.due, again.asked) == ("first", first.due, first.asked)
 
 
-def test_asks_begin_again_when_a_webhook_says_something_new(
+def test_a_webhook_with_news_restarts_the_count_of_requests(
     harness: Harness, ledger: WorkLedger, row_id: str
 ) -> None:
-    at = looked(harness, row_id, asks=6)
+    at = set_last_read(harness, row_id, asks=6)
     ledger.hint(row_id, asked=True)
 
     due = ledger.hint(row_id, "AUTHENTICATED", asked=True)
 
     assert (due, harness.row(row_id).ask) == (at + LEAST_CHECK_MS, "first")
-    at = looked(harness, row_id, asks=6)
+    at = set_last_read(harness, row_id, asks=6)
     assert ledger.hint(row_id, "AUTHENTICATED", asked=True) == at + MOST_CHECK_MS
 
 
-def test_asks_begin_again_after_a_quiet_time(
+def test_a_quiet_time_restarts_the_count_of_requests(
     harness: Harness, ledger: WorkLedger, row_id: str
 ) -> None:
     last = now_ms(harness) - 2 * MOST_CHECK_MS - 5_000
-    at = looked(harness, row_id, ago_ms=1_000, asks=6, asked=1, last_ask=last)
+    at = set_last_read(harness, row_id, ago_ms=1_000, asks=6, asked=1, last_ask=last)
 
     ledger.hint(row_id, asked=True)
 
@@ -95,10 +102,10 @@ def test_asks_begin_again_after_a_quiet_time(
     assert harness.row(row_id).asked > at
 
 
-def test_a_look_that_nobody_waits_for_is_no_ask(
+def test_a_status_check_that_nobody_waits_for_is_not_counted_as_requested(
     harness: Harness, ledger: WorkLedger, row_id: str
 ) -> None:
-    at = looked(harness, row_id)
+    at = set_last_read(harness, row_id)
 
     assert ledger.hint(row_id, "EXPIRED", asked=False) == at + LEAST_CHECK_MS
 
@@ -116,10 +123,10 @@ def test_a_look_that_nobody_waits_for_is_no_ask(
         ("DIGILOCKER_VERIFICATION_CONSENT_EXPIRED", ""),
     ],
 )
-def test_webhooks_of_people_who_acted_are_asks(
+def test_webhooks_about_a_persons_action_are_requests(
     harness: Harness, row_id: str, event: str, ask: str
 ) -> None:
-    looked(harness, row_id)
+    set_last_read(harness, row_id)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
     harness.parts.ingest._inbox.store("webhook", "cashfree", event, body)
 

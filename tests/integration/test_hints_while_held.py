@@ -1,8 +1,8 @@
-"""Hints that come while a worker holds the row: what the read under way answers, and what it can't.
+"""Hints that come while a worker holds the row: the current read answers them, or another does.
 
 A run claims the row, makes it SENT, reads the vendor's status, and commits what that says. A hint
 before SENT is older than the read, so the read answers it. A hint after SENT may be about news that
-the read doesn't show, so it brings about another read, at the time that the thinning allows.
+the read doesn't show, so it causes another read, at the time that the thinning allows.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ POLL_MS = 600_000
 
 @pytest.fixture
 def harness(redis_url: str, sandbox: Any) -> Harness:
-    """Polls are ten minutes apart: what is due before was asked for."""
+    """Polls are ten minutes apart, so a status check that is due earlier was requested."""
     seconds = str(POLL_MS // 1000)
     polls = {f"SATYAPAN_WORKER_POLL_{name}_S": seconds for name in ("MIN", "MAX")}
     return Harness(redis_url, sandbox.root, **polls)
@@ -50,9 +50,9 @@ def now_ms(harness: Harness) -> int:
 def run(
     harness: Harness, row_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Row, Row]]:
-    """Run the row once with a hint at some points; return it as it was during the read and after.
+    """Run the row once with hints at some failpoints; return it as of the read and as of the end.
 
-    A point's value is what a webhook claims, or "" for a person.
+    A failpoint's value is what a webhook claims, or "" for a person who returns.
     """
 
     def run(**hints: str) -> tuple[Row, Row]:
@@ -72,44 +72,44 @@ def run(
 
 
 def woken_first_at(harness: Harness, row_id: str) -> float | None:
-    """Return when the row is woken with the holders of slots."""
+    """Return the time at which the row is woken with the holders of slots."""
     ledger = harness.parts.ledger
     found: float | None = harness.redis.zscore(ledger.keys.slot_due, row_id)
     return found
 
 
 def is_thinned(harness: Harness, due: int, looked: int, seconds: int) -> bool:
-    """Tell whether a look comes so long after the last; at once if a slow machine is later."""
+    """Return True if a check is due this long after the last, or by now if that has passed."""
     soonest = looked + seconds * LEAST_CHECK_MS
     return soonest <= due <= max(soonest, now_ms(harness))
 
 
-def asked_before(harness: Harness, row_id: str, ask: str, asks: int) -> None:
-    """Note that the read that is due was asked for, after so many others."""
+def set_requested(harness: Harness, row_id: str, ask: str, asks: int) -> None:
+    """Set the due read to be a requested one, after `asks` other requests."""
     write(harness, row_id, ask=ask, asks=asks, asked=1, last_ask=now_ms(harness), due=1)
 
 
 @pytest.mark.parametrize("ask", ["", "first", "again"])
-def test_a_read_answers_what_was_asked_between_claim_and_sent(
+def test_a_read_answers_a_request_made_between_claim_and_sent(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
 ) -> None:
-    """One read for both: the ask that made it due, if it was none of the polls, and the new one."""
+    """One read answers both: the request that made it due, if it was one, and the new request."""
     if ask:
-        asked_before(harness, row_id, ask, 3)
+        set_requested(harness, row_id, ask, 3)
 
     during, after = run(**{Failpoint.CLAIMED: ""})
 
     assert (during.ask, during.asking, during.asks) == ("", ask or "first", 4 if ask else 1)
     assert (after.ask, after.asking, after.asks) == ("", "", 4 if ask else 1)
-    assert after.due - now_ms(harness) > POLL_MS // 2, "the next look is a poll"
+    assert after.due - now_ms(harness) > POLL_MS // 2, "the next status check is a poll"
     assert woken_first_at(harness, row_id) is None
 
 
 @pytest.mark.parametrize("ask", ["", "again"])
-def test_news_between_claim_and_sent_begin_the_asks_again(
+def test_news_between_claim_and_sent_restart_the_count_of_requests(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
 ) -> None:
-    asked_before(harness, row_id, ask or "again", 6)
+    set_requested(harness, row_id, ask or "again", 6)
     if not ask:
         harness.redis.hdel(harness.parts.ledger.keys.row(row_id), "ask")
 
@@ -121,7 +121,7 @@ def test_news_between_claim_and_sent_begin_the_asks_again(
     assert is_thinned(harness, again, during.looked, 2)
 
 
-def test_a_read_knows_what_a_webhook_claimed_between_claim_and_sent(
+def test_a_read_uses_what_a_webhook_claimed_between_claim_and_sent(
     row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     """The vendor's reads never say FAILED: the read says "pending", the webhook decides."""
@@ -131,10 +131,10 @@ def test_a_read_knows_what_a_webhook_claimed_between_claim_and_sent(
 
 
 @pytest.mark.parametrize(("asks", "wait"), [(0, 2), (2, 8), (5, 60), (9, 60)])
-def test_an_ask_during_the_read_is_kept_and_thinned(
+def test_a_request_during_the_read_is_kept_and_thinned_out(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], asks: int, wait: int
 ) -> None:
-    asked_before(harness, row_id, "again", asks)
+    set_requested(harness, row_id, "again", asks)
 
     during, after = run(**{Failpoint.ANSWERED: ""})
 
@@ -144,7 +144,7 @@ def test_an_ask_during_the_read_is_kept_and_thinned(
     assert woken_first_at(harness, row_id) == after.due
 
 
-def test_an_ask_during_a_poll_is_the_first(
+def test_a_request_during_a_poll_counts_as_the_first(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     during, after = run(**{Failpoint.ANSWERED: ""})
@@ -153,7 +153,7 @@ def test_an_ask_during_a_poll_is_the_first(
     assert is_thinned(harness, after.due, during.looked, 1)
 
 
-def test_only_the_later_of_two_asks_brings_about_another_read(
+def test_only_the_later_of_two_requests_causes_another_read(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     during, after = run(**{Failpoint.CLAIMED: "", Failpoint.ANSWERED: ""})
@@ -163,11 +163,11 @@ def test_only_the_later_of_two_asks_brings_about_another_read(
     assert is_thinned(harness, after.due, during.looked, 2)
 
 
-def test_of_the_asks_during_a_read_the_soonest_counts(
+def test_the_soonest_of_several_requests_during_a_read_counts(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]]
 ) -> None:
     """A person reloads the page, a webhook brings news, the person reloads once more."""
-    asked_before(harness, row_id, "again", 5)
+    set_requested(harness, row_id, "again", 5)
 
     def reloaded(point: str) -> None:
         for claimed in ("", "AUTHENTICATED", "") if point == Failpoint.ANSWERED else ():
@@ -184,11 +184,11 @@ def test_of_the_asks_during_a_read_the_soonest_counts(
 
 @pytest.mark.parametrize("point", [Failpoint.CLAIMED, Failpoint.ANSWERED])
 @pytest.mark.parametrize("ask", ["", "first", "again"])
-def test_a_read_without_an_answer_leaves_the_ask(
+def test_a_read_without_an_answer_keeps_the_request(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], point: str, ask: str
 ) -> None:
     if ask:
-        asked_before(harness, row_id, ask, 3)
+        set_requested(harness, row_id, ask, 3)
     harness.vendor.post("faults", route="digilocker_status", status=502)
 
     _, after = run(**{point: "AUTHENTICATED"})
@@ -197,7 +197,7 @@ def test_a_read_without_an_answer_leaves_the_ask(
     assert woken_first_at(harness, row_id) == after.due
 
 
-def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
+def test_a_request_is_kept_for_the_next_claim_if_the_read_was_not_sent(
     harness: Harness, row_id: str
 ) -> None:
     ledger = harness.parts.ledger
@@ -220,7 +220,7 @@ def test_an_ask_is_known_to_the_next_claim_if_the_read_was_not_sent(
 
 
 def test_a_hint_is_kept_for_a_holder_whose_lease_has_ended(harness: Harness, row_id: str) -> None:
-    """As after an outage, when the holder repeats its commit and nobody may take over yet."""
+    """This happens after an outage: the holder repeats its commit, and nobody may take over yet."""
     ledger = harness.parts.ledger
     claim = ledger.claim(row_id)
     assert claim is not None

@@ -58,7 +58,7 @@ def pause_ms(harness: Harness, webhook_id: str) -> float:
     return due - float(seconds * 1000 + micros / 1000)
 
 
-def test_failures_are_counted_with_growing_pauses_and_parked_in_the_end(
+def test_a_failing_webhook_is_retried_with_growing_pauses_and_then_parked(
     harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
     pauses = []
@@ -103,7 +103,7 @@ def test_a_parked_webhook_is_listed_and_replayed(
     assert (webhook.state, webhook.tries) == (WebhookState.UNMATCHED, 0)
 
 
-def test_a_webhook_that_fails_does_not_hold_up_others(
+def test_a_failing_webhook_does_not_delay_others(
     harness: Harness, inbox: Inbox, stuck: str
 ) -> None:
     row_id = harness.submit("digilocker")
@@ -117,17 +117,17 @@ def test_a_webhook_that_fails_does_not_hold_up_others(
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, Harness]]:
-    """A workbench on a server that a test may kill."""
+def own_server(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, Harness]]:
+    """A server that a test may kill, and a harness that uses it."""
     with EmbeddedServer(tmp_path) as server:
         more = {"SATYAPAN_REDIS_READ_TIMEOUT_S": "2"}
         yield server, Harness(server.url, "http://127.0.0.1:1", **more)
 
 
-def test_a_server_that_is_away_or_full_is_not_the_webhooks_failure(
-    alone: tuple[EmbeddedServer, Harness],
+def test_an_absent_or_full_server_does_not_count_as_a_failure(
+    own_server: tuple[EmbeddedServer, Harness],
 ) -> None:
-    server, harness = alone
+    server, harness = own_server
     inbox = harness.parts.ingest._inbox
     row = Row(id="dl-1", kind="digilocker", vendor="cashfree", state=State.PENDING)
     harness.parts.ledger.insert(row, 60_000)
@@ -166,7 +166,7 @@ def test_a_webhook_whose_key_is_missing_is_left_for_a_worker_that_has_it(
 
 
 @pytest.mark.parametrize("state", [WebhookState.HANDLED, WebhookState.PARKED])
-def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
+def test_a_late_message_to_a_worker_without_the_key_does_not_reopen_a_webhook(
     harness: Harness, inbox: Inbox, state: WebhookState
 ) -> None:
     redis: Any = harness.redis
@@ -182,7 +182,7 @@ def test_a_late_message_to_a_worker_without_the_key_reopens_nothing(
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_odd_values_in_a_visitors_news_break_neither_row_nor_events(
+def test_odd_values_in_a_visitors_webhook_break_neither_row_nor_events(
     harness: Harness, inbox: Inbox, odd: str
 ) -> None:
     owner = harness.settle(harness.submit("static_kyc_link"))
@@ -214,12 +214,12 @@ def test_listing_reads_only_what_it_shows(harness: Harness, inbox: Inbox) -> Non
 
     assert len(latest) in {2, 3}  # the deleted one may have been among the latest
     assert handled == [("webhook-05", "v-5")]
-    asked = {name: stat["calls"] for name, stat in redis.info("commandstats").items()}
-    assert "cmdstat_scan" not in asked
-    assert asked["cmdstat_hmget"] <= 4
+    commands = {name: stat["calls"] for name, stat in redis.info("commandstats").items()}
+    assert "cmdstat_scan" not in commands
+    assert commands["cmdstat_hmget"] <= 4
 
 
-def test_ends_of_lives_leave_the_indexes(harness: Harness, inbox: Inbox) -> None:
+def test_expired_webhooks_are_removed_from_the_indexes(harness: Harness, inbox: Inbox) -> None:
     redis: Any = harness.redis
     store(inbox, "kept", "v-1")
     for state in WebhookState:
@@ -236,7 +236,7 @@ def test_ends_of_lives_leave_the_indexes(harness: Harness, inbox: Inbox) -> None
 
 
 @pytest.mark.parametrize("command", [["--state", "LOST"], ["--limit", "0"]])
-def test_what_is_no_state_and_no_number_is_refused(harness: Harness, command: list[str]) -> None:
+def test_an_invalid_state_or_limit_is_refused(harness: Harness, command: list[str]) -> None:
     done = CliRunner().invoke(operator_cli.inbox, command, env=harness.env)
 
     assert done.exit_code == 2
@@ -244,7 +244,7 @@ def test_what_is_no_state_and_no_number_is_refused(harness: Harness, command: li
     assert "LOST" not in command or "NEW, HANDLED, UNMATCHED, PARKED" in done.output
 
 
-def test_an_empty_list_says_so_and_times_are_times(harness: Harness, inbox: Inbox) -> None:
+def test_an_empty_list_says_so_and_times_are_in_iso_format(harness: Harness, inbox: Inbox) -> None:
     empty = CliRunner().invoke(operator_cli.inbox, [], env=harness.env)
     store(inbox, "webhook", "v-1")
     full = CliRunner().invoke(operator_cli.inbox, ["--json"], env=harness.env)

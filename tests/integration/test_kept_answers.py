@@ -1,4 +1,4 @@
-"""What the vendor answered stays, whatever comes between the answer and the row."""
+"""A vendor's answer is stored in its row, whatever fails between the two."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,49 +25,49 @@ def ledger(harness: Harness) -> WorkLedger:
 
 
 def redis_batch(harness: Harness) -> Any:
-    """Return the engine's way to Redis."""
+    """Return the object through which the engine calls Redis."""
     run: Any = harness.parts.engine._run
     return run.__self__._tools.redis
 
 
-class BatchConnection:
-    """The way to Redis; the next commits, but `let`, are answered by an error, done or not."""
+class FailingConnection:
+    """Calls Redis; after `passing` commits, the next `failures` ones raise, whether done or not."""
 
-    def __init__(self, harness: Harness, *, away: int, done: bool, let: int = 0) -> None:
-        self._through: Callable[..., list[Any]] = redis_batch(harness)._call_all
+    def __init__(self, harness: Harness, *, failures: int, done: bool, passing: int = 0) -> None:
+        self._call_all: Callable[..., list[Any]] = redis_batch(harness)._call_all
         self.script = harness.parts.ledger._commit
-        self.let = let
-        self.away = away
+        self.passing = passing
+        self.failures = failures
         self.done = done
 
-    def call_all(self, asks: Sequence[ScriptCall[Any]]) -> list[Any]:
-        (ask,) = asks
-        if ask.script is not self.script or not self.away:
-            return self._through(asks)
-        if self.let:
-            self.let -= 1
-            return self._through(asks)
-        self.away -= 1
+    def call_all(self, calls: Sequence[ScriptCall[Any]]) -> list[Any]:
+        (call,) = calls
+        if call.script is not self.script or not self.failures:
+            return self._call_all(calls)
+        if self.passing:
+            self.passing -= 1
+            return self._call_all(calls)
+        self.failures -= 1
         if self.done:
-            self._through(asks)
+            self._call_all(calls)
         return [redis.ConnectionError("away")]
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 def test_a_commit_is_repeated_until_it_is_confirmed(harness: Harness, done: bool) -> None:
     row_id = harness.submit("passport")
-    line = BatchConnection(harness, away=2, done=done)
-    redis_batch(harness)._call_all = line.call_all
+    connection = FailingConnection(harness, failures=2, done=done)
+    redis_batch(harness)._call_all = connection.call_all
 
     ended = harness.run_once(row_id)
 
-    assert line.away == 0
+    assert connection.failures == 0
     assert (ended.state, ended.attempts) == (State.DONE, 1)
     assert len(harness.vendor.charges("passport")) == 1
     assert harness.changes() == ["done"]
 
 
-def test_a_claim_given_back_twice_leaves_what_came_in_between(
+def test_releasing_a_claim_twice_keeps_a_hint_that_came_in_between(
     harness: Harness, ledger: WorkLedger
 ) -> None:
     row_id = harness.submit("digilocker")
@@ -84,7 +84,7 @@ def test_a_claim_given_back_twice_leaves_what_came_in_between(
     assert harness.changes() == ["link_ready"]
 
 
-def test_a_claim_that_was_given_back_sends_nothing(harness: Harness, ledger: WorkLedger) -> None:
+def test_a_released_claim_cannot_commit_again(harness: Harness, ledger: WorkLedger) -> None:
     row_id = harness.submit("passport")
     claim = ledger.claim(row_id)
     assert claim is not None
@@ -95,7 +95,7 @@ def test_a_claim_that_was_given_back_sends_nothing(harness: Harness, ledger: Wor
 
 
 class TestAfterAFailoverThatLostAClaim:
-    """Two workers have the same fence: the new master didn't know of the first claim."""
+    """Two workers have the same fence, because the new master lacks the first claim."""
 
     def claim_twice(self, harness: Harness, row_id: str) -> tuple[Claim, Claim]:
         client, ledger = harness.redis, harness.parts.ledger
@@ -110,7 +110,7 @@ class TestAfterAFailoverThatLostAClaim:
         assert first.row.fence == second.row.fence
         return first, second
 
-    def test_an_answer_is_written_over_what_the_other_set_aside(
+    def test_an_answer_replaces_the_parked_state_of_the_other_claim(
         self, harness: Harness, ledger: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
@@ -121,7 +121,7 @@ class TestAfterAFailoverThatLostAClaim:
 
         assert harness.read(row_id).state is State.DONE
 
-    def test_an_end_stays_what_it_is(self, harness: Harness, ledger: WorkLedger) -> None:
+    def test_a_final_state_is_not_replaced(self, harness: Harness, ledger: WorkLedger) -> None:
         row_id = harness.submit("passport")
         first, second = self.claim_twice(harness, row_id)
         self.end(ledger, first, State.DONE)
@@ -146,14 +146,14 @@ class TestAfterAnOutage:
         return WorkLedger(harness.redis, shared.keys, shared.ring, 1, shared.lives, outage)
 
     def sweep_before(self, harness: Harness, ms: int) -> int:
-        """Let the last sweep be so long ago; return the time now (ms)."""
+        """Set the time of the last sweep to this long ago; return the time now (ms)."""
         ledger = harness.parts.ledger
         now = ledger.now()
         harness.redis.set(ledger.keys.swept, now - ms)
         return now
 
-    def look(self, harness: Harness, *, lived: bool = True, gap: int = GAP) -> None:
-        """Sweep, as a worker that lived through the outage or as one that has just begun."""
+    def sweep(self, harness: Harness, *, lived: bool = True, gap: int = GAP) -> None:
+        """Sweep as a worker that ran during the outage, or as one that has just started."""
         keys, mark = harness.parts.ledger.keys, load(harness.redis, "worker", "mark")
         mark(keys=[keys.swept, keys.server], args=[gap, "", 0, int(lived)])
 
@@ -169,7 +169,7 @@ class TestAfterAnOutage:
         now = self.sweep_before(harness, self.GAP + 1_000)
 
         before_anybody_swept = held.claim(row_id)
-        self.look(harness)
+        self.sweep(harness)
         after = held.claim(row_id)
 
         assert before_anybody_swept is after is None
@@ -179,13 +179,13 @@ class TestAfterAnOutage:
         assert harness.read(row_id).state is State.DONE
 
     @pytest.mark.parametrize(("lived", "crashes"), [(True, 0), (False, 1)])
-    def test_when_that_is_over_it_is_taken_over_and_is_a_crash_only_if_no_worker_lived_on(
+    def test_after_the_grace_it_is_taken_over_as_a_crash_only_if_no_worker_survived(
         self, harness: Harness, held: WorkLedger, lived: bool, crashes: int
     ) -> None:
         row_id = harness.submit("passport")
         held.claim(row_id)
         now = self.sweep_before(harness, self.GAP + 1_000)
-        self.look(harness, lived=lived)
+        self.sweep(harness, lived=lived)
         harness.redis.hset(held.keys.row(row_id), "lease", now - 1)
         harness.redis.hset(held.keys.server, "back", now - self.GRACE)
 
@@ -194,20 +194,20 @@ class TestAfterAnOutage:
         assert taken is not None
         assert (taken.row.fence, taken.row.crashes) == (2, crashes)
 
-    def test_without_an_outage_it_is_taken_over_at_once(
+    def test_without_an_outage_an_ended_claim_is_taken_over_at_once(
         self, harness: Harness, held: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
         held.claim(row_id)
         self.sweep_before(harness, self.GAP - 5_000)
-        self.look(harness, lived=False)
+        self.sweep(harness, lived=False)
 
         taken = held.claim(row_id)
 
         assert taken is not None
         assert (taken.row.fence, taken.row.crashes) == (2, 1)
 
-    def test_only_a_worker_that_swept_before_was_cut_off(
+    def test_only_a_worker_that_had_swept_before_counts_as_cut_off(
         self, harness: Harness, held: WorkLedger
     ) -> None:
         clock, client, cut = [0.0], harness.redis, []
@@ -228,7 +228,7 @@ class TestAfterAnOutage:
 
         assert cut == [False, False, False, True]
 
-    def test_an_outage_soon_after_another_gives_holders_their_chance_too(
+    def test_the_grace_applies_again_to_an_outage_soon_after_another(
         self, harness: Harness, held: WorkLedger
     ) -> None:
         outage = Outage(2 * self.GRACE, self.GRACE)
@@ -239,11 +239,11 @@ class TestAfterAnOutage:
         over = now - self.GRACE - 1_000
         harness.redis.hset(ledger.keys.server, mapping={"back": over, "since": over})
 
-        self.look(harness, gap=ledger.outage.gap)
+        self.sweep(harness, gap=ledger.outage.gap)
 
         assert ledger.claim(row_id) is None
 
-    def test_a_series_of_outages_over_minutes_gives_holders_their_chance_after_each(
+    def test_the_grace_applies_after_each_of_a_series_of_outages(
         self, harness: Harness, held: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
@@ -252,22 +252,22 @@ class TestAfterAnOutage:
         series = {"back": now - 2 * self.GAP, "since": now - 40 * self.GAP}
         harness.redis.hset(held.keys.server, mapping=series)
 
-        self.look(harness)
+        self.sweep(harness)
 
         assert held.claim(row_id) is None
 
-    def test_sweeps_that_are_always_slow_put_it_off_for_a_while_only(
+    def test_permanently_slow_sweeps_delay_the_takeover_for_a_bounded_time(
         self, harness: Harness, held: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
         held.claim(row_id)
         now = self.sweep_before(harness, self.GAP + 1_000)
-        self.look(harness)
+        self.sweep(harness)
         begun = now - 60 * self.GAP - self.GRACE - 1
         harness.redis.hset(held.keys.server, "since", begun)
 
         self.sweep_before(harness, self.GAP + 1_000)
-        self.look(harness)
+        self.sweep(harness)
 
         assert held.claim(row_id) is not None
         assert int(harness.redis.hget(held.keys.server, "since") or 0) == begun
@@ -275,11 +275,11 @@ class TestAfterAnOutage:
 
 class TestAReadThatHasToWait:
     def use_up(self, harness: Harness, route: str, limit: int) -> None:
-        """Take all but `limit` - 1 calls of a route's window."""
+        """Take a slot of a route's window."""
         row = Row(id="somebody-else", kind="digilocker")
         assert isinstance(harness.parts.admission.limiter.admit(row, route, limit).now(), Admitted)
 
-    def test_keeps_the_documents_that_were_fetched_before_it(
+    def test_a_read_that_waits_for_quota_keeps_the_documents_fetched_before_it(
         self, redis_url: str, sandbox: Sandbox
     ) -> None:
         quota = "digilocker_document=1"
@@ -296,43 +296,43 @@ class TestAReadThatHasToWait:
         assert len(row.draft["documents"]) == 1
 
     @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-    def test_keeps_them_when_redis_is_away_at_its_admission(
+    def test_fetched_documents_are_kept_if_redis_is_away_at_the_next_admission(
         self, harness: Harness, done: bool
     ) -> None:
         row_id = harness.submit("digilocker")
         harness.run_once(row_id)
         harness.vendor.post(f"journeys/{row_id}", decision="allow")
-        line = BatchConnection(harness, away=1, done=done, let=2)
-        line.script = harness.parts.admission.limiter._admit_and_commit
-        redis_batch(harness)._call_all = line.call_all
+        connection = FailingConnection(harness, failures=1, done=done, passing=2)
+        connection.script = harness.parts.admission.limiter._admit_and_commit
+        redis_batch(harness)._call_all = connection.call_all
         harness.parts.check_status(row_id)
 
         row = harness.row(row_id)
         ended = harness.settle(row_id)
 
         assert (row.state, row.reason, len(row.todo)) == (State.PENDING, "redis_away", 1)
-        assert (row.lease, row.crashes, line.away) == (0, 0, 0)
+        assert (row.lease, row.crashes, connection.failures) == (0, 0, 0)
         assert ended.state is State.DONE
         assert len((ended.result or {})["documents"]) == 2
 
-    def test_is_noted_by_its_true_reason_and_no_doubt(
+    def test_a_read_that_waits_for_quota_is_not_an_ambiguous_attempt(
         self, redis_url: str, sandbox: Sandbox
     ) -> None:
         quota = "digilocker_status=1"
         harness = Harness(redis_url, sandbox.root, SATYAPAN_QUOTA_PER_MINUTE=quota)
         row_id = harness.submit("digilocker")
         harness.vendor.post("faults", route="digilocker", status=500, executed=True)
-        doubtful = harness.run_once(row_id)
+        unknown = harness.run_once(row_id)
         self.use_up(harness, "digilocker_status", 1)
-        # The read by which the doubt would be resolved says that nothing is known; so the same id
-        # is sent again, is a duplicate, and has to be read once more.
+        # The read that would resolve the ambiguous attempt finds nothing; so the same id is sent
+        # again, is a duplicate, and has to be read once more.
         harness.redis.hset(
             harness.parts.ledger.keys.row(row_id), mapping={"state": "ACCEPTED", "due": 1}
         )
 
         waiting = harness.run_once(row_id)
 
-        assert (doubtful.state, harness.row(row_id).doubts) == (State.UNKNOWN, 1)
+        assert (unknown.state, harness.row(row_id).doubts) == (State.UNKNOWN, 1)
         assert (waiting.state, waiting.reason) == (State.UNKNOWN, "quota")
 
 

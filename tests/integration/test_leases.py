@@ -1,4 +1,4 @@
-"""Claims are renewed while their worker lives, and by nobody else."""
+"""Claims are renewed while their worker lives, and only by that worker."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ GAP_MS, GRACE_MS = 5_000, 60_000
 
 @pytest.fixture
 def ledger(harness: Harness) -> WorkLedger:
-    """Build a ledger whose leases end by the tests' hand only, however slow the machine is."""
+    """Build a ledger whose leases end only when a test ends them, however slow the machine is."""
     parts = harness.parts.ledger
     return WorkLedger(
         harness.redis, parts.keys, parts.ring, LEASE_MS, parts.lives, Outage(GAP_MS, GRACE_MS)
@@ -50,7 +50,7 @@ def due(ledger: WorkLedger, row_id: str) -> float | None:
     return score
 
 
-def give_back(ledger: WorkLedger, claim: Claim, **what: Any) -> Row:
+def release(ledger: WorkLedger, claim: Claim, **what: Any) -> Row:
     after = replace(claim.row, state=State.ACCEPTED, due=claim.now, **what)
     return ledger.committing(claim.row, after, (), claim.now, keep=False, alias="").now()
 
@@ -59,7 +59,7 @@ def renew(ledger: WorkLedger, claim: Claim) -> frozenset[str]:
     return ledger.renewing({claim.row.id: claim.row.fence}).now()
 
 
-def test_a_claim_that_is_renewed_outlives_its_lease_and_is_not_taken_over(
+def test_a_renewed_claim_outlives_its_lease_and_is_not_taken_over(
     harness: Harness, ledger: WorkLedger
 ) -> None:
     row_id = harness.submit("passport")
@@ -75,7 +75,9 @@ def test_a_claim_that_is_renewed_outlives_its_lease_and_is_not_taken_over(
     assert due(ledger, row_id) == row.lease
 
 
-def test_without_it_another_takes_the_claim_over(harness: Harness, ledger: WorkLedger) -> None:
+def test_without_renewal_another_worker_takes_the_claim_over(
+    harness: Harness, ledger: WorkLedger
+) -> None:
     row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
 
@@ -85,7 +87,7 @@ def test_without_it_another_takes_the_claim_over(harness: Harness, ledger: WorkL
     assert (taken.row.fence, taken.row.crashes) == (claim.row.fence + 1, 1)
 
 
-def test_an_ended_lease_is_renewed_while_nobody_took_it_over(
+def test_an_ended_lease_is_renewed_if_nobody_took_the_row_over(
     harness: Harness, ledger: WorkLedger
 ) -> None:
     row_id = harness.submit("passport")
@@ -99,7 +101,7 @@ def test_an_ended_lease_is_renewed_while_nobody_took_it_over(
     assert ledger.claim(row_id) is None
 
 
-def test_a_claim_that_was_taken_over_is_reported_and_left_to_the_other(
+def test_a_claim_that_was_taken_over_is_reported_as_lost_and_not_renewed(
     harness: Harness, ledger: WorkLedger
 ) -> None:
     row_id, other_id = harness.submit("passport", "a"), harness.submit("passport", "b")
@@ -115,11 +117,11 @@ def test_a_claim_that_was_taken_over_is_reported_and_left_to_the_other(
     assert (stored(ledger, row_id), due(ledger, row_id)) == (before, due_before)
     assert harness.row(other_id).lease > other.now
     with pytest.raises(StaleFence):
-        give_back(ledger, old)
+        release(ledger, old)
 
 
 @pytest.mark.parametrize("state", [State.ACCEPTED, State.DONE])
-def test_a_claim_that_was_given_back_stays_given_back(
+def test_a_released_claim_is_not_renewed(
     harness: Harness, ledger: WorkLedger, state: State
 ) -> None:
     row_id = harness.submit("passport")
@@ -134,7 +136,7 @@ def test_a_claim_that_was_given_back_stays_given_back(
     assert (stored(ledger, row_id), due(ledger, row_id)) == (before, due_before)
 
 
-def test_a_row_that_is_gone_is_not_brought_back(harness: Harness, ledger: WorkLedger) -> None:
+def test_renewal_does_not_recreate_a_deleted_row(harness: Harness, ledger: WorkLedger) -> None:
     row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
     ledger._redis.delete(ledger.keys.row(row_id))
@@ -175,8 +177,8 @@ class TestAfterAnOutage:
         assert harness.read(row_id).state is State.DONE
 
 
-class TestWhatAProcessHolds:
-    def test_it_renews_what_it_holds_and_no_more(
+class TestHeldClaims:
+    def test_a_process_renews_only_the_claims_that_it_holds(
         self, harness: Harness, ledger: WorkLedger
     ) -> None:
         kept, dropped = (claimed(ledger, harness.submit("passport", key)) for key in "ab")
@@ -187,10 +189,10 @@ class TestWhatAProcessHolds:
             end_lease(ledger, claim.row.id)
         leases.drop(dropped.row)
 
-        ask = leases.renewing()
+        renewal = leases.renewing()
 
-        assert ask is not None
-        assert ask.now() == frozenset()
+        assert renewal is not None
+        assert renewal.now() == frozenset()
         assert harness.row(kept.row.id).lease > kept.now
         assert harness.row(dropped.row.id).lease < dropped.now
 

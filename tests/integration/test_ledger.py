@@ -49,7 +49,7 @@ def commit(ledger: WorkLedger, claim: Claim, after: Row, *changes: str) -> Row:
     return ledger.committing(claim.row, after, changes, claim.now, keep=False, alias="").now()
 
 
-def test_a_row_is_claimed_by_one_only(harness: Harness, ledger: WorkLedger) -> None:
+def test_only_one_of_many_claims_of_a_row_succeeds(harness: Harness, ledger: WorkLedger) -> None:
     row_id = harness.submit("passport")
 
     with ThreadPoolExecutor(16) as pool:
@@ -105,7 +105,7 @@ def test_a_row_that_is_not_due_is_not_claimed(harness: Harness, ledger: WorkLedg
     assert harness.redis.zscore(ledger.keys.due, row_id) == claim.now + 60_000
 
 
-def test_every_open_row_stands_in_the_due_index(harness: Harness, ledger: WorkLedger) -> None:
+def test_every_open_row_is_in_the_due_index(harness: Harness, ledger: WorkLedger) -> None:
     row_id = harness.submit("digilocker")
     at_insert = harness.redis.zscore(ledger.keys.due, row_id)
     claimed(ledger, row_id)
@@ -117,7 +117,7 @@ def test_every_open_row_stands_in_the_due_index(harness: Harness, ledger: WorkLe
     assert None not in {at_insert, while_claimed, while_pending}
 
 
-def test_the_terminal_bytes_are_the_same_on_every_read(harness: Harness) -> None:
+def test_the_bytes_of_a_final_result_never_change(harness: Harness) -> None:
     row_id = harness.submit("passport")
     harness.settle(row_id)
     key = harness.parts.ledger.keys.row(row_id)
@@ -130,7 +130,9 @@ def test_the_terminal_bytes_are_the_same_on_every_read(harness: Harness) -> None
     assert harness.redis.hget(key, "result") == before
 
 
-def test_a_hint_brings_the_next_look_forward_once(harness: Harness, ledger: WorkLedger) -> None:
+def test_a_hint_brings_the_next_status_check_forward_once(
+    harness: Harness, ledger: WorkLedger
+) -> None:
     row_id = harness.submit("digilocker")
     harness.run_once(row_id)
     redis, key = harness.redis, ledger.keys.row(row_id)
@@ -160,7 +162,9 @@ def test_a_hint_while_claimed_is_not_lost(harness: Harness, ledger: WorkLedger) 
 
 
 @pytest.mark.parametrize("state", [State.ACCEPTED, State.DONE])
-def test_a_hint_never_touches_what_is_not_on_its_way(harness: Harness, state: State) -> None:
+def test_a_hint_does_not_change_a_row_that_was_not_sent_or_has_ended(
+    harness: Harness, state: State
+) -> None:
     row_id = harness.submit("passport")
     if state is State.DONE:
         harness.settle(row_id)
@@ -191,7 +195,7 @@ def test_two_sweepers_at_once_wake_each_row_once(harness: Harness, ledger: WorkL
     assert sorted(woken) == sorted(ids)
 
 
-def test_a_lost_wake_up_is_made_good_by_the_sweeper(harness: Harness, ledger: WorkLedger) -> None:
+def test_the_sweeper_replaces_a_lost_wake_up(harness: Harness, ledger: WorkLedger) -> None:
     row_id = harness.submit("passport")
     harness.redis.zadd(ledger.keys.due, {row_id: 1})
 
@@ -200,7 +204,9 @@ def test_a_lost_wake_up_is_made_good_by_the_sweeper(harness: Harness, ledger: Wo
     assert harness.woken == [(RUN_SLOT, (row_id,))]
 
 
-def test_the_sweeper_trims_what_retention_ended(harness: Harness, ledger: WorkLedger) -> None:
+def test_the_sweeper_trims_state_indexes_after_retention(
+    harness: Harness, ledger: WorkLedger
+) -> None:
     row_id = harness.submit("passport")
     harness.settle(row_id)
     redis, index = harness.redis, ledger.keys.index(State.DONE)
@@ -213,7 +219,7 @@ def test_the_sweeper_trims_what_retention_ended(harness: Harness, ledger: WorkLe
     assert redis.zcard(index) == 0
 
 
-def test_one_static_link_serves_everybody_and_is_kept(harness: Harness) -> None:
+def test_one_static_link_is_bought_for_all_and_kept(harness: Harness) -> None:
     ids = [harness.submit("static_kyc_link", f"k{n}") for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(harness.parts.engine.run, ids))
@@ -263,7 +269,7 @@ class TestInbox:
         assert webhook is not None
         return webhook.state
 
-    def test_a_webhook_asks_for_the_status_read_that_decides(self, harness: Harness) -> None:
+    def test_a_webhook_causes_the_status_read_that_decides(self, harness: Harness) -> None:
         row_id = harness.submit("digilocker")
         harness.run_once(row_id)
         harness.vendor.post(f"journeys/{row_id}", decision="deny")
@@ -277,7 +283,7 @@ class TestInbox:
         assert self.state(harness, webhook) is WebhookState.HANDLED
 
     def test_a_webhook_of_a_later_generation_finds_its_row(self, harness: Harness) -> None:
-        row_id = "v" * 50  # too long for a suffix: its second id can't be read back from the name
+        row_id = "v" * 50  # too long for a suffix, so the second vendor-side id is another text
         request = harness.example("digilocker")
         harness.verifications.submit("digilocker", request, verification_id=row_id)
         harness.vendor.post("faults", route="digilocker", cut="in_body")
@@ -292,7 +298,9 @@ class TestInbox:
         assert self.state(harness, webhook) is WebhookState.HANDLED
         assert harness.row(row_id).evidence == "FAILED"
 
-    def test_a_webhook_about_an_older_link_asks_and_claims_nothing(self, harness: Harness) -> None:
+    def test_a_webhook_about_an_older_link_causes_a_read_and_is_not_evidence(
+        self, harness: Harness
+    ) -> None:
         row_id = harness.submit("digilocker")
         harness.vendor.post("faults", route="digilocker", cut="in_body")
         eventually(lambda: harness.run_once(row_id).link)
@@ -336,7 +344,7 @@ class TestInbox:
         assert harness.redis.zcard(harness.parts.ledger.keys.inbox_due) == 0
 
     @pytest.mark.parametrize("body", NONSENSE)
-    def test_a_signed_body_that_makes_no_sense_is_kept_not_tried_for_ever(
+    def test_a_signed_but_unusable_body_is_kept_and_not_retried(
         self, harness: Harness, body: bytes
     ) -> None:
         webhook_id = hashlib.sha256(body).hexdigest()
@@ -346,15 +354,15 @@ class TestInbox:
 
         assert self.state(harness, webhook_id) is WebhookState.UNMATCHED
 
-    def test_a_visitor_becomes_a_row_and_events_of_everyone_who_asked(
+    def test_a_visit_is_a_row_with_events_for_every_producer_that_asked(
         self, harness: Harness, redis_url: str
     ) -> None:
         other = Harness(redis_url, "http://127.0.0.1:1", SATYAPAN_REPLY_TO="other")
         owner = harness.settle(harness.submit("static_kyc_link"))
         second = harness.settle(other.submit("static_kyc_link", "second"))
-        news = {"verification_id": "cf-77", "reference_id": 77, "form_link": owner.link}
-        step = self.store(harness, "KYC_LINK_ACTION_PERFORMED", **news, form_status="RECEIVED")
-        end = self.store(harness, "KYC_LINK_SUCCESS", **news, form_status="SUCCESS")
+        data = {"verification_id": "cf-77", "reference_id": 77, "form_link": owner.link}
+        step = self.store(harness, "KYC_LINK_ACTION_PERFORMED", **data, form_status="RECEIVED")
+        end = self.store(harness, "KYC_LINK_SUCCESS", **data, form_status="SUCCESS")
 
         for webhook in (step, step, end, end):
             harness.parts.ingest.take(webhook)

@@ -1,4 +1,4 @@
-"""What operators and retention do to the ledger, by its own methods, on a real server."""
+"""The ledger's methods for operators and for retention, with a real server."""
 
 import pytest
 import redis
@@ -15,7 +15,7 @@ def ledger(harness: Harness) -> WorkLedger:
     return harness.parts.ledger
 
 
-def test_private_fields_are_shredded_and_a_rewrite_is_asked_for(
+def test_private_fields_are_shredded_and_a_rewrite_is_requested(
     harness: Harness, ledger: WorkLedger
 ) -> None:
     one, other = (harness.settle(harness.submit("passport", key)).id for key in ("one", "other"))
@@ -55,7 +55,7 @@ def test_actions_are_read_newest_first_with_their_time(ledger: WorkLedger) -> No
     assert all(before <= at <= ledger.now() for at, _ in read)
 
 
-def test_what_is_parked_is_listed_by_how_long(harness: Harness, ledger: WorkLedger) -> None:
+def test_parked_rows_are_listed_longest_parked_first(harness: Harness, ledger: WorkLedger) -> None:
     index, now = ledger.keys.index(State.PARKED), ledger.now()
     harness.redis.zadd(index, {"young": now, "old": now - 120_000, "oldest": now - 180_000})
 
@@ -63,7 +63,7 @@ def test_what_is_parked_is_listed_by_how_long(harness: Harness, ledger: WorkLedg
     assert ledger.parked_for(60_000, 1) == ["oldest"]
 
 
-def test_the_time_is_the_servers(harness: Harness, ledger: WorkLedger) -> None:
+def test_the_ledgers_time_is_the_servers(harness: Harness, ledger: WorkLedger) -> None:
     def server_ms() -> int:
         seconds, micros = harness.redis.time()
         return int(seconds * 1000 + micros // 1000)
@@ -73,5 +73,5 @@ def test_the_time_is_the_servers(harness: Harness, ledger: WorkLedger) -> None:
 
 
 def test_without_a_server_the_time_is_unavailable(ledger: WorkLedger) -> None:
-    with redis.Redis(port=1) as nobody, pytest.raises(Unavailable):
-        Ledger(nobody, ledger.keys, ledger.ring).now()
+    with redis.Redis(port=1) as absent, pytest.raises(Unavailable):
+        Ledger(absent, ledger.keys, ledger.ring).now()

@@ -1,4 +1,4 @@
-"""What a list of verifications costs: its rows come in one round trip, without their results."""
+"""A list of verifications reads many rows in a round trip, and reads no results."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -34,7 +34,7 @@ def ledger(store: Any) -> Ledger:
     return ledger
 
 
-def test_a_list_reads_no_results_and_asks_once(store: Any, ledger: Ledger) -> None:
+def test_a_list_reads_no_results_and_takes_few_round_trips(store: Any, ledger: Ledger) -> None:
     store.config_resetstat()
     before = store.info("stats")
 
@@ -48,7 +48,7 @@ def test_a_list_reads_no_results_and_asks_once(store: Any, ledger: Ledger) -> No
     assert "cmdstat_hgetall" not in commands
 
 
-def test_a_list_shows_what_it_showed_and_opens_nothing(store: Any, ledger: Ledger) -> None:
+def test_a_list_shows_the_public_fields_and_decrypts_nothing(store: Any, ledger: Ledger) -> None:
     for name in ("request", "draft", "result", "link"):
         store.hset(KEYS.row("k99"), name, b"no envelope: opening it fails")
     whole = ledger.read("k98")
@@ -62,7 +62,7 @@ def test_a_list_shows_what_it_showed_and_opens_nothing(store: Any, ledger: Ledge
     assert (second.result, second.link, second.request) == (None, "", {})
 
 
-def test_only_what_is_still_in_the_state_is_listed(store: Any, ledger: Ledger) -> None:
+def test_only_rows_that_are_still_in_the_state_are_listed(store: Any, ledger: Ledger) -> None:
     store.hset(KEYS.row("k98"), "state", State.PARKED)
     store.delete(KEYS.row("k97"))
 

@@ -1,4 +1,4 @@
-"""The ledger's scripts against a plain Python model: any order of steps, the same rows."""
+"""The ledger's scripts agree with a plain Python model after any order of steps."""
 
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -27,21 +27,21 @@ RESTING = [State.ACCEPTED, State.PENDING, State.UNKNOWN]
 
 @dataclass
 class Known:
-    """What the model knows of a row."""
+    """The model of a row."""
 
     state: State
     fence: int = 0
     held: bool = False
     """Its lease has not ended."""
     leased: bool = False
-    """It has a lease, which may have ended: the claim was not given back."""
+    """It has a lease, which may have ended: the claim was not released."""
     ready: bool = True
     hinted: bool = False
-    """A look was asked for while it had a lease."""
+    """A status check was requested while it had a lease."""
 
 
-class Story(RuleBasedStateMachine):
-    """Any order of steps; `client` is set by the test."""
+class LedgerMachine(RuleBasedStateMachine):
+    """Takes steps in any order; the test sets `client`."""
 
     client: ClassVar["redis.Redis"]
 
@@ -81,7 +81,7 @@ class Story(RuleBasedStateMachine):
         due = claim.now if ready else claim.now + HOUR
         due = 0 if state in SETTLED else due
         known = self.known[claim.row.id]
-        fresh = known.fence == claim.row.fence  # an ended lease alone takes nothing away
+        fresh = known.fence == claim.row.fence  # an ended lease alone doesn't invalidate a claim
         after = replace(claim.row, state=state, due=due)
         try:
             written = self.ledger.committing(
@@ -109,30 +109,31 @@ class Story(RuleBasedStateMachine):
     def hint(self, name: str) -> None:
         due = self.ledger.make_due(name)
         known = self.known.get(name)
-        looked_at = known and known.state in {State.PENDING, State.UNKNOWN}
-        assert bool(due) == bool(looked_at and known and not known.leased)
-        if looked_at and known:
+        hintable = known and known.state in {State.PENDING, State.UNKNOWN}
+        assert bool(due) == bool(hintable and known and not known.leased)
+        if hintable and known:
             known.hinted = known.leased
             known.ready = known.ready or not known.leased
 
     @invariant()
     def the_due_index_has_the_open_rows_and_no_others(self) -> None:
         indexed: Any = self.client.zrange(self.keys.due, 0, -1)
-        opened = {n for n, known in self.known.items() if known.state not in SETTLED}
-        assert {raw.decode() for raw in indexed} == opened
+        open_rows = {n for n, known in self.known.items() if known.state not in SETTLED}
+        assert {raw.decode() for raw in indexed} == open_rows
 
     @invariant()
     def each_row_is_in_the_index_of_its_state_alone(self) -> None:
         for state in State:
             indexed: Any = self.client.zrange(self.keys.index(state), 0, -1)
-            here = {n for n, known in self.known.items() if known.state is state}
-            assert {raw.decode() for raw in indexed} == here
+            expected = {n for n, known in self.known.items() if known.state is state}
+            assert {raw.decode() for raw in indexed} == expected
 
 
 @pytest.mark.timeout(110)
-def test_the_scripts_do_what_the_model_does(redis_url: str) -> None:
+def test_the_scripts_agree_with_the_model(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        Story.client = client
+        LedgerMachine.client = client
         run_state_machine_as_test(
-            Story, settings=settings(max_examples=100, stateful_step_count=40, deadline=None)
+            LedgerMachine,
+            settings=settings(max_examples=100, stateful_step_count=40, deadline=None),
         )

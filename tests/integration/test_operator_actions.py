@@ -1,4 +1,4 @@
-"""What a person may do by hand: with the same id, under a new one, or not at all."""
+"""Operators' actions: redrive, reissue, forget, retire, replay, and when each is refused."""
 
 import json
 from dataclasses import replace
@@ -29,8 +29,8 @@ def operator(harness: Harness, *, dry: bool = False) -> OperatorActions:
     )
 
 
-def lost(harness: Harness, kind: str = "passport", **fault: Any) -> str:
-    """Give a verification whose paid answer was lost."""
+def park_lost(harness: Harness, kind: str = "passport", **fault: Any) -> str:
+    """Park a verification whose paid answer was lost; return its id."""
     route = {"passport": "passport", "static_kyc_link": "static_link"}[kind]
     row_id = harness.submit(kind)
     harness.vendor.post("faults", route=route, **(fault or {"cut": "in_body"}))
@@ -38,8 +38,8 @@ def lost(harness: Harness, kind: str = "passport", **fault: Any) -> str:
     return row_id
 
 
-def exhausted(harness: Harness) -> str:
-    """Give a passport whose vendor was broken for all its attempts."""
+def park_exhausted(harness: Harness) -> str:
+    """Park a passport for which every attempt failed at the vendor; return its id."""
     row_id = harness.submit("passport")
     harness.vendor.post("faults", route="passport", status=500, times=5)
     assert harness.settle(row_id).reason == "unknown_outcome"
@@ -47,7 +47,7 @@ def exhausted(harness: Harness) -> str:
 
 
 def test_a_redriven_row_goes_on_with_the_same_id_and_is_paid_once(harness: Harness) -> None:
-    row_id = exhausted(harness)
+    row_id = park_exhausted(harness)
 
     operator(harness).redrive(row_id)
     ended = harness.settle(row_id)
@@ -59,8 +59,8 @@ def test_a_redriven_row_goes_on_with_the_same_id_and_is_paid_once(harness: Harne
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
-def test_what_may_have_been_paid_for_is_not_redriven(harness: Harness, kind: str) -> None:
-    row_id = lost(harness, kind)
+def test_a_row_that_may_have_been_paid_for_is_not_redriven(harness: Harness, kind: str) -> None:
+    row_id = park_lost(harness, kind)
     before = harness.row(row_id)
 
     with pytest.raises(ActionRefused, match="reissue"):
@@ -71,13 +71,13 @@ def test_what_may_have_been_paid_for_is_not_redriven(harness: Harness, kind: str
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
-def test_an_answer_whose_word_was_new_is_taken_once_the_word_is_known(
+def test_an_answer_with_an_unknown_status_is_used_once_the_status_is_known(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    words = harness.parts.kinds[kind].operation("cashfree").status_map
+    status_map = harness.parts.kinds[kind].operation("cashfree").status_map
     with monkeypatch.context() as older:
-        for word in list(words):
-            older.delitem(cast("dict[str, State]", words), word)
+        for status in list(status_map):
+            older.delitem(cast("dict[str, State]", status_map), status)
         row_id = harness.submit(kind)
         assert harness.settle(row_id).reason == "unknown_status"
         operator(harness).redrive(row_id)
@@ -94,8 +94,8 @@ def test_an_answer_whose_word_was_new_is_taken_once_the_word_is_known(
 
 
 @pytest.mark.parametrize("kind", ["passport", "static_kyc_link"])
-def test_a_reissue_is_recorded_told_and_paid_once_more(harness: Harness, kind: str) -> None:
-    row_id = lost(harness, kind)
+def test_a_reissue_is_recorded_published_and_paid_once_more(harness: Harness, kind: str) -> None:
+    row_id = park_lost(harness, kind)
 
     operator(harness).reissue(row_id)
     ended = harness.settle(row_id)
@@ -108,7 +108,7 @@ def test_a_reissue_is_recorded_told_and_paid_once_more(harness: Harness, kind: s
 
 
 def test_reissues_are_capped(harness: Harness) -> None:
-    row_id = lost(harness)
+    row_id = park_lost(harness)
     harness.vendor.post("faults", route="passport", cut="in_body", times=1)
     operator(harness).reissue(row_id)
     harness.settle(row_id)
@@ -123,7 +123,7 @@ def test_reissues_are_capped(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("verb", ["redrive", "reissue"])
-def test_only_parked_rows_move_by_hand(harness: Harness, verb: str) -> None:
+def test_only_parked_rows_can_be_redriven_or_reissued(harness: Harness, verb: str) -> None:
     done, fresh = harness.submit("passport"), harness.submit("passport", "other")
     harness.settle(done)
 
@@ -136,18 +136,18 @@ def test_only_parked_rows_move_by_hand(harness: Harness, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", ["redrive", "reissue"])
 def test_a_dry_run_decides_and_writes_nothing(harness: Harness, verb: str) -> None:
-    row_id = exhausted(harness)
+    row_id = park_exhausted(harness)
     before = harness.row(row_id)
 
-    act = getattr(operator(harness, dry=True), verb)(row_id)
+    entry = getattr(operator(harness, dry=True), verb)(row_id)
 
-    assert act.id == row_id
+    assert entry.id == row_id
     assert harness.row(row_id) == before
     assert list(harness.parts.ledger.audit_log(10)) == []
 
 
-def test_two_people_at_once_reissue_once(harness: Harness) -> None:
-    row_id = lost(harness)
+def test_two_operators_at_once_reissue_once(harness: Harness) -> None:
+    row_id = park_lost(harness)
     first = operator(harness)
     claim = first.ledger.claim(row_id, parked=True)
 
@@ -158,19 +158,19 @@ def test_two_people_at_once_reissue_once(harness: Harness) -> None:
     assert harness.row(row_id).generation == 1
 
 
-def test_a_person_who_was_overtaken_is_told_and_changes_nothing(
+def test_an_operator_whose_claim_was_taken_over_gets_an_error_and_changes_nothing(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row_id = lost(harness)
+    row_id = park_lost(harness)
     late = operator(harness)
     claim = OperatorActions._claim
 
     def slow(self: OperatorActions, row: Row) -> Claim:
-        mine = claim(self, row)
+        own = claim(self, row)
         redis = harness.redis
-        redis.hdel(late.ledger.keys.row(row.id), "lease")  # ours has run out
+        redis.hdel(late.ledger.keys.row(row.id), "lease")  # its lease has ended
         assert operator(harness).ledger.claim(row.id, parked=True) is not None
-        return mine
+        return own
 
     monkeypatch.setattr(OperatorActions, "_claim", slow)
 
@@ -181,27 +181,27 @@ def test_a_person_who_was_overtaken_is_told_and_changes_nothing(
     assert harness.row(row_id).state is State.PARKED
 
 
-def test_forget_shreds_what_is_private_and_keeps_the_id(harness: Harness) -> None:
+def test_forget_shreds_private_data_and_keeps_the_id(harness: Harness) -> None:
     row_id = harness.submit("passport")
     harness.settle(row_id)
-    kept = operator(harness)
+    actions = operator(harness)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
-    kept.inbox.store("webhook", "cashfree", "X", body, row_id)
-    kept.inbox.finish("webhook", WebhookState.HANDLED, row_id)
+    actions.inbox.store("webhook", "cashfree", "X", body, row_id)
+    actions.inbox.finish("webhook", WebhookState.HANDLED, row_id)
 
-    kept.forget(row_id)
+    actions.forget(row_id)
 
     after = harness.row(row_id)
     assert (after.state, after.result, after.request) == (State.DONE, None, {})
-    assert kept.inbox.read("webhook") is None
+    assert actions.inbox.read("webhook") is None
     assert (
         harness.verifications.submit("passport", harness.example("passport"), key="k").id == row_id
     )
     assert len(harness.vendor.charges()) == 1
 
 
-def visited(harness: Harness, link: str, visitor: str = "cf-77") -> str:
-    """Let a person come by a shared link; returns the id of the visit."""
+def record_visit(harness: Harness, link: str, visitor: str = "cf-77") -> str:
+    """Process the webhook of a visitor of a shared link; return the id of the visit."""
     data = {"verification_id": visitor, "form_link": link, "name": "JOHN DOE"}
     body = json.dumps({"data": data}).encode()
     operator(harness).inbox.store(visitor, "cashfree", "KYC_LINK_SUCCESS", body, visitor)
@@ -209,20 +209,20 @@ def visited(harness: Harness, link: str, visitor: str = "cf-77") -> str:
     return list(harness.verifications.events("visits", block=0.01))[-1].verification_id
 
 
-def test_what_a_visitor_told_is_forgotten_with_the_visit(harness: Harness) -> None:
+def test_a_visitors_data_is_forgotten_with_the_visit(harness: Harness) -> None:
     owner = harness.settle(harness.submit("static_kyc_link", "first"))
-    visit, other = visited(harness, owner.link), visited(harness, owner.link, "cf-78")
+    visit, other = record_visit(harness, owner.link), record_visit(harness, owner.link, "cf-78")
 
-    act = operator(harness).forget(visit)
+    entry = operator(harness).forget(visit)
 
-    assert (act.outcome, harness.row(visit).result) == ("1 webhooks", None)
+    assert (entry.outcome, harness.row(visit).result) == ("1 webhooks", None)
     assert operator(harness).inbox.read("cf-77") is None
     assert operator(harness).inbox.read("cf-78") is not None
     assert harness.row(other).result
 
 
 def test_a_parked_row_that_is_forgotten_ends(harness: Harness) -> None:
-    row_id = lost(harness)
+    row_id = park_lost(harness)
 
     operator(harness).forget(row_id)
 
@@ -233,7 +233,7 @@ def test_a_parked_row_that_is_forgotten_ends(harness: Harness) -> None:
         operator(harness).reissue(row_id)
 
 
-def test_what_is_under_way_or_shared_is_not_forgotten(harness: Harness) -> None:
+def test_an_open_row_and_the_owner_of_a_shared_link_are_not_forgotten(harness: Harness) -> None:
     fresh = harness.submit("passport")
     owner = harness.submit("static_kyc_link")
     harness.settle(owner)
@@ -245,11 +245,11 @@ def test_what_is_under_way_or_shared_is_not_forgotten(harness: Harness) -> None:
     assert harness.row(fresh).request
 
 
-def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(harness: Harness) -> None:
+def test_a_retired_link_is_not_reused_and_the_next_is_bought_once(harness: Harness) -> None:
     harness.settle(harness.submit("static_kyc_link", "owner"))
     old = harness.settle(harness.submit("static_kyc_link", "copy"))
 
-    act = operator(harness).retire(old.id)
+    entry = operator(harness).retire(old.id)
     new = harness.settle(harness.submit("static_kyc_link", "later"))
     same = harness.settle(harness.submit("static_kyc_link", "too"))
 
@@ -257,19 +257,19 @@ def test_a_retired_link_is_given_out_no_more_and_the_next_is_bought_once(harness
     assert harness.read(old.id) == old
     assert len(harness.vendor.charges()) == 2
     assert next(harness.parts.ledger.audit_log(1))[1] == AuditEntry(
-        "retire", harness.read(act.id).id, "asha", act.outcome
+        "retire", harness.read(entry.id).id, "asha", entry.outcome
     )
     for link in (old.link, new.link):
-        assert harness.row(visited(harness, link, f"cf-{link[-4:]}")).result
+        assert harness.row(record_visit(harness, link, f"cf-{link[-4:]}")).result
 
 
-def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(harness: Harness) -> None:
+def test_only_a_shared_link_that_is_not_yet_retired_can_be_retired(harness: Harness) -> None:
     passport, waiting = harness.submit("passport"), harness.submit("static_kyc_link")
     harness.settle(passport)
     with pytest.raises(ActionRefused, match="no shared link"):
         operator(harness).retire(waiting)
     harness.settle(waiting)
-    visit = visited(harness, harness.read(waiting).link)
+    visit = record_visit(harness, harness.read(waiting).link)
 
     for row_id in (passport, visit):
         with pytest.raises(ActionRefused, match="no shared link"):
@@ -281,32 +281,32 @@ def test_what_is_no_shared_link_or_was_retired_before_is_not_retired(harness: Ha
             operator(harness).retire(waiting)
         harness.settle(harness.submit("static_kyc_link", "next"))
 
-    assert [act.verb for _, act in harness.parts.ledger.audit_log(9)] == ["retire"]
+    assert [entry.verb for _, entry in harness.parts.ledger.audit_log(9)] == ["retire"]
     assert len(harness.vendor.charges("static_link")) == 2
 
 
 def test_a_stored_webhook_is_replayed(harness: Harness) -> None:
     row_id = harness.submit("digilocker")
     harness.run_once(row_id)
-    kept = operator(harness)
+    actions = operator(harness)
     body = json.dumps({"data": {"verification_id": row_id}}).encode()
-    kept.inbox.store("webhook", "cashfree", "DIGILOCKER_VERIFICATION_FAILURE", body)
-    kept.inbox.finish("webhook", WebhookState.UNMATCHED)
+    actions.inbox.store("webhook", "cashfree", "DIGILOCKER_VERIFICATION_FAILURE", body)
+    actions.inbox.finish("webhook", WebhookState.UNMATCHED)
 
-    kept.replay("webhook")
+    actions.replay("webhook")
     harness.parts.ingest.take("webhook")
 
-    webhook = kept.inbox.read("webhook")
+    webhook = actions.inbox.read("webhook")
     assert webhook is not None
     assert webhook.state is WebhookState.HANDLED
     assert harness.row(row_id).evidence == "FAILED"
     assert (INGEST, ("webhook",)) in harness.woken
     with pytest.raises(ActionRefused):
-        kept.replay("nothing")
+        actions.replay("nothing")
 
 
-def test_a_parked_claim_ends_with_its_lease(harness: Harness) -> None:
-    row_id = lost(harness)
+def test_an_operators_claim_ends_with_its_lease(harness: Harness) -> None:
+    row_id = park_lost(harness)
     ledger = harness.parts.ledger
     ledger.claim(row_id, parked=True)
 

@@ -1,4 +1,4 @@
-"""Producers of one installation: what is one's own stays apart, what is shared stays shared."""
+"""Producers of one installation have separate verifications and events, and share links."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,12 +44,12 @@ def test_each_producer_gets_the_events_of_its_own(shop: Harness, bank: Harness) 
     for row_id in ids:
         shop.settle(row_id)
 
-    told = [
+    received = [
         [event.verification_id for event in each.verifications.events("g", block=0.01)]
         for each in (shop, bank)
     ]
 
-    assert told == [[ids[0]], [ids[1]]]
+    assert received == [[ids[0]], [ids[1]]]
 
 
 def test_a_producers_repeat_is_the_same_verification(shop: Harness) -> None:
@@ -73,7 +73,7 @@ def bulk(client: Verifications, row_id: str) -> Any:
 
 
 @pytest.mark.parametrize("submit", [single, bulk])
-def test_the_id_of_another_producer_is_a_conflict_that_does_not_say_whose(
+def test_the_id_of_another_producer_is_a_conflict_that_does_not_name_it(
     shop: Harness, bank: Harness, submit: Submit
 ) -> None:
     assert submit(shop.verifications, "order-17").id == "order-17"
@@ -93,12 +93,12 @@ def test_the_id_of_another_producer_is_a_conflict_that_does_not_say_whose(
 def test_the_derived_id_of_another_producer_is_a_conflict_too(
     shop: Harness, bank: Harness, submit: Submit
 ) -> None:
-    theirs = shop.submit("passport", "customer-17", **PERSON)
+    shops_id = shop.submit("passport", "customer-17", **PERSON)
 
-    assert isinstance(submit(bank.verifications, theirs), Conflict)
+    assert isinstance(submit(bank.verifications, shops_id), Conflict)
 
 
-def test_the_installations_key_alone_derives_nobodys_id(shop: Harness) -> None:
+def test_an_id_cannot_be_derived_from_the_installations_key_alone(shop: Harness) -> None:
     found = shop.submit("passport", "customer-17")
 
     assert found != derive_id(shop.settings.producer.id_key_bytes(), "passport", "customer-17")
@@ -124,15 +124,15 @@ def test_a_static_link_is_shared_and_retired_across_producers(shop: Harness, ban
     assert len(shop.vendor.charges("static_link")) == 2
 
 
-def test_a_link_from_before_rows_named_their_resource_is_shared_and_retired(
+def test_a_link_whose_row_lacks_its_resource_is_shared_and_retired(
     shop: Harness, bank: Harness
 ) -> None:
-    """Such a row has the resource's name as its digest."""
+    """An older version wrote such rows: their digest is the name of the resource."""
     old = shop.settle(shop.submit("static_kyc_link", "old"))
     ledger = shop.parts.ledger
-    redis, place = shop.redis, ledger.keys.row(old.id)
-    redis.hset(place, "digest", shop.row(old.id).resource)
-    redis.hdel(place, "resource")
+    redis, row_key = shop.redis, ledger.keys.row(old.id)
+    redis.hset(row_key, "digest", shop.row(old.id).resource)
+    redis.hdel(row_key, "resource")
 
     assert bank.settle(bank.submit("static_kyc_link")).link == old.link
 

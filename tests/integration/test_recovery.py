@@ -1,4 +1,4 @@
-"""What becomes of a paid call whose answer is lost, late, cut or not ours."""
+"""Recovery of paid calls whose answer is lost, late, cut off or about another verification."""
 
 from dataclasses import replace
 from typing import Any
@@ -51,7 +51,7 @@ def test_a_passport_call_that_was_not_executed_is_repeated_and_paid_once(
     assert len(harness.vendor.charges("passport")) == 1
 
 
-def test_a_refused_connection_spends_nothing(harness: Harness) -> None:
+def test_a_refused_connection_spends_no_attempt(harness: Harness) -> None:
     row_id = harness.submit("passport")
     harness.vendor.post("faults", cut="refuse", seconds=1)
 
@@ -132,7 +132,7 @@ def test_a_lost_static_link_is_parked_and_others_wait(
         ("static_kyc_link", State.PARKED, "unknown_outcome/worker_lost"),
     ],
 )
-def test_a_worker_that_died_before_its_first_byte(
+def test_a_row_whose_worker_died_between_sent_and_the_call_is_recovered(
     redis_url: str, sandbox: Any, kind: str, state: State, reason: str
 ) -> None:
     harness = Harness(redis_url, sandbox.root)
@@ -147,7 +147,7 @@ def test_a_worker_that_died_before_its_first_byte(
 
 
 def _die_after_sent(harness: Harness, row_id: str) -> None:
-    """Leave the row as a worker does that is killed between SENT and the call."""
+    """Leave the row as a worker leaves it that is killed between SENT and the call."""
     ledger = harness.parts.ledger
     claim = ledger.claim(row_id)
     assert claim is not None
@@ -161,7 +161,7 @@ def _die_after_sent(harness: Harness, row_id: str) -> None:
     harness.redis.hset(row_key, "lease", 1)
 
 
-def test_documents_that_are_not_ready_are_asked_for_again(harness: Harness) -> None:
+def test_documents_that_are_not_ready_are_fetched_again(harness: Harness) -> None:
     row_id = harness.submit("digilocker")
     harness.run_once(row_id)
     harness.vendor.post(f"journeys/{row_id}", decision="allow", document_202=2)
@@ -181,7 +181,7 @@ def test_documents_that_are_not_ready_are_asked_for_again(harness: Harness) -> N
         ({"decision": "deny"}, State.DENIED, set()),
     ],
 )
-def test_what_the_person_decides(
+def test_the_persons_decision_determines_the_state_and_the_documents(
     harness: Harness, person: dict[str, Any], state: State, documents: set[str]
 ) -> None:
     row_id = harness.submit("digilocker")
@@ -196,7 +196,7 @@ def test_what_the_person_decides(
     assert len(harness.changes("again")) == 2
 
 
-def test_a_journey_that_failed_is_known_from_its_webhook_alone(harness: Harness) -> None:
+def test_a_failed_journey_is_known_only_from_its_webhook(harness: Harness) -> None:
     row_id = harness.submit("digilocker")
     harness.run_once(row_id)
     harness.vendor.post(f"journeys/{row_id}", decision="fail")
@@ -215,7 +215,7 @@ def test_a_person_who_does_nothing_lets_the_link_expire(harness: Harness) -> Non
     assert harness.settle(row_id).state is State.EXPIRED
 
 
-def test_a_consent_that_ran_out_before_the_fetch_fails_with_the_vendors_code(
+def test_a_consent_that_expired_before_the_fetch_fails_with_the_vendors_code(
     harness: Harness,
 ) -> None:
     row_id = harness.submit("digilocker")
@@ -229,7 +229,7 @@ def test_a_consent_that_ran_out_before_the_fetch_fails_with_the_vendors_code(
     assert (ended.state, ended.reason) == (State.FAILED, "session_expired")
 
 
-def test_a_journey_needs_no_address_to_come_back_to(redis_url: str, sandbox: Sandbox) -> None:
+def test_a_journey_works_without_a_return_address(redis_url: str, sandbox: Sandbox) -> None:
     hooks = ("SATYAPAN_CALLBACKS_PUBLIC_URL", "SATYAPAN_CALLBACKS_TOKEN_KEYS")
     harness = Harness(redis_url, sandbox.root, **dict.fromkeys(hooks, ""))
 
@@ -240,7 +240,7 @@ def test_a_journey_needs_no_address_to_come_back_to(redis_url: str, sandbox: San
     assert harness.row(row_id).doubts == 0
 
 
-def test_a_status_that_names_another_journeys_reference_is_not_believed(harness: Harness) -> None:
+def test_a_status_with_another_journeys_reference_is_not_used(harness: Harness) -> None:
     row_id = harness.submit("digilocker")
     begun = harness.run_once(row_id)
     harness.vendor.post(f"journeys/{row_id}", decision="allow")
@@ -252,7 +252,7 @@ def test_a_status_that_names_another_journeys_reference_is_not_believed(harness:
     assert (ended.state, ended.reference) == (State.DONE, begun.reference)
 
 
-def test_a_link_for_another_template_is_not_handed_out(harness: Harness) -> None:
+def test_a_link_for_another_template_is_not_returned(harness: Harness) -> None:
     harness.vendor.post("faults", route="static_link", foreign_id=True)
 
     ended = harness.settle(harness.submit("static_kyc_link"))

@@ -1,4 +1,4 @@
-"""What is parked and never decided about ends, and its data with it."""
+"""Parked verifications that nobody decides about end, and their data is shredded."""
 
 import sys
 from dataclasses import replace
@@ -21,8 +21,8 @@ WORKER = (sys.executable, "-P", "-m", "satyapan.cli", "worker")
 MONTH_MS = 30 * 86_400_000
 
 
-def parked(harness: Harness, key: str, age_ms: int = 0) -> str:
-    """Park a passport whose answer was lost, so long ago."""
+def park(harness: Harness, key: str, age_ms: int = 0) -> str:
+    """Park a passport whose answer was lost, as of this long ago."""
     harness.vendor.post("faults", route="passport", cut="in_body")
     row_id = harness.submit("passport", key)
     assert harness.settle(row_id).state is State.PARKED
@@ -40,10 +40,10 @@ def step(harness: Harness) -> None:
     Retention(replace(operator(harness), by=BY), MONTH_MS, lambda: next(ticks)).step()
 
 
-def test_what_was_parked_for_too_long_ends_and_is_shredded(harness: Harness) -> None:
+def test_a_row_that_was_parked_for_too_long_ends_and_is_shredded(harness: Harness) -> None:
     old, young = (
-        parked(harness, "old", MONTH_MS + 60_000),
-        parked(harness, "young", MONTH_MS - 60_000),
+        park(harness, "old", MONTH_MS + 60_000),
+        park(harness, "young", MONTH_MS - 60_000),
     )
 
     step(harness)
@@ -54,15 +54,15 @@ def test_what_was_parked_for_too_long_ends_and_is_shredded(harness: Harness) -> 
     stored = client(harness).hgetall(harness.parts.ledger.keys.row(old))
     assert not {name.encode() for name in SEALED} & stored.keys()
     assert harness.changes()[-1] == "failed"
-    ((_, act),) = harness.parts.ledger.audit_log(1)
-    assert (act.verb, act.id, act.by) == ("forget", old, BY)
+    ((_, entry),) = harness.parts.ledger.audit_log(1)
+    assert (entry.verb, entry.id, entry.by) == ("forget", old, BY)
 
 
-def test_it_looks_every_ten_minutes(harness: Harness) -> None:
+def test_retention_runs_every_ten_minutes(harness: Harness) -> None:
     ticks = iter([0, 599, 601])
     retention = Retention(replace(operator(harness), by=BY), MONTH_MS, lambda: next(ticks))
     retention.step()
-    old = parked(harness, "old", MONTH_MS + 60_000)
+    old = park(harness, "old", MONTH_MS + 60_000)
 
     retention.step()
     assert harness.read(old).state is State.PARKED
@@ -71,21 +71,21 @@ def test_it_looks_every_ten_minutes(harness: Harness) -> None:
     assert harness.read(old).state is State.FAILED
 
 
-def test_check_tells_of_them_beforehand(redis_url: str, sandbox: Sandbox) -> None:
+def test_the_check_warns_before_parked_rows_end(redis_url: str, sandbox: Sandbox) -> None:
     harness = Harness(redis_url, sandbox.root)
-    with redis.Redis.from_url(redis_url) as asking:
-        parked(harness, "young")
-        assert "W026" not in {each.id for each in run_checks(harness.settings, asking)}
+    with redis.Redis.from_url(redis_url) as store:
+        park(harness, "young")
+        assert "W026" not in {each.id for each in run_checks(harness.settings, store)}
 
-        parked(harness, "old", 50 * 86_400_000 + 60_000)
-        (warning,) = [each for each in run_checks(harness.settings, asking) if each.id == "W026"]
+        park(harness, "old", 50 * 86_400_000 + 60_000)
+        (warning,) = [each for each in run_checks(harness.settings, store) if each.id == "W026"]
 
     text = "Parked verifications wait for a decision (1); the first ends in 39 days."
     assert warning.message == text
 
 
-def test_a_running_worker_looks_after_it(harness: Harness, processes: Supervisor) -> None:
-    old = parked(harness, "old", harness.settings.retention.parked_s * 1000 + 60_000)
+def test_a_running_worker_applies_retention(harness: Harness, processes: Supervisor) -> None:
+    old = park(harness, "old", harness.settings.retention.parked_s * 1000 + 60_000)
 
     processes.start("worker", WORKER, env=harness.env, ready="worker ready")
 

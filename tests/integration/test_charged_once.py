@@ -1,4 +1,4 @@
-"""One row, one vendor call, one answer: with many submitting at once, and workers killed."""
+"""One row, one vendor call and one answer, even with parallel submits and killed workers."""
 
 import random
 import time
@@ -26,7 +26,7 @@ def stack(tmp_path: Path) -> Iterator[LocalStack]:
 
 
 def submit_ten(env: Mapping[str, str]) -> list[str]:
-    """Submit the same verification ten times; runs in a process of its own."""
+    """Submit the same verification ten times; this runs in a process of its own."""
     verifications = Verifications.from_env(env)
     return [verifications.submit("passport", REQUEST, key="same").id for _ in range(10)]
 
@@ -49,22 +49,22 @@ def test_fifty_submits_at_once_are_one_verification(stack: LocalStack) -> None:
 
 
 def test_workers_killed_at_any_moment_lose_nothing_and_pay_once(stack: LocalStack) -> None:
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     verifications = stack.verifications()
     ids = [verifications.submit("passport", REQUEST, key=f"kill-{SEED}-{n}").id for n in range(60)]
     journey = verifications.submit("digilocker", {"document_requested": ["PAN"]}, key="journey")
 
     for name in ("worker-1", "worker-2", "worker-1", "worker-2"):
-        time.sleep(dice.uniform(0.1, 0.5))
+        time.sleep(rng.uniform(0.1, 0.5))
         stack.restart_worker(name)
-    here = verifications.wait(journey.id, 60, until=linked)
-    stack.control(f"journeys/{vendor_id(here)}", {"decision": "allow"})
+    journey_with_link = verifications.wait(journey.id, 60, until=linked)
+    stack.control(f"journeys/{vendor_id(journey_with_link)}", {"decision": "allow"})
     ends = [verifications.wait(one, 60) for one in [*ids, journey.id]]
 
     charges = Counter(e["verification_id"] for e in stack.control("audit")["audit"])
     assert all(end.settled for end in ends), f"seed {SEED}"
     assert {charges[one] for one in ids} == {1}, f"seed {SEED}"
-    # What a killed worker had been told is lost with it, and only that may be parked.
+    # Answers that a killed worker had not stored are lost; only their rows may be parked.
     parked = [end for end in ends if end.state is State.PARKED]
     assert all(end.reason == "lost_answer" for end in parked), f"seed {SEED}"
     assert len(parked) <= 4 * stack.settings.worker.concurrency, f"seed {SEED}"
@@ -72,6 +72,6 @@ def test_workers_killed_at_any_moment_lose_nothing_and_pay_once(stack: LocalStac
 
 
 def vendor_id(verification: Verification) -> str:
-    """Name a journey as the vendor knows it: a lost link made it go on under a new id."""
+    """Return the vendor-side id of a journey; after a lost link it is a new one."""
     suffix = f".g{verification.generation}" if verification.generation > 1 else ""
     return verification.id + suffix
