@@ -1,4 +1,4 @@
-"""A worker that starts with broken messages in its queues drops them and does its work."""
+"""A worker drops broken messages from its queues and processes the valid ones."""
 
 import json
 import time
@@ -44,7 +44,7 @@ def install(services: Services) -> Iterator[Callable[..., Installation]]:
 
 
 def finish(installation: Installation, name: str) -> float:
-    """Do an honest verification; return the seconds it took."""
+    """Submit a verification and wait until it is done; return the seconds that took."""
     begun = time.monotonic()
     installation.producer.submit("passport", REQUEST, verification_id=name)
     eventually(lambda: is_done(installation, name), within=30)
@@ -72,68 +72,68 @@ def expected(messages: list[bytes]) -> dict[str, int]:
 def test_a_worker_that_starts_with_broken_messages_drops_them_and_works(
     install: Callable[..., Installation], store: redis.Redis, pool: str
 ) -> None:
-    here = install(f"queued-{pool}", SATYAPAN_WORKER_POOL=pool)
+    installed = install(f"queued-{pool}", SATYAPAN_WORKER_POOL=pool)
     messages = list(broken().values())
     for queue in QUEUES:
-        store.lpush(queue_key(here.name, queue), *messages)
+        store.lpush(queue_key(installed.name, queue), *messages)
 
-    worker = here.start_worker()
-    finish(here, f"honest-{pool}")
+    worker = installed.start_worker()
+    finish(installed, f"valid-{pool}")
     eventually(lambda: drops(worker.log) == expected(messages), within=30)
 
     assert not gone(worker)
-    assert [queue for queue in QUEUES if store.exists(queue_key(here.name, queue))] == []
+    assert [queue for queue in QUEUES if store.exists(queue_key(installed.name, queue))] == []
 
 
-def test_broken_messages_that_a_dead_worker_left_are_dropped_not_given_back(
+def test_broken_messages_that_a_dead_worker_left_are_dropped_not_requeued(
     install: Callable[..., Installation], store: redis.Redis
 ) -> None:
-    here, left = install("left"), unacknowledged()
-    hash_key, index_key = (queue_key(here.name, name) for name in ("unacked", "unacked_index"))
+    installed, left = install("left"), unacknowledged()
+    hash_key, index_key = (queue_key(installed.name, name) for name in ("unacked", "unacked_index"))
     for number, raw in enumerate(left.values()):
         store.hset(hash_key, f"tag-{number}", raw)
         store.zadd(index_key, {f"tag-{number}": 1})
 
-    worker = here.start_worker()
-    finish(here, "honest-left")
+    worker = installed.start_worker()
+    finish(installed, "valid-left")
     eventually(lambda: not store.exists(hash_key, index_key), within=60)
 
     assert not gone(worker)
     assert drops(worker.log) == expected(list(left.values()))
 
 
-def test_an_honest_message_that_a_dead_worker_left_goes_back_to_its_queue(
+def test_a_valid_message_that_a_dead_worker_left_is_requeued(
     install: Callable[..., Installation], store: redis.Redis
 ) -> None:
-    here = install("honest")
-    one = here.mute_producer().submit("passport", REQUEST, verification_id="honest-again")
-    # Kombu would fail at this header, which nobody needs.
+    installed = install("valid")
+    one = installed.mute_producer().submit("passport", REQUEST, verification_id="valid-again")
+    # Kombu would fail to decode this header, which our transport ignores.
     unread = {"x": {"__type__": "datetime", "__value__": "never"}}
     raw = json.dumps([envelope([one.id], headers=unread), "", RUN_QUEUE])
-    store.hset(queue_key(here.name, "unacked"), "a-tag", raw)
-    store.zadd(queue_key(here.name, "unacked_index"), {"a-tag": 1})
+    store.hset(queue_key(installed.name, "unacked"), "a-tag", raw)
+    store.zadd(queue_key(installed.name, "unacked_index"), {"a-tag": 1})
 
-    worker = here.start_worker()
-    eventually(lambda: is_done(here, one.id), within=30)
-    eventually(lambda: not store.exists(queue_key(here.name, "unacked")), within=30)
+    worker = installed.start_worker()
+    eventually(lambda: is_done(installed, one.id), within=30)
+    eventually(lambda: not store.exists(queue_key(installed.name, "unacked")), within=30)
 
     assert drops(worker.log) == {}
 
 
-def test_forged_ids_hold_no_honest_work_up(
+def test_forged_ids_do_not_delay_valid_messages(
     install: Callable[..., Installation], store: redis.Redis
 ) -> None:
-    here = install("flood")
-    here.start_worker()
-    finish(here, "honest-before")
+    installed = install("flood")
+    installed.start_worker()
+    finish(installed, "valid-before")
     huge = json.dumps(envelope([f"v-{n}" for n in range(200_000)])).encode()
     unknown = [f"v-never-heard-of-this-one-{n}" for n in range(1_000)]
     full = [json.dumps(envelope(unknown, tag=f"tag-{n}")).encode() for n in range(100)]
-    key = queue_key(here.name, RUN_QUEUE)
+    key = queue_key(installed.name, RUN_QUEUE)
     store.lpush(key, *[huge] * 5, *full)
 
-    took = finish(here, "honest-after")
+    took = finish(installed, "valid-after")
 
-    # Some 10 ms for each message before it; the old code needed as many seconds for a huge one.
+    # About 10 ms for each message before it; without a bound, a huge one takes about 10 s.
     assert took < 15
     assert store.llen(key) == 0

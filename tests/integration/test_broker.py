@@ -1,4 +1,4 @@
-"""Wake-ups on a real broker, on none, on one that never answers; and a worker on our settings."""
+"""Wake-ups with a working, an absent and a silent broker, and a worker with our settings."""
 
 import json
 import os
@@ -22,8 +22,11 @@ from satyapan.sealing import new_key
 from tests.support.eventually import eventually
 from tests.support.failing_worker import create_app
 
-NOBODY = "redis://127.0.0.1:1/0"
-ELSEWHERE = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "CELERY_RESULT_BACKEND": "redis://x/0"}
+UNREACHABLE = "redis://127.0.0.1:1/0"
+OTHER_CELERY_APP = {
+    "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+    "CELERY_RESULT_BACKEND": "redis://x/0",
+}
 
 
 def variables(redis_url: str) -> dict[str, str]:
@@ -34,8 +37,8 @@ def variables(redis_url: str) -> dict[str, str]:
     }
 
 
-def hurried(redis_url: str) -> Settings:
-    """Give settings for a server that is not worth waiting for."""
+def short_timeout(redis_url: str) -> Settings:
+    """Return settings that wait for a server for half a second only."""
     return read_settings(variables(redis_url) | {"SATYAPAN_REDIS_READ_TIMEOUT_S": "0.5"})
 
 
@@ -58,7 +61,7 @@ def waker(settings: Settings) -> Iterator[Waker]:
 
 @pytest.fixture
 def black_hole() -> Iterator[str]:
-    """A server that takes connections and never says a word."""
+    """A server that accepts connections and never answers."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(50)
@@ -66,7 +69,7 @@ def black_hole() -> Iterator[str]:
 
 
 def start_worker(processes: Supervisor, redis_url: str, **more: str) -> Child:
-    env = {"PATH": os.environ["PATH"], **variables(redis_url), **ELSEWHERE, **more}
+    env = {"PATH": os.environ["PATH"], **variables(redis_url), **OTHER_CELERY_APP, **more}
     command = [sys.executable, "-m", "tests.support.failing_worker"]
     return processes.start("worker", command, env=env, ready="ready")
 
@@ -94,7 +97,7 @@ def test_every_key_of_the_broker_has_our_prefix(waker: Waker, store: redis.Redis
 def test_the_environment_of_another_celery_application_changes_nothing(
     settings: Settings, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, text in ELSEWHERE.items():
+    for name, text in OTHER_CELERY_APP.items():
         monkeypatch.setenv(name, text)
 
     with wake_app(settings.producer) as app:
@@ -103,18 +106,18 @@ def test_the_environment_of_another_celery_application_changes_nothing(
     assert store.llen("satyapan:broker:satyapan.run") == 1
 
 
-def test_a_producers_current_app_stays_its_own(settings: Settings) -> None:
+def test_building_our_celery_app_does_not_replace_the_current_app(settings: Settings) -> None:
     from celery import current_app  # noqa: PLC0415 - looked up after ours was built
 
     with wake_app(settings.producer) as app:
         assert current_app.main != app.main
 
 
-def test_a_lost_wake_up_is_told_and_never_raised(
+def test_a_lost_wake_up_is_logged_and_never_raised(
     black_hole: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for url in (NOBODY, black_hole):
-        with wake_app(hurried(url).producer) as app:
+    for url in (UNREACHABLE, black_hole):
+        with wake_app(short_timeout(url).producer) as app:
             assert not Waker(app).wake(RUN, [f"v-{n}" for n in range(100)])
 
     assert len(caplog.records) == 2
@@ -122,7 +125,7 @@ def test_a_lost_wake_up_is_told_and_never_raised(
     assert "v-50" not in caplog.text
 
 
-def test_a_wake_up_goes_through_again_once_the_broker_is_back(tmp_path: Path) -> None:
+def test_wake_ups_succeed_again_once_the_broker_is_back(tmp_path: Path) -> None:
     with (
         EmbeddedServer(tmp_path / "broker") as broker,
         wake_app(read_settings(variables(broker.url)).producer) as app,
@@ -154,19 +157,19 @@ def test_a_worker_runs_both_queues_and_logs_ids_only(
     eventually(lambda: store.scard("ran") == 3)
     eventually(lambda: "ValueError" in worker.log.read_text())
 
-    told = worker.log.read_text()
-    assert "secret of" not in told
-    assert "result of" not in told
-    assert '"dropped": 1' in told
-    assert '"told *"' in told
-    lines = [line for line in told.splitlines() if not line.startswith("{")]
+    log = worker.log.read_text()
+    assert "secret of" not in log
+    assert "result of" not in log
+    assert '"dropped": 1' in log
+    assert '"handled *"' in log
+    lines = [line for line in log.splitlines() if not line.startswith("{")]
     assert not [line for line in lines if "v-" in line or "fail-" in line]
     assert worker.process.poll() is None
     assert processes.end("worker") == 0
 
 
 def test_a_write_is_never_sent_twice(black_hole: str) -> None:
-    with ledger_client(hurried(black_hole)) as client:
+    with ledger_client(short_timeout(black_hole)) as client:
         retry = client.get_connection_kwargs()["retry"]
 
         with pytest.raises(redis.TimeoutError):
@@ -175,12 +178,12 @@ def test_a_write_is_never_sent_twice(black_hole: str) -> None:
     assert retry.get_retries() == 0
 
 
-def test_clients_say_who_they_are(settings: Settings) -> None:
+def test_clients_tell_redis_their_name(settings: Settings) -> None:
     with ledger_client(settings) as client:
         assert client.client_info()["name"] == "satyapan-ledger"
 
 
-def test_it_tells_how_many_messages_wait(waker: Waker) -> None:
+def test_queued_counts_the_waiting_messages(waker: Waker) -> None:
     before = waker.queued(RUN), waker.queued(STATUS_CHECK)
     waker.wake(RUN, ["a", "b"])
     waker.wake(RUN, ["c"])
@@ -189,7 +192,7 @@ def test_it_tells_how_many_messages_wait(waker: Waker) -> None:
     assert (waker.queued(RUN), waker.queued(STATUS_CHECK)) == (2, 0)
 
 
-def test_a_broker_that_is_away_tells_of_no_messages(settings: Settings) -> None:
-    away = replace(settings.producer, broker_url=NOBODY)
+def test_queued_is_zero_while_the_broker_is_away(settings: Settings) -> None:
+    away = replace(settings.producer, broker_url=UNREACHABLE)
     with wake_app(away) as app:
         assert Waker(app).queued(RUN) == 0

@@ -1,4 +1,4 @@
-"""The broker's server is judged as the ledger's is, and a certificate is said to be the fault."""
+"""The start-up checks cover the broker's server too, and name an untrusted certificate."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,7 +14,7 @@ from config.settings import read_settings
 from demo.server import HOST, EmbeddedServer, find_server, free_port, server_command
 from satyapan.broker.wakeups import Waker, wake_app
 from satyapan.names import RUN
-from tests.integration.test_checks import checked, ids, variables
+from tests.integration.test_checks import findings_for, ids, variables
 from tests.support.certificate import self_signed, tls
 from tests.support.eventually import eventually
 from tests.support.tls_proxy import tls_proxy
@@ -22,7 +22,7 @@ from tests.support.tls_proxy import tls_proxy
 
 @contextmanager
 def running(command: list[str], port: int) -> Iterator[str]:
-    """Run a server that the embedded one is not; give its address once it answers."""
+    """Run a server by a command of its own; yield its address once it answers."""
     url = f"redis://{HOST}:{port}/0"
     with (
         Popen(command, stdout=DEVNULL, stderr=DEVNULL) as server,
@@ -48,7 +48,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tls_url(redis_server: EmbeddedServer, redis_url: str, certificate: Path) -> Iterator[str]:
-    """The server's address behind TLS, with a certificate of its own."""
+    """The server's address behind TLS, with a self-signed certificate."""
     with tls_proxy(tls(certificate), redis_server.port) as port:
         yield f"rediss://{HOST}:{port}{urlsplit(redis_url).path}"
 
@@ -57,7 +57,7 @@ def test_a_replica_as_broker_is_refused(redis_url: str, tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as broker, closing(redis.Redis.from_url(broker.url)) as client:
         client.replicaof("127.0.0.1", 1)
 
-        (finding,) = checked(redis_url, BROKER_URL=broker.url)
+        (finding,) = findings_for(redis_url, BROKER_URL=broker.url)
 
     assert finding.id == "E005"
     assert "broker" in finding.message
@@ -67,9 +67,9 @@ def test_a_replica_as_broker_is_refused(redis_url: str, tmp_path: Path) -> None:
 def test_a_broker_that_evicts_is_refused(redis_url: str, tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as broker, closing(redis.Redis.from_url(broker.url)) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
-        client.config_set("appendonly", "no")  # which a broker need not have
+        client.config_set("appendonly", "no")  # a broker may do without it
 
-        (finding,) = checked(redis_url, BROKER_URL=broker.url)
+        (finding,) = findings_for(redis_url, BROKER_URL=broker.url)
 
     assert finding.id == "E002"
     assert finding.message.startswith("The broker: Redis may drop wake-ups")
@@ -80,37 +80,39 @@ def test_a_cluster_as_broker_is_refused(redis_url: str, tmp_path: Path) -> None:
     cluster = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
     command = [*server_command(find_server(), port, tmp_path), *cluster]
     with running(command, port) as url:
-        assert ids(checked(redis_url, BROKER_URL=url)) == ["E006"]
+        assert ids(findings_for(redis_url, BROKER_URL=url)) == ["E006"]
 
 
 @pytest.mark.parametrize("setting", ["BROKER_URL", "REDIS_URL"])
-def test_a_sentinel_is_said_to_be_one(redis_url: str, tmp_path: Path, setting: str) -> None:
+def test_the_error_says_that_the_server_is_a_sentinel(
+    redis_url: str, tmp_path: Path, setting: str
+) -> None:
     port, config = free_port(), tmp_path / "sentinel.conf"
     config.write_text(f"port {port}\nbind {HOST}\ndir {tmp_path}\n")
     with running([find_server(), str(config), "--sentinel"], port) as url:
-        findings = checked(redis_url, **{setting: url})
+        findings = findings_for(redis_url, **{setting: url})
 
     assert "Sentinel" in errors(findings)
     assert f"SATYAPAN_{setting}" in errors(findings)
 
 
 @pytest.mark.parametrize("setting", ["BROKER_URL", "REDIS_URL"])
-def test_an_untrusted_certificate_is_said_to_be_one(
+def test_the_error_names_an_untrusted_certificate_and_its_setting(
     redis_url: str, tls_url: str, setting: str
 ) -> None:
-    findings = checked(redis_url, **{setting: tls_url})
+    findings = findings_for(redis_url, **{setting: tls_url})
 
     assert "certificate" in errors(findings)
     assert f"?ssl_ca_certs=FILE to SATYAPAN_{setting}" in errors(findings)
 
 
-def test_a_certificate_of_ones_own_authority_is_trusted_by_its_file(
+def test_a_private_authoritys_certificate_is_trusted_by_its_file(
     tls_url: str, certificate: Path
 ) -> None:
     trusting = f"{tls_url}?ssl_ca_certs={certificate}"
     env = variables(trusting)
 
-    assert checked(trusting) == []
+    assert findings_for(trusting) == []
     assert Waker(wake_app(read_settings(env).producer)).wake(RUN, ["v-1"])
 
 

@@ -1,4 +1,4 @@
-"""Start-up checks on a real server with good and bad settings."""
+"""Start-up checks with a real server, and good and bad settings."""
 
 import base64
 import json
@@ -54,14 +54,14 @@ def variables(redis_url: str, **more: str) -> dict[str, str]:
     return {f"SATYAPAN_{name}": text for name, text in {**env, **more}.items()}
 
 
-def checked(redis_url: str, **more: str) -> list[Finding]:
-    return checked_at(0, variables(redis_url, **more))
+def findings_for(redis_url: str, **more: str) -> list[Finding]:
+    return findings_at(0, variables(redis_url, **more))
 
 
-def checked_at(away: float, env: dict[str, str]) -> list[Finding]:
+def findings_at(clock_offset_s: float, env: dict[str, str]) -> list[Finding]:
     settings = read_settings(env)
     with ledger_client(settings) as client:
-        return run_checks(settings, client, lambda: time.time() + away)
+        return run_checks(settings, client, lambda: time.time() + clock_offset_s)
 
 
 def ids(findings: list[Finding]) -> list[str]:
@@ -79,7 +79,7 @@ def server(redis_server: EmbeddedServer, redis_url: str) -> Iterator[redis.Redis
 
 
 def limited(server: redis.Redis, redis_url: str, forbidden: str) -> str:
-    """Make a user who may not run one command; give the address to log in by."""
+    """Create a user that may not run one command; return the address with its login."""
     server.acl_setuser(
         "limited",
         enabled=True,
@@ -91,12 +91,12 @@ def limited(server: redis.Redis, redis_url: str, forbidden: str) -> str:
     return redis_url.replace("redis://", f"redis://limited:{CANARY}@")
 
 
-def test_a_safe_server_and_full_settings_give_no_finding(redis_url: str) -> None:
-    assert checked(redis_url) == []
+def test_a_safe_server_and_complete_settings_give_no_finding(redis_url: str) -> None:
+    assert findings_for(redis_url) == []
 
 
-def test_production_on_a_safe_server_only_recalls_the_allow_list(redis_url: str) -> None:
-    findings = checked(redis_url, **PRODUCTION)
+def test_production_on_a_safe_server_only_reminds_of_the_allow_list(redis_url: str) -> None:
+    findings = findings_for(redis_url, **PRODUCTION)
 
     assert ids(findings) == ["W018"]
     refuse_if_unsafe(findings)
@@ -111,13 +111,13 @@ def test_production_on_a_safe_server_only_recalls_the_allow_list(redis_url: str)
         ("appendfsync", "no", "W003", "E003"),
     ],
 )
-def test_an_unsafe_server_is_told_and_refused(
+def test_an_unsafe_server_is_reported_and_refused(
     server: redis.Redis, redis_url: str, setting: str, bad: str, development: str, production: str
 ) -> None:
     server.config_set(setting, bad)
 
-    assert ids(checked(redis_url)) == [development]
-    findings = checked(redis_url, **PRODUCTION)
+    assert ids(findings_for(redis_url)) == [development]
+    findings = findings_for(redis_url, **PRODUCTION)
 
     assert ids(findings) == ["W018", production]
     with pytest.raises(
@@ -128,37 +128,37 @@ def test_an_unsafe_server_is_told_and_refused(
 
 
 @pytest.mark.parametrize(
-    ("setting", "doubtful"), [("appendfsync", "everysec"), ("no-appendfsync-on-rewrite", "yes")]
+    ("setting", "weak"), [("appendfsync", "everysec"), ("no-appendfsync-on-rewrite", "yes")]
 )
 def test_production_is_warned_of_confirmed_writes_that_are_not_on_disk(
-    server: redis.Redis, redis_url: str, setting: str, doubtful: str
+    server: redis.Redis, redis_url: str, setting: str, weak: str
 ) -> None:
-    server.config_set(setting, doubtful)
+    server.config_set(setting, weak)
 
-    assert checked(redis_url) == []
-    findings = checked(redis_url, **PRODUCTION)
+    assert findings_for(redis_url) == []
+    findings = findings_for(redis_url, **PRODUCTION)
 
     assert ids(findings) == ["W018", "W003"]
-    assert f"{setting} {doubtful}" in findings[1].message
+    assert f"{setting} {weak}" in findings[1].message
     assert f"Set {setting} " in findings[1].hint
     refuse_if_unsafe(findings)
 
 
-def test_production_has_nothing_against_a_server_that_syncs_every_write(redis_url: str) -> None:
-    assert ids(checked(redis_url, **PRODUCTION)) == ["W018"]
+def test_production_accepts_a_server_that_syncs_every_write(redis_url: str) -> None:
+    assert ids(findings_for(redis_url, **PRODUCTION)) == ["W018"]
 
 
 def test_a_replica_is_refused(server: redis.Redis, redis_url: str) -> None:
     server.replicaof("127.0.0.1", 1)
 
-    assert ids(checked(redis_url)) == ["E005"]
+    assert ids(findings_for(redis_url)) == ["E005"]
 
 
-def test_memory_that_runs_out_is_told_beforehand(server: redis.Redis, redis_url: str) -> None:
+def test_memory_that_is_nearly_used_up_is_a_warning(server: redis.Redis, redis_url: str) -> None:
     used = server.info("memory")["used_memory"]
     server.config_set("maxmemory", int(used * 1.1))
 
-    assert ids(checked(redis_url)) == ["W007"]
+    assert ids(findings_for(redis_url)) == ["W007"]
 
 
 def test_managed_servers_that_forbid_config_can_be_used(
@@ -167,62 +167,65 @@ def test_managed_servers_that_forbid_config_can_be_used(
     server.config_set("appendfsync", "everysec")
     url = limited(server, redis_url, "-config")
 
-    assert checked(url) == []
-    assert ids(checked(url, **PRODUCTION)) == ["W018"]
+    assert findings_for(url) == []
+    assert ids(findings_for(url, **PRODUCTION)) == ["W018"]
 
 
-def test_a_server_that_tells_nothing_is_a_warning(server: redis.Redis, redis_url: str) -> None:
+def test_a_server_that_forbids_info_is_a_warning(server: redis.Redis, redis_url: str) -> None:
     url = limited(server, redis_url, "-info")
 
-    assert ids(checked(url)) == ["W009"]
+    assert ids(findings_for(url)) == ["W009"]
 
 
-def test_a_refused_login_is_told_without_the_password(redis_url: str) -> None:
-    (finding,) = checked(redis_url.replace("redis://", f"redis://nobody:{CANARY}@"))
+def test_a_refused_login_is_reported_without_the_password(redis_url: str) -> None:
+    (finding,) = findings_for(redis_url.replace("redis://", f"redis://nobody:{CANARY}@"))
 
     assert finding.id == "E001"
     assert "login" in finding.message
     assert CANARY not in str(finding)
 
 
-def test_an_absent_server_is_told_within_the_timeouts() -> None:
-    (finding,) = checked(f"redis://:{CANARY}@127.0.0.1:1/0")
+def test_an_absent_server_is_reported_within_the_timeouts() -> None:
+    (finding,) = findings_for(f"redis://:{CANARY}@127.0.0.1:1/0")
 
     assert finding.id == "E001"
     assert CANARY not in str(finding)
 
 
-def test_an_absent_broker_is_told(redis_url: str) -> None:
-    (finding,) = checked(redis_url, BROKER_URL=f"redis://:{CANARY}@127.0.0.1:1/0")
+def test_an_absent_broker_is_reported(redis_url: str) -> None:
+    (finding,) = findings_for(redis_url, BROKER_URL=f"redis://:{CANARY}@127.0.0.1:1/0")
 
     assert finding.id == "E017"
     assert "BROKER_URL" in finding.hint
     assert CANARY not in str(finding)
 
 
-@pytest.mark.parametrize("away", [-100, 100])
-def test_clocks_that_differ_are_told(redis_url: str, away: int) -> None:
-    assert ids(checked_at(away, variables(redis_url))) == ["W016"]
+@pytest.mark.parametrize("clock_offset_s", [-100, 100])
+def test_clocks_that_differ_are_a_warning(redis_url: str, clock_offset_s: int) -> None:
+    assert ids(findings_at(clock_offset_s, variables(redis_url))) == ["W016"]
 
 
-def test_keys_are_known_again(redis_url: str) -> None:
-    assert checked(redis_url) == []
-    assert checked(redis_url, SEAL_KEYS=f"{new_key('k2')},{SEAL_KEY}") == []
-    assert ids(checked(redis_url, SEAL_KEYS=new_key("k3"))) == ["E011"]
-    assert ids(checked(redis_url, SEAL_KEYS=SEAL_KEY)) == ["E011"]  # k2 seals by now
+def test_a_key_ring_without_the_newest_sealing_key_is_refused(redis_url: str) -> None:
+    assert findings_for(redis_url) == []
+    assert findings_for(redis_url, SEAL_KEYS=f"{new_key('k2')},{SEAL_KEY}") == []
+    assert ids(findings_for(redis_url, SEAL_KEYS=new_key("k3"))) == ["E011"]
+    # The second check has sealed its mark with k2.
+    assert ids(findings_for(redis_url, SEAL_KEYS=SEAL_KEY)) == ["E011"]
 
 
 def test_another_id_key_is_refused(redis_url: str) -> None:
-    assert checked(redis_url) == []
+    assert findings_for(redis_url) == []
 
-    (finding,) = checked(redis_url, ID_KEY=base64.b64encode(b"j" * 32).decode())
+    (finding,) = findings_for(redis_url, ID_KEY=base64.b64encode(b"j" * 32).decode())
 
     assert finding.id == "E011"
     assert "ID_KEY" in finding.hint
 
 
-def test_the_id_key_is_known_again_under_each_producers_name(redis_url: str) -> None:
-    assert checked(redis_url, REPLY_TO="shop") == checked(redis_url, REPLY_TO="bank") == []
+def test_the_id_key_is_accepted_under_each_producers_name(redis_url: str) -> None:
+    assert (
+        findings_for(redis_url, REPLY_TO="shop") == findings_for(redis_url, REPLY_TO="bank") == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,13 +271,13 @@ def test_the_id_key_is_known_again_under_each_producers_name(redis_url: str) -> 
         ({**PRODUCTION, "CALLBACKS_PUBLIC_URL": "https://192.168.1.4"}, ["W018", "E012"]),
     ],
 )
-def test_settings_that_are_doubtful_here(
+def test_each_questionable_setting_has_its_finding(
     redis_url: str, more: dict[str, str], expected: list[str]
 ) -> None:
-    assert ids(checked(redis_url, **more)) == expected
+    assert ids(findings_for(redis_url, **more)) == expected
 
 
-def test_a_misspelt_variable_is_told() -> None:
+def test_a_misspelt_variable_is_a_warning_with_the_nearest_name() -> None:
     env = {
         "SATYAPAN_WORKER_LEASES_S": "9",
         "SATYAPAN_ID_KEY_FILE": "",
@@ -300,13 +303,13 @@ class TestCommand:
         assert result.exit_code == 0
         assert "0 errors, 0 warnings" in result.output
 
-    def test_warnings_count_when_asked_to(self, redis_url: str) -> None:
+    def test_warnings_fail_the_check_under_strict(self, redis_url: str) -> None:
         env = variables(redis_url, QUOTA_PER_MINUTE="passport=101")
 
         assert self.run(env).exit_code == 0
         assert self.run(env, "--strict").exit_code == 1
 
-    def test_a_server_that_is_away_exits_with_4_and_can_be_read_by_programs(self) -> None:
+    def test_an_absent_server_exits_with_4_and_prints_json(self) -> None:
         result = self.run(variables(f"redis://:{CANARY}@127.0.0.1:1/0"), "--json")
 
         assert result.exit_code == 4
@@ -325,13 +328,13 @@ class TestCommand:
         }
 
 
-def test_a_path_that_the_vendor_does_not_know_is_not_called_a_matter_of_the_dashboard(
+def test_an_unknown_vendor_path_is_blamed_on_the_base_url_not_on_the_dashboard(
     server: redis.Redis, redis_url: str
 ) -> None:
     stop = Keys("satyapan").stop(ACCOUNT)
     server.hset(stop, mapping={"code": "not_enabled", "since": "1", "until": "2"})
 
-    (finding,) = checked(redis_url)
+    (finding,) = findings_for(redis_url)
 
     assert finding.id == "W020"
     assert "SATYAPAN_CASHFREE_BASE_URL" in finding.hint

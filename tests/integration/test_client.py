@@ -67,10 +67,10 @@ def real(redis_url: str) -> Verifications:
 
 @dataclass(frozen=True)
 class Both:
-    """A client, and how to make an event for it."""
+    """A client, and a function that adds an event for it."""
 
     client: Verifications
-    tell: Callable[[str], object]
+    add_event: Callable[[str], object]
 
 
 @pytest.fixture(params=["real", "fake"])
@@ -79,12 +79,12 @@ def both(request: pytest.FixtureRequest, redis_url: str) -> Both:
         fake = FakeVerifications()
         return Both(fake, fake.park)
 
-    def tell(row_id: str) -> None:
+    def add_event(row_id: str) -> None:
         row = Row(id=row_id, kind="passport", state=State.PARKED, reason="lost_answer", seq=1)
         with redis.Redis.from_url(redis_url) as store:
             store.xadd(KEYS.events("default"), {"event": write_event(row, "parked", 1)})
 
-    return Both(connect(redis_url), tell)
+    return Both(connect(redis_url), add_event)
 
 
 def ids(events: Iterator[Event]) -> list[str]:
@@ -101,7 +101,7 @@ def test_submitting_again_gives_the_same_verification(both: Both) -> None:
     assert both.client.counts()[State.ACCEPTED] == 1
 
 
-def test_a_key_gives_the_same_id_for_ever(both: Both) -> None:
+def test_a_key_always_gives_the_same_id(both: Both) -> None:
     ids_ = {both.client.submit("passport", PERSON, key="customer-17").id for _ in range(3)}
 
     assert len(ids_) == 1
@@ -133,7 +133,7 @@ def test_other_data_or_another_kind_under_the_same_id_is_a_conflict(both: Both) 
         ("passport", PERSON, {"key": "a", "priority": "urgent"}, ["priority"]),
     ],
 )
-def test_what_is_wrong_is_refused_and_nothing_is_stored(
+def test_an_invalid_submit_is_refused_and_nothing_is_stored(
     both: Both, kind: str, data: Mapping[str, Any], identity: dict[str, Any], fields: list[str]
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -144,13 +144,13 @@ def test_what_is_wrong_is_refused_and_nothing_is_stored(
     assert sum(both.client.counts().values()) == 0
 
 
-def test_an_id_that_nobody_submitted_is_none_and_not_found(both: Both) -> None:
+def test_an_unknown_id_is_none_for_get_and_not_found_for_wait(both: Both) -> None:
     assert both.client.get("order-17") is None
     with pytest.raises(NotFound, match="order-17"):
         both.client.wait("order-17", timeout=60)
 
 
-def test_waiting_for_what_goes_on_ends_with_what_is_known(both: Both) -> None:
+def test_a_wait_that_times_out_raises_still_open_with_the_verification(both: Both) -> None:
     one = both.client.submit("passport", PERSON, key="a")
 
     with pytest.raises(StillOpen) as caught:
@@ -160,7 +160,7 @@ def test_waiting_for_what_goes_on_ends_with_what_is_known(both: Both) -> None:
     assert both.client.wait(one.id, until=lambda now: now.state is State.ACCEPTED).id == one.id
 
 
-def test_the_newest_come_first_with_their_private_parts_shut(both: Both) -> None:
+def test_newest_lists_the_newest_first_up_to_the_limit(both: Both) -> None:
     made = [both.client.submit("passport", PERSON, key=str(n)).id for n in range(3)]
 
     newest = both.client.newest(State.ACCEPTED, limit=2)
@@ -174,21 +174,21 @@ def test_the_newest_come_first_with_their_private_parts_shut(both: Both) -> None
 def test_every_group_gets_every_event_once(both: Both) -> None:
     made = [both.client.submit("passport", PERSON, key=str(n)).id for n in range(3)]
     for one in made:
-        both.tell(one)
+        both.add_event(one)
 
     assert ids(both.client.events("billing")) == made
     assert ids(both.client.events("billing")) == []
-    assert ids(both.client.events("letters", reader="other")) == made
+    assert ids(both.client.events("mailing", reader="other")) == made
 
 
-def test_an_event_whose_reader_broke_off_comes_to_that_reader_again(both: Both) -> None:
+def test_an_event_that_a_reader_did_not_finish_is_delivered_to_it_again(both: Both) -> None:
     made = [both.client.submit("passport", PERSON, key=str(n)).id for n in range(2)]
     for one in made:
-        both.tell(one)
+        both.add_event(one)
 
-    broken = next(both.client.events("billing", reader="one"))
+    unfinished = next(both.client.events("billing", reader="one"))
 
-    assert broken.verification_id == made[0]
+    assert unfinished.verification_id == made[0]
     assert ids(both.client.events("billing", reader="one")) == made
     assert ids(both.client.events("billing", reader="two")) == []
 
@@ -223,13 +223,13 @@ def test_nothing_private_reaches_the_server(store: "redis.Redis", real: Verifica
     real.submit("passport", {**PERSON, "file_number": "canary"}, key="c")
     real.close()
 
-    held = everything(store)
+    stored = everything(store)
 
-    assert b"satyapan:due" in held
-    assert all(key.startswith(b"satyapan:") for key in held)
+    assert b"satyapan:due" in stored
+    assert all(key.startswith(b"satyapan:") for key in stored)
     for secret in (*PERSON.values(), "canary"):
         for text in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")):
-            assert text.lower() not in repr(held).lower()
+            assert text.lower() not in repr(stored).lower()
 
 
 def test_a_submission_is_a_due_row_and_one_wake_up(
@@ -240,7 +240,8 @@ def test_a_submission_is_a_due_row_and_one_wake_up(
 
     row: Any = store.hgetall(KEYS.row(one.id))
     assert row[b"state"] == b"ACCEPTED"
-    assert store.zscore(KEYS.due, one.id) == int(row[b"created"]) + 3_000  # if the wake-up is lost
+    # The sweeper replaces a lost wake-up then.
+    assert store.zscore(KEYS.due, one.id) == int(row[b"created"]) + 3_000
     assert store.zscore(KEYS.index("ACCEPTED"), one.id) == int(row[b"created"])
     (message,) = wake_ups(store)
     assert json.loads(base64.b64decode(message["body"]))[:2] == [[["order-17"]], {}]
@@ -262,19 +263,19 @@ def test_a_repeat_makes_no_second_row_and_no_second_wake_up(
 
 
 def submit_ten_at_once(env: Mapping[str, str]) -> set[str]:
-    """Submit the same from ten threads; runs in a process of its own."""
+    """Submit the same request from ten threads; this runs in a process of its own."""
     verifications = Verifications.from_env(env)
-    gate = threading.Barrier(10, timeout=30)
+    barrier = threading.Barrier(10, timeout=30)
 
     def submit(_: int) -> str:
-        gate.wait()
+        barrier.wait()
         return verifications.submit("passport", PERSON, key="same").id
 
     with ThreadPoolExecutor(10) as pool:
         return set(pool.map(submit, range(10)))
 
 
-def test_fifty_at_once_from_five_processes_make_one_row_and_one_wake_up(
+def test_fifty_submits_from_five_processes_make_one_row_and_one_wake_up(
     store: "redis.Redis", redis_url: str
 ) -> None:
     with ProcessPoolExecutor(5, mp_context=get_context("spawn")) as pool:
@@ -286,7 +287,7 @@ def test_fifty_at_once_from_five_processes_make_one_row_and_one_wake_up(
     assert len(wake_ups(store)) == 1
 
 
-def test_a_key_taken_out_of_the_ring_is_told_by_its_id(redis_url: str) -> None:
+def test_the_error_names_a_key_that_was_removed_from_the_ring(redis_url: str) -> None:
     one = connect(redis_url).submit("passport", PERSON, key="a")
     env = environment(redis_url, SATYAPAN_SEAL_KEYS=new_key("k2"))
     rotated = Verifications.from_env(env)
@@ -296,8 +297,8 @@ def test_a_key_taken_out_of_the_ring_is_told_by_its_id(redis_url: str) -> None:
 
     assert (caught.value.record, caught.value.key_id) == (f"{one.id}/request", "k1")
     assert rotated.newest(State.ACCEPTED)[0].id == one.id
-    mended = Verifications.from_env(env | {"SATYAPAN_SEAL_KEYS": f"{new_key('k2')},{SEAL_KEYS}"})
-    assert mended.get(one.id)
+    restored = Verifications.from_env(env | {"SATYAPAN_SEAL_KEYS": f"{new_key('k2')},{SEAL_KEYS}"})
+    assert restored.get(one.id)
 
 
 # ---- waiting ----
@@ -314,7 +315,7 @@ def settle(redis_url: str, row_id: str) -> None:
         ledger.committing(claim.row, after, ["done"], claim.now, keep=False, alias="").now()
 
 
-def listened(store: "redis.Redis") -> bool:
+def has_listener(store: "redis.Redis") -> bool:
     found: Any = store.pubsub_numsub(KEYS.channel("default"))
     return bool(found[0][1])
 
@@ -327,7 +328,7 @@ def test_a_waiter_is_woken_by_the_change(
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(real.wait, one.id, 60)
-        eventually(lambda: listened(store))
+        eventually(lambda: has_listener(store))
         settle(redis_url, one.id)
         answer = waiting.result(timeout=60)
 
@@ -336,7 +337,7 @@ def test_a_waiter_is_woken_by_the_change(
     assert [event.name for event in real.events("billing")] == ["done"]
 
 
-def test_a_waiter_sees_the_change_also_when_its_wake_up_is_lost(
+def test_a_waiter_sees_the_change_even_if_its_notification_is_lost(
     store: "redis.Redis", real: Verifications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "LOOK_AGAIN_S", 0.1)
@@ -344,7 +345,7 @@ def test_a_waiter_sees_the_change_also_when_its_wake_up_is_lost(
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(real.wait, one.id, 60)
-        eventually(lambda: listened(store))
+        eventually(lambda: has_listener(store))
         store.hset(KEYS.row(one.id), "state", "PARKED")
 
         assert waiting.result(timeout=60).state is State.PARKED

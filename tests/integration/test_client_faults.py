@@ -1,4 +1,4 @@
-"""The client while its server fails: it says so within its time-outs, and a repeat is safe."""
+"""While its server fails, the client raises within its timeouts, and a repeat is safe."""
 
 import os
 import signal
@@ -31,8 +31,8 @@ def connect(url: str) -> Verifications:
     return Verifications.from_env(environment(url, "", **short))
 
 
-def found(verifications: Verifications, row_id: str) -> bool:
-    """Tell whether a row is there; a server that is still waking up is no answer."""
+def is_stored(verifications: Verifications, row_id: str) -> bool:
+    """Return True if the row exists, and False also while the server is unavailable."""
     with suppress(Unavailable):
         return verifications.get(row_id) is not None
     return False
@@ -55,7 +55,7 @@ def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
         yield server
 
 
-def test_while_the_server_is_dead_it_is_unavailable_and_then_the_same_submit_works(
+def test_calls_are_unavailable_while_the_server_is_dead_and_work_after_its_restart(
     own_server: EmbeddedServer,
 ) -> None:
     verifications = connect(own_server.url)
@@ -77,7 +77,7 @@ def test_while_the_server_is_dead_it_is_unavailable_and_then_the_same_submit_wor
     assert verifications.counts()[State.ACCEPTED] >= 1
 
 
-def test_a_server_that_hangs_is_unavailable_and_a_late_insert_is_found(
+def test_a_hanging_server_is_unavailable_and_a_repeat_finds_the_late_insert(
     own_server: EmbeddedServer,
 ) -> None:
     verifications = connect(own_server.url)
@@ -88,23 +88,23 @@ def test_a_server_that_hangs_is_unavailable_and_a_late_insert_is_found(
         verifications.submit("passport", PERSON, verification_id="order-17")
     os.kill(own_server.pid, signal.SIGCONT)
 
-    eventually(lambda: found(verifications, "order-17"))  # it had been on its way
+    eventually(lambda: is_stored(verifications, "order-17"))  # the server had received it
     assert verifications.submit("passport", PERSON, verification_id="order-17").id == "order-17"
     assert verifications.counts()[State.ACCEPTED] == 2
 
 
-class DeafProxy:
-    """Passes everything on to a server, until it is told to swallow the next reply and hang up."""
+class ReplyDroppingProxy:
+    """Forwards to a server; on request it drops the next reply and closes the connection."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._swallow = threading.Event()
+        self._drop_next = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def swallow_next_reply(self) -> None:
-        self._swallow.set()
+    def drop_next_reply(self) -> None:
+        self._drop_next.set()
 
     def close(self) -> None:
         self._listener.close()
@@ -115,13 +115,13 @@ class DeafProxy:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._port))
                 for pair in ((near, far, False), (far, near, True)):
-                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
+                    threading.Thread(target=self._forward, args=pair, daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, replies: bool) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket, replies: bool) -> None:
         with suppress(OSError), source, target:
             while data := source.recv(65_536):
-                if replies and self._swallow.is_set():
-                    self._swallow.clear()
+                if replies and self._drop_next.is_set():
+                    self._drop_next.clear()
                     break
                 target.sendall(data)
             source.shutdown(socket.SHUT_RDWR)
@@ -131,38 +131,39 @@ class DeafProxy:
 def test_an_insert_whose_reply_was_lost_is_stored_once_and_the_repeat_finds_it(
     store: "redis.Redis", redis_url: str
 ) -> None:
-    with closing(DeafProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))) as proxy:
+    with closing(ReplyDroppingProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))) as proxy:
         verifications = connect(proxy.url)
-        verifications.submit("passport", PERSON, key="warm")  # the script is known to the server
+        verifications.submit("passport", PERSON, key="warm")  # loads the script into the server
         eventually(lambda: wake_ups(store) == 1)
-        proxy.swallow_next_reply()
+        proxy.drop_next_reply()
 
         with pytest.raises(Unavailable, match="order-17"):
             verifications.submit("passport", PERSON, verification_id="order-17")
-        lost = store.hgetall(KEYS.row("order-17"))
+        stored = store.hgetall(KEYS.row("order-17"))
         again = verifications.submit("passport", PERSON, verification_id="order-17")
 
-    assert lost
+    assert stored
     assert again.id == "order-17"
-    assert store.hgetall(KEYS.row("order-17")) == lost
-    assert wake_ups(store) == 1  # of the first; the sweeper wakes the other when it is due
+    assert store.hgetall(KEYS.row("order-17")) == stored
+    # This wake-up is of the first submit; the sweeper wakes the other row when it is due.
+    assert wake_ups(store) == 1
     assert store.zscore(KEYS.due, "order-17")
 
 
-# ---- events, as only a server can break them ----
+# ---- faults of event streams ----
 
 
-def tell(store: "redis.Redis", *row_ids: str) -> None:
+def add_events(store: "redis.Redis", *row_ids: str) -> None:
     for row_id in row_ids:
         row = Row(id=row_id, kind="passport", state=State.DONE, seq=1)
         store.xadd(KEYS.events("default"), {"event": write_event(row, "done", 1)})
 
 
-def test_what_a_dead_reader_left_goes_to_another_when_it_is_stale(
+def test_another_reader_gets_a_dead_readers_events_once_they_are_stale(
     store: "redis.Redis", redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verifications = connect(redis_url)
-    tell(store, "order-1", "order-2", "order-3")
+    add_events(store, "order-1", "order-2", "order-3")
     next(verifications.events("billing", reader="dead"))
 
     early = list(verifications.events("billing", reader="alive"))
@@ -175,15 +176,15 @@ def test_what_a_dead_reader_left_goes_to_another_when_it_is_stale(
     assert left["pending"] == 0
 
 
-def test_watching_goes_on_for_ever(store: "redis.Redis", redis_url: str) -> None:
+def test_watch_continues_after_each_event(store: "redis.Redis", redis_url: str) -> None:
     watched = connect(redis_url).watch("billing", block=0.05)
 
     for number in range(3):
-        tell(store, f"order-{number}")
+        add_events(store, f"order-{number}")
         assert next(watched).verification_id == f"order-{number}"
 
 
-def test_an_event_of_a_newer_version_holds_nobody_up(redis_url: str, store: "redis.Redis") -> None:
+def test_an_event_of_a_newer_version_is_skipped(redis_url: str, store: "redis.Redis") -> None:
     for n in range(60):
         event = write_event(Row(id=f"v{n}", kind="passport", seq=1), "done", 1)
         newer = event.replace(b'"ACCEPTED"', b'"SOMETHING_NEW"') if n == 3 else event
@@ -195,7 +196,7 @@ def test_an_event_of_a_newer_version_holds_nobody_up(redis_url: str, store: "red
     assert "v3" not in seen
 
 
-def test_all_that_a_reader_had_before_it_died_comes_back(
+def test_a_restarted_reader_gets_all_its_unacknowledged_events_again(
     redis_url: str, store: "redis.Redis"
 ) -> None:
     stream = KEYS.events("default")

@@ -19,7 +19,7 @@ from satyapan.redis.listener import Listener
 from satyapan.redis.master_connection import MasterConnection
 from satyapan.redis.script_calls import BatchConnection, ScriptCall
 from satyapan.settings.producer import ProducerSettings
-from tests.integration.test_transport import MENDED, marks, send, start_worker
+from tests.integration.test_transport import RESILIENT, marks, send, start_worker
 from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair, connect_to
 from tests.support.outage import REQUEST
@@ -33,20 +33,20 @@ def pair(tmp_path: Path) -> Iterator[ReplicaPair]:
 
 
 @pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
+def frequent_role_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("satyapan.redis.master_connection.ROLE_S", 0.05)
 
 
 @pytest.fixture
-def never(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let refused writes alone say that a server is no longer the master."""
+def no_role_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let only refused writes show that a server is no longer the master."""
     monkeypatch.setattr("satyapan.redis.master_connection.ROLE_S", 600.0)
 
 
 @pytest.fixture
 def client(pair: ReplicaPair) -> Iterator[Redis]:
     with connect(settings(pair.url), "test") as client:
-        client.set("who", "old")
+        client.set("master", "old")
         yield client
 
 
@@ -62,30 +62,32 @@ def reading(client: Redis, key: str) -> ScriptCall[Any]:
     return ScriptCall(client.register_script("return redis.call('GET', KEYS[1])"), [key], [], bytes)
 
 
-def test_a_refused_write_is_the_last_on_that_server(
-    never: None, client: Redis, pair: ReplicaPair
+def test_after_a_refused_write_the_client_follows_to_the_new_master(
+    no_role_checks: None, client: Redis, pair: ReplicaPair
 ) -> None:
     pair.abandon()
 
     with pytest.raises(ReadOnlyError):
-        client.set("who", "new")
+        client.set("master", "new")
 
-    assert client.set("who", "new")
+    assert client.set("master", "new")
     with connect_to(pair.master) as master:
-        assert master.get("who") == b"new"
+        assert master.get("master") == b"new"
 
 
 def test_a_client_that_only_reads_follows_too(
-    often: None, client: Redis, pair: ReplicaPair
+    frequent_role_checks: None, client: Redis, pair: ReplicaPair
 ) -> None:
     pair.abandon()
     with connect_to(pair.master) as master:
-        master.set("who", "new")
+        master.set("master", "new")
 
-    eventually(lambda: client.get("who") == b"new", within=5)
+    eventually(lambda: client.get("master") == b"new", within=5)
 
 
-def test_a_user_who_may_do_nothing_else_follows_too(often: None, pair: ReplicaPair) -> None:
+def test_a_client_whose_user_may_only_read_follows_too(
+    frequent_role_checks: None, pair: ReplicaPair
+) -> None:
     for server in (pair.master, pair.replica):
         with connect_to(server) as admin:
             admin.acl_setuser(
@@ -97,45 +99,45 @@ def test_a_user_who_may_do_nothing_else_follows_too(often: None, pair: ReplicaPa
             )
     url = pair.url.replace("redis://", "redis://reader:secret@")
     with connect(settings(url), "test") as client:
-        assert client.get("who") is None
+        assert client.get("master") is None
         pair.abandon()
         with connect_to(pair.master) as master:
-            master.set("who", "new")
+            master.set("master", "new")
 
-        eventually(lambda: client.get("who") == b"new", within=5)
+        eventually(lambda: client.get("master") == b"new", within=5)
 
 
-def test_a_line_keeps_the_replies_it_has_and_then_leaves(
-    never: None, client: Redis, pair: ReplicaPair
+def test_a_batch_connection_returns_the_replies_it_has_and_then_follows(
+    no_role_checks: None, client: Redis, pair: ReplicaPair
 ) -> None:
-    line = BatchConnection(client)
-    both = [writing(client, "n"), reading(client, "who"), writing(client, "n")]
-    assert line.call_all(both) == [1, b"old", 2]
+    connection = BatchConnection(client)
+    calls = [writing(client, "n"), reading(client, "master"), writing(client, "n")]
+    assert connection.call_all(calls) == [1, b"old", 2]
     pair.abandon()
 
-    refused = line.call_all(both)
+    refused = connection.call_all(calls)
 
     assert [type(reply) for reply in refused] == [ReadOnlyError, bytes, ReadOnlyError]
-    line.call_all(both)  # scripts that the new master doesn't know go by another connection
-    assert [type(reply) for reply in line.call_all(both)] == [int, bytes, int]
-    line.close()
+    connection.call_all(calls)  # loads the scripts into the new master by another connection
+    assert [type(reply) for reply in connection.call_all(calls)] == [int, bytes, int]
+    connection.close()
 
 
-def test_a_transaction_that_is_refused_leaves_too(
-    never: None, client: Redis, pair: ReplicaPair
+def test_after_a_refused_transaction_the_client_follows_too(
+    no_role_checks: None, client: Redis, pair: ReplicaPair
 ) -> None:
     pair.abandon()
 
     with client.pipeline(transaction=True) as pipe:
-        pipe.set("who", "new")
+        pipe.set("master", "new")
         with pytest.raises((ReadOnlyError, ExecAbortError)):
             pipe.execute()
 
-    assert client.set("who", "new")
+    assert client.set("master", "new")
 
 
-def test_a_master_without_its_replicas_is_left(
-    never: None, client: Redis, pair: ReplicaPair
+def test_the_client_leaves_a_master_that_lost_its_replicas(
+    no_role_checks: None, client: Redis, pair: ReplicaPair
 ) -> None:
     with connect_to(pair.master) as old, connect_to(pair.replica) as new:
         new.replicaof("NO", "ONE")
@@ -145,12 +147,12 @@ def test_a_master_without_its_replicas_is_left(
         eventually(lambda: not old.info("replication")["connected_slaves"])
 
     with pytest.raises(ResponseError, match="NOREPLICAS"):
-        client.set("who", "new")
+        client.set("master", "new")
 
-    assert client.set("who", "new")
+    assert client.set("master", "new")
 
 
-def test_who_listens_follows(
+def test_a_listener_follows(
     client: Redis, pair: ReplicaPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("satyapan.redis.listener.ROLE_S", 0.05)
@@ -167,13 +169,13 @@ def test_who_listens_follows(
     eventually(lambda: not listener.hears)  # before its connections are closed
 
 
-def test_who_waits_gets_the_end_that_only_the_new_master_knows(pair: ReplicaPair) -> None:
+def test_a_waiter_gets_the_final_state_that_only_the_new_master_has(pair: ReplicaPair) -> None:
     producer = Verifications(settings(pair.url))
-    hearing: Any = producer._results
+    results: Any = producer._results
     one = producer.submit("passport", REQUEST, key="order-1").id
     with ThreadPoolExecutor(1) as threads, connect_to(pair.replica) as replica:
         waiting = threads.submit(producer.wait, one, 20)
-        eventually(lambda: replica.exists(Keys().row(one)) and hearing._listener.hears)
+        eventually(lambda: replica.exists(Keys().row(one)) and results._listener.hears)
         pair.abandon()
         replica.hset(Keys().row(one), "state", State.FAILED)
 
@@ -194,7 +196,7 @@ def test_every_kind_of_connection_follows(url: str, kind: type[Any]) -> None:
         assert issubclass(client.connection_pool.connection_class, MasterConnection)
 
 
-def test_wake_ups_follow_by_kombus_own_means(pair: ReplicaPair) -> None:
+def test_kombu_itself_follows_for_wake_ups(pair: ReplicaPair) -> None:
     waker = Waker(wake_app(settings(pair.url)))
     assert waker.wake(RUN, ["one"])
     pair.abandon()
@@ -205,10 +207,10 @@ def test_wake_ups_follow_by_kombus_own_means(pair: ReplicaPair) -> None:
     assert waker.queued(RUN) == 1 + 1  # the first came by replication
 
 
-def test_a_consumer_that_was_busy_follows_by_celerys_own_means(
+def test_celery_itself_follows_for_a_busy_consumer(
     pair: ReplicaPair, processes: Supervisor
 ) -> None:
-    worker = start_worker(processes, pair, "threads", MENDED)
+    worker = start_worker(processes, pair, "threads", RESILIENT)
     send(pair, "running", seconds=3)
     eventually(lambda: "running" in marks(pair, "begun"))
 

@@ -1,4 +1,4 @@
-"""Wake-ups of real producers on a real server: threads, forks, ends, a broker that hangs."""
+"""Wake-ups of real producers: with threads, forks, exits and a broker that hangs."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ def store(redis_url: str) -> Iterator["redis.Redis"]:
 
 @pytest.fixture
 def black_hole() -> Iterator[str]:
-    """A broker that takes connections and never answers."""
+    """A broker that accepts connections and never answers."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(50)
@@ -45,7 +45,7 @@ def messages(store: "redis.Redis", queue: str = "run") -> list[list[str]]:
 
 
 def produce(redis_url: str, how: str, count: int, **more: str) -> int:
-    """Run a producer to its end; returns its exit code."""
+    """Run a producer to its end; return its exit code."""
     command = [sys.executable, "-m", "tests.support.publishing_producer", how, str(count)]
     env = {**os.environ, **environment(redis_url, "http://127.0.0.1:1", **more)}
     return subprocess.run(command, env=env, timeout=120, check=False).returncode
@@ -73,7 +73,9 @@ def test_submits_of_many_threads_share_messages(redis_url: str, store: "redis.Re
     assert max(map(len, sent)) <= 20
 
 
-def test_a_fork_publishes_its_own_and_nothing_twice(redis_url: str, store: "redis.Redis") -> None:
+def test_a_fork_publishes_its_own_wake_ups_and_none_twice(
+    redis_url: str, store: "redis.Redis"
+) -> None:
     assert produce(redis_url, "fork", 40) == 0
 
     sent = [one for ids in messages(store) for one in ids]
@@ -84,7 +86,7 @@ def test_a_fork_publishes_its_own_and_nothing_twice(redis_url: str, store: "redi
 
 
 @pytest.mark.parametrize(("how", "count"), [("exit", 5), ("late", 1)])
-def test_a_process_that_ends_publishes_what_still_waits(
+def test_a_process_that_exits_publishes_its_waiting_wake_ups(
     redis_url: str, store: "redis.Redis", how: str, count: int
 ) -> None:
     assert produce(redis_url, how, count) == 0
@@ -93,7 +95,7 @@ def test_a_process_that_ends_publishes_what_still_waits(
     assert sorted(sent) == [f"{how}-{number}" for number in range(count)]
 
 
-def test_a_process_killed_before_it_has_published_loses_nothing(
+def test_a_process_killed_before_publishing_loses_nothing(
     harness: Harness, redis_url: str, store: "redis.Redis", black_hole: str
 ) -> None:
     killed = produce(redis_url, "kill", 3, SATYAPAN_BROKER_URL=black_hole)
@@ -109,7 +111,7 @@ def test_a_process_killed_before_it_has_published_loses_nothing(
     assert {harness.settle(one).state for one in ids} <= {State.DONE, State.PARKED}
 
 
-def test_a_broker_that_hangs_slows_no_submit_and_bounds_the_end(
+def test_a_hanging_broker_delays_no_submit_and_close_is_bounded(
     redis_url: str, store: "redis.Redis", black_hole: str
 ) -> None:
     timeouts = {"SATYAPAN_REDIS_CONNECT_TIMEOUT_S": "4", "SATYAPAN_REDIS_READ_TIMEOUT_S": "4"}

@@ -1,4 +1,4 @@
-"""Many steps in one round trip: each has its own reply, whatever becomes of the connection."""
+"""Many script calls in a round trip: each gets its own reply, even if the connection breaks."""
 
 import signal
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ ECHO = "return KEYS[1]"
 
 
 class Interrupted(BaseException):
-    """What a time limit throws into whatever is under way."""
+    """Raised by a time limit in the middle of a call."""
 
 
-def echo(redis: Redis, word: str, source: str = ECHO) -> ScriptCall[Any]:
+def echo(redis: Redis, key: str, source: str = ECHO) -> ScriptCall[Any]:
     script: Script = redis.register_script(source)
-    return ScriptCall(script, [word], [], lambda told: told)
+    return ScriptCall(script, [key], [], lambda reply: reply)
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_each_step_has_its_own_reply_or_its_own_error(redis_url: str) -> None:
+def test_each_call_has_its_own_reply_or_its_own_error(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
         wrong = echo(redis, "x", "return redis.call('INCR', 'a', 'b')")
 
@@ -52,7 +52,7 @@ def test_each_step_has_its_own_reply_or_its_own_error(redis_url: str) -> None:
     assert replies[2] == b"b"
 
 
-def test_a_word_that_is_no_text_fails_nobody_else(redis_url: str) -> None:
+def test_an_argument_that_is_not_valid_unicode_does_not_fail_other_calls(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
         redis.script_load(ECHO)
 
@@ -61,30 +61,31 @@ def test_a_word_that_is_no_text_fails_nobody_else(redis_url: str) -> None:
     assert replies == [b"a", "\ud800".encode(errors="surrogatepass"), b"b"]
 
 
-def test_a_broken_connection_fails_all_alike_and_the_next_round_trip_works(tmp_path: Path) -> None:
+def test_a_broken_connection_fails_all_calls_and_the_next_round_trip_works(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path / "redis") as server, Redis.from_url(server.url) as redis:
-        line = BatchConnection(redis)
-        asks = [echo(redis, "a"), echo(redis, "b")]
-        assert line.call_all(asks) == [b"a", b"b"]
+        connection = BatchConnection(redis)
+        calls = [echo(redis, "a"), echo(redis, "b")]
+        assert connection.call_all(calls) == [b"a", b"b"]
 
         server.kill()
-        failed = line.call_all(asks)
+        failed = connection.call_all(calls)
         server.restart()
 
         assert [isinstance(reply, Broken) for reply in failed] == [True, True]
-        assert line.call_all(asks) == [b"a", b"b"]
-        line.close()
+        assert connection.call_all(calls) == [b"a", b"b"]
+        connection.close()
 
 
-def test_a_round_trip_that_is_broken_off_leaves_no_reply_for_the_next(redis_url: str) -> None:
+def test_an_interrupted_round_trip_leaves_no_reply_for_the_next(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
-        line = BatchConnection(redis)
-        assert line.call_all([echo(redis, "a")]) == [b"a"]
-        redis.client_pause(60_000, all=False)  # ms: it takes scripts, and answers later
+        connection = BatchConnection(redis)
+        assert connection.call_all([echo(redis, "a")]) == [b"a"]
+        # For 60,000 ms the server accepts scripts, and answers them afterwards.
+        redis.client_pause(60_000, all=False)
 
         with pytest.raises(Interrupted), interrupted_after(0.1):
-            line.call_all([echo(redis, "a"), echo(redis, "b")])
+            connection.call_all([echo(redis, "a"), echo(redis, "b")])
         redis.client_unpause()
 
-        assert line.call_all([echo(redis, "c")]) == [b"c"]
-        line.close()
+        assert connection.call_all([echo(redis, "c")]) == [b"c"]
+        connection.close()

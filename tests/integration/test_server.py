@@ -1,4 +1,4 @@
-"""The embedded server as a process: it keeps data over a crash, and ends when it should."""
+"""The embedded server's process keeps its data after a crash, and ends with its owner."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.support.eventually import eventually
 from tests.support.process_groups import live_members
 
 
-def test_it_is_safe_to_hold_the_ledger(redis_url: str) -> None:
+def test_its_settings_are_safe_for_the_ledger(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("appendonly") == {"appendonly": "yes"}
@@ -36,7 +36,7 @@ def test_a_crash_and_a_restart_keep_the_url_and_the_data(tmp_path: Path) -> None
         assert (embedded.url, embedded.pid != pid) == (url, True)
 
 
-def test_it_takes_another_port_when_the_first_was_lost(
+def test_it_takes_another_port_if_the_first_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as winner:

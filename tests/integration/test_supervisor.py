@@ -1,4 +1,4 @@
-"""Real servers with processes of their own under a supervisor that is killed."""
+"""Servers that start processes of their own end with a killed supervisor."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The transport shim, on a worker process whose broker is restarted while it holds messages."""
+"""The transport shim in a worker process whose broker restarts while it holds messages."""
 
 import sys
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.support.eventually import eventually
 from tests.support.failover import ReplicaPair
 from tests.support.transport_worker import create_app
 
-MENDED = "worker.broker.kombu_transport:ResilientTransport"
+RESILIENT = "worker.broker.kombu_transport:ResilientTransport"
 POOLS = ["threads", "prefork"]
 
 
@@ -36,7 +36,7 @@ def start_worker(
 def send(
     broker: EmbeddedServer | ReplicaPair, mark: str, *, seconds: float = 0.0, countdown: float = 0
 ) -> None:
-    with create_app(broker.url, MENDED) as app:
+    with create_app(broker.url, RESILIENT) as app:
         app.send_task("note", args=[mark, seconds], countdown=countdown)
 
 
@@ -46,10 +46,10 @@ def marks(broker: EmbeddedServer | ReplicaPair, name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_a_worker_outlives_its_broker_and_loses_no_message(
+def test_a_worker_survives_a_broker_restart_and_loses_no_message(
     broker: EmbeddedServer, processes: Supervisor, pool: str
 ) -> None:
-    worker = start_worker(processes, broker, pool, MENDED)
+    worker = start_worker(processes, broker, pool, RESILIENT)
     send(broker, "running", seconds=2)
     send(broker, "waiting", countdown=2)
     eventually(lambda: "running" in marks(broker, "begun"))
@@ -65,7 +65,7 @@ def test_a_worker_outlives_its_broker_and_loses_no_message(
 @pytest.mark.parametrize(
     "held", [{"seconds": 10.0}, {"countdown": 60.0}], ids=["running", "waiting"]
 )
-def test_without_the_shim_this_kombu_still_ends_the_worker(
+def test_without_the_shim_this_kombu_still_crashes_the_worker(
     broker: EmbeddedServer, processes: Supervisor, held: dict[str, float]
 ) -> None:
     worker = start_worker(processes, broker, "threads", None)
@@ -77,7 +77,5 @@ def test_without_the_shim_this_kombu_still_ends_the_worker(
     try:
         eventually(lambda: worker.process.poll() is not None, within=60)
     except AssertionError:
-        pytest.fail(
-            f"Kombu {version('kombu')} has been mended: worker/broker/kombu_transport.py can go"
-        )
+        pytest.fail(f"Kombu {version('kombu')} is fixed: remove worker/broker/kombu_transport.py")
     assert "object has no attribute 'hostname'" in worker.log.read_text()

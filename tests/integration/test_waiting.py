@@ -1,4 +1,4 @@
-"""Many who wait in one process share one connection, and outlive its loss."""
+"""All waiters of a process share one connection, and they survive its loss."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def listeners(client: "redis.Redis") -> list[Any]:
     return list(found)
 
 
-def test_a_hundred_waiters_use_one_connection_and_all_hear(
+def test_a_hundred_waiters_use_one_connection_and_all_are_notified(
     harness: Harness, redis_url: str
 ) -> None:
     ids = [harness.submit("passport", f"k{n}") for n in range(MANY)]
@@ -40,7 +40,7 @@ def test_a_hundred_waiters_use_one_connection_and_all_hear(
     assert len(connections) == 1
 
 
-def test_a_waiter_outlives_the_loss_of_its_connection(harness: Harness, redis_url: str) -> None:
+def test_a_waiter_survives_the_loss_of_its_connection(harness: Harness, redis_url: str) -> None:
     row_id = harness.submit("passport")
     ended: list[Verification] = []
     waiter = threading.Thread(
@@ -56,7 +56,7 @@ def test_a_waiter_outlives_the_loss_of_its_connection(harness: Harness, redis_ur
     assert [one.state for one in ended] == [State.DONE]
 
 
-def test_nobody_waiting_holds_no_connection(harness: Harness, redis_url: str) -> None:
+def test_without_waiters_no_connection_is_held(harness: Harness, redis_url: str) -> None:
     row_id = harness.submit("passport")
     harness.settle(row_id)
     harness.verifications.wait(row_id)
@@ -65,7 +65,7 @@ def test_nobody_waiting_holds_no_connection(harness: Harness, redis_url: str) ->
         eventually(lambda: not listeners(client), within=60)
 
 
-def test_who_could_not_subscribe_leaves_nobody_deaf(tmp_path: Path) -> None:
+def test_a_failed_subscription_does_not_affect_later_ones(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as server:
         client = redis.Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
         listener = Listener(client)

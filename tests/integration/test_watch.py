@@ -1,4 +1,4 @@
-"""A worker whose Redis becomes unsafe says so, and ends if that lasts; a failover ends nobody."""
+"""A worker whose Redis becomes unsafe logs it, and ends if that lasts, but not at a failover."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -28,7 +28,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 
 class Worker:
-    """What a watch is to end."""
+    """A worker that a watch can end."""
 
     def __init__(self, url: str) -> None:
         settings = read_settings(environment(url))
@@ -40,13 +40,13 @@ class Worker:
         self.ended += 1
 
     def check(self, times: int = TIMES) -> int:
-        """Look so many times; returns how often the worker was ended by now."""
+        """Check the server this many times; return how often the worker has been ended."""
         for _ in range(times):
             self.watch.once()
         return self.ended
 
 
-def told(caplog: pytest.LogCaptureFixture) -> str:
+def logged(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(record.getMessage() for record in caplog.records)
 
 
@@ -60,11 +60,11 @@ def test_a_server_that_stays_unsafe_ends_the_worker(
         assert worker.check() == 1
 
     assert worker.watch.refused
-    assert "E002" in told(caplog)
-    assert "Set maxmemory-policy noeviction" in told(caplog)
+    assert "E002" in logged(caplog)
+    assert "Set maxmemory-policy noeviction" in logged(caplog)
 
 
-def test_what_is_mended_in_time_ends_nobody(server: EmbeddedServer) -> None:
+def test_a_server_that_is_corrected_in_time_does_not_end_the_worker(server: EmbeddedServer) -> None:
     worker = Worker(server.url)
     with redis.Redis.from_url(server.url) as admin:
         for policy in ("allkeys-lru", "noeviction", "allkeys-lru"):
@@ -74,7 +74,7 @@ def test_what_is_mended_in_time_ends_nobody(server: EmbeddedServer) -> None:
     assert not worker.ended
 
 
-def test_a_replica_is_told_of_and_ends_nobody(
+def test_a_replica_is_logged_and_does_not_end_the_worker(
     server: EmbeddedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = Worker(server.url)
@@ -83,10 +83,10 @@ def test_a_replica_is_told_of_and_ends_nobody(
     worker.check(3 * TIMES)
 
     assert not worker.ended
-    assert "E005" in told(caplog)
+    assert "E005" in logged(caplog)
 
 
-def test_a_server_that_is_away_ends_nobody(server: EmbeddedServer) -> None:
+def test_an_absent_server_does_not_end_the_worker(server: EmbeddedServer) -> None:
     worker = Worker(server.url)
     server.kill()
     worker.check(3 * TIMES)
@@ -94,18 +94,18 @@ def test_a_server_that_is_away_ends_nobody(server: EmbeddedServer) -> None:
     assert not worker.ended
 
 
-def test_the_new_master_is_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_new_master_is_checked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with ReplicaPair(tmp_path) as pair:
         worker = Worker(pair.url)
         worker.check()
         with connect_to(pair.replica) as replica:
             replica.config_set("maxmemory-policy", "allkeys-lru")
-        assert not told(caplog)
+        assert not logged(caplog)
         pair.abandon()
 
         eventually(lambda: worker.check(1), within=4 * ROLE_S)
 
-    assert "E002" in told(caplog)
+    assert "E002" in logged(caplog)
 
 
 @pytest.mark.slow

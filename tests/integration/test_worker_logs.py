@@ -1,4 +1,4 @@
-"""In JSON a worker process writes nothing but JSON, from its start to its end."""
+"""With JSON logs a worker process writes only JSON, from its start to its end."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def events(log: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
-def test_a_worker_that_is_ended_writes_only_json(
+def test_a_worker_that_is_stopped_writes_only_json(
     env: dict[str, str], tmp_path: Path, pool: str
 ) -> None:
     log = tmp_path / "worker.log"
@@ -48,12 +48,12 @@ def test_a_worker_that_is_ended_writes_only_json(
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
 
-    said = events(log)
-    assert "worker ready" in said
-    assert "worker stopping" in said
+    logged = events(log)
+    assert "worker ready" in logged
+    assert "worker stopping" in logged
 
 
-def test_a_worker_that_may_not_start_says_why_in_json(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_refused_start_is_explained_in_json(env: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     with closing(Redis.from_url(env["SATYAPAN_REDIS_URL"])) as redis:
         redis.config_set("maxmemory-policy", "allkeys-lru")
@@ -66,7 +66,7 @@ def test_a_worker_that_may_not_start_says_why_in_json(env: dict[str, str], tmp_p
     assert "noeviction" in refusal
 
 
-def test_a_setting_that_is_found_wrong_after_the_start_is_told_in_json(
+def test_a_setting_that_is_found_wrong_after_the_start_is_reported_in_json(
     env: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -77,7 +77,7 @@ def test_a_setting_that_is_found_wrong_after_the_start_is_told_in_json(
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Celery doesn't restart on macOS")
-def test_a_worker_that_is_told_to_restart_keeps_its_log(
+def test_a_worker_restarted_by_sighup_still_writes_only_json(
     env: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"

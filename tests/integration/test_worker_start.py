@@ -1,4 +1,4 @@
-"""A worker that can't be put together says so and ends, rather than try for ever."""
+"""A worker that can't be built reports the reason and ends, instead of retrying for ever."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ def create_app(settings: Settings) -> Celery:
         with redis.Redis.from_url(settings.producer.redis_url) as client:
             client.sadd("ran", *ids)
         logging.getLogger("worker").info("ran", extra={"id": ids[0], "payload": ids})
-        get_task_logger("elsewhere").warning("told %s", f"secret of {ids[0]}")
+        get_task_logger("elsewhere").warning("handled %s", f"secret of {ids[0]}")
         if ids[0].startswith("fail-"):
             raise ValueError(f"secret of {ids[0]}")
         return f"result of {ids[0]}"
