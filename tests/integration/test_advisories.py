@@ -17,7 +17,7 @@ from tests.support.project import ROOT
 LOCK: Final = "requirements-run.lock"
 
 
-def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_check(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.support.advisories", LOCK, *arguments]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
@@ -36,7 +36,7 @@ class _Database(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"results": results}).encode())
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def database() -> Iterator[str]:
 
 
 def test_an_advisory_is_found_by_name_and_version(database: str) -> None:
-    done = asked(database)
+    done = run_check(database)
 
     assert done.returncode == 1, done.stderr
     assert done.stdout == f"flask {pins(LOCK)['flask']}: OSV-1\n"
 
 
-def test_what_runs_has_no_known_vulnerability() -> None:
-    done = asked()
+def test_no_pinned_production_version_has_a_known_advisory() -> None:
+    done = run_check()
 
     if done.returncode == os.EX_TEMPFAIL:
         pytest.skip(done.stdout.strip())

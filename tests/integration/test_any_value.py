@@ -1,4 +1,4 @@
-"""Every entry point answers any Python value by an error of ours, in bounded size."""
+"""Every entry point answers an unusable Python value with one of our errors, of bounded size."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +40,7 @@ PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 PAPERS = {"document_requested": ["AADHAAR"]}
 TEMPLATE = {"template_name": "Aadhaar_verification"}
 MOST = 20_000
-"""No text of an error is longer."""
+"""Characters; no error text is longer."""
 
 
 class Endless(HostileMapping):
@@ -91,7 +91,7 @@ ODD = [
     *({5: 1}, {None: 1}, {"\ud800": CANARY}, {"a" * 1_000_000: CANARY}, {("a",): 1}, [PERSON]),
     *(dict.fromkeys(map(str, range(100_000))), dict.fromkeys(map(str, range(5_000)))),
 ]
-# By number: Hypothesis would write each of them out.
+# By number: Hypothesis would print every value.
 LEAVES = (
     st.integers(0, len(ODD) - 1).map(lambda number: ODD[number])
     | st.integers()
@@ -176,27 +176,27 @@ def client(request: pytest.FixtureRequest, redis_server: EmbeddedServer) -> Veri
 
 
 def refusals(call: Call, client: Verifications, value: Any) -> list[SatyapanError]:
-    """Make a call, and list the errors that it raises or gives."""
+    """Make a call, and list the errors that it raises or returns."""
     try:
-        given_back = call(client, value)
+        returned = call(client, value)
     except SatyapanError as error:
         return [error]
-    listed = given_back if isinstance(given_back, list) else []
+    listed = returned if isinstance(returned, list) else []
     return [one for one in listed if isinstance(one, SatyapanError)]
 
 
 def judge(error: SatyapanError) -> None:
-    """Fail if an error is of a wrong class, long, or repeats what was sent."""
+    """Fail if an error has a wrong class, is too long, or repeats what was sent."""
     assert isinstance(error, InvalidRequest | NotFound | Conflict | StillOpen), repr(error)
-    told = str(error) + repr(vars(error)) + repr(error.args)
-    assert len(told) < 3 * MOST
-    assert CANARY not in told
+    text = str(error) + repr(vars(error)) + repr(error.args)
+    assert len(text) < 3 * MOST
+    assert CANARY not in text
     str(error).encode()  # half of a surrogate pair could not be printed
 
 
 @pytest.fixture(autouse=True)
 def an_event(client: Verifications, redis_server: EmbeddedServer) -> None:
-    """Leave one event, for whoever watches; the fake has one."""
+    """Write one event for the watchers; the fake already has one."""
     if isinstance(client, FakeVerifications):
         return
     row = Row(id="order-1", kind="passport", state=State.PARKED, seq=1)
@@ -204,12 +204,12 @@ def an_event(client: Verifications, redis_server: EmbeddedServer) -> None:
         store.xadd(Keys().events("default"), {"event": write_event(row, "parked", 1)})
 
 
-@pytest.mark.parametrize("number", range(len(ODD)))  # pytest would look at the values
+@pytest.mark.parametrize("number", range(len(ODD)))  # pytest would format the values
 def test_each_entry_point_answers_an_odd_value(client: Verifications, number: int) -> None:
     value = ODD[number]
     for name, call in CALLS.items():
         if name.startswith("watched") and issubclass(type(value), str):
-            continue  # a name like any other: its group has read the event before
+            continue  # a valid name, whose group has already read the event
         for error in refusals(call, client, value):
             judge(error)
 
@@ -221,7 +221,7 @@ def test_each_entry_point_answers_any_value(client: Verifications, name: str, va
         judge(error)
 
 
-# ---- one by one ----
+# ---- single cases ----
 
 
 @pytest.mark.parametrize("junk", [{"key": 5}, b"x", None, 7, [], Hostile(), HostileMapping("key")])
@@ -241,14 +241,14 @@ def test_a_bad_item_is_refused_in_its_place_and_the_others_are_stored(
 @pytest.mark.parametrize(
     "items", [None, 5, "ab", b"ab", {"request": PERSON, "key": "a"}, Hostile()]
 )
-def test_what_is_no_list_of_items_is_refused(client: Verifications, items: Any) -> None:
+def test_items_that_are_not_a_list_are_refused(client: Verifications, items: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         client.submit_many("passport", items)
 
     assert [fault.field for fault in caught.value.faults] == ["items"]
 
 
-def test_an_error_of_the_iterator_comes_through_and_nothing_is_stored(
+def test_an_iterators_error_is_raised_and_nothing_is_stored(
     client: Verifications,
 ) -> None:
     def items() -> Iterator[dict[str, Any]]:
@@ -272,7 +272,7 @@ def test_an_error_of_the_iterator_comes_through_and_nothing_is_stored(
         ("passport", {"key": "a", "priority": []}, "priority"),
     ],
 )
-def test_an_argument_of_another_type_is_named(
+def test_the_error_names_an_invalid_argument(
     client: Verifications, kind: Any, more: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -281,7 +281,7 @@ def test_an_argument_of_another_type_is_named(
     assert [fault.field for fault in caught.value.faults] == [field]
 
 
-def test_an_id_that_nothing_can_have_is_none_and_not_found(client: Verifications) -> None:
+def test_an_impossible_id_is_none_for_get_and_not_found_for_wait(client: Verifications) -> None:
     odds: list[Any] = ["\ud800", "", "a b", "x" * 51, 5, None, []]
     for odd in odds:
         assert client.get(odd) is None
@@ -301,7 +301,7 @@ def test_a_hundred_thousand_unknown_fields_make_a_short_error(client: Verificati
     assert len(str(found)) < 200
 
 
-def test_of_many_faults_the_first_are_told_and_the_rest_counted(client: Verifications) -> None:
+def test_an_error_lists_the_first_of_many_faults_and_counts_the_rest(client: Verifications) -> None:
     unknown = {f"field_{number}": 1 for number in range(5_000)}
 
     with pytest.raises(InvalidRequest, match=r"; and 4980 more\Z") as caught:
@@ -323,7 +323,7 @@ def test_the_name_of_an_unknown_field_is_cut_and_printable(client: Verifications
     assert str(caught.value).isprintable()
 
 
-def test_a_kind_that_is_nearly_one_is_guessed(client: Verifications) -> None:
+def test_the_nearest_kind_is_suggested_for_a_misspelled_one(client: Verifications) -> None:
     with pytest.raises(InvalidRequest, match=r"digilocker, passport.*did you mean passport\?"):
         client.submit("pasport", PERSON, key="a")
 
@@ -339,7 +339,7 @@ class Document(StrEnum):
     PAN = "PAN"
 
 
-def test_tuples_enums_and_other_mappings_are_as_good_as_lists_texts_and_dicts(
+def test_tuples_enums_and_other_mappings_are_accepted_for_lists_texts_and_dicts(
     client: Verifications,
 ) -> None:
     class Mine(dict[str, Any]):
@@ -352,7 +352,7 @@ def test_tuples_enums_and_other_mappings_are_as_good_as_lists_texts_and_dicts(
 
 
 def test_a_set_of_documents_has_no_order_and_is_refused(client: Verifications) -> None:
-    """In another process it may come in another order: a repeat would be a conflict."""
+    """Its order may differ in another process, where a repeat would then be a conflict."""
     with pytest.raises(InvalidRequest, match="document_requested"):
         client.submit("digilocker", {"document_requested": {"PAN", "AADHAAR"}}, key="set")
 

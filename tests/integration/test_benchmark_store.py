@@ -1,4 +1,4 @@
-"""The rows that benchmarks fill a server with are those that workers leave."""
+"""Benchmarks fill a server with rows like those that workers write."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield Store(server.url)
 
 
-def test_a_filled_row_is_like_one_that_was_worked_on(store: Store) -> None:
+def test_a_filled_row_is_like_one_that_a_worker_finished(store: Store) -> None:
     (worked,) = store.submit(1)
     store.finish(worked)
     filled = store.fill(700)
@@ -30,7 +30,7 @@ def test_a_filled_row_is_like_one_that_was_worked_on(store: Store) -> None:
     assert store.redis.pttl(store.keys.row(filled)) > 0
 
 
-def test_filled_rows_are_listed_counted_and_told(store: Store) -> None:
+def test_filled_rows_are_listed_and_counted_and_have_events(store: Store) -> None:
     store.fill(700)
 
     ids = {event.verification_id for event in store.client.events("all")}

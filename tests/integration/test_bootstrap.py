@@ -1,4 +1,4 @@
-"""run.py on a copy of the project without an environment, in a folder with a space in it."""
+"""run.py prepares a copy of the project that has no environment and a space in its path."""
 
 import shutil
 import subprocess
@@ -9,15 +9,15 @@ import pytest
 
 from tests.support.project import ROOT
 
-PYTHON = str(Path(sys.executable).resolve())  # not the one of our own environment
-# What other tests write meanwhile: a file that goes while it is copied would be an error.
-PASSING = (".git", ".venv*", ".*_cache", "__pycache__", ".hypothesis", ".satyapan", "test-output")
+PYTHON = str(Path(sys.executable).resolve())  # not our environment's
+# Other tests write these meanwhile; copying fails at a file that is deleted during the copy.
+IGNORED = (".git", ".venv*", ".*_cache", "__pycache__", ".hypothesis", ".satyapan", "test-output")
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("fresh") / "a checkout"
-    shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(*PASSING))
+    shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(*IGNORED))
     return place
 
 

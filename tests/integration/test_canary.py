@@ -1,9 +1,9 @@
-"""Private data in clear: nowhere but in sealed envelopes (I13).
+"""Private data is stored encrypted only (I13).
 
-Unmistakable values travel through all three kinds, with webhooks, a visitor and a lost answer; then
-everything that was written anywhere is searched for them: every key and value of Redis, its
-append-only file (which has each command ever sent: queues, streams, channels), every log, and the
-command lines of all processes.
+Unique values (canaries) pass through all three kinds, with webhooks, a visitor and a lost answer.
+Then everything that was written is searched for them: every key and value of Redis, its append-only
+file (which has every command: queues, streams, channels), every log, and the command lines of all
+processes.
 """
 
 import sys
@@ -35,23 +35,23 @@ RETURN_URL: Final = "https://kanari-return.example.in/private-path-7171"
 VISITOR: Final = {"name": "Kanarivisitor", "phone": "9123471717", "email": "kanari@7171.example"}
 CANARIES: Final = (*PERSON.values(), *PASSPORT.values(), RETURN_URL, *VISITOR.values())
 
-Played = tuple[LocalStack, Mapping[str, Any]]
-"""The stack, and what came back from it."""
+Outcome = tuple[LocalStack, Mapping[str, Any]]
+"""The stack, and what the producer got: the link, the final states, the results."""
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     folder = tmp_path_factory.mktemp("canary")
     env = {
         "SATYAPAN_LOG_LEVEL": "DEBUG",
         "SATYAPAN_RETURN_HOSTS": "kanari-return.example.in",
     }
     with LocalStack(folder, env=env) as stack:
-        yield stack, play(stack)
+        yield stack, send_canaries(stack)
 
 
-def play(stack: LocalStack) -> Mapping[str, Any]:
-    """Send the canaries through everything; returns what came back, by story."""
+def send_canaries(stack: LocalStack) -> Mapping[str, Any]:
+    """Send the canaries through all kinds; return the link, the final states and the results."""
     verifications = stack.verifications()
     passport = verifications.submit("passport", PASSPORT, key="a")
     verifications.wait(passport.id)
@@ -70,41 +70,41 @@ def play(stack: LocalStack) -> Mapping[str, Any]:
     return {"link": link, "states": [end.state for end in ends], "results": str(results)}
 
 
-def test_the_canaries_really_travelled(played: Played) -> None:
-    _, story = played
+def test_the_canaries_reached_the_results(outcome: Outcome) -> None:
+    _, returned = outcome
 
-    assert State.DONE in story["states"]
-    assert State.PARKED in story["states"]
+    assert State.DONE in returned["states"]
+    assert State.PARKED in returned["states"]
     for canary in (PASSPORT["file_number"], PERSON["name"], PERSON["pan"]):
-        assert canary in story["results"]
+        assert canary in returned["results"]
 
 
-def test_the_visitor_came_through_the_inbox(played: Played) -> None:
-    stack, _ = played
+def test_the_visitors_webhook_passed_through_the_inbox(outcome: Outcome) -> None:
+    stack, _ = outcome
 
     events: list[str] = []
 
-    def told() -> bool:
+    def has_done_event() -> bool:
         events.extend(e.name for e in stack.verifications().events("visitor") if e.parent)
         return "done" in events
 
-    eventually(told)
+    eventually(has_done_event)
 
 
 @pytest.mark.parametrize("where", ["redis", "aof", "logs", "processes"])
-def test_no_canary_is_in_clear(played: Played, where: str) -> None:
-    stack, story = played
+def test_no_canary_is_in_clear(outcome: Outcome, where: str) -> None:
+    stack, returned = outcome
     sinks = {"redis": redis_bytes, "aof": aof_bytes, "logs": log_bytes, "processes": titles}
 
     seen = b"\n".join(sinks[where](stack))
 
     assert len(seen) > 100, "nothing was searched"
-    for canary in (*CANARIES, story["link"]):
+    for canary in (*CANARIES, returned["link"]):
         assert canary.encode() not in seen
 
 
-def test_the_search_would_find_a_canary(played: Played) -> None:
-    stack, _ = played
+def test_the_search_finds_a_planted_canary(outcome: Outcome) -> None:
+    stack, _ = outcome
     client = redis.Redis.from_url(stack.server.url)
     client.xadd("planted", {"x": CANARIES[0]})
 
@@ -114,7 +114,7 @@ def test_the_search_would_find_a_canary(played: Played) -> None:
 
 
 def redis_bytes(stack: LocalStack) -> Iterator[bytes]:
-    """Give every key and its whole value, however it is built."""
+    """Yield every key and its whole value, of whatever type."""
     client = redis.Redis.from_url(stack.server.url, protocol=2)
     readers: dict[bytes, Any] = {
         b"string": client.get,
@@ -131,20 +131,20 @@ def redis_bytes(stack: LocalStack) -> Iterator[bytes]:
 
 
 def aof_bytes(stack: LocalStack) -> Iterator[bytes]:
-    """Give the append-only files: each write command that the server was ever sent."""
+    """Yield the append-only files: every write command that the server received."""
     for path in (stack.folder / "redis").rglob("*"):
         if path.is_file():
             yield path.read_bytes()
 
 
 def log_bytes(stack: LocalStack) -> Iterator[bytes]:
-    """Give everything that any child printed."""
+    """Yield everything that the child processes printed."""
     for path in Path(stack.logs).iterdir():
         yield path.read_bytes()
 
 
 def titles(_: LocalStack) -> Iterator[bytes]:
-    """Give the command lines of all processes of this machine (where /proc has them)."""
+    """Yield the command lines of all processes of this machine (where /proc has them)."""
     yield b"this test: " + " ".join(sys.argv).encode() + b" " * 100
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it ended meanwhile

@@ -1,4 +1,4 @@
-"""The producer's commands against real servers: what they print, and what their exit codes say."""
+"""The producer's commands with real servers: their output and exit codes."""
 
 import json
 import subprocess
@@ -42,11 +42,11 @@ def cli(stack: LocalStack) -> Cli:
     return run
 
 
-def told(result: Result) -> Any:
+def printed_json(result: Result) -> Any:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_submit_and_wait_shows_the_end_and_no_private_value(cli: Cli) -> None:
+def test_submit_and_wait_shows_the_outcome_and_no_private_value(cli: Cli) -> None:
     done = cli(*PASSPORT, "--id", "shown-1", "--wait", "30")
 
     assert done.exit_code == 0, done.output
@@ -55,22 +55,20 @@ def test_submit_and_wait_shows_the_end_and_no_private_value(cli: Cli) -> None:
     assert FILE_NUMBER not in done.output
 
 
-def test_submitting_again_is_the_same_and_for_other_data_a_conflict(cli: Cli) -> None:
-    first = told(cli(*PASSPORT, "--key", "customer-1", "--wait", "30", "--json"))
+def test_a_repeated_submit_is_the_same_verification_and_other_data_is_a_conflict(cli: Cli) -> None:
+    first = printed_json(cli(*PASSPORT, "--key", "customer-1", "--wait", "30", "--json"))
 
     again = cli(*PASSPORT, "--key", "customer-1", "--json")
     other = cli("submit", "passport", "file_number=OTHER", "dob=2007-03-01", "--key", "customer-1")
 
-    assert told(again) == first
+    assert printed_json(again) == first
     assert (other.exit_code, other.stdout) == (3, "")
     assert first["id"] in other.stderr
     assert other.stderr.count("\n") == 1
     assert "OTHER" not in other.stderr
 
 
-def test_a_request_from_a_file_or_standard_input_needs_no_private_argument(
-    cli: Cli, tmp_path: Path
-) -> None:
+def test_a_request_can_come_from_a_file_or_from_standard_input(cli: Cli, tmp_path: Path) -> None:
     text = json.dumps({"file_number": FILE_NUMBER, "dob": "2007-03-01"})
     file = tmp_path / "request.json"
     file.write_text(text, encoding="utf-8")
@@ -79,17 +77,20 @@ def test_a_request_from_a_file_or_standard_input_needs_no_private_argument(
     by_input = cli("submit", "passport", "--key", "filed", "--data-file", "-", "--json", text=text)
 
     assert by_file.exit_code == by_input.exit_code == 0
-    assert told(by_file)["id"] == told(by_input)["id"]
+    assert printed_json(by_file)["id"] == printed_json(by_input)["id"]
 
 
-def test_a_refused_verification_ends_with_another_code(cli: Cli) -> None:
+def test_a_refused_verification_exits_with_1(cli: Cli) -> None:
     refused = cli(*PASSPORT, "--id", "magic-400-some_code-1", "--wait", "30", "--json")
 
     assert refused.exit_code == 1
-    assert (told(refused)["state"], told(refused)["reason"]) == ("REFUSED", "some_code")
+    assert (printed_json(refused)["state"], printed_json(refused)["reason"]) == (
+        "REFUSED",
+        "some_code",
+    )
 
 
-def test_an_invalid_request_is_told_with_all_faults_and_no_value(cli: Cli) -> None:
+def test_an_invalid_request_is_reported_with_all_faults_and_no_value(cli: Cli) -> None:
     wrong = ["submit", "passport", "dob=1/3/2007", "--id", "not an id"]
 
     line, data = cli(*wrong), cli(*wrong, "--json")
@@ -97,28 +98,28 @@ def test_an_invalid_request_is_told_with_all_faults_and_no_value(cli: Cli) -> No
     assert line.exit_code == data.exit_code == 2
     assert line.stderr.count("\n") == 1
     assert "1/3/2007" not in line.output + data.output
-    assert [each["field"] for each in told(data)["error"]["faults"]] == [
+    assert [each["field"] for each in printed_json(data)["error"]["faults"]] == [
         "verification_id",
         "file_number",
         "dob",
     ]
 
 
-def test_without_a_server_nothing_is_certain(cli: Cli) -> None:
+def test_without_a_server_submit_exits_with_4_and_advises_a_repeat(cli: Cli) -> None:
     gone = cli(*PASSPORT, "--key", "1", env={"SATYAPAN_REDIS_URL": "redis://127.0.0.1:1"})
 
     assert gone.exit_code == 4
     assert "try again with the same id" in gone.stderr
 
 
-def test_show_knows_nothing_of_a_strange_id(cli: Cli) -> None:
+def test_show_of_an_unknown_id_exits_with_5(cli: Cli) -> None:
     missing = cli("show", "nobody", "--json")
 
     assert missing.exit_code == 5
-    assert told(missing)["error"]["verification_id"] == "nobody"
+    assert printed_json(missing)["error"]["verification_id"] == "nobody"
 
 
-def test_the_wait_ends_before_a_person_acts(cli: Cli) -> None:
+def test_a_wait_that_ends_before_the_person_acts_exits_with_6(cli: Cli) -> None:
     journey = ["submit", "digilocker", "document_requested=AADHAAR,PAN", "--key", "open"]
 
     open_still = cli(*journey, "--wait", "0.3")
@@ -134,13 +135,13 @@ def test_result_and_link_are_shown_on_request_only(cli: Cli, verifications: Veri
     link = verifications.wait(link.id, 30)
 
     masked, private = cli("show", link.id), cli("show", link.id, "--private")
-    data = told(cli("show", link.id, "--private", "--json"))
+    data = printed_json(cli("show", link.id, "--private", "--json"))
 
     assert link.link
     assert link.link not in masked.output
     assert "hidden: show --private" in masked.output
     assert link.link in private.output
-    assert "--json prints all" in private.output  # the picture is long
+    assert "--json prints all" in private.output  # the image in it is too long
     assert data["result"] == link.result
 
 
@@ -150,11 +151,11 @@ def test_a_result_can_only_be_shown_with_the_key_that_seals_it(
     request = {"file_number": FILE_NUMBER, "dob": "2007-03-01"}
     sealed = verifications.submit("passport", request, key="sealed")
 
-    shut = cli("show", sealed.id, "--private", env={"SATYAPAN_SEAL_KEYS": new_key("other")})
+    refused = cli("show", sealed.id, "--private", env={"SATYAPAN_SEAL_KEYS": new_key("other")})
 
-    assert shut.exit_code == 2
-    assert "sealed under key 'demo'" in shut.stderr
-    assert FILE_NUMBER not in shut.output
+    assert refused.exit_code == 2
+    assert "sealed under key 'demo'" in refused.stderr
+    assert FILE_NUMBER not in refused.output
 
 
 def test_watch_follows_a_journey_to_its_end(
@@ -197,7 +198,7 @@ def test_list_counts_and_shows_the_newest_first(cli: Cli, verifications: Verific
         verifications.submit("passport", request, verification_id=name)
         verifications.wait(name, 30)
 
-    data = told(cli("list", "--state", "done", "--limit", "2", "--json"))
+    data = printed_json(cli("list", "--state", "done", "--limit", "2", "--json"))
     lines = cli("list").stdout
 
     assert [each["id"] for each in data["verifications"]] == ["list-2", "list-1"]
@@ -206,7 +207,7 @@ def test_list_counts_and_shows_the_newest_first(cli: Cli, verifications: Verific
     assert "list-1" in lines
 
 
-def test_the_installed_program_does_the_same(stack: LocalStack) -> None:
+def test_the_installed_program_submits_and_waits(stack: LocalStack) -> None:
     program = str(Path(sys.executable).with_name("satyapan"))
     command = [program, *PASSPORT, "--key", "installed", "--wait", "30", "--json"]
 
@@ -218,7 +219,7 @@ def test_the_installed_program_does_the_same(stack: LocalStack) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["status"] == "VALID"
 
 
-def test_a_worker_that_died_is_told_and_can_be_replaced(stack: LocalStack) -> None:
+def test_a_killed_worker_can_be_replaced_and_its_work_is_done(stack: LocalStack) -> None:
     before = stack.pid()
     verifications = stack.verifications()
 

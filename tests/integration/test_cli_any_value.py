@@ -1,4 +1,4 @@
-"""The command line with what a shell can pass it: an answer on one line, never a traceback."""
+"""The command line answers anything that a shell can pass on one line, without a traceback."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Words = list[str | bytes]
 
 
 def run(env: dict[str, str], *words: str | bytes, text: bytes = b"") -> tuple[int, str, str]:
-    """Run the installed program; give its exit code and what it wrote."""
+    """Run the installed program; return its exit code, stdout and stderr."""
     done = subprocess.run(
         [PROGRAM, *words],
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **env},
@@ -68,7 +68,9 @@ ODD: dict[str, tuple[Words, int]] = {
 
 
 @pytest.mark.parametrize(("words", "code"), ODD.values(), ids=ODD)
-def test_an_odd_word_is_answered_on_one_line(env: dict[str, str], words: Words, code: int) -> None:
+def test_an_invalid_argument_is_answered_on_one_line(
+    env: dict[str, str], words: Words, code: int
+) -> None:
     ended, out, err = run(env, *words)
 
     assert (ended, out) == (code, "")
@@ -78,7 +80,7 @@ def test_an_odd_word_is_answered_on_one_line(env: dict[str, str], words: Words, 
 
 
 @pytest.mark.parametrize("name", ["half a pair", "a command", "show", "a field"])
-def test_an_odd_word_is_an_object_for_programs(env: dict[str, str], name: str) -> None:
+def test_with_json_an_invalid_argument_is_an_error_object(env: dict[str, str], name: str) -> None:
     words, code = ODD[name]
 
     ended, out, err = run(env, *words, *([] if name == "a command" else ["--json"]))
@@ -104,7 +106,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES)
-def test_an_odd_file_or_standard_input_is_answered_on_one_line(
+def test_an_invalid_file_or_standard_input_is_answered_on_one_line(
     env: dict[str, str], tmp_path: Path, content: bytes
 ) -> None:
     file = tmp_path / "request.json"
@@ -132,7 +134,7 @@ OPERATOR_COMMANDS = {
 
 @pytest.mark.parametrize("words", OPERATOR_COMMANDS.values(), ids=OPERATOR_COMMANDS)
 @pytest.mark.parametrize("odd", [b"\xff", b"a\nb", SENT.encode() * 10_000], ids=range(3))
-def test_an_operator_is_told_that_nothing_has_such_an_id(
+def test_operator_commands_exit_with_5_for_an_impossible_id(
     env: dict[str, str], words: list[str], odd: bytes
 ) -> None:
     code, out, err = run(env, *words, odd)
@@ -142,7 +144,7 @@ def test_an_operator_is_told_that_nothing_has_such_an_id(
     assert "Traceback" not in err
 
 
-def test_an_operator_has_a_name_that_can_be_written(env: dict[str, str]) -> None:
+def test_an_operators_name_that_is_not_utf8_is_refused(env: dict[str, str]) -> None:
     code, out, err = run(env, "redrive", "--by", b"\xff", "a")
 
     assert (code, out, err.count("\n")) == (2, "", 1)

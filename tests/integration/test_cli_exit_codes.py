@@ -1,4 +1,4 @@
-"""The same exit codes for every command: what docs/command-line.md says about them."""
+"""Every command has the exit codes that docs/command-line.md lists."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def run(words: list[str], env: dict[str, str | None]) -> Result:
 
 
 @pytest.mark.parametrize("words", WITH_REDIS.values(), ids=WITH_REDIS)
-def test_a_server_that_is_away_is_4(env: dict[str, str], words: list[str]) -> None:
+def test_an_absent_server_exits_with_4(env: dict[str, str], words: list[str]) -> None:
     line, data = run(words, {**env, **AWAY}), run([*words, "--json"], {**env, **AWAY})
 
     assert (line.exit_code, data.exit_code) == (4, 4), line.output
@@ -55,7 +55,7 @@ def test_a_server_that_is_away_is_4(env: dict[str, str], words: list[str]) -> No
         assert (line.stdout, line.stderr.count("\n"), data.stderr) == ("", 1, "")
 
 
-def test_a_worker_that_finds_no_server_ends_with_4(env: dict[str, str]) -> None:
+def test_a_worker_without_a_server_exits_with_4(env: dict[str, str]) -> None:
     program = str(Path(sys.executable).with_name("satyapan"))
 
     done = subprocess.run(
@@ -70,7 +70,7 @@ def test_a_worker_that_finds_no_server_ends_with_4(env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("words", BY_ID.values(), ids=BY_ID)
-def test_an_unknown_id_is_5(env: dict[str, str], words: list[str]) -> None:
+def test_an_unknown_id_exits_with_5(env: dict[str, str], words: list[str]) -> None:
     line, data = run(words, {**env}), run([*words, "--json"], {**env})
 
     assert (line.exit_code, data.exit_code) == (5, 5), line.output
@@ -80,7 +80,9 @@ def test_an_unknown_id_is_5(env: dict[str, str], words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", WITH_REDIS.values(), ids=WITH_REDIS)
-def test_wrong_settings_are_2_and_each_is_on_a_line(env: dict[str, str], words: list[str]) -> None:
+def test_invalid_settings_exit_with_2_and_each_has_its_own_line(
+    env: dict[str, str], words: list[str]
+) -> None:
     wrong: dict[str, str | None] = {**env, "SATYAPAN_SEAL_KEYS": None, "SATYAPAN_ID_KEY": None}
 
     line, data = run(words, wrong), run([*words, "--json"], wrong)
@@ -96,13 +98,13 @@ def test_wrong_settings_are_2_and_each_is_on_a_line(env: dict[str, str], words: 
 
 
 @pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
-def test_wrong_usage_is_2_for_every_command(env: dict[str, str], name: str) -> None:
+def test_wrong_usage_exits_with_2_for_every_command(env: dict[str, str], name: str) -> None:
     wrong = run([name, "--no-such-option"], {**env})
 
     assert (wrong.exit_code, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
 
 
-def test_a_refusal_is_1_and_goes_before_an_unknown_id(env: dict[str, str]) -> None:
+def test_a_refusal_exits_with_1_even_beside_an_unknown_id(env: dict[str, str]) -> None:
     submitted = run([*PASSPORT, "--json"], {**env})
     accepted = json.loads(submitted.stdout)["id"]
 

@@ -1,4 +1,4 @@
-"""What the commands that list print: headers and times for people, values for programs."""
+"""The output of list commands: headers and times for people, values for programs."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def cli(harness: Harness) -> Cli:
 
 
 @pytest.fixture
-def acted(harness: Harness) -> str:
+def forgotten_id(harness: Harness) -> str:
     """A verification that an operator has forgotten."""
     row_id = harness.submit("passport")
     assert harness.settle(row_id).state is State.DONE
@@ -37,21 +37,23 @@ def webhook(harness: Harness) -> None:
     harness.parts.ingest._inbox.store("webhook", "cashfree", "AN_EVENT", b"{}", "v-1")
 
 
-def test_acts_have_a_header_and_a_time(cli: Cli, acted: str) -> None:
+def test_audit_entries_have_a_header_and_a_time(cli: Cli, forgotten_id: str) -> None:
     head, line = cli("audit").stdout.splitlines()
-    (act,) = [json.loads(each) for each in cli("audit", "--json").stdout.splitlines()]
+    (entry,) = [json.loads(each) for each in cli("audit", "--json").stdout.splitlines()]
 
     assert head.split() == ["TIME", "VERB", "ID", "BY", "OUTCOME"]
-    assert line.split()[1:4] == ["forget", acted, "asha"]
+    assert line.split()[1:4] == ["forget", forgotten_id, "asha"]
     assert TIME.fullmatch(line.split()[0])
-    assert (act["verb"], act["id"], act["by"]) == ("forget", acted, "asha")
-    assert TIME.fullmatch(act["time"])
+    assert (entry["verb"], entry["id"], entry["by"]) == ("forget", forgotten_id, "asha")
+    assert TIME.fullmatch(entry["time"])
 
 
 @pytest.mark.parametrize("command", ["list", "audit", "inbox", "show", "watch", "events"])
-def test_no_command_prints_raw_milliseconds(cli: Cli, acted: str, command: str) -> None:
+def test_no_command_prints_raw_milliseconds(cli: Cli, forgotten_id: str, command: str) -> None:
     events = ["watch", "--timeout", "1", "--group"]
-    words = {"show": ["show", acted], "watch": ["watch", acted]}.get(command, [command])
+    words = {"show": ["show", forgotten_id], "watch": ["watch", forgotten_id]}.get(
+        command, [command]
+    )
     text = cli(*events, "a") if command == "events" else cli(*words)
     data = cli(*events, "b", "--json") if command == "events" else cli(*words, "--json")
 
@@ -60,9 +62,7 @@ def test_no_command_prints_raw_milliseconds(cli: Cli, acted: str, command: str) 
         assert not MILLISECONDS.search(result.stdout)
 
 
-def test_a_list_says_nothing_of_private_fields_that_it_does_not_open(
-    cli: Cli, harness: Harness
-) -> None:
+def test_a_list_omits_private_fields_that_it_does_not_decrypt(cli: Cli, harness: Harness) -> None:
     owner = harness.settle(harness.submit("static_kyc_link"))
     assert owner.link
 
@@ -94,7 +94,7 @@ def test_an_empty_list_says_so(cli: Cli, words: list[str], says: str) -> None:
 
 @pytest.mark.parametrize("command", ["list", "inbox", "audit"])
 @pytest.mark.parametrize("limit", ["-1", "0", "1000001"])
-def test_a_limit_that_is_no_number_of_rows_is_refused(cli: Cli, command: str, limit: str) -> None:
+def test_an_invalid_limit_is_refused(cli: Cli, command: str, limit: str) -> None:
     wrong = cli(command, "--limit", limit)
 
     assert (wrong.exit_code, wrong.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""`submit --wait`: the link as soon as it is there, each change, and how Ctrl-C ends it."""
+"""`submit --wait` prints the link as soon as it exists, then each change; Ctrl-C ends it."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 def started(
     stack: LocalStack, *words: str, out: int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start the installed program; it never outlives the block."""
+    """Start the installed program; kill it at the end of the block."""
     program = subprocess.Popen(
         [PROGRAM, *words], env=stack.env, stdout=out, stderr=subprocess.PIPE, text=True
     )
@@ -57,13 +57,13 @@ def run(stack: LocalStack, *words: str) -> Result:
     return CliRunner().invoke(main, words, env=stack.env)
 
 
-def code_of(link: str) -> str:
+def qr_code_of(link: str) -> str:
     out = StringIO()
     segno.make(link, micro=False).terminal(out, compact=True)
     return out.getvalue()
 
 
-def test_the_link_comes_before_the_end_and_each_change_on_stderr(stack: LocalStack) -> None:
+def test_the_link_is_printed_before_the_end_and_each_change_on_stderr(stack: LocalStack) -> None:
     with started(stack, *JOURNEY, "--id", "waited") as program:
         link = first_link(program)
         assert program.poll() is None
@@ -82,20 +82,20 @@ def test_the_link_comes_before_the_end_and_each_change_on_stderr(stack: LocalSta
     assert all(line.split()[1] == "waited" for line in err.splitlines())
 
 
-def test_a_poll_that_finds_nothing_new_is_no_change(stack: LocalStack) -> None:
-    """The stack polls every second or two; each poll moves the time of the row."""
+def test_a_poll_without_news_prints_no_change(stack: LocalStack) -> None:
+    """The stack polls every second or two, and each poll changes `updated`."""
     words = [*JOURNEY[:-1], "5", "--key", "unchanged", "--json"]
     done = subprocess.run(
         [PROGRAM, *words], env=stack.env, capture_output=True, text=True, timeout=60, check=False
     )
 
     *objects, error = [json.loads(line) for line in done.stdout.splitlines()]
-    told = [{**each, "updated": None} for each in objects]
+    printed = [{**each, "updated": None} for each in objects]
     assert error["error"]["type"] == "StillOpen"
-    assert all(one != following for one, following in pairwise(told))
+    assert all(one != following for one, following in pairwise(printed))
 
 
-def test_for_programs_each_change_is_an_object_and_the_link_is_in_it(stack: LocalStack) -> None:
+def test_with_json_each_change_is_an_object_that_contains_the_link(stack: LocalStack) -> None:
     with started(stack, *JOURNEY, "--id", "read", "--json") as program:
         assert program.stdout is not None
         seen = json.loads(program.stdout.readline())
@@ -110,7 +110,7 @@ def test_for_programs_each_change_is_an_object_and_the_link_is_in_it(stack: Loca
     assert (program.returncode, err) == (1, "")
 
 
-def test_ctrl_c_says_how_to_go_on(stack: LocalStack) -> None:
+def test_ctrl_c_prints_how_to_continue(stack: LocalStack) -> None:
     for words in ([*JOURNEY, "--id", "left"], ["watch", "left"]):
         with started(stack, *words) as program:
             assert program.stdout is not None
@@ -129,21 +129,24 @@ def test_ctrl_c_says_how_to_go_on(stack: LocalStack) -> None:
         assert "Traceback" not in err
 
 
-def test_the_code_is_drawn_when_asked_for_or_on_a_terminal(stack: LocalStack) -> None:
-    plain, asked = run(stack, *SHARED, "--key", "q"), run(stack, *SHARED, "--key", "q", "--qr")
-    ours, theirs = os.openpty()
+def test_the_qr_code_is_printed_with_qr_or_on_a_terminal(stack: LocalStack) -> None:
+    without_qr, with_qr = (
+        run(stack, *SHARED, "--key", "q"),
+        run(stack, *SHARED, "--key", "q", "--qr"),
+    )
+    reading_end, terminal = os.openpty()
     try:
-        with started(stack, *SHARED, "--key", "q", out=theirs) as program:
-            os.close(theirs)
-            shown = read_all(ours)
+        with started(stack, *SHARED, "--key", "q", out=terminal) as program:
+            os.close(terminal)
+            shown = read_all(reading_end)
     finally:
-        os.close(ours)
+        os.close(reading_end)
 
-    link = next(x for x in plain.stdout.splitlines() if x.startswith("link  http"))[6:]
-    assert plain.exit_code == asked.exit_code == 0
-    code = code_of(link).strip()
-    assert code not in plain.stdout
-    assert code in asked.stdout
+    link = next(x for x in without_qr.stdout.splitlines() if x.startswith("link  http"))[6:]
+    assert without_qr.exit_code == with_qr.exit_code == 0
+    code = qr_code_of(link).strip()
+    assert code not in without_qr.stdout
+    assert code in with_qr.stdout
     assert code in shown
     assert program.returncode is not None
 
@@ -154,7 +157,7 @@ def read_all(terminal: int) -> str:
     while True:
         try:
             part = os.read(terminal, 65_536)
-        except OSError:  # Linux says so when the last writer has closed it
+        except OSError:  # on Linux: the last writer has closed it
             break
         if not part:
             break
@@ -162,7 +165,7 @@ def read_all(terminal: int) -> str:
     return b"".join(parts).decode().replace("\r\n", "\n")
 
 
-def test_without_the_package_a_code_is_refused_before_anything_is_stored(
+def test_without_segno_qr_is_refused_before_anything_is_stored(
     stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "segno", None)
@@ -175,7 +178,7 @@ def test_without_the_package_a_code_is_refused_before_anything_is_stored(
 
 
 @pytest.mark.parametrize("words", [["--qr"], ["--qr", "--wait", "1", "--json"]])
-def test_a_code_needs_somebody_who_waits(stack: LocalStack, words: list[str]) -> None:
+def test_qr_needs_wait_without_json(stack: LocalStack, words: list[str]) -> None:
     refused = run(stack, *JOURNEY[:3], "--key", "1", *words)
 
     assert refused.exit_code == 2

@@ -1,4 +1,4 @@
-"""The demo as a person starts it: a process of its own, ended in every way there is."""
+"""The demo as a user runs it: a process of its own, ended in several ways."""
 
 import json
 import os
@@ -24,32 +24,32 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Where this test's demo keeps its files; its processes are known by it. With a space."""
-    folder = tmp_path / "a place"
+def demo_dir(tmp_path: Path) -> Path:
+    """The demo's TMPDIR, by which its processes are found; its name has a space."""
+    folder = tmp_path / "a folder"
     folder.mkdir()
     return folder
 
 
-def of_place(place: Path) -> dict[int, str]:
-    """Return the live processes that were started with this place, with their command lines."""
+def demo_processes(demo_dir: Path) -> dict[int, str]:
+    """Return the live processes of the demo in this folder, with their command lines."""
     listing = subprocess.run(
         ["ps", "axeww", "-o", "pid=,stat=,command="], capture_output=True, text=True, check=True
     ).stdout
-    rows = [line.split(None, 2) for line in listing.splitlines() if f"TMPDIR={place}" in line]
+    rows = [line.split(None, 2) for line in listing.splitlines() if f"TMPDIR={demo_dir}" in line]
     return {int(pid): command for pid, stat, command in rows if not stat.startswith("Z")}
 
 
 @pytest.fixture
-def start(place: Path) -> Iterator[Start]:
-    """Start a demo in the place, as from a terminal: in a process group of its own."""
+def start(demo_dir: Path) -> Iterator[Start]:
+    """Start a demo in the folder, as from a terminal: in a process group of its own."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*options: str) -> subprocess.Popen[str]:
         demo = subprocess.Popen(
             [*DEMO, *options],
-            cwd=place,
-            env={**os.environ, "TMPDIR": str(place), "PYTHONIOENCODING": "utf-8"},
+            cwd=demo_dir,
+            env={**os.environ, "TMPDIR": str(demo_dir), "PYTHONIOENCODING": "utf-8"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -62,11 +62,11 @@ def start(place: Path) -> Iterator[Start]:
     for demo in started:
         demo.kill()
         demo.communicate()
-    kill(of_place(place))
+    kill(demo_processes(demo_dir))
 
 
 def kill(pids: Iterable[int]) -> None:
-    """Kill what has not ended by itself meanwhile."""
+    """Kill the processes that are still running."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -88,21 +88,21 @@ def summary(demo: subprocess.Popen[str], timeout: float = 100) -> dict[str, Any]
     return found
 
 
-def assert_nothing_is_left(place: Path) -> None:
-    eventually(lambda: not of_place(place))
-    assert not list(place.iterdir())
+def assert_nothing_is_left(demo_dir: Path) -> None:
+    eventually(lambda: not demo_processes(demo_dir))
+    assert not list(demo_dir.iterdir())
 
 
-def test_it_runs_the_scenario_and_cleans_up(start: Start, place: Path) -> None:
+def test_it_runs_the_scenario_and_cleans_up(start: Start, demo_dir: Path) -> None:
     demo = start()
 
     out, err = demo.communicate(timeout=100)
 
     assert (demo.returncode, err) == (0, "")
-    told = ["DONE, VALID", "charged once", "QR picture", "is sent back to our return page: 'We "]
-    for text in [*told, "exactly what the person consented to", "everything ended as expected"]:
+    texts = ["DONE, VALID", "charged once", "QR picture", "is sent back to our return page: 'We "]
+    for text in [*texts, "exactly what the person consented to", "everything ended as expected"]:
         assert text in out
-    assert_nothing_is_left(place)
+    assert_nothing_is_left(demo_dir)
 
 
 @pytest.mark.parametrize(
@@ -113,50 +113,52 @@ def test_it_runs_the_scenario_and_cleans_up(start: Start, place: Path) -> None:
         pytest.param("expire", "EXPIRED", {"digilocker": 1}, marks=pytest.mark.slow),
     ],
 )
-def test_its_summary_says_how_each_journey_ended_and_what_it_cost(
-    start: Start, place: Path, journey: str, state: str, charges: dict[str, int]
+def test_the_summary_lists_the_outcome_and_charges_of_each_verification(
+    start: Start, demo_dir: Path, journey: str, state: str, charges: dict[str, int]
 ) -> None:
     demo = start("--json", "--journey", journey)
 
-    told = summary(demo)
+    result = summary(demo)
 
-    assert (demo.returncode, told["ok"], told["journey"]) == (0, True, journey)
-    passport, link, shared, *_, consent = told["verifications"]
+    assert (demo.returncode, result["ok"], result["journey"]) == (0, True, journey)
+    passport, link, shared, *_, consent = result["verifications"]
     assert passport["charges"] == {"passport": 1}
     assert (link["charges"], shared["charges"]) == ({"static_link": 1}, {})
     assert (consent["state"], consent["charges"]) == (state, charges)
-    assert_nothing_is_left(place)
+    assert_nothing_is_left(demo_dir)
 
 
 @pytest.mark.parametrize("attempt", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
-def test_whenever_the_worker_is_killed_all_ends_and_nothing_is_paid_twice(
-    start: Start, place: Path, attempt: int
+def test_all_verifications_settle_and_are_paid_once_whenever_the_worker_is_killed(
+    start: Start, demo_dir: Path, attempt: int
 ) -> None:
     moment = random.uniform(0, 2.5)
     demo = start("--json")
-    eventually(lambda: worker_of(place), within=60)
+    eventually(lambda: worker_of(demo_dir), within=60)
 
     time.sleep(moment)
-    kill(worker_of(place))
-    told = summary(demo)
+    kill(worker_of(demo_dir))
+    result = summary(demo)
 
-    assert "verifications" in told, told
-    for each in told["verifications"]:
+    assert "verifications" in result, result
+    for each in result["verifications"]:
         assert each["state"] in SETTLED, (moment, each)
         assert max(each["charges"].values(), default=1) == 1, (moment, each)
-        # Only a call that the kill cut in two may end otherwise; the demo reports it and fails.
+        # Only a call that the kill interrupted may end otherwise; then the demo fails.
         assert each["as_expected"] or each["state"] in {"LOST", "PARKED"}, (moment, each)
-    assert told["ok"] is (demo.returncode == 0)
-    eventually(lambda: not of_place(place))
+    assert result["ok"] is (demo.returncode == 0)
+    eventually(lambda: not demo_processes(demo_dir))
 
 
-def worker_of(place: Path) -> list[int]:
-    return [pid for pid, line in of_place(place).items() if " -m satyapan.cli worker " in line]
+def worker_of(demo_dir: Path) -> list[int]:
+    return [
+        pid for pid, line in demo_processes(demo_dir).items() if " -m satyapan.cli worker " in line
+    ]
 
 
 @pytest.mark.parametrize("line", ["Starting", "sandbox", "1. Passport", "3. DigiLocker"])
-def test_ctrl_c_stops_everything_with_one_friendly_line(
-    start: Start, place: Path, line: str
+def test_ctrl_c_stops_all_processes_and_prints_one_line(
+    start: Start, demo_dir: Path, line: str
 ) -> None:
     demo = start()
     read_until(demo, line)
@@ -166,26 +168,26 @@ def test_ctrl_c_stops_everything_with_one_friendly_line(
 
     assert demo.returncode == 130
     assert err == "Stopped by Ctrl-C; no process is left running.\n"
-    assert_nothing_is_left(place)
+    assert_nothing_is_left(demo_dir)
 
 
-def test_nothing_survives_the_killed_demo(start: Start, place: Path) -> None:
+def test_no_process_survives_a_killed_demo(start: Start, demo_dir: Path) -> None:
     demo = start()
     read_until(demo, "worker-1")
-    assert len(of_place(place)) >= 5
+    assert len(demo_processes(demo_dir)) >= 5
 
     os.kill(demo.pid, signal.SIGKILL)
 
-    eventually(lambda: not of_place(place))
+    eventually(lambda: not demo_processes(demo_dir))
 
 
-def test_no_secret_stands_in_a_command_line_and_none_of_ones_own_settings_gets_in(
-    start: Start, place: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_command_line_contains_a_secret_and_the_users_settings_are_ignored(
+    start: Start, demo_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SATYAPAN_PREFIX", "somebody-elses")
     demo = start("--stay")
     read_until(demo, "Events, until Ctrl-C")
-    (file,) = place.glob("satyapan-demo-*/satyapan.env")
+    (file,) = demo_dir.glob("satyapan-demo-*/satyapan.env")
     text = file.read_text(encoding="utf-8")
     lines = [line.removeprefix("export ") for line in text.splitlines()]
     settings = {name: value.strip("'") for name, _, value in (row.partition("=") for row in lines)}
@@ -205,7 +207,7 @@ def outcome(audit: list[dict[str, Any]], state: State = State.DONE) -> ScenarioO
     return ScenarioOutcome(view(row), State.DONE, ("passport",), charges_of(audit).get("P-1", {}))
 
 
-def test_only_what_ended_well_and_was_charged_once_is_as_expected() -> None:
+def test_only_a_done_verification_that_was_charged_once_is_as_expected() -> None:
     charge = {"charge": "passport", "verification_id": "P-1", "detail": None}
     document = {"charge": "document", "verification_id": "P-1", "detail": "PAN"}
 
@@ -217,7 +219,7 @@ def test_only_what_ended_well_and_was_charged_once_is_as_expected() -> None:
     assert "passport 2 TIMES" in "\n".join(lines([outcome([charge, charge])]))
 
 
-def test_without_a_server_it_says_what_to_do_and_where_the_logs_are(
+def test_without_a_server_the_error_names_the_setting_and_the_folder_of_the_logs(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SATYAPAN_EMBEDDED_SERVER", "no-such-server")

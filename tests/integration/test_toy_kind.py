@@ -1,4 +1,4 @@
-"""A fourth kind, in one file: producer, worker, settings and command line take it as it is."""
+"""A fourth kind in one file works in producer, worker, settings and command line."""
 
 import json
 import subprocess
@@ -17,21 +17,21 @@ from demo.local_stack import LocalStack
 from satyapan import InvalidRequest, State, Verification, Verifications
 from tests.support.project import APPLICATION, PRODUCER, ROOT, files
 
-PLACE = "tests.integration.toy_kind:TOY"
+TOY_KIND = "tests.integration.toy_kind:TOY"
 CUT, BAD, GOOD = "CUTCU1234T", "BADBA1234D", "ABCPV1234D"
 
 
 class Vendor(ThreadingHTTPServer):
-    """Serves POST /toy/pan in its own way: a repeated id is a 400 with a code of its own."""
+    """Serves POST /toy/pan; it answers a repeated id by 400 and a code of its own."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Door)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.calls: Counter[str] = Counter()
         self.executed: set[str] = set()
 
     def decide(self, sent: Mapping[str, str]) -> tuple[int, dict[str, Any]] | None:
-        """Give status and body; None for an answer that is lost after the work was done."""
+        """Return status and body, or None for an answer that is lost after the execution."""
         one, pan = sent["verification_id"], sent["pan"]
         self.calls[one] += 1
         if one in self.executed:
@@ -43,7 +43,7 @@ class Vendor(ThreadingHTTPServer):
         return None if pan == CUT else (200, {**answer, "registered_name": "JOHN DOE"})
 
 
-class Door(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """One connection to the vendor."""
 
     server: Vendor
@@ -62,7 +62,7 @@ class Door(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +75,8 @@ def vendor() -> Iterator[Vendor]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> Iterator[LocalStack]:
-    """A real worker process that knows the toy by nothing but SATYAPAN_KINDS."""
-    env = {"SATYAPAN_KINDS": PLACE, "SATYAPAN_QUOTA_PER_MINUTE": "pan-toy=1000"}
+    """A real worker process that knows the toy kind only from SATYAPAN_KINDS."""
+    env = {"SATYAPAN_KINDS": TOY_KIND, "SATYAPAN_QUOTA_PER_MINUTE": "pan-toy=1000"}
     folder = tmp_path_factory.mktemp("stack")
     address = {"SATYAPAN_CASHFREE_BASE_URL": vendor.url, "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.05"}
     with LocalStack(folder, callbacks=False, env=env, worker_env=address) as running:
@@ -98,7 +98,9 @@ def changes(producer: Verifications, name: str) -> list[str]:
     return [event.name for event in events if event.verification_id == name]
 
 
-def test_it_is_submitted_worked_on_and_answered(producer: Verifications, vendor: Vendor) -> None:
+def test_the_kind_is_submitted_processed_and_answered(
+    producer: Verifications, vendor: Vendor
+) -> None:
     ended = end_of(producer, GOOD, "toy-good")
 
     assert (ended.state, ended.status, ended.reference) == (State.DONE, "VALID", "7")
@@ -113,7 +115,7 @@ def test_it_is_submitted_worked_on_and_answered(producer: Verifications, vendor:
     assert changes(producer, "toy-good") == ["done"]
 
 
-def test_its_own_rules_hold_at_submit(producer: Verifications) -> None:
+def test_the_kinds_own_checks_apply_at_submit(producer: Verifications) -> None:
     with pytest.raises(InvalidRequest) as caught:
         producer.submit("pan_toy", {"pan": "123", "colour": "blue"}, key="a")
 
@@ -142,9 +144,7 @@ def test_its_duplicate_answer_after_a_lost_one_follows_its_own_policy(
     assert changes(producer, "toy-cut") == ["lost"]
 
 
-def test_its_duplicate_answer_out_of_the_blue_is_for_a_person(
-    producer: Verifications, vendor: Vendor
-) -> None:
+def test_an_unexpected_duplicate_answer_is_parked(producer: Verifications, vendor: Vendor) -> None:
     vendor.executed.add("toy-taken")
 
     ended = end_of(producer, GOOD, "toy-taken")
@@ -153,7 +153,7 @@ def test_its_duplicate_answer_out_of_the_blue_is_for_a_person(
     assert changes(producer, "toy-taken") == ["parked"]
 
 
-def test_the_command_line_shows_it(stack: LocalStack) -> None:
+def test_the_command_line_lists_the_kind(stack: LocalStack) -> None:
     def satyapan(*words: str) -> str:
         command = [sys.executable, "-m", "satyapan.cli", *words]
         done = subprocess.run(
@@ -171,14 +171,14 @@ def test_its_private_fields_stay_private(producer: Verifications, stack: LocalSt
 
     with redis.Redis.from_url(stack.server.url) as store:
         store.config_set("rdbcompression", "no")  # a compressed dump would hide them
-        held = b"".join(store.dump(key) or b"" for key in store.scan_iter())
+        stored = b"".join(store.dump(key) or b"" for key in store.scan_iter())
     logs = b"".join(path.read_bytes() for path in stack.logs.iterdir())
     for secret in (b"CANAR1234Y", b"JOHN DOE", b"John Doe"):
-        assert secret not in held + logs
-    assert b"toy-canary" in held
+        assert secret not in stored + logs
+    assert b"toy-canary" in stored
 
 
-def test_nothing_that_is_shipped_names_it() -> None:
+def test_no_shipped_file_names_the_kind() -> None:
     shipped = [Path(name) for package in (PRODUCER, *APPLICATION) for name in files(package)]
 
     naming = [path for path in shipped if b"pan_toy" in ROOT.joinpath(path).read_bytes()]

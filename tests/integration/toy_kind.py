@@ -17,14 +17,14 @@ def _pan(value: str) -> None:
 
 
 class Request(Schema):
-    """What a producer sends; our verification_id is added by the worker."""
+    """The producer's request; the worker adds the verification_id."""
 
     pan = text("pan", _pan)
     name = text("name", required=False)
 
 
 class Answer(Reply):
-    """What the vendor answers: what is required must be there, what isn't named is dropped."""
+    """The vendor's answer: required fields must be there, unnamed fields are dropped."""
 
     verification_id = loose(required=True)
     reference_id = loose()
