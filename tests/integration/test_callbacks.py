@@ -1,4 +1,4 @@
-"""The callbacks command as it is deployed: gunicorn's processes, a real server, real sockets."""
+"""The callbacks command as deployed: gunicorn processes, a real server, real sockets."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def callbacks(processes: Supervisor, redis_url: str) -> Iterator[Callbacks]:
         yield running
 
 
-def test_a_webhook_comes_in_and_a_worker_can_take_it(callbacks: Callbacks, redis_url: str) -> None:
+def test_a_webhook_is_stored_and_a_worker_is_woken(callbacks: Callbacks, redis_url: str) -> None:
     status = callbacks.post(BODY, signed(BODY))
 
     assert status == 200
@@ -55,7 +55,7 @@ def test_a_webhook_comes_in_and_a_worker_can_take_it(callbacks: Callbacks, redis
     assert json.loads(webhook.body) == json.loads(BODY)
 
 
-def test_a_person_comes_back_and_the_log_does_not_tell_who(
+def test_a_return_requests_a_status_check_and_logs_no_identity(
     callbacks: Callbacks, redis_url: str
 ) -> None:
     insert(redis_url)
@@ -73,7 +73,7 @@ def test_a_person_comes_back_and_the_log_does_not_tell_who(
         assert secret not in log
 
 
-def test_a_header_sent_twice_and_a_body_in_chunks_are_judged_as_they_came(
+def test_a_doubled_header_is_refused_and_a_chunked_body_is_accepted_up_to_the_limit(
     callbacks: Callbacks,
 ) -> None:
     headers = signed(BODY)
@@ -89,7 +89,7 @@ def test_a_header_sent_twice_and_a_body_in_chunks_are_judged_as_they_came(
     )
 
 
-def test_a_secret_stands_in_no_process_title(callbacks: Callbacks) -> None:
+def test_no_process_title_contains_a_secret(callbacks: Callbacks) -> None:
     eventually(lambda: len(live_members(callbacks.child.pid)) >= 3)
 
     pids = live_members(callbacks.child.pid)
@@ -110,9 +110,7 @@ def test_a_killed_web_process_is_replaced(callbacks: Callbacks) -> None:
     assert callbacks.post(BODY, signed(BODY)) == 200
 
 
-def test_sigterm_ends_it_cleanly_and_leaves_nothing(
-    callbacks: Callbacks, processes: Supervisor
-) -> None:
+def test_sigterm_ends_all_processes_cleanly(callbacks: Callbacks, processes: Supervisor) -> None:
     assert callbacks.post(BODY, signed(BODY)) == 200
 
     code = processes.end("callbacks")
@@ -123,7 +121,7 @@ def test_sigterm_ends_it_cleanly_and_leaves_nothing(
         send_raw(callbacks.url, b"")
 
 
-def test_folders_of_killed_web_apps_go_and_those_of_others_stay(
+def test_folders_of_killed_apps_are_deleted_and_those_of_running_apps_stay(
     processes: Supervisor, redis_url: str, tmp_path: Path
 ) -> None:
     env = environment(redis_url) | {"TMPDIR": str(tmp_path)}
@@ -146,7 +144,9 @@ def test_folders_of_killed_web_apps_go_and_those_of_others_stay(
     assert not third.exists()
 
 
-def test_wrong_settings_are_told_all_at_once_without_their_values(processes: Supervisor) -> None:
+def test_all_invalid_settings_are_reported_at_once_without_their_values(
+    processes: Supervisor,
+) -> None:
     env = environment("http://canary.example", CALLBACKS_TOKEN_KEYS="canary", SEAL_KEYS="canary")
 
     with pytest.raises(ChildFailed) as failed:

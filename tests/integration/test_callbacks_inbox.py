@@ -22,7 +22,7 @@ def webhook_id(redis_url: str) -> str:
     return "a1b2"
 
 
-def test_a_webhook_is_shown_without_anybodys_data(redis_url: str, webhook_id: str) -> None:
+def test_a_webhook_is_shown_without_personal_data(redis_url: str, webhook_id: str) -> None:
     done = CliRunner().invoke(inbox, ["--show", webhook_id], env=environment(redis_url))
 
     assert done.exit_code == 0, done.output
@@ -33,7 +33,7 @@ def test_a_webhook_is_shown_without_anybodys_data(redis_url: str, webhook_id: st
     assert "9000000000" not in done.output
 
 
-def test_one_that_is_not_kept_is_said_to_be_gone(redis_url: str) -> None:
+def test_an_unknown_webhook_is_reported_as_not_kept(redis_url: str) -> None:
     done = CliRunner().invoke(inbox, ["--show", "nothing"], env=environment(redis_url))
 
     assert done.exit_code == 5
@@ -41,7 +41,7 @@ def test_one_that_is_not_kept_is_said_to_be_gone(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize("act", ["reopen", "finish"])
-def test_one_whose_life_ended_meanwhile_is_gone_and_can_come_again(
+def test_an_expired_webhook_is_not_recreated_by_a_move_and_can_be_stored_again(
     redis_url: str, webhook_id: str, act: str
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:
@@ -62,7 +62,7 @@ def test_one_whose_life_ended_meanwhile_is_gone_and_can_come_again(
 
 
 @pytest.mark.parametrize("command", [["inbox"], ["audit"], ["replay", "x"], ["forget", "x"]])
-def test_a_server_that_is_away_ends_the_desk_with_a_line(command: list[str]) -> None:
+def test_operator_commands_report_an_absent_server_without_a_traceback(command: list[str]) -> None:
     done = CliRunner().invoke(main, command, env=environment("redis://127.0.0.1:1"))
 
     assert done.exit_code in {1, 4}, done.output

@@ -36,7 +36,7 @@ def dripping(url: str, open_for: ExitStack, raw: bytes) -> socket.socket:
 
 
 @pytest.mark.parametrize("part", ["header", "body", "chunk"])
-def test_slow_senders_are_cut_off_and_hold_nobody_up(
+def test_slow_senders_are_cut_off_and_do_not_delay_others(
     processes: Supervisor, redis_url: str, part: str
 ) -> None:
     lines = [f"{name}: {value}" for name, value in signed(BODY).items()]
@@ -71,13 +71,13 @@ def drip(slow: list[socket.socket], ended: threading.Event) -> None:
                 connection.sendall(b"x")
 
 
-def test_all_web_processes_count_together_and_replaced_ones_leave_their_counts(
+def test_metrics_sum_all_web_processes_including_replaced_ones(
     processes: Supervisor, redis_url: str
 ) -> None:
     with running_callbacks(processes, redis_url, "--workers", "2") as callbacks:
         eventually(lambda: len(live_members(callbacks.child.pid)) >= 3)
         for _ in range(20):
-            requests.post(  # a connection of its own each, so that both processes get some
+            requests.post(  # a new connection for each, so that both processes get some
                 f"{callbacks.url}/webhooks/cashfree", data=BODY, headers=signed(BODY), timeout=10
             )
         before = live_members(callbacks.child.pid)
@@ -141,7 +141,7 @@ def under_load(callbacks: Callbacks, name: str) -> Iterator[list[Vendor]]:
 
 
 @pytest.mark.parametrize("victim", ["web process", "everything"])
-def test_every_webhook_that_was_accepted_is_kept_whoever_is_killed(
+def test_every_accepted_webhook_is_kept_whichever_process_is_killed(
     processes: Supervisor, redis_url: str, redis_server: EmbeddedServer, victim: str
 ) -> None:
     with (
@@ -179,7 +179,7 @@ def failures(vendors: list[Vendor]) -> int:
 
 
 def enough(vendors: list[Vendor], accepted: int) -> bool:
-    """Return True if at least this many webhooks were accepted."""
+    """Return True if more than this many webhooks were accepted."""
     return sum(len(vendor.accepted) for vendor in vendors) > accepted
 
 
@@ -192,7 +192,9 @@ def kill(callbacks: Callbacks, victim: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_graceful_stop_answers_what_it_accepted(processes: Supervisor, redis_url: str) -> None:
+def test_a_graceful_stop_answers_every_webhook_that_it_stored(
+    processes: Supervisor, redis_url: str
+) -> None:
     with (
         running_callbacks(processes, redis_url) as callbacks,
         under_load(callbacks, "g") as vendors,

@@ -1,7 +1,7 @@
-"""Redirect, webhooks and polls in any order end the same, with real ledger, inbox and sandbox.
+"""Redirects, webhooks and polls lead to the same final state in any order.
 
-tests/model/test_journey_orders.py tries all orders in memory. Here are some of them, chosen once at
-random, with everything real except Celery.
+tests/model/test_journey_orders.py tries all orders in memory. This file tries a fixed random sample
+with the real ledger, inbox and sandbox; only Celery is left out.
 """
 
 import random
@@ -27,7 +27,7 @@ DRAW = random.Random(4)
 ORDERS = [DRAW.choices(list(Stimulus), k=DRAW.randint(1, 5)) for _ in range(8)]
 
 
-def act(harness: Harness, journey: str, truth: Truth) -> None:
+def act_as_person(harness: Harness, journey: str, truth: Truth) -> None:
     """Do what the person does, without the sandbox's webhook."""
     harness.vendor.post("webhooks", off=True)
     if truth is Truth.NOTHING:
@@ -37,14 +37,14 @@ def act(harness: Harness, journey: str, truth: Truth) -> None:
         harness.vendor.post(f"journeys/{journey}", decision=decision)
 
 
-def happen(harness: Harness, journey: str, what: Stimulus) -> None:
+def apply_stimulus(harness: Harness, journey: str, stimulus: Stimulus) -> None:
     """Deliver one stimulus."""
-    if what is Stimulus.POLL:
+    if stimulus is Stimulus.POLL:
         harness.parts.engine.run(journey)
-    elif what is Stimulus.REDIRECT:
+    elif stimulus is Stimulus.REDIRECT:
         harness.parts.check_status(journey)
     else:
-        deliver(harness, journey, EVENTS[what])
+        deliver(harness, journey, EVENTS[stimulus])
 
 
 def deliver(harness: Harness, journey: str, event: str) -> None:
@@ -59,18 +59,18 @@ def deliver(harness: Harness, journey: str, event: str) -> None:
 
 @pytest.mark.parametrize("truth", Truth)
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(each.name for each in order))
-def test_the_end_is_what_the_person_did_and_is_told_once(
+def test_the_final_state_follows_the_person_and_is_published_once(
     harness: Harness, truth: Truth, order: list[Stimulus]
 ) -> None:
     journey = harness.submit("digilocker")
     harness.run_once(journey)
-    act(harness, journey, truth)
+    act_as_person(harness, journey, truth)
 
-    for what in order:
-        happen(harness, journey, what)
+    for stimulus in order:
+        apply_stimulus(harness, journey, stimulus)
     ended = harness.settle(journey)
-    for what in Stimulus:
-        happen(harness, journey, what)
+    for stimulus in Stimulus:
+        apply_stimulus(harness, journey, stimulus)
 
     assert ended.state is END[truth]
     assert harness.read(journey) == ended
@@ -80,7 +80,7 @@ def test_the_end_is_what_the_person_did_and_is_told_once(
         assert set((ended.result or {})["documents"]) == {"AADHAAR", "PAN"}
 
 
-def test_an_id_that_was_never_ours_is_kept_and_moves_nothing(harness: Harness) -> None:
+def test_a_webhook_with_an_unknown_id_changes_no_state(harness: Harness) -> None:
     journey = harness.submit("digilocker")
     harness.run_once(journey)
 
@@ -89,12 +89,14 @@ def test_an_id_that_was_never_ours_is_kept_and_moves_nothing(harness: Harness) -
     assert harness.read(journey).state is State.PENDING
 
 
-def test_who_comes_back_after_the_end_is_still_sent_on(redis_url: str, sandbox: Any) -> None:
+def test_a_person_who_returns_after_the_end_is_still_redirected(
+    redis_url: str, sandbox: Any
+) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_RETURN_HOSTS="shop.example")
     wanted = {**harness.example("digilocker"), "return_url": "https://shop.example/kyc"}
     journey = harness.submit("digilocker", **wanted)
     harness.run_once(journey)
-    act(harness, journey, Truth.ALLOWED)
+    act_as_person(harness, journey, Truth.ALLOWED)
     ended = harness.settle(journey)
 
     secrets = [key.reveal() for key in harness.settings.callbacks.token_keys]

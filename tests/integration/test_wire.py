@@ -1,4 +1,4 @@
-"""The wire against real sockets that misbehave: whether a byte had left is never guessed wrong."""
+"""The wire with servers that misbehave: it always knows whether a byte of a call had left."""
 
 import contextlib
 import gzip
@@ -23,8 +23,8 @@ from tests.support.scripted_server import (
 from worker.vendors.cashfree.wire import Cut, Limits, NotSent, Raw, Wire
 
 PATIENT = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=1000, pool_size=1)
-QUICK_TO_READ = Limits(connect_s=20, read_s=0.4, total_s=20)
-QUICK_IN_ALL = Limits(connect_s=20, read_s=20, total_s=2)
+SHORT_READ = Limits(connect_s=20, read_s=0.4, total_s=20)
+SHORT_TOTAL = Limits(connect_s=20, read_s=20, total_s=2)
 SECRET = "do-not-show"
 
 
@@ -39,7 +39,7 @@ def cut(script: Script, limits: Limits = PATIENT) -> str:
     return caught.value.code
 
 
-def test_a_whole_reply_comes_back() -> None:
+def test_a_complete_reply_is_returned() -> None:
     seen: list[bytes] = []
 
     def script(conn: socket.socket) -> None:
@@ -54,15 +54,15 @@ def test_a_whole_reply_comes_back() -> None:
     assert b"Accept-Encoding: identity" in seen[0]
 
 
-def test_a_chunked_reply_comes_back() -> None:
+def test_a_chunked_reply_is_returned() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     with ScriptedServer(answer(head, b"1\r\n{\r\n", b"1\r\n}\r\n0\r\n\r\n")) as server:
         assert post(Wire(PATIENT), server.url).body == b"{}"
 
 
-def test_a_packed_reply_comes_back_whole() -> None:
-    body = b"x" * 300_000  # what is unpacked of it is more than one read gives
+def test_a_compressed_reply_is_returned_decompressed() -> None:
+    body = b"x" * 300_000  # decompressed, it takes more than one read
     packed = gzip.compress(body)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
 
@@ -70,7 +70,7 @@ def test_a_packed_reply_comes_back_whole() -> None:
         assert post(Wire(Limits()), server.url).body == body
 
 
-def test_a_header_that_comes_twice_is_a_list() -> None:
+def test_the_values_of_a_repeated_header_are_joined() -> None:
     head = b"HTTP/1.1 429 X\r\nRetry-After: 5\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n"
 
     with ScriptedServer(answer(head)) as server:
@@ -90,7 +90,7 @@ def test_connections_are_kept_and_reused() -> None:
     assert (bodies, server.accepted) == ([b"{}"] * 3, 1)
 
 
-def test_head_and_body_leave_together() -> None:
+def test_head_and_body_are_sent_together() -> None:
     seen: list[bytes] = []
 
     def script(conn: socket.socket) -> None:
@@ -150,7 +150,7 @@ def test_a_full_backlog_is_not_sent_within_the_connect_deadline() -> None:
     assert caught.value.code == "connect_timeout"
 
 
-def test_no_free_connection_is_not_sent() -> None:
+def test_a_call_without_a_free_connection_is_not_sent() -> None:
     busy = Event()
     done = Event()
 
@@ -175,7 +175,7 @@ def test_no_free_connection_is_not_sent() -> None:
     assert caught.value.code == "pool_failed"
 
 
-def test_a_failed_call_gives_its_connection_back() -> None:
+def test_a_failed_call_makes_room_for_another_connection() -> None:
     def gone(conn: socket.socket) -> None:
         read_request(conn)
 
@@ -226,13 +226,13 @@ def test_a_failed_call_gives_its_connection_back() -> None:
         ),
     ],
 )
-def test_what_breaks_after_the_first_byte_is_cut(script: Script, code: str) -> None:
+def test_a_failure_after_the_first_byte_is_a_cut(script: Script, code: str) -> None:
     assert cut(script) == code
 
 
-@pytest.mark.parametrize(("said", "code"), [(b"", "headers_timeout"), (GOOD[:-1], "body_timeout")])
-def test_silence_is_cut(said: bytes, code: str) -> None:
-    assert cut(answer(said, then=wait_for_hang_up), QUICK_TO_READ) == code
+@pytest.mark.parametrize(("sent", "code"), [(b"", "headers_timeout"), (GOOD[:-1], "body_timeout")])
+def test_a_silent_server_is_a_cut(sent: bytes, code: str) -> None:
+    assert cut(answer(sent, then=wait_for_hang_up), SHORT_READ) == code
 
 
 @pytest.mark.parametrize(
@@ -247,12 +247,12 @@ def test_silence_is_cut(said: bytes, code: str) -> None:
         pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="in interim replies"),
     ],
 )
-def test_the_total_deadline_holds_against_a_drip(head: bytes, piece: bytes) -> None:
-    # Without a deadline it would go on until the reply is complete, or too long.
-    assert cut(drip(head, piece), QUICK_IN_ALL) == "deadline"
+def test_the_total_deadline_applies_to_a_dripping_reply(head: bytes, piece: bytes) -> None:
+    # Without a deadline the call would last until the reply is complete or too long.
+    assert cut(drip(head, piece), SHORT_TOTAL) == "deadline"
 
 
-def test_a_bomb_is_stopped_at_the_size_cap() -> None:
+def test_a_decompression_bomb_is_stopped_at_the_size_cap() -> None:
     bomb = gzip.compress(b"x" * 1_000_000)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     roomy = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=500_000)
@@ -281,7 +281,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used() -> None:
         assert server.accepted == 2
 
 
-def test_a_connection_that_dies_under_the_request_is_cut_and_not_tried_again() -> None:
+def test_a_connection_that_breaks_during_a_request_is_a_cut_and_not_retried() -> None:
     def script(conn: socket.socket) -> None:
         read_request(conn)
         conn.sendall(GOOD)

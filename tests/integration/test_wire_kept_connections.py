@@ -1,4 +1,4 @@
-"""Which connections are kept: those whose last exchange was clean, and no others."""
+"""A connection is kept only if its last exchange was clean."""
 
 import json
 import socket
@@ -36,8 +36,8 @@ def post(wire: Wire, url: str) -> Raw:
     return wire.send("POST", url, {}, accept_as_clean, body=b"{}")
 
 
-def in_turn(*replies: bytes) -> Script:
-    """Answer a call with each of these, on one connection."""
+def in_sequence(*replies: bytes) -> Script:
+    """Answer successive calls on one connection, one reply each."""
 
     def script(conn: socket.socket) -> None:
         for reply in replies:
@@ -69,8 +69,8 @@ LINK = reply(static_link="https://x/y", template_name="t", status="ACTIVE")
     [CONTINUE, PROCESSING, HINTS, CONTINUE + PROCESSING + HINTS * 3, PROCESSING * 99],
     ids=["100", "102", "103", "several", "many"],
 )
-def test_interim_replies_are_read_past(interim: bytes) -> None:
-    with ScriptedServer(in_turn(interim + GOOD, interim + GOOD)) as server:
+def test_interim_replies_are_skipped(interim: bytes) -> None:
+    with ScriptedServer(in_sequence(interim + GOOD, interim + GOOD)) as server:
         wire = Wire(LIMITS)
         raws = [post(wire, server.url) for _ in range(2)]
 
@@ -86,7 +86,7 @@ def test_interim_replies_are_read_past(interim: bytes) -> None:
         pytest.param(answer(PROCESSING), id="nothing else"),
     ],
 )
-def test_an_interim_reply_that_leads_nowhere_is_cut(script: Script) -> None:
+def test_an_interim_reply_without_a_usable_final_one_is_a_cut(script: Script) -> None:
     with ScriptedServer(script, answer(GOOD)) as server:
         wire = Wire(LIMITS)
         with pytest.raises(Cut) as caught:
@@ -102,14 +102,14 @@ def test_an_interim_reply_that_leads_nowhere_is_cut(script: Script) -> None:
     [
         pytest.param(GOOD + GOOD, id="another reply"),
         pytest.param(GOOD + b"\r\n", id="an empty line"),
-        pytest.param(CHUNKED + b"\r\n" + GOOD, id="behind the last chunk"),
-        pytest.param(CHUNKED + b"X-Trailer: x\r\n\r\n" + GOOD, id="behind trailers"),
+        pytest.param(CHUNKED + b"\r\n" + GOOD, id="after the last chunk"),
+        pytest.param(CHUNKED + b"X-Trailer: x\r\n\r\n" + GOOD, id="after trailers"),
         pytest.param(b"HTTP/1.1 204 X\r\n\r\n{}", id="a 204 with a body"),
         pytest.param(b"HTTP/1.1 304 X\r\nContent-Length: 2\r\n\r\n{}", id="a 304 with a body"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n{}", id="too short a length"),
     ],
 )
-def test_a_connection_with_bytes_behind_its_reply_is_not_used_again(first: bytes) -> None:
+def test_a_connection_with_bytes_after_its_reply_is_not_used_again(first: bytes) -> None:
     with ScriptedServer(answer(first, then=wait_for_hang_up), answer(GOOD)) as server:
         wire = Wire(LIMITS)
 
@@ -117,8 +117,8 @@ def test_a_connection_with_bytes_behind_its_reply_is_not_used_again(first: bytes
         assert (post(wire, server.url).body, server.accepted) == (b"{}", 2)
 
 
-def test_bytes_that_only_tls_has_read_are_seen(tmp_path: Path) -> None:
-    # The reply fills the reader's buffer to the brim; what is behind it came in the same record.
+def test_bytes_left_in_the_tls_layer_are_detected(tmp_path: Path) -> None:
+    # The reply exactly fills the reader's buffer; the bytes after it came in the same record.
     head = b"HTTP/1.1 200 OK\r\nX: %s\r\nContent-Length: 2\r\n\r\n{}"
     first = head % (b"x" * (8192 - len(head) + 2))
     certificate = self_signed(tmp_path)
@@ -139,7 +139,7 @@ def test_bytes_that_only_tls_has_read_are_seen(tmp_path: Path) -> None:
         pytest.param(b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", id="no chunk length"),
     ],
 )
-def test_what_breaks_is_a_doubt_and_makes_room_for_a_new_connection(lines: bytes) -> None:
+def test_a_malformed_reply_is_a_cut_and_its_connection_is_replaced(lines: bytes) -> None:
     reply = b"HTTP/1.1 200 OK\r\n" + lines
     with ScriptedServer(answer(reply, then=wait_for_hang_up), answer(GOOD)) as server:
         wire = Wire(LIMITS)
@@ -150,17 +150,17 @@ def test_what_breaks_is_a_doubt_and_makes_room_for_a_new_connection(lines: bytes
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
-def test_bytes_that_come_between_two_calls_are_not_the_next_reply(
+def test_bytes_between_two_calls_are_not_taken_for_the_next_reply(
     tmp_path: Path, secure: bool
 ) -> None:
-    answered, said = Event(), Event()
+    answered, sent = Event(), Event()
 
     def late(conn: socket.socket) -> None:
         read_request(conn)
         conn.sendall(GOOD)
         answered.wait(20)
         conn.sendall(GOOD)
-        said.set()
+        sent.set()
         wait_for_hang_up(conn)
 
     certificate = self_signed(tmp_path)
@@ -169,7 +169,7 @@ def test_bytes_that_come_between_two_calls_are_not_the_next_reply(
         wire = Wire(LIMITS, ca_file=str(certificate))
         post(wire, server.url)
         answered.set()
-        assert said.wait(20)
+        assert sent.wait(20)
 
         assert (post(wire, server.url).status, server.accepted) == (200, 2)
 
@@ -185,7 +185,7 @@ def test_bytes_that_come_between_two_calls_are_not_the_next_reply(
         pytest.param(reply(400, code="dob_missing", verification_id="v-2"), id="another's error"),
     ],
 )
-def test_a_connection_whose_last_reply_is_in_doubt_is_not_used_again(first: bytes) -> None:
+def test_a_connection_whose_last_outcome_is_unknown_is_not_used_again(first: bytes) -> None:
     with ScriptedServer(answer(first, then=wait_for_hang_up), answer(PASSPORT)) as server:
         vendor = client(server)
 
@@ -193,9 +193,9 @@ def test_a_connection_whose_last_reply_is_in_doubt_is_not_used_again(first: byte
         assert (call(vendor, "passport").outcome, server.accepted) == (Outcome.OK, 2)
 
 
-def test_what_settles_something_keeps_its_connection() -> None:
+def test_a_conclusive_reply_keeps_its_connection() -> None:
     refused, throttled = reply(400, code="dob_missing"), reply(429)
-    with ScriptedServer(in_turn(refused, throttled, PASSPORT, PASSPORT)) as server:
+    with ScriptedServer(in_sequence(refused, throttled, PASSPORT, PASSPORT)) as server:
         vendor = client(server)
         outcomes = [call(vendor, "passport").outcome for _ in range(4)]
 
@@ -203,12 +203,12 @@ def test_what_settles_something_keeps_its_connection() -> None:
     assert server.accepted == 1
 
 
-def test_nobody_else_gets_a_connection_before_its_reply_is_judged() -> None:
-    judging, asked = Event(), Event()
+def test_a_connection_is_not_used_again_before_its_reply_is_judged() -> None:
+    judging, requested = Event(), Event()
 
-    def slowly(raw: Raw) -> tuple[Raw, bool]:
+    def judge_slowly(raw: Raw) -> tuple[Raw, bool]:
         judging.set()
-        assert asked.wait(20)
+        assert requested.wait(20)
         return raw, False
 
     with (
@@ -216,28 +216,30 @@ def test_nobody_else_gets_a_connection_before_its_reply_is_judged() -> None:
         ThreadPoolExecutor(2) as pool,
     ):
         wire = Wire(LIMITS)
-        first = pool.submit(wire.send, "POST", server.url, {}, slowly, b"{}")
+        first = pool.submit(wire.send, "POST", server.url, {}, judge_slowly, b"{}")
         assert judging.wait(20)
         second = pool.submit(post, wire, server.url)
-        asked.set()
+        requested.set()
 
         assert (first.result(20).status, second.result(20).status) == (200, 200)
         assert server.accepted == 2
 
 
 def test_a_call_without_recovery_gets_a_connection_of_its_own() -> None:
-    with ScriptedServer(answer(PASSPORT, then=wait_for_hang_up), in_turn(LINK, PASSPORT)) as server:
+    with ScriptedServer(
+        answer(PASSPORT, then=wait_for_hang_up), in_sequence(LINK, PASSPORT)
+    ) as server:
         vendor = client(server)
         outcomes = [call(vendor, kind).outcome for kind in ("passport", "static_kyc_link")]
         assert (outcomes, server.accepted) == ([Outcome.OK] * 2, 2)
 
-        # The new one may be kept: it is as good as any.
+        # The new connection is kept like any other.
         assert (call(vendor, "passport").outcome, server.accepted) == (Outcome.OK, 2)
 
 
-def test_a_document_that_comes_again_is_not_the_next_one() -> None:
+def test_a_repeated_document_is_not_taken_for_the_next_one() -> None:
     aadhaar = reply(verification_id="v-1", status="SUCCESS", uid="xxxxxxxx5647")
-    with ScriptedServer(in_turn(aadhaar, aadhaar)) as server:
+    with ScriptedServer(in_sequence(aadhaar, aadhaar)) as server:
         vendor = client(server)
         first = call(vendor, "digilocker", Role.DOCUMENT, "AADHAAR")
         second = call(vendor, "digilocker", Role.DOCUMENT, "PAN")

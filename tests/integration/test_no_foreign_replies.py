@@ -1,4 +1,4 @@
-"""No reply reaches another call, whatever the vendor says before, behind or instead of it."""
+"""No reply reaches another call, whatever the vendor sends before, after or instead of it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +25,7 @@ def read(vendor: Cashfree, vendor_id: str) -> Answer:
 
 
 def owner(answer: Answer) -> str:
-    """Name whom the vendor meant, by what it hid where the client doesn't look."""
+    """Return the id that the vendor meant, from a field that the client doesn't check."""
     if answer.body is not None:
         return str(answer.body["user_details"]["name"])
     return answer.code if answer.outcome is Outcome.REFUSED else ""
@@ -38,7 +38,7 @@ def ask(vendor: Cashfree, count: int) -> list[tuple[str, Answer]]:
 
 
 @pytest.mark.parametrize(("secure", "count"), [(False, 10_000), (True, 2_000)], ids=["tcp", "tls"])
-def test_no_answer_reaches_another(tmp_path: Path, secure: bool, count: int) -> None:
+def test_no_answer_reaches_another_call(tmp_path: Path, secure: bool, count: int) -> None:
     certificate = self_signed(tmp_path)
     context = tls(certificate) if secure else None
     with MisbehavingVendor(7, context) as server:
@@ -46,14 +46,14 @@ def test_no_answer_reaches_another(tmp_path: Path, secure: bool, count: int) -> 
 
         answers = ask(vendor, count)
 
-    told = [(one, owner(answer)) for one, answer in answers if owner(answer)]
-    assert [(one, whose) for one, whose in told if one != whose] == []
+    received = [(one, owner(answer)) for one, answer in answers if owner(answer)]
+    assert [(one, whose) for one, whose in received if one != whose] == []
     assert {answer.outcome for _, answer in answers} == {
         Outcome.OK,
         Outcome.REFUSED,
         Outcome.UNKNOWN,
     }
-    assert len(told) > count * 0.6
+    assert len(received) > count * 0.6
     assert len(server.played) == 28
     assert server.accepted < count / 2
 

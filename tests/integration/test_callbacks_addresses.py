@@ -1,4 +1,4 @@
-"""Which paths each address serves; no header of a sender changes that."""
+"""Which paths each address serves; no request header changes that."""
 
 import re
 
@@ -22,14 +22,15 @@ def status(url: str, target: str, *headers: str) -> int:
 
 def ops_url(callbacks: Callbacks) -> str:
     """Return the operators' address; it is logged after the line that the app is ready."""
-    said: list[str] = []
+    found: list[str] = []
 
-    def look() -> bool:
-        said[:] = re.findall(r"operations listening on ([^\s\"]+)", callbacks.child.log.read_text())
-        return bool(said)
+    def is_logged() -> bool:
+        pattern = r"operations listening on ([^\s\"]+)"
+        found[:] = re.findall(pattern, callbacks.child.log.read_text())
+        return bool(found)
 
-    eventually(look)
-    return said[0]
+    eventually(is_logged)
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def ops_url(callbacks: Callbacks) -> str:
     ],
     ids=lambda headers: headers[0],
 )
-def test_no_header_of_a_sender_makes_another_path_of_one(
+def test_no_request_header_changes_the_path(
     processes: Supervisor, redis_url: str, headers: tuple[str, ...]
 ) -> None:
     with running_callbacks(
@@ -55,7 +56,7 @@ def test_no_header_of_a_sender_makes_another_path_of_one(
         assert status(callbacks.url, "/healthz", *headers) == 200
 
 
-def test_the_public_address_shows_strangers_no_operations(
+def test_the_public_address_does_not_serve_operations(
     processes: Supervisor, redis_url: str
 ) -> None:
     options = ("--workers", "1", "--ops-bind", "127.0.0.1:0")
@@ -75,7 +76,7 @@ def test_the_public_address_shows_strangers_no_operations(
         assert status(inside, "/readyz") == status(inside, "/healthz") == 200
 
 
-def test_operations_are_served_nowhere_unless_asked_for(
+def test_operations_are_served_nowhere_unless_configured(
     processes: Supervisor, redis_url: str
 ) -> None:
     with running_callbacks(
@@ -95,7 +96,7 @@ def test_operations_need_a_port_of_their_own(processes: Supervisor, redis_url: s
 
 
 @pytest.mark.parametrize("text", ["8123", "::1:8123", "127.0.0.2:08123", "127.0.0.2:65536", "x"])
-def test_an_address_that_operations_cannot_have_is_refused_with_its_name(
+def test_an_invalid_operations_address_is_refused_and_its_option_named(
     processes: Supervisor, redis_url: str, text: str
 ) -> None:
     with (
@@ -106,7 +107,7 @@ def test_an_address_that_operations_cannot_have_is_refused_with_its_name(
 
 
 @pytest.mark.parametrize("text", [":99999", "127.0.0.1:99999", "8000", "unix:/tmp/socket"])
-def test_an_address_that_cannot_be_listened_on_is_wrong_usage(
+def test_an_invalid_bind_address_is_a_usage_error(
     processes: Supervisor, redis_url: str, text: str
 ) -> None:
     with (
