@@ -29,7 +29,7 @@ import redis
 
 from benchmarks.machine import bounded, server_cpu, settings, vendor
 from benchmarks.report import Figure, Line, Report, json_option
-from benchmarks.rounds import Ring
+from benchmarks.rounds import Testbed
 from benchmarks.run import compare, middle
 from benchmarks.store import REQUEST
 from demo.server import EmbeddedServer
@@ -126,10 +126,10 @@ def _one(client: Verifications, name: str, bulk: int) -> None:
 
 
 @dataclass(frozen=True)
-class Course:
+class StepRunner:
     """The steps of a round, each on an emptied server."""
 
-    ring: Ring
+    testbed: Testbed
     client: Any
     count: int
     bulk: int
@@ -162,7 +162,7 @@ class Course:
 
     def _submits(self, producers: int, count: int, bulk: int = 0) -> Sample:
         self.client.flushall()
-        work = Producers(self.ring.env, producers)
+        work = Producers(self.testbed.env, producers)
         before = server_cpu(self.client)
         seconds, spans = work.submit(count, bulk)
         used = server_cpu(self.client) - before
@@ -172,7 +172,7 @@ class Course:
         return Sample(rows / seconds, cuts[49], used * 1000 / (rows + warm_up), p99=cuts[98])
 
     def _whole(self, contender: str) -> Sample | None:
-        got = self.ring.tried(sys.executable, contender, self.size, self.pings)
+        got = self.testbed.tried(sys.executable, contender, self.size, self.pings)
         return Sample(got.rate, got.p50, got.server, cpu=got.cpu) if got else None
 
 
@@ -260,7 +260,7 @@ def main(rounds: int, latency: int, file: Path | None, **given: int) -> None:
         folder = Path(place)
         env = settings(server.url, f"{stub.address}/{latency}", {})
         before = fsync_ms(folder)
-        found = Course(Ring(server.url, stub.pid, env, folder), client, **given).play(rounds)
+        found = StepRunner(Testbed(server.url, stub.pid, env, folder), client, **given).play(rounds)
         p50, p99 = (statistics.mean(pair) for pair in zip(before, fsync_ms(folder), strict=True))
     Report(
         name="appendfsync always beside everysec",

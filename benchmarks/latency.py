@@ -18,8 +18,8 @@ import click
 
 from benchmarks.machine import bounded, drive
 from benchmarks.report import Line, Report, json_option
-from benchmarks.rounds import Ring, pythons
-from benchmarks.run import on_stage
+from benchmarks.rounds import Testbed, pythons
+from benchmarks.run import on_testbed
 
 Spans = tuple[float, list[float]]
 """A rate, and the duration of each verification in ms."""
@@ -28,14 +28,14 @@ Rounds = Mapping[str, Sequence[Mapping[int, Spans]]]
 
 
 def curve(
-    ring: Ring, python: str, contender: str, flights: Sequence[int], size: int
+    testbed: Testbed, python: str, contender: str, flights: Sequence[int], size: int
 ) -> dict[int, Spans]:
     """Measure a contender at each number in flight, up to the first failure."""
     found: dict[int, Spans] = {}
     try:
-        with ring.workers(python, contender):
+        with testbed.workers(python, contender):
             for flight in flights:
-                seen = drive(python, contender, "load", max(size, flight * 5), ring.env, flight)
+                seen = drive(python, contender, "load", max(size, flight * 5), testbed.env, flight)
                 spans = sorted(seen["spans_ms"])
                 found[flight] = len(spans) / seen["seconds"], spans
     except (RuntimeError, subprocess.TimeoutExpired) as error:
@@ -77,16 +77,16 @@ def main(wanted: Sequence[str], flights: str, file: Path | None, **given: Any) -
     contenders.pop("ours_bulk", "")  # a bulk has no single verification to wait for
     points = [int(flight) for flight in flights.split(",")]
 
-    def work(ring: Ring, _most: float) -> Report:
+    def work(testbed: Testbed, _most: float) -> Report:
         found: dict[str, list[dict[int, Spans]]] = {name: [] for name in contenders}
         for _ in range(given["rounds"]):
             for name, python in contenders.items():
-                found[name].append(curve(ring, python, name, points, given["size"]))
+                found[name].append(curve(testbed, python, name, points, given["size"]))
                 print(name, file=sys.stderr, flush=True)
         return Report(name="throughput against latency", lines=lines(found, points), notes=missing)
 
     with bounded(120 + len(contenders) * given["rounds"] * len(points) * (20 + given["size"] / 10)):
-        on_stage(given["latency"], {}, tls=False, work=work).tell(file)
+        on_testbed(given["latency"], {}, tls=False, work=work).tell(file)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ REQUEST: Final = {"document_requested": ["AADHAAR"]}
 _PLENTY: Final = 1_000_000
 _SETTLE_S: Final = 120
 _LINK_S: Final = 0.1
-_LOOK_S: Final = 0.2
+_CHECK_S: Final = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ def run(plan: Plan, folder: Path) -> tuple[Report, list[Return]]:
         producer = stack.verifications("shop")
         people = _open_links(producer, plan)
         start = time.time()
-        returns = _come_back(stack, producer, plan, people)
+        returns = _let_return(stack, producer, plan, people)
         return judge(plan, returns, calls_of(stack, ROUTE), start), returns
 
 
@@ -163,7 +163,7 @@ def _open_links(producer: Verifications, plan: Plan) -> list[Verification]:
     while (open_links := producer.counts()[State.PENDING]) < count:
         if time.monotonic() > end:
             raise TimeoutError(f"{open_links} of {count} links exist; see the worker's log")
-        time.sleep(_LOOK_S)
+        time.sleep(_CHECK_S)
     print(f"{count:,} links exist", file=sys.stderr, flush=True)
     chosen = [producer.get(each) for each in _random(plan).sample(ids, plan.people)]
     return [each for each in chosen if each and each.link]
@@ -173,7 +173,7 @@ def _random(plan: Plan) -> random.Random:
     return random.Random(plan.seed)  # noqa: S311  repeatable, nothing secret
 
 
-def _come_back(
+def _let_return(
     stack: LocalStack, producer: Verifications, plan: Plan, people: Sequence[Verification]
 ) -> list[Return]:
     """Let each person press Allow at a random time, in a thread of their own."""

@@ -71,7 +71,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Ring:
+class Testbed:
     """The surroundings of all rounds: the server, the stub, and the environment of processes."""
 
     url: str

@@ -23,7 +23,7 @@ from benchmarks.ceiling import ceiling
 from benchmarks.commands import count, watched
 from benchmarks.machine import bounded, ledger, settings, vendor
 from benchmarks.report import Figure, Line, Report, json_option
-from benchmarks.rounds import LIBRARY, Figures, Ring, pythons
+from benchmarks.rounds import LIBRARY, Figures, Testbed, pythons
 from benchmarks.store import Store
 from benchmarks.tls import make_certificate
 
@@ -134,20 +134,22 @@ def sweep_commands(url: str, env: Mapping[str, str]) -> str:
     )
 
 
-def play(ring: Ring, contenders: Mapping[str, str], rounds: int, size: int, pings: int) -> Found:
+def play(
+    testbed: Testbed, contenders: Mapping[str, str], rounds: int, size: int, pings: int
+) -> Found:
     """Run all rounds, interleaved."""
     found: dict[str, list[Figures | None]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name, python in contenders.items():
-            figures = ring.tried(python, name, size, pings)
+            figures = testbed.tried(python, name, size, pings)
             found[name].append(figures)
             text = f"{figures.cpu:.2f} ms CPU" if figures else "failed"
             print(f"round {number + 1} {name}: {text}", file=sys.stderr, flush=True)
     return found
 
 
-def on_stage(
-    latency: int, more: Mapping[str, str], *, tls: bool, work: Callable[[Ring, float], Any]
+def on_testbed(
+    latency: int, more: Mapping[str, str], *, tls: bool, work: Callable[[Testbed, float], Any]
 ) -> Any:
     """Start server and stub, measure how much the stub can answer, and run `work`."""
     with tempfile.TemporaryDirectory(prefix="satyapan-bench-") as place:
@@ -156,7 +158,7 @@ def on_stage(
         with ledger(folder / "redis") as server, vendor(folder, tls=tls) as stub:
             most = 0.0 if tls else ceiling(stub.address, latency, 2)
             env = settings(server.url, f"{stub.address}/{latency}", {**trust, **more})
-            return work(Ring(server.url, stub.pid, env, folder), most)
+            return work(Testbed(server.url, stub.pid, env, folder), most)
 
 
 @click.command()
@@ -174,9 +176,9 @@ def main(wanted: Sequence[str], pairs: Sequence[str], file: Path | None, **given
     """Compare the cost of a verification; WANTED names contenders, by default all."""
     contenders, missing = pythons(wanted, given["peers"], given["arq"])
 
-    def work(ring: Ring, most: float) -> Report:
-        found = play(ring, contenders, given["rounds"], given["size"], given["pings"])
-        notes = [*missing, sweep_commands(ring.url, ring.env), *_stub_notes(found, most)]
+    def work(testbed: Testbed, most: float) -> Report:
+        found = play(testbed, contenders, given["rounds"], given["size"], given["pings"])
+        notes = [*missing, sweep_commands(testbed.url, testbed.env), *_stub_notes(found, most)]
         return Report(
             name="what a verification costs" + (", HTTPS" if given["tls"] else ""),
             lines=[line(found, name) for name in found],
@@ -186,7 +188,7 @@ def main(wanted: Sequence[str], pairs: Sequence[str], file: Path | None, **given
 
     with bounded(120 + len(contenders) * given["rounds"] * (60 + given["size"] / 10)):
         more = dict(pair.split("=", 1) for pair in pairs)
-        on_stage(given["latency"], more, tls=given["tls"], work=work).tell(file)
+        on_testbed(given["latency"], more, tls=given["tls"], work=work).tell(file)
 
 
 def _stub_notes(found: Found, most: float) -> list[str]:

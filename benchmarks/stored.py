@@ -36,7 +36,7 @@ STEPS: Final = ("submit ms", "claim ms", "work ms", "sweep ms", "list ms", "swee
 
 
 @dataclass
-class Place:
+class FilledServer:
     """A server with its rows, and the ms that each step took there."""
 
     store: Store
@@ -88,7 +88,7 @@ class Place:
 
 
 def figures(lines: Sequence[Line]) -> list[Figure]:
-    """Hold the largest place against the smallest, and its bytes against the goal."""
+    """Compare the fullest server with the emptiest, and sizes with their goal."""
     first, last = lines[0], lines[-1]
     beside = f"beside {last['finished rows']:,} rows and {last['waiting']:,} due"
     sizes = {"its row": last["bytes a row"], "with event and indexes": last["bytes in all"]}
@@ -105,14 +105,14 @@ def figures(lines: Sequence[Line]) -> list[Figure]:
     ]
 
 
-def places(opened: ExitStack, sizes: Sequence[int], backlog: int) -> list[Place]:
+def filled_servers(opened: ExitStack, sizes: Sequence[int], backlog: int) -> list[FilledServer]:
     """Start and fill the servers, the smallest first, the one with the backlog last."""
     wanted = [(rows, LEAST_BACKLOG) for rows in sizes] + [(max(sizes), backlog)]
     found = []
     for rows, waiting in wanted:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="satyapan-stored-")))
         server = opened.enter_context(ledger(folder))
-        found.append(Place(Store(server.url), rows, waiting))
+        found.append(FilledServer(Store(server.url), rows, waiting))
         found[-1].fill()
     return found
 
@@ -128,12 +128,12 @@ def main(rows: str, backlog: int, rounds: int, times: int, file: Path | None) ->
     sizes = sorted(int(size) for size in rows.split(","))
     limit = 120 + (sum(sizes) + max(sizes)) / 2000 + backlog / 50
     with bounded(limit), ExitStack() as opened:
-        found = places(opened, sizes, backlog)
+        found = filled_servers(opened, sizes, backlog)
         for number in range(rounds):
-            for place in found:
-                place.measure(times)
+            for server in found:
+                server.measure(times)
             print(f"round {number + 1}", file=sys.stderr, flush=True)
-        lines = [place.line() for place in found]
+        lines = [each.line() for each in found]
     Report(name="stored rows and a backlog", lines=lines, figures=figures(lines)).tell(file)
 
 

@@ -35,7 +35,7 @@ class WorkerSettings:
 
 
 async def submit(requests: list[dict[str, Any]]) -> list[Any]:
-    """Enqueue each."""
+    """Enqueue each request."""
     if not _pool:
         _pool.append(await create_pool(SETTINGS))
     return [await _pool[0].enqueue_job("verify", request) for request in requests]

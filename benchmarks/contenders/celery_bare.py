@@ -26,7 +26,7 @@ def verify(request: dict[str, Any]) -> Any:
 
 
 def submit(requests: list[dict[str, Any]]) -> list[Any]:
-    """Send one task for each."""
+    """Send one task for each request."""
     return [verify.delay(request) for request in requests]
 
 

@@ -32,7 +32,7 @@ def verify(request: dict[str, Any]) -> Any:
 
 
 def submit(requests: list[dict[str, Any]]) -> list[Any]:
-    """Send one message for each."""
+    """Send one message for each request."""
     return [verify.send(request) for request in requests]
 
 

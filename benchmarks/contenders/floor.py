@@ -15,7 +15,7 @@ _redis: Any = redis.Redis.from_url(os.environ["BENCH_REDIS_URL"], socket_timeout
 
 
 def submit(requests: list[dict[str, Any]]) -> list[str]:
-    """Push each."""
+    """Push each request."""
     for request in requests:
         _redis.lpush("floor:work", json.dumps(request))
     return [request["verification_id"] for request in requests]
@@ -27,7 +27,7 @@ def wait(verification_id: str) -> Any:
 
 
 def work(http: urllib3.PoolManager) -> None:
-    """Take, call, answer, for ever."""
+    """Take requests, call the vendor and push the answers, for ever."""
     while True:
         request = json.loads(_redis.brpop("floor:work")[1])
         reply = http.request("POST", URL, json=request, timeout=10, retries=False)

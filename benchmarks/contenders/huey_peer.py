@@ -26,7 +26,7 @@ def verify(request: dict[str, Any]) -> Any:
 
 
 def submit(requests: list[dict[str, Any]]) -> list[Any]:
-    """Enqueue each."""
+    """Enqueue each request."""
     return [verify(request) for request in requests]
 
 

@@ -16,7 +16,7 @@ def client() -> Verifications:
 
 
 def submit(requests: list[dict[str, Any]]) -> list[str]:
-    """Submit one by one."""
+    """Submit the requests one by one."""
     return [_submit(**request) for request in requests]
 
 

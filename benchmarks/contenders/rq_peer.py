@@ -27,7 +27,7 @@ def verify(request: dict[str, Any]) -> Any:
 
 
 def submit(requests: list[dict[str, Any]]) -> list[Any]:
-    """Enqueue each."""
+    """Enqueue each request."""
     return [queue.enqueue("benchmarks.contenders.rq_peer.verify", request) for request in requests]
 
 

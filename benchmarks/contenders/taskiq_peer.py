@@ -34,7 +34,7 @@ async def verify(request: dict[str, Any]) -> Any:
 
 
 async def submit(requests: list[dict[str, Any]]) -> list[Any]:
-    """Send one message for each."""
+    """Send one message for each request."""
     if not _started:
         _started.append(True)
         await broker.startup()
