@@ -64,7 +64,7 @@ def calls_under_way(trial: Trial) -> list[str]:
         assert trial.history.submit(trial.installation.producer, "passport", REQUEST, one) == "ok"
     trial.workers += [trial.installation.start_worker() for _ in range(2)]
     with trial.server as server:
-        trial.wait(lambda: sum(sent_and_done(trial, server)) == IN_FLIGHT, "all calls to begin")
+        trial.wait(lambda: sum(sent_and_done(trial, server)) == IN_FLIGHT, "all calls have begun")
         assert sent_and_done(trial, server)[0] > 0
     return ids
 

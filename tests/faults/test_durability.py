@@ -99,7 +99,7 @@ def test_under_everysec_a_slow_disk_loses_confirmed_submits(tmp_path: Path) -> N
             client.config_set("appendfsync", "everysec")
             submits = Submits(server.url, str(number))
             eventually(partial(submits.held_back, client))
-            submits.submit("last")  # the unwritten part of the previous one may be its wake-up only
+            submits.submit("last")  # of the previous one, perhaps only the wake-up is unwritten
             server.kill()
             server.restart()
             if submits.lost():

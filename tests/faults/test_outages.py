@@ -177,10 +177,8 @@ def test_a_row_that_kills_its_workers_is_parked_and_harms_no_neighbour(services:
         assert deaths == 5
         assert seen.attempts == 0
         neighbours = [row for row in rows_of(trial) if row.id != "pill"]
-        assert {row.reason for row in neighbours} <= {
-            "",
-            "lost_answer",
-        }  # a call was under way at a kill
+        # "lost_answer": its call was under way when a worker died.
+        assert {row.reason for row in neighbours} <= {"", "lost_answer"}
         verdict = trial.judge(least_done=0.6)
         ExperimentLog(SCALE).record(
             "outages", "poison", good=verdict.good, **verdict.figures, deaths=deaths

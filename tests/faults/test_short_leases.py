@@ -53,7 +53,7 @@ def calls_under_way(trial: Trial, count: int, call_s: float) -> list[str]:
         audit = trial.services.stack.control("audit")["audit"]
         return {row["verification_id"] for row in audit} >= set(ids)
 
-    trial.wait(arrived, "all calls to reach the vendor")
+    trial.wait(arrived, "the vendor has received all calls")
     return ids
 
 

@@ -1,4 +1,4 @@
-"""Random kills under load: nothing is lost and nothing is paid twice. Plain Celery does both."""
+"""Random kills under load: nothing is lost or paid twice, unlike with plain Celery."""
 
 import random
 from collections.abc import Iterator

@@ -103,7 +103,7 @@ def test_every_interleaving_has_the_same_end(
 
 
 def without_many_crashes(outcomes: list[CallOutcome]) -> list[CallOutcome]:
-    """Keep at most four crashes: a row is parked after five workers in a row were lost over it."""
+    """Keep at most four crashes: a row is parked after five consecutive crashes of its workers."""
     crashes = [at for at, outcome in enumerate(outcomes) if outcome is CallOutcome.CRASH]
     return [outcome for at, outcome in enumerate(outcomes) if at not in crashes[4:]]
 
