@@ -154,14 +154,14 @@ CALLS: dict[str, Call] = {
     "group": lambda client, any_: list(client.events(any_, block=0)),
     "reader": lambda client, any_: list(client.events("g", reader=any_, block=0)),
     "block": lambda client, any_: client.events("g", block=any_),
-    "watched group": lambda client, any_: first(client, group=any_),
-    "watched reader": lambda client, any_: first(client, group="w", reader=any_),
+    "watched group": lambda client, any_: first_event(client, group=any_),
+    "watched reader": lambda client, any_: first_event(client, group="w", reader=any_),
     "state": lambda client, any_: client.newest(any_),
     "limit": lambda client, any_: client.newest(State.PARKED, any_),
 }
 
 
-def first(client: Verifications, **named: Any) -> object:
+def first_event(client: Verifications, **named: Any) -> object:
     """Read the one event that there is; a watch has no end."""
     return next(client.watch(block=0, **named))
 
@@ -185,7 +185,7 @@ def refusals(call: Call, client: Verifications, value: Any) -> list[SatyapanErro
     return [one for one in listed if isinstance(one, SatyapanError)]
 
 
-def judge(error: SatyapanError) -> None:
+def check_error(error: SatyapanError) -> None:
     """Fail if an error has a wrong class, is too long, or repeats what was sent."""
     assert isinstance(error, InvalidRequest | NotFound | Conflict | StillOpen), repr(error)
     text = str(error) + repr(vars(error)) + repr(error.args)
@@ -211,14 +211,14 @@ def test_each_entry_point_answers_an_odd_value(client: Verifications, number: in
         if name.startswith("watched") and issubclass(type(value), str):
             continue  # a valid name, whose group has already read the event
         for error in refusals(call, client, value):
-            judge(error)
+            check_error(error)
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith("watched")])
 @given(value=ANY)
 def test_each_entry_point_answers_any_value(client: Verifications, name: str, value: Any) -> None:
     for error in refusals(CALLS[name], client, value):
-        judge(error)
+        check_error(error)
 
 
 # ---- single cases ----

@@ -92,8 +92,8 @@ def test_the_error_says_that_the_server_is_a_sentinel(
     with running([find_server(), str(config), "--sentinel"], port) as url:
         findings = findings_for(redis_url, **{setting: url})
 
-    assert "Sentinel" in errors(findings)
-    assert f"SATYAPAN_{setting}" in errors(findings)
+    assert "Sentinel" in error_text(findings)
+    assert f"SATYAPAN_{setting}" in error_text(findings)
 
 
 @pytest.mark.parametrize("setting", ["BROKER_URL", "REDIS_URL"])
@@ -102,8 +102,8 @@ def test_the_error_names_an_untrusted_certificate_and_its_setting(
 ) -> None:
     findings = findings_for(redis_url, **{setting: tls_url})
 
-    assert "certificate" in errors(findings)
-    assert f"?ssl_ca_certs=FILE to SATYAPAN_{setting}" in errors(findings)
+    assert "certificate" in error_text(findings)
+    assert f"?ssl_ca_certs=FILE to SATYAPAN_{setting}" in error_text(findings)
 
 
 def test_a_private_authoritys_certificate_is_trusted_by_its_file(
@@ -116,5 +116,5 @@ def test_a_private_authoritys_certificate_is_trusted_by_its_file(
     assert Waker(wake_app(read_settings(env).producer)).wake(RUN, ["v-1"])
 
 
-def errors(findings: list[Finding]) -> str:
+def error_text(findings: list[Finding]) -> str:
     return " ".join(f"{each.message} {each.hint}" for each in findings if each.level == "error")

@@ -43,7 +43,7 @@ def items(count: int, name: str = "k") -> list[dict[str, Any]]:
     return [{"request": REQUEST, "key": f"{name}-{number}"} for number in range(count)]
 
 
-def settled(found: list[Any]) -> list[str]:
+def ids_of(found: list[Any]) -> list[str]:
     assert all(isinstance(one, Verification) for one in found)
     return [one.id for one in found]
 
@@ -79,7 +79,7 @@ def test_each_item_has_its_verification_or_its_error_in_its_place(harness: Harne
 def test_a_bulk_is_woken_in_chunks(redis_url: str, sandbox: Any) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
 
-    ids = settled(harness.verifications.submit_many("passport", items(45)))
+    ids = ids_of(harness.verifications.submit_many("passport", items(45)))
     harness.verifications.close()
 
     messages = harness.redis.lrange(f"satyapan:broker:{RUN_QUEUE}", 0, -1)[::-1]
@@ -90,7 +90,7 @@ def test_a_bulk_is_woken_in_chunks(redis_url: str, sandbox: Any) -> None:
 
 def test_the_sweeper_wakes_in_chunks_too(redis_url: str, sandbox: Any) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_CHUNK="20")
-    ids = settled(harness.verifications.submit_many("passport", items(45)))
+    ids = ids_of(harness.verifications.submit_many("passport", items(45)))
     harness.redis.zadd(harness.parts.ledger.keys.due, dict.fromkeys(ids, 1))
 
     harness.parts.sweep.once()
@@ -111,7 +111,7 @@ def test_without_a_ledger_each_item_is_unavailable_after_one_attempt(tmp_path: P
 
 def test_a_whole_chunk_is_run_and_each_row_is_charged_once(redis_url: str, sandbox: Any) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="64")
-    ids = settled(harness.verifications.submit_many("passport", items(30)))
+    ids = ids_of(harness.verifications.submit_many("passport", items(30)))
 
     harness.parts.engine.run("v-unknown")
 
@@ -127,7 +127,7 @@ def test_rows_beyond_a_workers_concurrency_go_back_to_the_queue(
     redis_url: str, sandbox: Any
 ) -> None:
     harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_CONCURRENCY="4")
-    ids = settled(harness.verifications.submit_many("passport", items(30)))
+    ids = ids_of(harness.verifications.submit_many("passport", items(30)))
 
     harness.parts.engine.run_all(ids, RUN)
 
@@ -140,7 +140,7 @@ def test_rows_beyond_a_workers_concurrency_go_back_to_the_queue(
 def test_rows_of_a_chunk_beyond_the_quota_wait(redis_url: str, sandbox: Any) -> None:
     own = {"SATYAPAN_QUOTA_PER_MINUTE": "passport=7", "SATYAPAN_WORKER_CONCURRENCY": "20"}
     harness = Harness(redis_url, sandbox.root, **own)
-    ids = settled(harness.verifications.submit_many("passport", items(20)))
+    ids = ids_of(harness.verifications.submit_many("passport", items(20)))
 
     harness.parts.engine.run_all(ids, RUN)
 
@@ -150,7 +150,7 @@ def test_rows_of_a_chunk_beyond_the_quota_wait(redis_url: str, sandbox: Any) -> 
 
 
 def test_scripts_are_loaded_again_after_the_server_lost_them(harness: Harness) -> None:
-    ids = settled(harness.verifications.submit_many("passport", items(10)))
+    ids = ids_of(harness.verifications.submit_many("passport", items(10)))
     harness.redis.script_flush()
 
     harness.parts.engine.run_all(ids, RUN)
@@ -170,7 +170,7 @@ def test_a_finished_passport_is_small(harness: Harness) -> None:
     assert not fields & {"request", "draft", "deadline", "lease", "slot", "tries"}
 
 
-def slow(stack: LocalStack, *, calls: int, latency_ms: int) -> None:
+def delay_calls(stack: LocalStack, *, calls: int, latency_ms: int) -> None:
     """Delay the vendor's next passport calls, longer than a loaded machine may stall."""
     fault = {"route": "passport", "latency_ms": latency_ms, "times": calls}
     stack.control("faults", fault)
@@ -180,10 +180,10 @@ def slow(stack: LocalStack, *, calls: int, latency_ms: int) -> None:
 def test_workers_share_rows_that_are_due_at_the_same_time(tmp_path: Path, pool: str) -> None:
     env = {**LONG_TIMEOUTS, "SATYAPAN_WORKER_CONCURRENCY": "4", "SATYAPAN_WORKER_POOL": pool}
     with LocalStack(tmp_path, workers=2, worker_env=env, callbacks=False) as stack:
-        slow(stack, calls=8, latency_ms=18_000)
+        delay_calls(stack, calls=8, latency_ms=18_000)
         without_broker = {**stack.env, "SATYAPAN_BROKER_URL": "redis://127.0.0.1:1/0"}
         producer = Verifications.from_env(without_broker)
-        ids = settled(producer.submit_many("passport", items(8)))
+        ids = ids_of(producer.submit_many("passport", items(8)))
 
         with redis.Redis.from_url(stack.server.url) as client:
             client.zadd(Keys().due, dict.fromkeys(ids, 1))
@@ -197,10 +197,10 @@ def test_workers_share_rows_that_are_due_at_the_same_time(tmp_path: Path, pool: 
 def test_a_worker_leaves_messages_beyond_its_concurrency_in_the_queue(tmp_path: Path) -> None:
     env = {**LONG_TIMEOUTS, "SATYAPAN_WORKER_CONCURRENCY": "8", "SATYAPAN_CHUNK": "8"}
     with LocalStack(tmp_path, env=env, callbacks=False) as stack:
-        slow(stack, calls=80, latency_ms=18_000)
+        delay_calls(stack, calls=80, latency_ms=18_000)
         producer = stack.verifications()
 
-        settled(producer.submit_many("passport", items(80)))
+        ids_of(producer.submit_many("passport", items(80)))
         eventually(lambda: producer.counts()[State.SENT] == 8)
         left = Waker(wake_app(producer._settings)).queued(RUN)
         stack.kill_worker()  # rather than wait for the answers
@@ -214,9 +214,9 @@ def test_a_stopping_worker_finishes_its_calls_and_leaves_the_rest_to_others(
 ) -> None:
     env = {**LONG_TIMEOUTS, "SATYAPAN_WORKER_CONCURRENCY": "2"}
     with LocalStack(tmp_path, worker_env=env, callbacks=False) as stack:
-        slow(stack, calls=4, latency_ms=4000)
+        delay_calls(stack, calls=4, latency_ms=4000)
         verifications = stack.verifications()
-        ids = settled(verifications.submit_many("passport", items(9)))
+        ids = ids_of(verifications.submit_many("passport", items(9)))
         eventually(lambda: verifications.counts()[State.SENT] == 2)
 
         os.kill(stack.pid(), signal.SIGTERM)
@@ -244,8 +244,8 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
     stack: LocalStack,
 ) -> None:
     verifications = stack.verifications()
-    slow(stack, calls=50, latency_ms=400)
-    ids = settled(verifications.submit_many("passport", items(50)))
+    delay_calls(stack, calls=50, latency_ms=400)
+    ids = ids_of(verifications.submit_many("passport", items(50)))
     eventually(lambda: verifications.counts()[State.DONE] >= 8)
 
     stack.kill_worker()
@@ -265,17 +265,17 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_loses_nothing_and_pays_once(
 
 def test_a_verification_takes_fewer_commands_than_a_bare_celery_task(stack: LocalStack) -> None:
     verifications = stack.verifications()
-    _one_by_one(verifications, 3)
+    _submit_and_wait(verifications, 3)
 
     with redis.Redis.from_url(stack.server.url) as client, client.monitor() as monitor:
-        _one_by_one(verifications, 20)
+        _submit_and_wait(verifications, 20)
         client.echo("the end")
         seen = _commands(monitor)
 
     assert len(seen) / 20 < BARE_CELERY
 
 
-def _one_by_one(verifications: Any, count: int) -> None:
+def _submit_and_wait(verifications: Any, count: int) -> None:
     for number in range(count):
         row_id = verifications.submit("passport", REQUEST, key=f"{count}-{number}").id
         verifications.wait(row_id, 20)
@@ -293,13 +293,13 @@ def _commands(monitor: Any) -> list[str]:
         if command == "ECHO the end":
             break
         again = polled and command.startswith("BRPOP")
-        if entry["client_type"] != "lua" and not again and not _swept(command):
+        if entry["client_type"] != "lua" and not again and not _is_sweep(command):
             found.append(command)
         polled = (polled or command.startswith("BRPOP")) and "unacked_index" not in command
     return found
 
 
-def _swept(command: str) -> bool:
+def _is_sweep(command: str) -> bool:
     sweep = command.startswith("EVALSHA") and command.split()[3].endswith("due")
     beat = command.startswith(("SET satyapan:swept", "HGETALL satyapan:queues", "PING"))
     return sweep or beat

@@ -46,7 +46,7 @@ def is_served(callbacks: Callbacks) -> bool:
     return False
 
 
-def webhook(callbacks: Callbacks, number: int) -> float:
+def send_webhook(callbacks: Callbacks, number: int) -> float:
     """Send one webhook from another address; return the seconds until it was answered 200."""
     body = written({**EVENT, "data": {"verification_id": f"valid-{number}"}})
     lines = [f"{name}: {value}" for name, value in signed(body).items()]
@@ -108,7 +108,7 @@ def test_many_connections_from_one_address_do_not_delay_others(
         running_callbacks(processes, redis_url, "--workers", "1") as callbacks,
         crowd(callbacks, kind, count),
     ):
-        took = [webhook(callbacks, number) for number in range(5)]
+        took = [send_webhook(callbacks, number) for number in range(5)]
 
     assert max(took) < 2
     assert "Traceback" not in callbacks.child.log.read_text(encoding="utf-8")

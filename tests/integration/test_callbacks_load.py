@@ -26,7 +26,7 @@ BODY = written(EVENT)
 THREADS = 8
 
 
-def dripping(url: str, open_for: ExitStack, raw: bytes) -> socket.socket:
+def connect_and_send(url: str, open_for: ExitStack, raw: bytes) -> socket.socket:
     """Connect and send the first bytes; the rest is sent later."""
     parts = urlsplit(url)
     connection = socket.create_connection((parts.hostname, parts.port), timeout=30)
@@ -49,7 +49,7 @@ def test_slow_senders_are_cut_off_and_do_not_delay_others(
     options = ("--workers", "1")
     with running_callbacks(processes, redis_url, *options, CALLBACKS_REQUEST_S="3") as callbacks:
         with ExitStack() as all_open:
-            slow = [dripping(callbacks.url, all_open, raw[part]) for _ in range(THREADS)]
+            slow = [connect_and_send(callbacks.url, all_open, raw[part]) for _ in range(THREADS)]
             ended = threading.Event()
             dripper = threading.Thread(target=drip, args=(slow, ended))
             dripper.start()
@@ -164,7 +164,7 @@ def kill_mid_load(callbacks: Callbacks, vendors: list[Vendor], victim: str) -> N
     A web process may die between two requests, and then no sender is affected.
     """
     for kills in range(1, 31):
-        eventually(partial(enough, vendors, 12 * kills))
+        eventually(partial(accepted_more_than, vendors, 12 * kills))
         kill(callbacks, victim)
         if victim == "everything":
             eventually(partial(failures, vendors))
@@ -178,7 +178,7 @@ def failures(vendors: list[Vendor]) -> int:
     return sum(vendor.failed for vendor in vendors)
 
 
-def enough(vendors: list[Vendor], accepted: int) -> bool:
+def accepted_more_than(vendors: list[Vendor], accepted: int) -> bool:
     """Return True if more than this many webhooks were accepted."""
     return sum(len(vendor.accepted) for vendor in vendors) > accepted
 
@@ -199,7 +199,7 @@ def test_a_graceful_stop_answers_every_webhook_that_it_stored(
         running_callbacks(processes, redis_url) as callbacks,
         under_load(callbacks, "g") as vendors,
     ):
-        eventually(partial(enough, vendors, 20))
+        eventually(partial(accepted_more_than, vendors, 20))
         code = processes.end("callbacks")
 
     accepted = {webhook for vendor in vendors for webhook in vendor.accepted}

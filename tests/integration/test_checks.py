@@ -78,7 +78,7 @@ def server(redis_server: EmbeddedServer, redis_url: str) -> Iterator[redis.Redis
             client.config_set(name, text)
 
 
-def limited(server: redis.Redis, redis_url: str, forbidden: str) -> str:
+def limited_url(server: redis.Redis, redis_url: str, forbidden: str) -> str:
     """Create a user that may not run one command; return the address with its login."""
     server.acl_setuser(
         "limited",
@@ -165,14 +165,14 @@ def test_managed_servers_that_forbid_config_can_be_used(
     server: redis.Redis, redis_url: str
 ) -> None:
     server.config_set("appendfsync", "everysec")
-    url = limited(server, redis_url, "-config")
+    url = limited_url(server, redis_url, "-config")
 
     assert findings_for(url) == []
     assert ids(findings_for(url, **PRODUCTION)) == ["W018"]
 
 
 def test_a_server_that_forbids_info_is_a_warning(server: redis.Redis, redis_url: str) -> None:
-    url = limited(server, redis_url, "-info")
+    url = limited_url(server, redis_url, "-info")
 
     assert ids(findings_for(url)) == ["W009"]
 

@@ -27,13 +27,13 @@ def forgotten_id(harness: Harness) -> str:
     """A verification that an operator has forgotten."""
     row_id = harness.submit("passport")
     assert harness.settle(row_id).state is State.DONE
-    webhook(harness)
+    store_webhook(harness)
     done = CliRunner().invoke(main, ["forget", row_id, "--by", "asha"], env=harness.env)
     assert done.exit_code == 0, done.output
     return row_id
 
 
-def webhook(harness: Harness) -> None:
+def store_webhook(harness: Harness) -> None:
     harness.parts.ingest._inbox.store("webhook", "cashfree", "AN_EVENT", b"{}", "v-1")
 
 

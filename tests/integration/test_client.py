@@ -196,7 +196,7 @@ def test_an_event_that_a_reader_did_not_finish_is_delivered_to_it_again(both: Bo
 # ---- what is stored ----
 
 
-def everything(store: "redis.Redis") -> dict[bytes, str]:
+def read_all_keys(store: "redis.Redis") -> dict[bytes, str]:
     """Return every key of the server with its whole content."""
     read: dict[bytes, Callable[[Any], Any]] = {
         b"string": store.get,
@@ -223,7 +223,7 @@ def test_nothing_private_reaches_the_server(store: "redis.Redis", real: Verifica
     real.submit("passport", {**PERSON, "file_number": "canary"}, key="c")
     real.close()
 
-    stored = everything(store)
+    stored = read_all_keys(store)
 
     assert b"satyapan:due" in stored
     assert all(key.startswith(b"satyapan:") for key in stored)
@@ -253,13 +253,13 @@ def test_a_repeat_makes_no_second_row_and_no_second_wake_up(
 ) -> None:
     real.submit("passport", PERSON, verification_id="order-17")
     real.close()
-    before = everything(store)
+    before = read_all_keys(store)
 
     real.submit("passport", PERSON, verification_id="order-17")
     with pytest.raises(Conflict):
         real.submit("passport", OTHER, verification_id="order-17")
 
-    assert everything(store) == before
+    assert read_all_keys(store) == before
 
 
 def submit_ten_at_once(env: Mapping[str, str]) -> set[str]:

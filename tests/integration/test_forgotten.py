@@ -93,7 +93,7 @@ def check_opens(ring: Any, record: str, envelope: bytes) -> None:
         pytest.fail(f"{record} does not open")
 
 
-def wanted(harness: Harness) -> int:
+def rewrites_wanted(harness: Harness) -> int:
     ledger = harness.parts.ledger
     return int(harness.redis.zcard(ledger.keys.rewrite_wanted))
 
@@ -104,7 +104,7 @@ def complete_rewrites(harness: Harness, rewrite: Rewrite, left: int = 0) -> None
 
     def none_wanted() -> bool:
         rewrite.step()
-        return wanted(harness) == left
+        return rewrites_wanted(harness) == left
 
     eventually(none_wanted)
 
@@ -139,7 +139,7 @@ def test_a_second_forget_within_the_pause_waits_for_the_next_rewrite(
     operator(own_harness).forget(second)
     for _ in range(3):
         rewrite.step()
-    assert wanted(own_harness) == 1
+    assert rewrites_wanted(own_harness) == 1
     assert readable_in_files(own_harness, server, sealed)
     own_harness.redis.delete(ledger.keys.rewrite_begun)  # the pause is over
     complete_rewrites(own_harness, rewrite)
@@ -158,7 +158,7 @@ def test_a_rewrite_interrupted_by_a_restart_is_repeated(
     server.restart()
 
     rewrite.step()
-    assert wanted(own_harness) == 1
+    assert rewrites_wanted(own_harness) == 1
     own_harness.redis.delete(ledger.keys.rewrite_begun)
     complete_rewrites(own_harness, rewrite)
 
@@ -173,14 +173,14 @@ def test_a_rewrite_is_requested_only_after_the_last_webhook_is_shredded(
 
     def forget_and_record(self: Inbox, vendor: str, vendor_ids: Sequence[str]) -> int:
         count = forget(self, vendor, vendor_ids)
-        requested.append(wanted(harness))
+        requested.append(rewrites_wanted(harness))
         return count
 
     monkeypatch.setattr(Inbox, "forget", forget_and_record)
 
     operator(harness).forget(row_id)
 
-    assert [*requested, wanted(harness)] == [0, 1]
+    assert [*requested, rewrites_wanted(harness)] == [0, 1]
 
 
 def test_a_refused_rewrite_is_logged_and_retried(
@@ -196,7 +196,7 @@ def test_a_refused_rewrite_is_logged_and_retried(
         build_rewrite(own_harness, limited).step()
 
     assert "doesn't rewrite" in caplog.text
-    assert wanted(own_harness) == 1
+    assert rewrites_wanted(own_harness) == 1
     keys = own_harness.parts.ledger.keys
     client.zadd(keys.rewrite_wanted, {"long ago": client.time()[0] * 1000 - 3_600_000})
     found = run_checks(read_settings(own_harness.env), client)
@@ -236,7 +236,7 @@ def test_a_refused_rewrite_is_not_mistaken_for_an_earlier_finished_one(
     client = OverlappingClient(own_harness.redis, build_rewrite(own_harness))
     build_rewrite(own_harness, client).step()
 
-    assert wanted(own_harness) == 1
+    assert rewrites_wanted(own_harness) == 1
     own_harness.redis.delete(ledger.keys.rewrite_begun)
     complete_rewrites(own_harness, build_rewrite(own_harness))
     eventually(lambda: readable_in_files(own_harness, server, sealed) == [])
@@ -252,7 +252,7 @@ def test_without_an_append_only_file_there_is_nothing_to_rewrite(harness: Harnes
     finally:
         client.config_set("appendonly", "yes")
 
-    assert wanted(harness) == 0
+    assert rewrites_wanted(harness) == 0
     assert not client.exists(harness.parts.ledger.keys.rewrite_begun)
 
 
@@ -265,7 +265,7 @@ def test_the_command_prints_when_the_file_will_be_rewritten(harness: Harness) ->
     assert (dry.exit_code, done.exit_code) == (0, 0)
     assert "append-only file within 10 minutes" in done.output
     assert "append-only" not in dry.output
-    assert wanted(harness) == 1
+    assert rewrites_wanted(harness) == 1
 
 
 def test_a_worker_that_holds_an_answer_does_not_restore_a_forgotten_row(harness: Harness) -> None:

@@ -140,7 +140,7 @@ class TestAfterAnOutage:
     GAP, GRACE = 10_000, 60_000
 
     @pytest.fixture
-    def held(self, harness: Harness) -> WorkLedger:
+    def outage_ledger(self, harness: Harness) -> WorkLedger:
         outage = Outage(gap=self.GAP, grace=self.GRACE)
         shared = harness.parts.ledger
         return WorkLedger(harness.redis, shared.keys, shared.ring, 1, shared.lives, outage)
@@ -161,60 +161,60 @@ class TestAfterAnOutage:
         return int(harness.redis.zscore(harness.parts.ledger.keys.due, row_id) or 0)
 
     def test_an_ended_claim_is_left_to_its_holder_for_a_while(
-        self, harness: Harness, held: WorkLedger
+        self, harness: Harness, outage_ledger: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
-        claim = held.claim(row_id)
+        claim = outage_ledger.claim(row_id)
         assert claim is not None
         now = self.sweep_before(harness, self.GAP + 1_000)
 
-        before_anybody_swept = held.claim(row_id)
+        before_anybody_swept = outage_ledger.claim(row_id)
         self.sweep(harness)
-        after = held.claim(row_id)
+        after = outage_ledger.claim(row_id)
 
         assert before_anybody_swept is after is None
         assert self.due(harness, row_id) >= now + self.GRACE
         done = replace(claim.row, state=State.DONE, due=0)
-        held.committing(claim.row, done, ("done",), now, keep=False, alias="").now()
+        outage_ledger.committing(claim.row, done, ("done",), now, keep=False, alias="").now()
         assert harness.read(row_id).state is State.DONE
 
     @pytest.mark.parametrize(("lived", "crashes"), [(True, 0), (False, 1)])
     def test_after_the_grace_it_is_taken_over_as_a_crash_only_if_no_worker_survived(
-        self, harness: Harness, held: WorkLedger, lived: bool, crashes: int
+        self, harness: Harness, outage_ledger: WorkLedger, lived: bool, crashes: int
     ) -> None:
         row_id = harness.submit("passport")
-        held.claim(row_id)
+        outage_ledger.claim(row_id)
         now = self.sweep_before(harness, self.GAP + 1_000)
         self.sweep(harness, lived=lived)
-        harness.redis.hset(held.keys.row(row_id), "lease", now - 1)
-        harness.redis.hset(held.keys.server, "back", now - self.GRACE)
+        harness.redis.hset(outage_ledger.keys.row(row_id), "lease", now - 1)
+        harness.redis.hset(outage_ledger.keys.server, "back", now - self.GRACE)
 
-        taken = held.claim(row_id)
+        taken = outage_ledger.claim(row_id)
 
         assert taken is not None
         assert (taken.row.fence, taken.row.crashes) == (2, crashes)
 
     def test_without_an_outage_an_ended_claim_is_taken_over_at_once(
-        self, harness: Harness, held: WorkLedger
+        self, harness: Harness, outage_ledger: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
-        held.claim(row_id)
+        outage_ledger.claim(row_id)
         self.sweep_before(harness, self.GAP - 5_000)
         self.sweep(harness, lived=False)
 
-        taken = held.claim(row_id)
+        taken = outage_ledger.claim(row_id)
 
         assert taken is not None
         assert (taken.row.fence, taken.row.crashes) == (2, 1)
 
     def test_only_a_worker_that_had_swept_before_counts_as_cut_off(
-        self, harness: Harness, held: WorkLedger
+        self, harness: Harness, outage_ledger: WorkLedger
     ) -> None:
         clock, client, cut = [0.0], harness.redis, []
         old, new = (
             Marker(
                 client,
-                held.keys,
+                outage_ledger.keys,
                 harness.parts.admission.limiter,
                 RedisClock(),
                 self.GAP,
@@ -224,15 +224,17 @@ class TestAfterAnOutage:
         )
         for marker, clock[0] in ((old, 0.0), (old, 5.0), (new, 20.0), (old, 20.0)):
             marker.mark()
-            cut.append(client.hexists(held.keys.server, "cut"))
+            cut.append(client.hexists(outage_ledger.keys.server, "cut"))
 
         assert cut == [False, False, False, True]
 
     def test_the_grace_applies_again_to_an_outage_soon_after_another(
-        self, harness: Harness, held: WorkLedger
+        self, harness: Harness, outage_ledger: WorkLedger
     ) -> None:
         outage = Outage(2 * self.GRACE, self.GRACE)
-        ledger = WorkLedger(harness.redis, held.keys, held.ring, 1, held.lives, outage)
+        ledger = WorkLedger(
+            harness.redis, outage_ledger.keys, outage_ledger.ring, 1, outage_ledger.lives, outage
+        )
         row_id = harness.submit("passport")
         ledger.claim(row_id)
         now = self.sweep_before(harness, ledger.outage.gap + 1_000)
@@ -244,33 +246,33 @@ class TestAfterAnOutage:
         assert ledger.claim(row_id) is None
 
     def test_the_grace_applies_after_each_of_a_series_of_outages(
-        self, harness: Harness, held: WorkLedger
+        self, harness: Harness, outage_ledger: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
-        held.claim(row_id)
+        outage_ledger.claim(row_id)
         now = self.sweep_before(harness, self.GAP + 1_000)
         series = {"back": now - 2 * self.GAP, "since": now - 40 * self.GAP}
-        harness.redis.hset(held.keys.server, mapping=series)
+        harness.redis.hset(outage_ledger.keys.server, mapping=series)
 
         self.sweep(harness)
 
-        assert held.claim(row_id) is None
+        assert outage_ledger.claim(row_id) is None
 
     def test_permanently_slow_sweeps_delay_the_takeover_for_a_bounded_time(
-        self, harness: Harness, held: WorkLedger
+        self, harness: Harness, outage_ledger: WorkLedger
     ) -> None:
         row_id = harness.submit("passport")
-        held.claim(row_id)
+        outage_ledger.claim(row_id)
         now = self.sweep_before(harness, self.GAP + 1_000)
         self.sweep(harness)
         begun = now - 60 * self.GAP - self.GRACE - 1
-        harness.redis.hset(held.keys.server, "since", begun)
+        harness.redis.hset(outage_ledger.keys.server, "since", begun)
 
         self.sweep_before(harness, self.GAP + 1_000)
         self.sweep(harness)
 
-        assert held.claim(row_id) is not None
-        assert int(harness.redis.hget(held.keys.server, "since") or 0) == begun
+        assert outage_ledger.claim(row_id) is not None
+        assert int(harness.redis.hget(outage_ledger.keys.server, "since") or 0) == begun
 
 
 class TestAReadThatHasToWait:

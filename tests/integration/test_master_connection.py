@@ -54,11 +54,11 @@ def settings(url: str) -> ProducerSettings:
     return read_settings(environment(url)).producer
 
 
-def writing(client: Redis, key: str) -> ScriptCall[Any]:
+def write_call(client: Redis, key: str) -> ScriptCall[Any]:
     return ScriptCall(client.register_script("return redis.call('INCR', KEYS[1])"), [key], [], int)
 
 
-def reading(client: Redis, key: str) -> ScriptCall[Any]:
+def read_call(client: Redis, key: str) -> ScriptCall[Any]:
     return ScriptCall(client.register_script("return redis.call('GET', KEYS[1])"), [key], [], bytes)
 
 
@@ -111,7 +111,7 @@ def test_a_batch_connection_returns_the_replies_it_has_and_then_follows(
     no_role_checks: None, client: Redis, pair: ReplicaPair
 ) -> None:
     connection = BatchConnection(client)
-    calls = [writing(client, "n"), reading(client, "master"), writing(client, "n")]
+    calls = [write_call(client, "n"), read_call(client, "master"), write_call(client, "n")]
     assert connection.call_all(calls) == [1, b"old", 2]
     pair.abandon()
 

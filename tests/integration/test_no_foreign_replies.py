@@ -24,14 +24,14 @@ def read(vendor: Cashfree, vendor_id: str) -> Answer:
     return vendor.call(DIGILOCKER, Role.STATUS, vendor_id, {})
 
 
-def owner(answer: Answer) -> str:
+def meant_id(answer: Answer) -> str:
     """Return the id that the vendor meant, from a field that the client doesn't check."""
     if answer.body is not None:
         return str(answer.body["user_details"]["name"])
     return answer.code if answer.outcome is Outcome.REFUSED else ""
 
 
-def ask(vendor: Cashfree, count: int) -> list[tuple[str, Answer]]:
+def read_many(vendor: Cashfree, count: int) -> list[tuple[str, Answer]]:
     ids = [f"id-{number}" for number in range(count)]
     with ThreadPoolExecutor(THREADS) as pool:
         return list(zip(ids, pool.map(lambda one: read(vendor, one), ids), strict=True))
@@ -44,9 +44,9 @@ def test_no_answer_reaches_another_call(tmp_path: Path, secure: bool, count: int
     with MisbehavingVendor(7, context) as server:
         vendor = Cashfree(Wire(LIMITS, ca_file=str(certificate)), CREDENTIALS, server.url)
 
-        answers = ask(vendor, count)
+        answers = read_many(vendor, count)
 
-    received = [(one, owner(answer)) for one, answer in answers if owner(answer)]
+    received = [(one, meant_id(answer)) for one, answer in answers if meant_id(answer)]
     assert [(one, whose) for one, whose in received if one != whose] == []
     assert {answer.outcome for _, answer in answers} == {
         Outcome.OK,
@@ -65,7 +65,7 @@ def test_good_exchanges_share_a_connection_for_each_thread(tmp_path: Path, secur
     with MisbehavingVendor(7, context, share=0) as server:
         vendor = Cashfree(Wire(LIMITS, ca_file=str(certificate)), CREDENTIALS, server.url)
 
-        answers = ask(vendor, 1000)
+        answers = read_many(vendor, 1000)
 
     assert {answer.outcome for _, answer in answers} == {Outcome.OK, Outcome.REFUSED}
     assert server.accepted <= THREADS

@@ -26,7 +26,7 @@ def calls(harness: Harness) -> int:
     return len(harness.vendor.get("calls")["calls"])
 
 
-def held(redis_url: str) -> dict[str, float]:
+def held_routes(redis_url: str) -> dict[str, float]:
     """Read the metric of the routes that are held."""
     with redis.Redis.from_url(redis_url) as client:
         collector = LedgerCollector(client, Keys(), ["digilocker", "passport"], 60_000)
@@ -49,7 +49,7 @@ def test_no_verification_is_refused_and_all_resume_once_the_address_is_corrected
         while corrected.run_once(one).state is not State.PENDING:
             corrected.parts.admission.limiter.deal()
     assert harness.changes() == ["link_ready", "link_ready"]
-    assert held(redis_url) == {"": 0, "digilocker": 0, "passport": 0}
+    assert held_routes(redis_url) == {"": 0, "digilocker": 0, "passport": 0}
 
 
 def test_other_rows_of_the_kind_wait_without_a_call_and_other_kinds_continue(
@@ -64,7 +64,7 @@ def test_other_rows_of_the_kind_wait_without_a_call_and_other_kinds_continue(
     assert (second.state, second.reason) == (State.ACCEPTED, "vendor/public_url_refused")
     assert passport.state is State.DONE
     assert calls(harness) == 2
-    assert held(redis_url) == {"": 0, "digilocker": 1, "passport": 0}
+    assert held_routes(redis_url) == {"": 0, "digilocker": 1, "passport": 0}
 
 
 def test_a_probe_that_is_refused_too_keeps_the_route_held(

@@ -112,7 +112,7 @@ def test_dealing_twice_deals_each_slot_once(simulator: Simulator) -> None:
 
 def test_ended_rows_at_the_front_of_a_lane_do_not_delay_others(simulator: Simulator) -> None:
     """Thousands can end at once, when their deadline passes."""
-    ended = backlog_that_ends(simulator, 900)
+    ended = queue_backlog(simulator, 900)
     simulator.ask("alive")
     for name in ended:
         simulator.set_due(name, 0)
@@ -122,7 +122,7 @@ def test_ended_rows_at_the_front_of_a_lane_do_not_delay_others(simulator: Simula
 
 
 def test_one_script_removes_about_a_thousand_rows_that_ended(simulator: Simulator) -> None:
-    ended = backlog_that_ends(simulator, 3000)
+    ended = queue_backlog(simulator, 3000)
     simulator.ask("alive")
     for name in ended:
         simulator.set_due(name, 0)
@@ -135,7 +135,7 @@ def test_one_script_removes_about_a_thousand_rows_that_ended(simulator: Simulato
     assert left == [3001, 3001 - 1024, 3001 - 2 * 1024]
 
 
-def backlog_that_ends(simulator: Simulator, count: int) -> list[str]:
+def queue_backlog(simulator: Simulator, count: int) -> list[str]:
     """Queue this many rows, which the test ends before slots are dealt."""
     names = [f"a{n}" for n in range(count)]
     for name in names:

@@ -21,7 +21,9 @@ def write_unknown_rows(harness: Harness, count: int) -> None:
         redis.zadd(keys.due, {f"k{number}": 1})
 
 
-def sweeps(harness: Harness, wake: Wake, queued: Queued = lambda _task: 0, batch: int = 2) -> Sweep:
+def build_sweep(
+    harness: Harness, wake: Wake, queued: Queued = lambda _task: 0, batch: int = 2
+) -> Sweep:
     ledger, triage = harness.parts.ledger, harness.parts.triage
     redis = harness.redis
     return Sweep(redis, ledger.keys, triage, wake, chunk=1, batch=batch, keep_ms=1, queued=queued)
@@ -36,7 +38,7 @@ def test_a_long_queue_gets_no_more_wake_ups(harness: Harness) -> None:
         waiting[0] = ENOUGH
         return True
 
-    sweep = sweeps(harness, wake, lambda task: waiting[0] if task == RUN else 0)
+    sweep = build_sweep(harness, wake, lambda task: waiting[0] if task == RUN else 0)
 
     assert sweep.once() >= 1.0
     assert len(woken) == 2
@@ -67,7 +69,7 @@ class WakeRecorder:
 def sweep_with_long_queue(harness: Harness, recorder: WakeRecorder, batch: int = 10) -> Sweep:
     """Build a sweep that has found the queue of runs to be long."""
     recorder.lengths[RUN] = ENOUGH
-    sweep = sweeps(harness, recorder.wake, recorder.queued, batch)
+    sweep = build_sweep(harness, recorder.wake, recorder.queued, batch)
     write_unknown_rows(harness, 1)
     sweep.once()
     recorder.woken.clear()
@@ -107,7 +109,7 @@ def submit_without_wake_up(harness: Harness, key: str) -> str:
 
 def test_rows_that_were_never_sent_do_not_delay_rows_whose_slot_has_come(harness: Harness) -> None:
     recorder = WakeRecorder(slot=1)
-    sweep = sweeps(harness, recorder.wake, recorder.queued, 10)
+    sweep = build_sweep(harness, recorder.wake, recorder.queued, 10)
     fresh = submit_without_wake_up(harness, "k")
 
     sweep.once()
@@ -125,7 +127,7 @@ def test_rows_that_were_never_sent_lengthen_no_queue_beyond_the_bound(harness: H
     recorder = WakeRecorder(slot=1, run=ENOUGH)
     fresh = {submit_without_wake_up(harness, f"k{n}") for n in range(3)}
 
-    sweeps(harness, recorder.wake, recorder.queued, batch=1).once()
+    build_sweep(harness, recorder.wake, recorder.queued, batch=1).once()
 
     (woken,) = recorder.woken
     assert woken[0] == RUN
@@ -138,7 +140,7 @@ def test_rows_whose_slot_has_come_are_woken_before_due_rows_are_sorted(harness: 
     write_unknown_rows(harness, 1)
     harness.redis.zadd(keys.slot_due, {"k0": 1})
 
-    sweeps(harness, recorder.wake, recorder.queued).once()
+    build_sweep(harness, recorder.wake, recorder.queued).once()
 
     assert recorder.woken == [(RUN_SLOT, "k0")]
 
@@ -147,7 +149,7 @@ def test_a_sweep_takes_ten_batches_of_one_index_and_goes_on_at_once(harness: Har
     """Slots are dealt and woken between two sweeps, however much is due."""
     recorder = WakeRecorder()
     write_unknown_rows(harness, 25)
-    sweep = sweeps(harness, recorder.wake, recorder.queued, batch=2)
+    sweep = build_sweep(harness, recorder.wake, recorder.queued, batch=2)
 
     assert sweep.once() == 0.0
     assert len(recorder.woken) == 20
@@ -159,13 +161,13 @@ def test_a_slot_of_an_ended_row_does_not_make_it_due(harness: Harness) -> None:
     recorder, ledger = WakeRecorder(), harness.parts.ledger
     harness.redis.zadd(ledger.keys.slot_due, {"ended": 1})
 
-    sweeps(harness, recorder.wake, recorder.queued).once()
+    build_sweep(harness, recorder.wake, recorder.queued).once()
 
     assert harness.redis.zcard(ledger.keys.due) == 0
     assert harness.redis.zcard(ledger.keys.slot_due) == 0
 
 
-def test_a_read_that_somebody_waits_for_does_not_wait_behind_a_long_queue(
+def test_a_requested_read_does_not_wait_behind_a_long_queue(
     harness: Harness,
 ) -> None:
     row_id, recorder = harness.submit("digilocker"), WakeRecorder()
@@ -193,7 +195,7 @@ def test_a_sweep_tries_an_absent_broker_once(harness: Harness) -> None:
         tried.extend(ids)
         return False
 
-    wait = sweeps(harness, wake, batch=10).once()
+    wait = build_sweep(harness, wake, batch=10).once()
 
     assert (len(tried), wait) == (1, 1.0)
     assert redis.zcard(harness.parts.ledger.keys.due) == 5, "the rows stay due"

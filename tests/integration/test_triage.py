@@ -19,7 +19,7 @@ def harness(redis_url: str, sandbox: Any) -> Harness:
 
 
 @pytest.fixture
-def quick(redis_url: str, sandbox: Any) -> Harness:
+def short_window(redis_url: str, sandbox: Any) -> Harness:
     """One passport a second."""
     return Harness(
         redis_url,
@@ -56,7 +56,7 @@ def make_due(harness: Harness, ids: list[str]) -> None:
     harness.redis.zadd(harness.parts.ledger.keys.due, dict.fromkeys(ids, 1))
 
 
-def change(harness: Harness, row_id: str, **fields: Any) -> None:
+def set_fields(harness: Harness, row_id: str, **fields: Any) -> None:
     keys = harness.parts.ledger.keys
     harness.redis.hset(keys.row(row_id), mapping=fields)
 
@@ -105,11 +105,11 @@ def test_rows_that_a_claim_must_decide_about_are_not_registered(harness: Harness
     use_up_quota(harness)
     ids = submit_passports(harness, 6)
     now = harness.row(ids[0]).created
-    change(harness, ids[0], state="UNKNOWN")
-    change(harness, ids[1], attempts=1)
-    change(harness, ids[2], lease=1)
-    change(harness, ids[3], deadline=now)
-    change(harness, ids[4], kind="of_a_newer_version")
+    set_fields(harness, ids[0], state="UNKNOWN")
+    set_fields(harness, ids[1], attempts=1)
+    set_fields(harness, ids[2], lease=1)
+    set_fields(harness, ids[3], deadline=now)
+    set_fields(harness, ids[4], kind="of_a_newer_version")
     link = harness.submit("static_kyc_link", "link")
     make_due(harness, [*ids, link])
 
@@ -123,9 +123,9 @@ def test_rows_that_a_claim_must_decide_about_are_not_registered(harness: Harness
 def test_the_due_index_is_corrected(harness: Harness) -> None:
     ids = submit_passports(harness, 4)
     now = harness.row(ids[0]).created
-    change(harness, ids[0], due=0)
-    change(harness, ids[1], due=now + HOUR)
-    change(harness, ids[2], lease=now + HOUR)
+    set_fields(harness, ids[0], due=0)
+    set_fields(harness, ids[1], due=now + HOUR)
+    set_fields(harness, ids[2], lease=now + HOUR)
     make_due(harness, [*ids, "gone"])
 
     found = harness.parts.triage.take(100, 10_000)
@@ -137,8 +137,8 @@ def test_the_due_index_is_corrected(harness: Harness) -> None:
     assert scores == [None, now + HOUR, now + HOUR, None]
 
 
-def test_a_holder_of_a_slot_is_woken_through_a_queue_of_its_own(quick: Harness) -> None:
-    harness = quick
+def test_a_holder_of_a_slot_is_woken_through_a_queue_of_its_own(short_window: Harness) -> None:
+    harness = short_window
     use_up_quota(harness)
     ids = submit_passports(harness, 3)
     make_due(harness, ids)

@@ -33,7 +33,7 @@ def post(wire: Wire, url: str) -> Raw:
     return wire.send("POST", url, headers, accept_as_clean, body=b"{}", params={"person": SECRET})
 
 
-def cut(script: Script, limits: Limits = PATIENT) -> str:
+def cut_code(script: Script, limits: Limits = PATIENT) -> str:
     with ScriptedServer(script) as server, pytest.raises(Cut) as caught:
         post(Wire(limits), server.url)
     return caught.value.code
@@ -103,7 +103,7 @@ def test_head_and_body_are_sent_together() -> None:
     assert seen[0].endswith(b"\r\n\r\n{}")
 
 
-def test_a_refused_connection_is_not_sent() -> None:
+def test_a_call_with_a_refused_connection_is_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
 
@@ -113,7 +113,7 @@ def test_a_refused_connection_is_not_sent() -> None:
     assert caught.value.code == "connect_failed"
 
 
-def test_an_unknown_name_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_to_an_unknown_name_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
@@ -136,7 +136,7 @@ def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> No
         assert post(Wire(PATIENT), "http://vendor.invalid/").status == 200
 
 
-def test_a_full_backlog_is_not_sent_within_the_connect_deadline() -> None:
+def test_a_call_to_a_server_with_a_full_backlog_is_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
         for _ in range(4):
             extra = stack.enter_context(socket.socket())
@@ -176,10 +176,10 @@ def test_a_call_without_a_free_connection_is_not_sent() -> None:
 
 
 def test_a_failed_call_makes_room_for_another_connection() -> None:
-    def gone(conn: socket.socket) -> None:
+    def hang_up(conn: socket.socket) -> None:
         read_request(conn)
 
-    with ScriptedServer(gone, gone, answer(GOOD)) as server:
+    with ScriptedServer(hang_up, hang_up, answer(GOOD)) as server:
         wire = Wire(PATIENT)
         for _ in range(2):
             with pytest.raises(Cut):
@@ -227,12 +227,12 @@ def test_a_failed_call_makes_room_for_another_connection() -> None:
     ],
 )
 def test_a_failure_after_the_first_byte_is_a_cut(script: Script, code: str) -> None:
-    assert cut(script) == code
+    assert cut_code(script) == code
 
 
 @pytest.mark.parametrize(("sent", "code"), [(b"", "headers_timeout"), (GOOD[:-1], "body_timeout")])
 def test_a_silent_server_is_a_cut(sent: bytes, code: str) -> None:
-    assert cut(answer(sent, then=wait_for_hang_up), SHORT_READ) == code
+    assert cut_code(answer(sent, then=wait_for_hang_up), SHORT_READ) == code
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_silent_server_is_a_cut(sent: bytes, code: str) -> None:
 )
 def test_the_total_deadline_applies_to_a_dripping_reply(head: bytes, piece: bytes) -> None:
     # Without a deadline the call would last until the reply is complete or too long.
-    assert cut(drip(head, piece), SHORT_TOTAL) == "deadline"
+    assert cut_code(drip(head, piece), SHORT_TOTAL) == "deadline"
 
 
 def test_a_decompression_bomb_is_stopped_at_the_size_cap() -> None:
@@ -257,8 +257,8 @@ def test_a_decompression_bomb_is_stopped_at_the_size_cap() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     roomy = Limits(connect_s=20, read_s=20, total_s=20, reply_bytes=500_000)
 
-    assert cut(answer(head, bomb)) == "too_large"
-    assert cut(answer(head, bomb), roomy) == "too_large"
+    assert cut_code(answer(head, bomb)) == "too_large"
+    assert cut_code(answer(head, bomb), roomy) == "too_large"
 
 
 def test_a_redirect_is_an_answer_and_not_followed() -> None:
