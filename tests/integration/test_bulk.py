@@ -171,7 +171,7 @@ def test_a_finished_passport_is_small(harness: Harness) -> None:
 
 
 def delay_calls(stack: LocalStack, *, calls: int, latency_ms: int) -> None:
-    """Delay the vendor's next passport calls, longer than a loaded machine may stall."""
+    """Delay the vendor's next passport calls by more than a loaded machine may stall."""
     fault = {"route": "passport", "latency_ms": latency_ms, "times": calls}
     stack.control("faults", fault)
 
@@ -205,7 +205,7 @@ def test_a_worker_leaves_messages_beyond_its_concurrency_in_the_queue(tmp_path: 
         left = Waker(wake_app(producer._settings)).queued(RUN)
         stack.kill_worker()  # rather than wait for the answers
 
-    # One message is being processed and one is prefetched; two more may have ended before.
+    # One message is being processed and one is prefetched; two more may come before the count.
     assert left >= 6
 
 

@@ -240,7 +240,7 @@ def test_a_submission_is_a_due_row_and_one_wake_up(
 
     row: Any = store.hgetall(KEYS.row(one.id))
     assert row[b"state"] == b"ACCEPTED"
-    # The sweeper replaces a lost wake-up then.
+    # At this time the sweeper replaces a lost wake-up.
     assert store.zscore(KEYS.due, one.id) == int(row[b"created"]) + 3_000
     assert store.zscore(KEYS.index("ACCEPTED"), one.id) == int(row[b"created"])
     (message,) = wake_ups(store)

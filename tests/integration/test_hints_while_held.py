@@ -93,7 +93,7 @@ def set_requested(harness: Harness, row_id: str, ask: str, asks: int) -> None:
 def test_a_read_answers_a_request_made_between_claim_and_sent(
     harness: Harness, row_id: str, run: Callable[..., tuple[Row, Row]], ask: str
 ) -> None:
-    """One read answers both: the request that made it due, if it was one, and the new request."""
+    """One read answers both the request that made it due, if there was one, and the new one."""
     if ask:
         set_requested(harness, row_id, ask, 3)
 

@@ -31,7 +31,7 @@ def redis_batch(harness: Harness) -> Any:
 
 
 class FailingConnection:
-    """Calls Redis; after `passing` commits, the next `failures` ones raise, whether done or not."""
+    """Calls Redis; after `passing` commits, the next `failures` get an error, executed or not."""
 
     def __init__(self, harness: Harness, *, failures: int, done: bool, passing: int = 0) -> None:
         self._call_all: Callable[..., list[Any]] = redis_batch(harness)._call_all

@@ -11,8 +11,8 @@ from benchmarks.quota import Plan, Report, judge, run
 
 QUIET = os.environ.get("SATYAPAN_TEST_QUOTA_USE") == "1"
 """Set on an otherwise idle machine: then the quota must also be used up, not only kept."""
-# The margin covers calls that take different times to the vendor, on a busy machine more than 0.2 s
-# apart. With production's 1 s a window's calls still arrive within one window: one too many shows.
+# The margin covers differing delays on the way to the vendor, above 0.2 s on a busy machine. With
+# production's 1 s all calls of a window still arrive within a window: one too many is noticed.
 SHORT = Plan(limit=40, window_s=6, windows=4, margin_ms=200 if QUIET else 1000)
 
 

@@ -22,7 +22,7 @@ MONTH_MS = 30 * 86_400_000
 
 
 def park(harness: Harness, key: str, age_ms: int = 0) -> str:
-    """Park a passport whose answer was lost, as of this long ago."""
+    """Park a passport whose answer was lost, and date that back by `age_ms`."""
     harness.vendor.post("faults", route="passport", cut="in_body")
     row_id = harness.submit("passport", key)
     assert harness.settle(row_id).state is State.PARKED

@@ -1,4 +1,4 @@
-"""Servers that start processes of their own end with a killed supervisor."""
+"""Servers that start processes of their own end when their supervisor is killed."""
 
 import os
 import signal
