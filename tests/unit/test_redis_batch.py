@@ -1,4 +1,4 @@
-"""Redis calls of one turn of the loop share a round trip; each gets its own result."""
+"""Redis calls of many runs share a round trip; each gets its own result."""
 
 import asyncio
 from collections.abc import Sequence
@@ -38,6 +38,23 @@ def test_calls_of_one_turn_share_a_round_trip_and_later_ones_use_the_next() -> N
         return [*first, await batch.call(call("d"))]
 
     assert run_in_own_loop(main()) == ["a", "b", "c", "d"]
+    assert server.trips == [["a", "b", "c"], ["d"]]
+
+
+def test_calls_are_gathered_until_a_turn_brings_no_further_one() -> None:
+    server = Server()
+
+    async def main() -> None:
+        batch = RedisBatch(server.call_all)
+
+        async def after(turns: int, name: str) -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await batch.call(call(name))
+
+        await asyncio.gather(after(0, "a"), after(1, "b"), after(2, "c"), after(9, "d"))
+
+    run_in_own_loop(main())
     assert server.trips == [["a", "b", "c"], ["d"]]
 
 
