@@ -58,7 +58,7 @@ class Row:
     generations: tuple[str, ...] = ()
     """The record of each further generation: number, reason and time."""
     attempts: int = 0
-    doubts: int = 0
+    ambiguous: int = 0
     """Ambiguous attempts: calls of this generation that may have been executed, with no answer."""
     misses: int = 0
     """Answers in a row that the vendor does not know our id."""
@@ -72,7 +72,8 @@ class Row:
     """Workers in a row that died while they held this row."""
     due: int = 0
     deadline: int = 0
-    looked: int = 0
+    checked: int = 0
+    """When the last status or document read was sent."""
     found_open: int = 0
     """When the last status read was sent whose answer said that the journey is still open."""
     ask: str = ""

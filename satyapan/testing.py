@@ -84,7 +84,7 @@ class FakeVerifications(Verifications):
             ValueError: it has ended before, the state isn't an end, or the kind has no such status.
         """
         if state not in TERMINAL:
-            raise ValueError(f"{state} is no end: choose one of {', '.join(sorted(TERMINAL))}")
+            raise ValueError(f"{state} isn't final: choose one of {', '.join(sorted(TERMINAL))}")
 
         def move(row: Row) -> Row:
             self._refuse_unknown(row, status)

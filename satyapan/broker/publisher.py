@@ -193,7 +193,7 @@ class _Outbox:
             self._running = bool(waiting)
             self._changed.notify_all()
         if dropped:
-            log.warning("too many waited: no wake-up sent for the %d oldest", dropped)
+            log.warning("too many wake-ups waited: the sweeper wakes the %d oldest", dropped)
         return waiting
 
 

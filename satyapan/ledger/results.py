@@ -18,7 +18,7 @@ from satyapan.events import Event
 from satyapan.names import Keys
 from satyapan.redis.listener import Listener
 
-LOOK_AGAIN_S: Final = 2.0
+READ_AGAIN_S: Final = 2.0
 """Seconds between a waiter's reads of the row after the listener's connection broke."""
 _SELDOM: Final = 2.5
 """Factor for that, up to twice as much, while the listener is connected: a message may be lost."""
@@ -69,7 +69,7 @@ class Results:
                 # A thousand who began together don't look together: the id decides.
                 spread = _SELDOM * (1 + crc32(verification_id.encode()) % 100 / 100)
                 while left_s() > 0:
-                    patience = LOOK_AGAIN_S * (spread if self._listener.hears else 1)
+                    patience = READ_AGAIN_S * (spread if self._listener.hears else 1)
                     heard.wait(min(patience, left_s()))
                     heard.clear()
                     yield

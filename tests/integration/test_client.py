@@ -323,7 +323,7 @@ def has_listener(store: "redis.Redis") -> bool:
 def test_a_waiter_is_woken_by_the_change(
     store: "redis.Redis", redis_url: str, real: Verifications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, "LOOK_AGAIN_S", 60.0)
+    monkeypatch.setattr(results, "READ_AGAIN_S", 60.0)
     one = real.submit("passport", PERSON, key="a")
 
     with ThreadPoolExecutor(1) as pool:
@@ -340,7 +340,7 @@ def test_a_waiter_is_woken_by_the_change(
 def test_a_waiter_sees_the_change_even_if_its_notification_is_lost(
     store: "redis.Redis", real: Verifications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, "LOOK_AGAIN_S", 0.1)
+    monkeypatch.setattr(results, "READ_AGAIN_S", 0.1)
     one = real.submit("passport", PERSON, key="a")
 
     with ThreadPoolExecutor(1) as pool:

@@ -36,7 +36,7 @@ def set_last_read(harness: Harness, row_id: str, ago_ms: int = 0, **fields: Any)
     By default it is in the future, so that a slow test changes nothing.
     """
     at = now_ms(harness) - (ago_ms or -AHEAD_MS)
-    known = {"looked": at, "due": at + 10 * MOST_CHECK_MS, "last_ask": now_ms(harness), **fields}
+    known = {"checked": at, "due": at + 10 * MOST_CHECK_MS, "last_ask": now_ms(harness), **fields}
     harness.redis.hset(harness.parts.ledger.keys.row(row_id), mapping=known)
     harness.redis.hdel(harness.parts.ledger.keys.row(row_id), "ask")
     return at

@@ -78,9 +78,9 @@ def woken_first_at(harness: Harness, row_id: str) -> float | None:
     return found
 
 
-def is_thinned(harness: Harness, due: int, looked: int, seconds: int) -> bool:
+def is_thinned(harness: Harness, due: int, checked: int, seconds: int) -> bool:
     """Return True if a check is due this long after the last, or by now if that has passed."""
-    soonest = looked + seconds * LEAST_CHECK_MS
+    soonest = checked + seconds * LEAST_CHECK_MS
     return soonest <= due <= max(soonest, now_ms(harness))
 
 
@@ -118,7 +118,7 @@ def test_news_between_claim_and_sent_restart_the_count_of_requests(
     assert (during.asking, during.asks, during.evidence) == ("first", 1, "AUTHENTICATED")
     assert (after.ask, after.asks) == ("", 1)
     again = harness.parts.ledger.hint(row_id, asked=True)
-    assert is_thinned(harness, again, during.looked, 2)
+    assert is_thinned(harness, again, during.checked, 2)
 
 
 def test_a_read_uses_what_a_webhook_claimed_between_claim_and_sent(
@@ -140,7 +140,7 @@ def test_a_request_during_the_read_is_kept_and_thinned_out(
 
     assert (during.ask, during.asks) == ("", asks + 1)
     assert (after.ask, after.asks) == ("again", asks + 1)
-    assert is_thinned(harness, after.due, during.looked, wait)
+    assert is_thinned(harness, after.due, during.checked, wait)
     assert woken_first_at(harness, row_id) == after.due
 
 
@@ -150,7 +150,7 @@ def test_a_request_during_a_poll_counts_as_the_first(
     during, after = run(**{Failpoint.ANSWERED: ""})
 
     assert (after.ask, after.asks) == ("first", 0)
-    assert is_thinned(harness, after.due, during.looked, 1)
+    assert is_thinned(harness, after.due, during.checked, 1)
 
 
 def test_only_the_later_of_two_requests_causes_another_read(
@@ -160,7 +160,7 @@ def test_only_the_later_of_two_requests_causes_another_read(
 
     assert (during.ask, during.asks) == ("", 1)
     assert (after.ask, after.asks) == ("again", 1)
-    assert is_thinned(harness, after.due, during.looked, 2)
+    assert is_thinned(harness, after.due, during.checked, 2)
 
 
 def test_the_soonest_of_several_requests_during_a_read_counts(
@@ -179,7 +179,7 @@ def test_the_soonest_of_several_requests_during_a_read_counts(
 
     after = harness.row(row_id)
     assert after.ask == "first"
-    assert is_thinned(harness, after.due, after.looked, 1)
+    assert is_thinned(harness, after.due, after.checked, 1)
 
 
 @pytest.mark.parametrize("point", [Failpoint.CLAIMED, Failpoint.ANSWERED])
@@ -201,7 +201,7 @@ def test_a_request_is_kept_for_the_next_claim_if_the_read_was_not_sent(
     harness: Harness, row_id: str
 ) -> None:
     ledger = harness.parts.ledger
-    write(harness, row_id, looked=now_ms(harness))
+    write(harness, row_id, checked=now_ms(harness))
     claim = ledger.claim(row_id)
     assert claim is not None
 
@@ -213,7 +213,7 @@ def test_a_request_is_kept_for_the_next_claim_if_the_read_was_not_sent(
 
     row = harness.row(row_id)
     assert row.ask == "first"
-    assert is_thinned(harness, row.due, row.looked, 1)
+    assert is_thinned(harness, row.due, row.checked, 1)
     redis, keys = harness.redis, ledger.keys
     assert redis.zscore(keys.due, row_id) == row.due
     assert not redis.hexists(keys.row(row_id), "hinted")

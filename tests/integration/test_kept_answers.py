@@ -334,7 +334,7 @@ class TestAReadThatHasToWait:
 
         waiting = harness.run_once(row_id)
 
-        assert (unknown.state, harness.row(row_id).doubts) == (State.UNKNOWN, 1)
+        assert (unknown.state, harness.row(row_id).ambiguous) == (State.UNKNOWN, 1)
         assert (waiting.state, waiting.reason) == (State.UNKNOWN, "quota")
 
 

@@ -137,10 +137,10 @@ def test_a_hint_brings_the_next_status_check_forward_once(
     harness.run_once(row_id)
     redis, key = harness.redis, ledger.keys.row(row_id)
     now = int(redis.time()[0]) * 1000
-    redis.hset(key, mapping={"due": now + 600_000, "looked": now - 10_000})
+    redis.hset(key, mapping={"due": now + 600_000, "checked": now - 10_000})
 
     first = ledger.hint(row_id, asked=True)
-    redis.hset(key, mapping={"due": now + 600_000, "looked": first})
+    redis.hset(key, mapping={"due": now + 600_000, "checked": first})
     second = ledger.hint(row_id, asked=True)
 
     assert first < now + 120_000
@@ -309,7 +309,7 @@ class TestInbox:
         )
 
         harness.parts.ingest.take(webhook)
-        eventually(lambda: not harness.run_once(row_id).settled and harness.row(row_id).looked)
+        eventually(lambda: not harness.run_once(row_id).settled and harness.row(row_id).checked)
 
         row = harness.row(row_id)
         assert self.state(harness, webhook) is WebhookState.HANDLED

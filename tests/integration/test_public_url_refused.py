@@ -43,7 +43,7 @@ def test_no_verification_is_refused_and_all_resume_once_the_address_is_corrected
 
     row = harness.row(first)
     assert (waits.state, waits.reason) == (State.ACCEPTED, "public_url_refused")
-    assert (row.attempts, row.doubts, row.refused_field) == (0, 0, "")
+    assert (row.attempts, row.ambiguous, row.refused_field) == (0, 0, "")
     corrected = Harness(redis_url, sandbox.root)
     for one in (first, corrected.submit("digilocker", "second")):
         while corrected.run_once(one).state is not State.PENDING:

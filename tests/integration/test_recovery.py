@@ -237,7 +237,7 @@ def test_a_journey_works_without_a_return_address(redis_url: str, sandbox: Sandb
     begun = harness.run_once(row_id)
 
     assert (begun.state, bool(begun.link)) == (State.PENDING, True)
-    assert harness.row(row_id).doubts == 0
+    assert harness.row(row_id).ambiguous == 0
 
 
 def test_a_status_with_another_journeys_reference_is_not_used(harness: Harness) -> None:

@@ -174,7 +174,7 @@ def test_a_requested_read_does_not_wait_behind_a_long_queue(
     harness.run_once(row_id)
     redis, keys = harness.redis, harness.parts.ledger.keys
     far = int(redis.time()[0]) * 1000 + 600_000
-    redis.hset(keys.row(row_id), mapping={"looked": far, "due": 2 * far})
+    redis.hset(keys.row(row_id), mapping={"checked": far, "due": 2 * far})
     sweep = sweep_with_long_queue(harness, recorder)
 
     due = harness.parts.ledger.hint(row_id, asked=True)

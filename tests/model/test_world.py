@@ -84,7 +84,7 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def every_ambiguous_attempt_has_an_admitted_call(self) -> None:
         for row in self.world.rows.values():
-            assert row.doubts <= self.world.sent[generation_id(row.id, row.generation)]
+            assert row.ambiguous <= self.world.sent[generation_id(row.id, row.generation)]
 
     @invariant()
     def every_generation_is_recorded(self) -> None:

@@ -127,7 +127,7 @@ class SimulatedJourney:
         if claimed:
             self.row = replace(self.row, evidence=claimed)
         wait = self._ask(news=news) if asked else LEAST_LOOK
-        soonest = max(self.now, self.row.looked + wait)
+        soonest = max(self.now, self.row.checked + wait)
         self.row = replace(self.row, due=min(self.row.due, soonest))
         if self.row.due <= self.now:
             self._run()

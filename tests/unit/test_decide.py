@@ -93,7 +93,7 @@ class TestPassport:
         assert effects == (Emit("refused"),)
 
     def test_a_refusal_after_an_ambiguous_attempt_is_parked(self) -> None:
-        after, _ = decision(sent("passport", doubts=1), answered(Outcome.REFUSED, code="x"))
+        after, _ = decision(sent("passport", ambiguous=1), answered(Outcome.REFUSED, code="x"))
 
         assert after.state is State.PARKED
 
@@ -101,12 +101,12 @@ class TestPassport:
         after, effects = decision(sent("passport"), answered(Outcome.UNKNOWN, code="cut"))
         again, calls = decision(after, Woken(), now=after.due)
 
-        assert (after.state, after.doubts, effects) == (State.UNKNOWN, 1, ())
+        assert (after.state, after.ambiguous, effects) == (State.UNKNOWN, 1, ())
         assert after.due > NOW
         assert (again.generation, calls) == (1, (Call(Role.CREATE),))
 
     def test_a_row_is_parked_when_its_attempts_are_spent(self) -> None:
-        after, effects = decision(row("passport", doubts=3, attempts=3), Woken(), policy=POLICY)
+        after, effects = decision(row("passport", ambiguous=3, attempts=3), Woken(), policy=POLICY)
 
         assert (after.state, after.reason) == (State.PARKED, "unknown_outcome")
         assert effects == (Emit("parked"),)
@@ -125,7 +125,7 @@ class TestPassport:
         event = answered(Outcome.DUPLICATE, http=409)
         on_lost_answer = Policy(lost_answer={"passport": policy})
 
-        after, effects = decision(sent("passport", doubts=1), event, policy=on_lost_answer)
+        after, effects = decision(sent("passport", ambiguous=1), event, policy=on_lost_answer)
 
         assert (after.state, after.reason) == (state, reason)
         assert effects == (Emit(change),)
@@ -133,7 +133,7 @@ class TestPassport:
         assert len(after.generations) == after.generation - 1
 
     def test_reissues_are_capped(self) -> None:
-        second_generation = sent("passport", doubts=1, generation=2)
+        second_generation = sent("passport", ambiguous=1, generation=2)
         on_lost_answer = Policy(lost_answer={"passport": "reissue"}, max_generations=2)
 
         after, _ = decision(second_generation, answered(Outcome.DUPLICATE), policy=on_lost_answer)
@@ -151,13 +151,15 @@ class TestPassport:
     def test_a_call_that_was_not_executed_spends_no_attempt(self, outcome: Outcome) -> None:
         after, _ = decision(sent("passport"), answered(outcome, code="c", not_before_s=9.0))
 
-        assert (after.state, after.attempts, after.doubts) == (State.ACCEPTED, 0, 0)
+        assert (after.state, after.attempts, after.ambiguous) == (State.ACCEPTED, 0, 0)
         assert after.due > NOW
 
     def test_an_ambiguous_attempt_stays_ambiguous_when_its_retry_was_not_sent(self) -> None:
-        after, _ = decision(sent("passport", doubts=1), answered(Outcome.NOT_SENT, code="refused"))
+        after, _ = decision(
+            sent("passport", ambiguous=1), answered(Outcome.NOT_SENT, code="refused")
+        )
 
-        assert (after.state, after.doubts) == (State.UNKNOWN, 1)
+        assert (after.state, after.ambiguous) == (State.UNKNOWN, 1)
 
     def test_a_429_makes_the_row_wait_as_long_as_the_vendor_says(self) -> None:
         after, _ = decision(sent("passport"), answered(Outcome.THROTTLED, not_before_s=42.0))
@@ -176,7 +178,7 @@ class TestPassport:
     def test_a_row_whose_worker_died_after_sent_has_an_ambiguous_attempt(self) -> None:
         after, effects = decision(sent("passport"), Woken())
 
-        assert (after.state, after.doubts, after.reason) == (State.UNKNOWN, 1, "worker_lost")
+        assert (after.state, after.ambiguous, after.reason) == (State.UNKNOWN, 1, "worker_lost")
         assert effects == ()
 
     def test_a_row_is_parked_after_five_workers_died_with_it(self) -> None:
@@ -191,7 +193,7 @@ class TestPassport:
         assert effects == (Emit("failed"),)
 
     def test_a_row_with_an_ambiguous_attempt_is_parked_at_its_deadline(self) -> None:
-        ambiguous = replace(row("passport", doubts=1, attempts=1), state=State.UNKNOWN)
+        ambiguous = replace(row("passport", ambiguous=1, attempts=1), state=State.UNKNOWN)
 
         after, _ = decision(ambiguous, Woken(), now=NOW + DAY)
 

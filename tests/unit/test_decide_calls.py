@@ -31,7 +31,9 @@ STATUSES: Final = (
 @st.composite
 def rows(draw: st.DrawFn) -> Row:
     """Draw a claimed row in any state, also one that no sequence of events produces."""
-    counts = {name: draw(st.integers(0, 3)) for name in ("attempts", "doubts", "misses", "tries")}
+    counts = {
+        name: draw(st.integers(0, 3)) for name in ("attempts", "ambiguous", "misses", "tries")
+    }
     changes: dict[str, Any] = {
         "state": draw(st.sampled_from(OPEN)),
         "deadline": NOW + draw(st.sampled_from((-DAY, 0, 500, DAY))),
@@ -39,7 +41,7 @@ def rows(draw: st.DrawFn) -> Row:
         "todo": draw(st.sampled_from(((), ("PAN",), ("PAN", "AADHAAR")))),
         "draft": draw(st.sampled_from((None, {"documents": {}}, {"status": "VALID"}))),
         "crashes": draw(st.sampled_from((0, 4))),
-        "looked": NOW - 5_000,
+        "checked": NOW - 5_000,
         "asks": draw(st.integers(0, 3)),
     }
     kind = draw(st.sampled_from(("passport", "digilocker", "static_kyc_link")))
@@ -81,14 +83,14 @@ def test_neither_a_decision_nor_a_deferral_counts_a_call_as_sent(
 def assert_not_counted(before: Row, after: Row) -> None:
     """Check that a row whose call is only decided doesn't count the call."""
     assert after.state is not State.SENT
-    assert (after.attempts, after.doubts) == (before.attempts, before.doubts)
-    assert (after.looked, after.asks) == (before.looked, before.asks)
+    assert (after.attempts, after.ambiguous) == (before.attempts, before.ambiguous)
+    assert (after.checked, after.asks) == (before.checked, before.asks)
 
 
 def assert_only_waits(current: Row, until: int) -> None:
     """Check that a deferral changes only the state, the due time and the reason of a row."""
     after = deferred(current, until, "quota", NOW)
-    known = State.UNKNOWN if current.doubts else State.ACCEPTED
+    known = State.UNKNOWN if current.ambiguous else State.ACCEPTED
     state = known if current.state is State.CLAIMED else current.state
 
     assert after == replace(current, state=state, due=after.due, reason="quota")
@@ -99,8 +101,8 @@ def assert_only_waits(current: Row, until: int) -> None:
 def test_admission_changes_only_the_fields_of_the_calls_role(current: Row, call: Call) -> None:
     counted = {
         Role.CREATE: {"state", "attempts", "misses"},
-        Role.STATUS: {"looked", "ask", "asking", "asks"},
-        Role.DOCUMENT: {"looked"},
+        Role.STATUS: {"checked", "ask", "asking", "asks"},
+        Role.DOCUMENT: {"checked"},
     }
 
     after = admitted(current, call, NOW)
@@ -122,25 +124,25 @@ def test_an_admitted_read_records_its_time_and_the_request_that_it_serves() -> N
     repeated = admitted(journey(asking="again", asks=1), Call(Role.STATUS), NOW)
     document = admitted(journey(todo=("PAN",), ask="first"), Call(Role.DOCUMENT, "PAN"), NOW)
 
-    assert (poll.looked, poll.ask, poll.asking, poll.asks) == (NOW, "", "", 0)
-    assert (asked.looked, asked.ask, asked.asking, asked.asks) == (NOW, "", "first", 2)
+    assert (poll.checked, poll.ask, poll.asking, poll.asks) == (NOW, "", "", 0)
+    assert (asked.checked, asked.ask, asked.asking, asked.asks) == (NOW, "", "first", 2)
     assert (repeated.ask, repeated.asking, repeated.asks) == ("", "again", 2)
-    assert (document.looked, document.ask, document.asks) == (NOW, "first", 0)
+    assert (document.checked, document.ask, document.asks) == (NOW, "first", 0)
 
 
 def test_a_deferred_read_after_an_ambiguous_create_adds_no_ambiguous_attempt() -> None:
     duplicate = answered(Outcome.DUPLICATE, http=409)
 
-    after, effects = decision(sent("digilocker", doubts=1, attempts=2), duplicate)
+    after, effects = decision(sent("digilocker", ambiguous=1, attempts=2), duplicate)
     waiting = deferred(after, NOW + 700, "quota", NOW)
 
     assert effects == (Call(Role.STATUS),)
     assert (waiting.state, waiting.reason, waiting.due) == (State.UNKNOWN, "quota", NOW + 700)
-    assert (waiting.doubts, waiting.attempts) == (1, 2)
+    assert (waiting.ambiguous, waiting.attempts) == (1, 2)
 
 
 def test_a_deferred_create_keeps_the_result_of_the_read_before_it() -> None:
-    missed = replace(sent("digilocker", doubts=1, misses=1), state=State.UNKNOWN)
+    missed = replace(sent("digilocker", ambiguous=1, misses=1), state=State.UNKNOWN)
 
     after, effects = decision(missed, answered(Outcome.MISSING, Role.STATUS, http=404))
     waiting = deferred(after, NOW + 700, "quota", NOW)

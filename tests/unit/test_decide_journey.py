@@ -119,23 +119,23 @@ class TestDigilocker:
         assert (after.state, after.reason) == (State.FAILED, "session_expired")
 
     def test_an_ambiguous_create_is_followed_by_a_status_read(self) -> None:
-        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+        ambiguous = replace(row("digilocker", ambiguous=1, attempts=1), state=State.UNKNOWN)
 
         _, effects = decision(ambiguous, Woken())
 
         assert effects == (Call(Role.STATUS, lane=Lane.NORMAL),)
 
     def test_a_journey_whose_link_was_lost_continues_in_a_new_generation(self) -> None:
-        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+        ambiguous = replace(row("digilocker", ambiguous=1, attempts=1), state=State.UNKNOWN)
 
         after, effects = decision(ambiguous, status("PENDING"))
 
-        assert (after.state, after.generation, after.doubts) == (State.ACCEPTED, 2, 0)
+        assert (after.state, after.generation, after.ambiguous) == (State.ACCEPTED, 2, 0)
         assert effects == (Emit("reissued"),)
         assert "lost_link" in after.generations[0]
 
     def test_a_create_is_retried_after_two_reads_found_nothing(self) -> None:
-        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+        ambiguous = replace(row("digilocker", ambiguous=1, attempts=1), state=State.UNKNOWN)
         missing = answered(Outcome.MISSING, Role.STATUS, http=404)
 
         once, nothing = decision(ambiguous, missing)
@@ -145,7 +145,9 @@ class TestDigilocker:
         assert (twice.generation, call) == (1, (Call(Role.CREATE),))
 
     def test_a_duplicate_after_an_ambiguous_attempt_is_followed_by_a_read(self) -> None:
-        _, effects = decision(sent("digilocker", doubts=1), answered(Outcome.DUPLICATE, http=409))
+        _, effects = decision(
+            sent("digilocker", ambiguous=1), answered(Outcome.DUPLICATE, http=409)
+        )
 
         assert effects == (Call(Role.STATUS),)
 
@@ -181,8 +183,8 @@ class TestLanes:
         after, effects = decision(journey(ask=ask), Woken())
 
         assert effects == (Call(Role.STATUS, lane=lane),)
-        assert (after.ask, after.looked) == (ask, 0)
-        assert (with_read_admitted(after).ask, with_read_admitted(after).looked) == ("", NOW)
+        assert (after.ask, after.checked) == (ask, 0)
+        assert (with_read_admitted(after).ask, with_read_admitted(after).checked) == ("", NOW)
 
     def test_requested_reads_are_counted_and_polls_are_not(self) -> None:
         asked = with_read_admitted(journey(ask="first"))
@@ -213,7 +215,7 @@ class TestLanes:
         assert (done.ask, done.asking) == ("", "")
 
     def test_the_read_after_an_ambiguous_create_has_a_higher_lane_than_a_poll(self) -> None:
-        ambiguous = replace(row("digilocker", doubts=1, attempts=1), state=State.UNKNOWN)
+        ambiguous = replace(row("digilocker", ambiguous=1, attempts=1), state=State.UNKNOWN)
 
         for priority, lane in (("", Lane.NORMAL), ("high", Lane.HIGH)):
             _, effects = decision(replace(ambiguous, priority=priority), Woken())
@@ -228,7 +230,7 @@ class TestLanes:
         assert document == (Call(Role.DOCUMENT, "PAN", Lane.HIGH),)
 
     def test_a_new_generation_starts_without_requested_reads(self) -> None:
-        ambiguous = row("digilocker", doubts=1, attempts=1, ask="again", asks=7, asked=NOW - 5)
+        ambiguous = row("digilocker", ambiguous=1, attempts=1, ask="again", asks=7, asked=NOW - 5)
 
         after, _ = decision(replace(ambiguous, state=State.UNKNOWN), status("PENDING"))
 
@@ -270,7 +272,7 @@ class TestPolls:
     def test_a_journey_found_pending_after_its_link_ended_expires_without_a_read(self) -> None:
         late = NOW + 4_200_000
         link_ended = late - 3_600_000
-        read, _ = decision(journey(looked=link_ended), status("PENDING"), now=link_ended + 900)
+        read, _ = decision(journey(checked=link_ended), status("PENDING"), now=link_ended + 900)
 
         after, effects = decision(read, Woken(), now=late)
 
@@ -289,7 +291,7 @@ class TestPolls:
         self, event: Answered | None
     ) -> None:
         late = NOW + 4_200_000
-        read, _ = decision(journey(looked=late - 10_000), status("PENDING"), now=late - 9_000)
+        read, _ = decision(journey(checked=late - 10_000), status("PENDING"), now=late - 9_000)
 
         woken, _ = decision(read, Woken(), now=late - 5_000)
         if event is None:
@@ -305,7 +307,7 @@ class TestPolls:
         """The vendor may have read the status while the link was still valid."""
         late = NOW + 4_200_000
         link_ended = late - 3_600_000
-        read, _ = decision(journey(looked=link_ended - 1), status("PENDING"), now=link_ended + 900)
+        read, _ = decision(journey(checked=link_ended - 1), status("PENDING"), now=link_ended + 900)
 
         _, effects = decision(read, Woken(), now=late)
 
@@ -315,7 +317,7 @@ class TestPolls:
         "changes",
         [
             {"found_open": NOW + 4_200_000 - 3_600_001},
-            {"found_open": 0, "looked": NOW + 4_200_000 - 1},
+            {"found_open": 0, "checked": NOW + 4_200_000 - 1},
             {"evidence": "AUTHENTICATED"},
             {"evidence": "CONSENT_DENIED"},
             {"ask": "first"},

@@ -22,9 +22,9 @@ def parked(kind: str = "passport", **changes: object) -> Row:
     ("before", "state"),
     [
         (parked(), State.ACCEPTED),
-        (parked(doubts=2), State.UNKNOWN),
+        (parked(ambiguous=2), State.UNKNOWN),
         (parked("digilocker"), State.PENDING),
-        (parked("digilocker", link="", doubts=1), State.UNKNOWN),
+        (parked("digilocker", link="", ambiguous=1), State.UNKNOWN),
         (parked("static_kyc_link"), State.ACCEPTED),
     ],
 )
@@ -33,7 +33,7 @@ def test_a_redriven_row_continues_in_its_last_known_state(before: Row, state: St
 
     assert (after.state, after.reason, after.due) == (state, "redriven", NOW)
     assert (after.attempts, after.tries, after.misses) == (0, 0, 0)
-    assert (after.doubts, after.generation) == (before.doubts, 1)
+    assert (after.ambiguous, after.generation) == (before.ambiguous, 1)
     assert effects == (Emit("redriven"),)
 
 
@@ -72,9 +72,9 @@ def test_a_redriven_or_reissued_row_gets_at_least_an_hour(
 @pytest.mark.parametrize(
     ("before", "reason"),
     [
-        (parked("static_kyc_link", doubts=1), "second charge"),
-        (parked(reason="lost_answer", doubts=1), "had v1 before"),
-        (parked(reason="lost_answer/generations_spent", doubts=1), "had v1 before"),
+        (parked("static_kyc_link", ambiguous=1), "second charge"),
+        (parked(reason="lost_answer", ambiguous=1), "had v1 before"),
+        (parked(reason="lost_answer/generations_spent", ambiguous=1), "had v1 before"),
         (parked(reason="foreign_duplicate"), "had v1 before"),
     ],
 )
@@ -85,12 +85,12 @@ def test_a_redrive_that_could_only_do_harm_is_refused(before: Row, reason: str) 
 
 @pytest.mark.parametrize("kind", ["passport", "digilocker", "static_kyc_link"])
 def test_a_reissue_starts_over_under_a_recorded_id(kind: str) -> None:
-    before = parked(kind, doubts=1, todo=("PAN",), draft={"a": 1}, evidence="FAILED", status="X")
+    before = parked(kind, ambiguous=1, todo=("PAN",), draft={"a": 1}, evidence="FAILED", status="X")
 
     after, effects = decision(before, Reissued("asha"))
 
     assert (after.state, after.generation, after.due) == (State.ACCEPTED, 2, NOW)
-    assert (after.attempts, after.doubts, after.misses, after.tries) == (0, 0, 0, 0)
+    assert (after.attempts, after.ambiguous, after.misses, after.tries) == (0, 0, 0, 0)
     assert (after.todo, after.draft, after.link, after.evidence) == ((), None, "", "")
     assert (after.status, after.reference) == ("", "")
     assert after.generations == (f"2 by_asha {NOW} v1.g2",)

@@ -46,9 +46,12 @@ def rows(kind: str) -> Iterator[tuple[str, Row]]:
     yield "fresh, five workers lost", row(kind, crashes=5)
     yield "fresh, four workers lost", row(kind, crashes=4)
     yield "sent", sent(kind, reason="quota")
-    yield "sent, ambiguous", sent(kind, attempts=2, doubts=1, tries=1)
-    yield "sent, ambiguous, last generation", sent(kind, doubts=1, generation=2, generations=("2",))
-    unknown = replace(sent(kind, doubts=1, tries=30), state=State.UNKNOWN)
+    yield "sent, ambiguous", sent(kind, attempts=2, ambiguous=1, tries=1)
+    yield (
+        "sent, ambiguous, last generation",
+        sent(kind, ambiguous=1, generation=2, generations=("2",)),
+    )
+    unknown = replace(sent(kind, ambiguous=1, tries=30), state=State.UNKNOWN)
     yield "unknown", unknown
     yield "unknown, missed once", replace(unknown, misses=1)
     yield "unknown, attempts spent", replace(unknown, attempts=3, misses=1)
@@ -56,9 +59,11 @@ def rows(kind: str) -> Iterator[tuple[str, Row]]:
     yield "unknown, last generation", replace(unknown, generation=2, generations=("2",))
     parked = replace(unknown, state=State.PARKED, reason="unknown_outcome")
     yield "parked", parked
-    new = replace(parked, doubts=0, reason="unknown_status", status="NEW", draft={"status": "NEW"})
+    new = replace(
+        parked, ambiguous=0, reason="unknown_status", status="NEW", draft={"status": "NEW"}
+    )
     yield "parked, unknown status", new
-    yield "parked, not ambiguous", replace(parked, doubts=0)
+    yield "parked, not ambiguous", replace(parked, ambiguous=0)
     yield "parked, lost answer", replace(parked, reason="lost_answer")
     yield "parked, last generation", replace(parked, generation=2, generations=("2",))
     yield "done", replace(parked, state=State.DONE)
@@ -76,7 +81,7 @@ def journeys() -> Iterator[tuple[str, Row]]:
     yield "pending", journey(reference="r", tries=2)
     yield "pending, polled often", journey(tries=30)
     yield "pending, deadline over", replace(journey(), deadline=NOW)
-    known = journey(looked=NOW - 300, found_open=NOW - 1000, reason="quota")
+    known = journey(checked=NOW - 300, found_open=NOW - 1000, reason="quota")
     yield "pending, deadline over, read as open late", replace(known, deadline=NOW)
     yield "pending, long over", replace(journey(), deadline=NOW - HOUR)
     for status in ("AUTHENTICATED", "EXPIRED", "CONSENT_DENIED", "FAILED"):
@@ -163,7 +168,7 @@ def lines() -> Iterator[str]:
                 yield f"{kind} | {name} | {event_name} | {outcome_of(before, event, 'park')}"
                 if event == Woken():
                     yield from (f"{kind} | {name} | {wait}" for wait in waits(before))
-    lost = sent("passport", doubts=1)
+    lost = sent("passport", ambiguous=1)
     for policy in ("park", "fail", "reissue"):
         duplicate = answered(Outcome.DUPLICATE)
         yield f"passport | lost, policy {policy} | {outcome_of(lost, duplicate, policy)}"
@@ -202,7 +207,7 @@ def written(before: Row, after: Row) -> str:
 
 def short(name: str, value: Any) -> str:
     """Write a value; times are relative to now."""
-    if name in {"due", "deadline", "looked", "found_open"} and value:
+    if name in {"due", "deadline", "checked", "found_open"} and value:
         return f"now{value - NOW:+d}"
     if isinstance(value, tuple):
         return str([str(part).replace(str(NOW), "now") for part in value])

@@ -169,7 +169,7 @@ def test_an_ended_verification_cannot_be_answered_again(fake: FakeVerifications)
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (lambda fake, id_: fake.answer(id_, state=State.PENDING), "PENDING is no end"),
+        (lambda fake, id_: fake.answer(id_, state=State.PENDING), "PENDING isn't final"),
         (lambda fake, id_: fake.answer(id_, status="valid"), "choose one of INVALID, VALID"),
     ],
 )

@@ -130,7 +130,7 @@ def test_a_hanging_broker_blocks_no_caller_and_the_oldest_ids_are_dropped(
 
     assert [each for _, ids in broker.messages[1:] for each in ids] == list("defg")
     assert [record.message for record in caplog.records] == [
-        "too many waited: no wake-up sent for the 3 oldest"
+        "too many wake-ups waited: the sweeper wakes the 3 oldest"
     ]
 
 

@@ -13,7 +13,7 @@
 -- is due later is added to slot-due, so that it doesn't wait behind a long queue.
 -- Returns the time (ms) of the next check, or 0 when there is nothing to check.
 local now = now_ms()
-local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'looked', 'ask', 'asks', 'evidence', 'last_ask',
+local row = redis.call('HMGET', KEYS[1], 'state', 'due', 'lease', 'checked', 'ask', 'asks', 'evidence', 'last_ask',
   'hinted')
 local due = tonumber(row[2] or '0')
 if due == 0 or (row[1] ~= 'PENDING' and row[1] ~= 'UNKNOWN') then
@@ -24,7 +24,7 @@ local news = ARGV[4] ~= '' and ARGV[4] ~= (row[7] or '')
 if ARGV[4] ~= '' then
   redis.call('HSET', KEYS[1], 'evidence', ARGV[4])
 end
-local wait, most, looked = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(row[4] or '0')
+local wait, most, checked = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(row[4] or '0')
 if most > 0 then
   local asks, quiet = tonumber(row[6] or '0'), now - tonumber(row[8] or '0') > 2 * most
   redis.call('HSET', KEYS[1], 'last_ask', now)
@@ -39,7 +39,7 @@ if most > 0 then
     redis.call('HSET', KEYS[1], 'ask', asks == 0 and 'first' or 'again')
   end
 end
-local soon = math.max(now, looked + wait)
+local soon = math.max(now, checked + wait)
 if row[3] then
   -- A worker holds the row; commit.lua uses this when the claim is released. The same applies after
   -- the lease has expired: its holder may still deliver an answer, and a row that another worker

@@ -16,9 +16,9 @@ def admitted(row: Row, call: Call, now: int) -> Row:
     if call.role is Role.CREATE:
         return replace(row, state=State.SENT, attempts=row.attempts + 1, misses=0)
     if call.role is Role.DOCUMENT:
-        return replace(row, looked=now)
+        return replace(row, checked=now)
     ask = row.ask or row.asking
-    return replace(row, looked=now, ask="", asking=ask, asks=row.asks + bool(ask))
+    return replace(row, checked=now, ask="", asking=ask, asks=row.asks + bool(ask))
 
 
 def deferred(row: Row, until: int, reason: str, now: int) -> Row:

@@ -48,7 +48,7 @@ def judged(row: Row, context: DecisionContext) -> Decision:
 def _begun(row: Row, context: DecisionContext) -> Decision:
     """Start the clock of a journey: the link's life, then the data's."""
     life = (context.operation.link_life_s + context.operation.data_life_s) * 1000
-    row = replace(row, state=State.PENDING, reason="", doubts=0, misses=0)
+    row = replace(row, state=State.PENDING, reason="", ambiguous=0, misses=0)
     row = replace(row, deadline=context.now + life)
     row = replace(row, due=min(context.next_poll(0), row.deadline))
     return row, (Emit("link_ready"),)
@@ -56,14 +56,14 @@ def _begun(row: Row, context: DecisionContext) -> Decision:
 
 def _refused(row: Row, answer: Answer) -> Decision:
     """Believe a refusal only if no earlier attempt is ambiguous (I5)."""
-    if row.doubts:
+    if row.ambiguous:
         return park(row, f"refused_in_doubt/{answer.code}")
     return settle(replace(row, refused_field=answer.refused_field), State.REFUSED, answer.code)
 
 
 def _duplicate(row: Row, context: DecisionContext) -> Decision:
     """Distinguish a lost answer from an id that we never sent."""
-    if not row.doubts:
+    if not row.ambiguous:
         # Redis lost the row, or retention ended: of a journey nothing is lost but its link.
         journey = context.operation.mode is Mode.JOURNEY
         return (

@@ -49,14 +49,14 @@ def rest(row: Row, until: int, reason: str) -> Row:
     """Let a row wait until a time, as ACCEPTED if nothing was sent, else UNKNOWN or PENDING."""
     state = row.state
     if state in {State.CLAIMED, State.SENT}:
-        state = State.UNKNOWN if row.doubts else State.ACCEPTED
+        state = State.UNKNOWN if row.ambiguous else State.ACCEPTED
     return replace(row, state=state, due=until, reason=reason)
 
 
 def create(row: Row, context: DecisionContext) -> Decision:
     """Make a create call of this generation, unless the policy's attempts are used up."""
     if row.attempts >= context.policy.max_attempts:
-        return park(row, "unknown_outcome" if row.doubts else "attempts_spent")
+        return park(row, "unknown_outcome" if row.ambiguous else "attempts_spent")
     return row, (Call(Role.CREATE, lane=_lane(row)),)
 
 
@@ -78,7 +78,7 @@ def _lane(row: Row) -> Lane:
 
 def note_ambiguous(row: Row, reason: str, context: DecisionContext) -> Decision:
     """Record that a paid call may have been executed. Unknown is never guessed (I5)."""
-    row = replace(row, state=State.UNKNOWN, doubts=row.doubts + 1, tries=row.tries + 1)
+    row = replace(row, state=State.UNKNOWN, ambiguous=row.ambiguous + 1, tries=row.tries + 1)
     if context.operation.recovery is Recovery.NONE:
         return park(row, f"unknown_outcome/{reason}")
     return replace(row, due=context.backoff(row.tries), reason=reason), ()
@@ -92,7 +92,7 @@ def renew(row: Row, why: str, context: DecisionContext) -> Decision:
     record = f"{number} {why} {context.now} {generation_id(row.id, number)}"
     row = replace(row, generation=number, generations=(*row.generations, record))
     row = replace(row, state=State.ACCEPTED, reason=why, due=context.now, status="", reference="")
-    row = replace(row, attempts=0, doubts=0, misses=0, tries=0, evidence="", link="")
+    row = replace(row, attempts=0, ambiguous=0, misses=0, tries=0, evidence="", link="")
     row = replace(row, ask="", asking="", asks=0, asked=0, found_open=0)
     return row, (Emit("reissued"),)
 

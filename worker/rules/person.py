@@ -35,13 +35,13 @@ def _redrive(row: Row, context: DecisionContext) -> Decision:
         return replace(row, state=State.ACCEPTED, reason="redriven"), (Emit("redriven"),)
     _refuse_harm(row, context)
     waits = row.link or row.parent
-    state = State.UNKNOWN if row.doubts else State.PENDING if waits else State.ACCEPTED
+    state = State.UNKNOWN if row.ambiguous else State.PENDING if waits else State.ACCEPTED
     return replace(row, state=state, reason="redriven", attempts=0), (Emit("redriven"),)
 
 
 def _refuse_harm(row: Row, context: DecisionContext) -> None:
     """Refuse a repeat that could be paid for again, or that can have no answer."""
-    if row.doubts and context.operation.recovery is Recovery.NONE:
+    if row.ambiguous and context.operation.recovery is Recovery.NONE:
         raise ActionRefused(
             f"{row.id} may have been executed, and nothing at the vendor stops a second charge: "
             "make sure on the vendor's dashboard, then reissue"

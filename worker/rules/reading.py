@@ -51,7 +51,7 @@ def _still_open(row: Row, context: DecisionContext) -> Decision:
         return _by_evidence(row, context)
     if context.now >= row.deadline:
         return settle(row, State.EXPIRED, "vendor_deadline")
-    row = replace(row, tries=row.tries + 1, found_open=row.looked)
+    row = replace(row, tries=row.tries + 1, found_open=row.checked)
     return rest(row, min(context.next_poll(row.tries), row.deadline), ""), ()
 
 
