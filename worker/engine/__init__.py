@@ -4,7 +4,7 @@
 |---|---|
 | `run` | one verification: claim, decide, admit and record SENT, call, decide, commit |
 | `scheduler` | begin runs: a bounded number at once, jobs in turn |
-| `redis_batch` | send the Redis calls of one turn of the loop in one round trip |
+| `redis_batch` | send the Redis calls of many runs in one round trip |
 | `blocking_calls` | the bounded set of threads in which vendor calls block |
 | `room` | count the ids that wait; say if there is room for more |
 | `backpressure` | take a message from the broker only while there is room for its ids |
