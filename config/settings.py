@@ -111,7 +111,7 @@ class QuotaSettings:
     )
     horizon_ms: int = setting(
         2000,
-        "Milliseconds ahead for which call times are assigned. About the longest wait of a new "
+        "Milliseconds ahead for which slots are assigned. About the longest wait of a new "
         "row, even while others have a backlog.",
         Range(min=100),
     )

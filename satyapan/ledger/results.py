@@ -66,7 +66,7 @@ class Results:
             channel = self._keys.channel(reply_to)
             with self._listener.hearing(channel, verification_id) as heard:
                 yield
-                # A thousand who began together don't look together: the id decides.
+                # So that a thousand that began together don't read at the same moment.
                 spread = _SELDOM * (1 + crc32(verification_id.encode()) % 100 / 100)
                 while left_s() > 0:
                     patience = READ_AGAIN_S * (spread if self._listener.hears else 1)

@@ -127,7 +127,8 @@ class _Subscription:
                     self._take(self._next())
                     idle = idle + 1 if self._nobody() else 0
         except (RedisError, OSError) as error:
-            log.warning("stopped listening (%s); waiters look for themselves", type(error).__name__)
+            code = type(error).__name__
+            log.warning("stopped listening (%s); waiters read the row from time to time", code)
         finally:
             self.closed = True
             self._tell(None)

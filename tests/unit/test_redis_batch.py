@@ -52,10 +52,10 @@ def test_calls_are_gathered_until_a_turn_brings_no_further_one() -> None:
                 await asyncio.sleep(0)
             await batch.call(call(name))
 
-        await asyncio.gather(after(0, "a"), after(1, "b"), after(2, "c"), after(9, "d"))
+        await asyncio.gather(*map(after, (0, 1, 2, 5, 8), "abcde"))
 
     run_in_own_loop(main())
-    assert server.trips == [["a", "b", "c"], ["d"]]
+    assert server.trips == [["a", "b", "c"], ["d"], ["e"]]
 
 
 def test_an_error_reaches_only_its_own_call() -> None:

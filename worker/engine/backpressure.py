@@ -29,8 +29,8 @@ def backpressure(room: Room) -> type[bootsteps.StartStopStep]:
             may_consume = qos.can_consume
             qos.can_consume = lambda: room.there_is() and may_consume()
             if hub is not None:  # without an event loop Celery polls by itself
-                hub.add_reader(_silent_file(), _look_again)
-                room.on_room = lambda: hub.call_soon(_look_again)
+                hub.add_reader(_silent_file(), _poll_again)
+                room.on_room = lambda: hub.call_soon(_poll_again)
 
     return Backpressure
 
@@ -46,5 +46,5 @@ def _silent_file() -> int:
     return reader
 
 
-def _look_again() -> None:
+def _poll_again() -> None:
     """Do nothing: the loop only has to turn, because it checks the QoS at each turn."""
