@@ -1,7 +1,5 @@
 """The low lane for polls, and rows that are registered without a claim."""
 
-from collections.abc import Iterator
-
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -21,12 +19,6 @@ from worker.admission.limiter import Admitted, Waiting
 from worker.rules.lane import Lane
 
 LOW = KEYS.queue("main", ROUTE, "low")
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as connected:
-        yield connected
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The limiter with a real server: no sliding window sees more calls than the limit."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -21,12 +20,6 @@ from tests.support.admission_simulator import (
     wait,
 )
 from worker.admission.limiter import Admitted, Limiter, NotYet
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as connected:
-        yield connected
 
 
 @pytest.fixture

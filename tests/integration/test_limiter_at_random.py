@@ -1,9 +1,7 @@
 """The limiter under random input: it keeps its promise and agrees with the `limits` library."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import pytest
 import redis
 import time_machine
 from hypothesis import HealthCheck, given, settings
@@ -24,12 +22,6 @@ from tests.support.admission_simulator import (
     Simulator,
 )
 from worker.admission.limiter import Admitted, NotYet
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as connected:
-        yield connected
 
 
 @dataclass(frozen=True)

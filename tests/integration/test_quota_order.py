@@ -1,6 +1,5 @@
 """The order of waiting rows: producers take turns, and high rows come before normal ones."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -10,12 +9,6 @@ from hypothesis import strategies as st
 
 from tests.support.admission_simulator import HORIZON, KEYS, ROUTE, SPAN, Simulator
 from worker.rules.lane import Lane
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as connected:
-        yield connected
 
 
 @pytest.fixture
