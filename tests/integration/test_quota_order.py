@@ -105,21 +105,13 @@ def test_dealing_twice_deals_each_slot_once(simulator: Simulator) -> None:
 
 def test_ended_rows_at_the_front_of_a_lane_do_not_delay_others(simulator: Simulator) -> None:
     """Thousands can end at once, when their deadline passes."""
-    ended = queue_backlog(simulator, 900)
-    simulator.ask("alive")
-    for name in ended:
-        simulator.set_due(name, 0)
-    simulator.now += SPAN
+    queue_behind_ended_rows(simulator, "alive", 900)
 
     assert simulator.dealt() == ["alive"]
 
 
 def test_one_script_removes_about_a_thousand_rows_that_ended(simulator: Simulator) -> None:
-    ended = queue_backlog(simulator, 3000)
-    simulator.ask("alive")
-    for name in ended:
-        simulator.set_due(name, 0)
-    simulator.now += SPAN
+    queue_behind_ended_rows(simulator, "alive", 3000)
     lane, left = KEYS.queue("main", ROUTE, "normal"), [3001]
 
     while not simulator.dealt():
@@ -128,12 +120,14 @@ def test_one_script_removes_about_a_thousand_rows_that_ended(simulator: Simulato
     assert left == [3001, 3001 - 1024, 3001 - 2 * 1024]
 
 
-def queue_backlog(simulator: Simulator, count: int) -> list[str]:
-    """Queue this many rows, which the test ends before slots are dealt."""
-    names = [f"a{n}" for n in range(count)]
-    for name in names:
-        simulator.ask(name)
-    return names
+def queue_behind_ended_rows(simulator: Simulator, name: str, count: int) -> None:
+    """Queue a row behind this many others, which then end before slots are dealt."""
+    ended = [f"a{n}" for n in range(count)]
+    for each in (*ended, name):
+        simulator.ask(each)
+    for each in ended:
+        simulator.set_due(each, 0)
+    simulator.now += SPAN
 
 
 @pytest.mark.parametrize("late", [0, 30, 120])
