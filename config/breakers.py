@@ -8,6 +8,8 @@ from redis import Redis
 
 PUBLIC_URL_REFUSED: Final = "public_url_refused"
 """The code of a route whose calls the vendor refuses because of our own return address."""
+NOT_ENABLED: Final = "not_enabled"
+"""The code of a route whose product the vendor has not enabled for this account."""
 
 
 @dataclass(frozen=True, slots=True)

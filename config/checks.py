@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from config.brand import read_brand
-from config.breakers import PUBLIC_URL_REFUSED, read_breaker
+from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED, Shut, read_breaker
 from config.findings import Finding, Level, found, redacted
 from config.reference import names
 from config.servers import SERVER, Info, check_broker, forbidden, judge, unreachable
@@ -179,19 +179,30 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
     """Report open breakers; they close by themselves when the vendor works again."""
     keys, account = Keys(settings.producer.prefix), ACCOUNT
     if stop := read_breaker(client, keys.stop(account)):
-        hint = _STOP_HINTS.get(stop.code, _STOP_HINT)
+        hint = "See the vendor's dashboard: credentials, address list, balance."
         text = f"The vendor refuses account {account} ({stop.code}, since {stop.since})."
         yield found(20, "warning", text, hint)
     for name in sorted(route_names(settings.producer.kinds)):
-        shut = read_breaker(client, keys.breaker(account, name))
-        if shut and shut.code == PUBLIC_URL_REFUSED:
-            hint = f"Correct {PREFIX}CALLBACKS_PUBLIC_URL and restart the workers; nothing is lost."
-            text = f"The vendor refuses our public address at {name} (since {shut.since})."
-            yield found(25, "warning", text, hint)
-        elif shut:
-            hint = "Nothing is lost: workers probe it. Ask the vendor if this lasts."
-            text = f"Calls to {name} fail at the vendor ({shut.code}, since {shut.since})."
-            yield found(21, "warning", text, hint)
+        if shut := read_breaker(client, keys.breaker(account, name)):
+            yield _held_route(name, shut)
+
+
+def _held_route(name: str, shut: Shut) -> Finding:
+    """Report an open breaker of a route, by what has to be done about it."""
+    if shut.code == PUBLIC_URL_REFUSED:
+        hint = f"Correct {PREFIX}CALLBACKS_PUBLIC_URL and restart the workers; nothing is lost."
+        text = f"The vendor refuses our public address at {name} (since {shut.since})."
+        return found(25, "warning", text, hint)
+    if shut.code == NOT_ENABLED:
+        hint = (
+            "Enable the product on the vendor's dashboard; nothing is lost. If no route works, "
+            f"correct the path in {PREFIX}CASHFREE_BASE_URL (the vendor's ends in /verification)."
+        )
+        text = f"The vendor has not enabled {name} for this account (since {shut.since})."
+        return found(27, "warning", text, hint)
+    hint = "Nothing is lost: workers probe it. Ask the vendor if this lasts."
+    text = f"Calls to {name} fail at the vendor ({shut.code}, since {shut.since})."
+    return found(21, "warning", text, hint)
 
 
 def _rewrite(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
@@ -217,9 +228,4 @@ def _parked(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]
         yield found(26, "warning", text, hint)
 
 
-_STOP_HINT: Final = "See the vendor's dashboard: credentials, address list, balance."
-_STOP_HINTS: Final = {
-    "not_enabled": f"Correct the path in {PREFIX}CASHFREE_BASE_URL (the vendor's own addresses end "
-    "in /verification), or have the vendor enable the product for your account."
-}
 _LEDGER: Final = (*SERVER, _memory, _same_keys, _breakers, _rewrite, _parked)

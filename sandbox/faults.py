@@ -30,6 +30,8 @@ class InjectedFault:
     latency_ms: int = 0
     cut: str | None = None
     garbled: bool = False
+    empty_body: bool = False
+    """With status 404 this is how the vendor answers for a product that isn't enabled."""
     foreign_id: bool | str = False
     """True for every id in the answer, or the name of one field."""
     oversized: int = 0
@@ -54,6 +56,7 @@ class InjectedFault:
             self.replaces_answer
             or self.cut
             or self.garbled
+            or self.empty_body
             or self.foreign_id
             or self.oversized
             or self.wrong_content_type
@@ -152,6 +155,7 @@ FAULT_FIELDS: dict[str, tuple[type, ...]] = {
     "latency_ms": (int,),
     "cut": TEXT,
     "garbled": (bool,),
+    "empty_body": (bool,),
     "foreign_id": (bool, str),
     "oversized": (int,),
     "wrong_content_type": TEXT,

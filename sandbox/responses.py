@@ -72,6 +72,8 @@ def to_response(
     raw = json.dumps(body).encode()
     if fault.garbled:
         raw = raw[: len(raw) // 2]
+    if fault.empty_body:
+        raw = b""
     content_type = fault.wrong_content_type or "application/json"
     response = Response(raw, reply.status, {**headers, **fault.headers}, content_type=content_type)
     if fault.redirect is not None:

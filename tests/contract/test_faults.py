@@ -98,6 +98,17 @@ def answers(vendor: Vendor) -> bool:
         return False
 
 
+def test_an_answer_may_have_no_body_as_that_of_a_product_that_is_not_enabled(
+    vendor: Vendor,
+) -> None:
+    fault(vendor, status=404, empty_body=True)
+
+    answer = call(vendor)
+
+    assert (answer.status_code, answer.content) == (404, b"")
+    assert outcomes(vendor) == []
+
+
 def test_a_garbled_answer_is_not_json(vendor: Vendor) -> None:
     fault(vendor, garbled=True)
 

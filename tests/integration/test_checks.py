@@ -328,14 +328,15 @@ class TestCommand:
         }
 
 
-def test_an_unknown_vendor_path_is_blamed_on_the_base_url_not_on_the_dashboard(
+def test_a_product_that_is_not_enabled_may_also_be_a_wrong_base_url(
     server: redis.Redis, redis_url: str
 ) -> None:
-    stop = Keys("satyapan").stop(ACCOUNT)
-    server.hset(stop, mapping={"code": "not_enabled", "since": "1", "until": "2"})
+    breaker = Keys("satyapan").breaker(ACCOUNT, "passport")
+    server.hset(breaker, mapping={"code": "not_enabled", "since": "1", "until": "2"})
 
     (finding,) = findings_for(redis_url)
 
-    assert finding.id == "W020"
+    assert finding.id == "W027"
+    assert "passport" in finding.message
     assert "SATYAPAN_CASHFREE_BASE_URL" in finding.hint
-    assert "dashboard" not in finding.hint
+    assert "dashboard" in finding.hint

@@ -150,3 +150,14 @@ def test_too_many_calls_of_one_operation_hold_its_route_alone(harness: Harness) 
     harness.run_once(harness.submit("passport"))
 
     assert harness.run_once(harness.submit("static_kyc_link")).state is State.DONE
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_a_product_that_is_not_enabled_is_no_fault_of_the_request(
+    harness: Harness, kind: str
+) -> None:
+    harness.vendor.post("faults", status=404, empty_body=True)
+
+    found = harness.run_once(harness.submit(kind))
+
+    assert (found.state, found.reason, found.refused_field) == Expected(WAITS, "not_enabled")

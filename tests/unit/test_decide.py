@@ -147,7 +147,9 @@ class TestPassport:
 
         assert (after.state, after.reason) == (State.PARKED, "foreign_duplicate")
 
-    @pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED])
+    @pytest.mark.parametrize(
+        "outcome", [Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED, Outcome.NOT_ENABLED]
+    )
     def test_a_call_that_was_not_executed_spends_no_attempt(self, outcome: Outcome) -> None:
         after, _ = decision(sent("passport"), answered(outcome, code="c", not_before_s=9.0))
 

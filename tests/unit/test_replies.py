@@ -171,13 +171,6 @@ def test_a_redirect_has_an_unknown_outcome(status: int) -> None:
     assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "redirected")
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.values()))
-def test_a_404_without_the_vendors_code_stops_the_account(kind: str) -> None:
-    answer = judge(kind, Role.CREATE, 404, parse(b""))
-
-    assert (answer.outcome, answer.code) == (Outcome.STOPPED, "not_enabled")
-
-
 def test_the_sandboxes_request_for_test_data_is_a_refusal() -> None:
     message = "Please use the Test Data given in the documentation"
 

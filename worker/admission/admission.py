@@ -13,6 +13,11 @@ from worker.admission.limiter import Admitted, Limiter
 from worker.rules.answer import Answer, Outcome
 
 _FAILED: Final = frozenset({Outcome.UNKNOWN, Outcome.NOT_SENT})
+_HELD: Final = {
+    Outcome.MISCONFIGURED: "route held until the settings are corrected",
+    Outcome.NOT_ENABLED: "route held until the vendor enables the product",
+}
+"""Outcomes that every call of the route would have, to the log's text."""
 
 log = logging.getLogger("satyapan.admission")
 
@@ -49,10 +54,10 @@ class Admission:
         if answer.outcome in _FAILED:
             if self.breakers.fail(row, route, answer.code, probe=admitted.probe):
                 _log("vendor breaker opened", row, route, answer.code)
-        elif answer.outcome is Outcome.MISCONFIGURED:
+        elif answer.outcome in _HELD:
             opened = self.breakers.refuse(row.account, route, answer.code, probe=admitted.probe)
             if opened or admitted.probe:
-                _log("route held until the settings are corrected", row, route, answer.code)
+                _log(_HELD[answer.outcome], row, route, answer.code)
         elif admitted.probe:
             self.breakers.resume(row.account, route)
         elif admitted.failing:

@@ -28,6 +28,8 @@ class Outcome(StrEnum):
     MISCONFIGURED = "misconfigured"
     """The vendor refuses what this installation adds to each request of a route; nothing was
     executed, and the operator has to correct a setting."""
+    NOT_ENABLED = "not_enabled"
+    """The vendor has not enabled the product for the account: no call of the route is executed."""
     NOT_SENT = "not_sent"
     """No byte of the request left: name, connection or TLS failed."""
     UNKNOWN = "unknown"

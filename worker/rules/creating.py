@@ -8,7 +8,15 @@ from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext, Emit
 from worker.rules.moves import again, lose, note_ambiguous, park, read_status, settle, shown
 
-_UNSPENT = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.STOPPED, Outcome.MISCONFIGURED})
+_UNSPENT = frozenset(
+    {
+        Outcome.NOT_SENT,
+        Outcome.THROTTLED,
+        Outcome.STOPPED,
+        Outcome.MISCONFIGURED,
+        Outcome.NOT_ENABLED,
+    }
+)
 
 
 def created(row: Row, answer: Answer, context: DecisionContext) -> Decision:

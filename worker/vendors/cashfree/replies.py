@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError
 
-from config.breakers import PUBLIC_URL_REFUSED
+from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED
 from satyapan.kinds.model import Mode, Operation, Role, Signature, schema
 from shared.scrub import KEPT, scrub
 from worker.rules.answer import Answer, Outcome
@@ -46,6 +46,7 @@ _GENERIC_CODES: Final[Mapping[tuple[Mode, str], str]] = {
 _FIELD: Final = re.compile(
     r"(?P<field>\w+?)_(?:missing|value_invalid|length_exceeded|length_short|not_found)", re.ASCII
 )
+_PRODUCT_OFF: Final = re.compile(r"service (?:is )?not enabled", re.IGNORECASE)
 _SAFE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _LIMIT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _WAITS: Final = ("retry-after", "x-ratelimit-retry", "x-ratelimit-reset")
@@ -149,9 +150,10 @@ def _judge(
         return own, code
     if status in _REDIRECTS:
         return Outcome.UNKNOWN, "redirected"
+    if _product_is_off(role, status, code, body):
+        return Outcome.NOT_ENABLED, NOT_ENABLED
     if role is Role.CREATE and status == HTTPStatus.NOT_FOUND:
-        # No code: the product isn't enabled, or the address is wrong. Not the job's fault.
-        return (Outcome.MISSING, code) if code != "http_404" else (Outcome.STOPPED, "not_enabled")
+        return Outcome.MISSING, code
     if (status, code) == (502, "verification_failed") and _wants_test_data(body):
         return Outcome.REFUSED, "test_data_only"
     outcome = BY_SIGNATURE.get((status, code)) or BY_STATUS.get(status, Outcome.UNKNOWN)
@@ -170,9 +172,24 @@ def _own(operation: Operation, role: Role, signature: Signature) -> Outcome | No
     return None
 
 
+def _product_is_off(role: Role, status: int, code: str, body: object) -> bool:
+    """Recognise both answers of a route whose product isn't enabled for the account.
+
+    A create call's 404 without a code also comes from a wrong address; a read's proves nothing.
+    """
+    if (status, code) == (400, "invalid_request"):
+        return bool(_PRODUCT_OFF.search(_message(body)))
+    return role is Role.CREATE and code == "http_404"
+
+
 def _wants_test_data(body: object) -> bool:
     """Recognise the sandbox's answer to input that isn't one of its fixtures."""
-    return isinstance(body, dict) and "test data" in str(body.get("message")).lower()
+    return "test data" in _message(body).lower()
+
+
+def _message(body: object) -> str:
+    """Return the vendor's message, to be looked at and never kept."""
+    return str(body.get("message")) if isinstance(body, dict) else ""
 
 
 def _code(status: int, body: object) -> str:
