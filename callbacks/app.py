@@ -92,6 +92,7 @@ class _Handlers:
         self._redis: Redis = ledger_client(settings, "callbacks")
         self._keys = Keys(settings.producer.prefix)
         self._waker = Waker(wake_app(settings.producer))
+        self._kinds = Registry.with_plugins(settings.producer.kinds)
         self._metrics = Metrics(metrics_folder, self._collector())
 
     def register(self, app: Flask) -> None:
@@ -102,7 +103,7 @@ class _Handlers:
         app.register_blueprint(openapi())
 
     def _collector(self) -> LedgerCollector:
-        routes = sorted(route_names(self._settings.producer.kinds))
+        routes = partial(route_names, self._kinds)
         window_ms = self._settings.quota.window_s * 1000
         return LedgerCollector(self._redis, self._keys, routes, window_ms)
 
@@ -117,7 +118,6 @@ class _Handlers:
 
     def _returns(self) -> ReturnHandler:
         hooks, producer = self._settings.callbacks, self._settings.producer
-        kinds = Registry.with_plugins(producer.kinds)
         return ReturnHandler(
             tokens=ReturnTokens([key.reveal() for key in hooks.token_keys], hooks.token_life_s),
             ledger=Ledger(self._redis, self._keys, producer.ring()),
@@ -126,7 +126,7 @@ class _Handlers:
             waker=self._waker,
             pages=self._pages,
             return_hosts=frozenset(producer.return_hosts),
-            return_url_fields={k.name: k.return_url_field for k in kinds if k.return_url_field},
+            kinds=self._kinds,
             metrics=self._metrics,
         )
 

@@ -5,7 +5,7 @@ Wrong settings don't get here: `read_settings` refuses them.
 
 import hmac
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
@@ -18,7 +18,7 @@ from config.brand import read_brand
 from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED, Shut, read_breaker
 from config.findings import Finding, Level, found, redacted
 from config.reference import names
-from config.servers import SERVER, Info, check_broker, forbidden, judge, unreachable
+from config.servers import SERVER, Check, Info, check_broker, forbidden, judge, unreachable
 from config.settings import Settings
 from config.validators import is_loopback, is_public, route_names
 from satyapan.canonical import digest
@@ -43,11 +43,21 @@ def run_checks(
 
     The first run on an empty ledger stores a sealed mark, by which later runs recognise the keys.
     """
+    return [*_quota(settings), *_run(settings, client, now, (*_SAFETY, *_ADVICE))]
+
+
+def start_checks(settings: Settings, client: Redis) -> list[Finding]:
+    """Check only what can make a start unsafe; it loads no kind."""
+    return _run(settings, client, time.time, _SAFETY)
+
+
+def _run(
+    settings: Settings, client: Redis, now: Callable[[], float], checks: Sequence[Check]
+) -> list[Finding]:
     return [
         *_account(settings),
         *_public(settings),
-        *_quota(settings),
-        *_ledger(settings, client, now),
+        *_ledger(settings, client, now, checks),
         *check_broker(settings),
     ]
 
@@ -124,10 +134,12 @@ def _quota(settings: Settings) -> Iterator[Finding]:
             yield found(15, "warning", f"{usual} a minute; your setting is higher.", hint)
 
 
-def _ledger(settings: Settings, client: Redis, now: Callable[[], float]) -> list[Finding]:
+def _ledger(
+    settings: Settings, client: Redis, now: Callable[[], float], checks: Sequence[Check]
+) -> list[Finding]:
     place = redacted(settings.producer.redis_url)
     try:
-        return judge(settings, client, client.info(), (partial(_clock, now), *_LEDGER))
+        return judge(settings, client, client.info(), (partial(_clock, now), *checks))
     except ResponseError as error:
         return [forbidden(place, error)]
     except RedisError as error:
@@ -182,7 +194,7 @@ def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Findin
         hint = "See the vendor's dashboard: credentials, address list, balance."
         text = f"The vendor refuses account {account} ({stop.code}, since {stop.since})."
         yield found(20, "warning", text, hint)
-    for name in sorted(route_names(settings.producer.kinds)):
+    for name in sorted(route_names(Registry.with_plugins(settings.producer.kinds))):
         if shut := read_breaker(client, keys.breaker(account, name)):
             yield _held_route(name, shut)
 
@@ -228,4 +240,5 @@ def _parked(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]
         yield found(26, "warning", text, hint)
 
 
-_LEDGER: Final = (*SERVER, _memory, _same_keys, _breakers, _rewrite, _parked)
+_SAFETY: Final = (*SERVER, _same_keys)
+_ADVICE: Final = (_memory, _breakers, _rewrite, _parked)

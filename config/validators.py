@@ -249,21 +249,25 @@ def recovery_s(read_timeout_s: float, connect_timeout_s: float) -> float:
     return read_timeout_s + connect_timeout_s + 1
 
 
-def route_names(places: Collection[str]) -> set[str]:
-    """List the routes of all kinds, those at `places` (module:ATTRIBUTE) included."""
-    return {route.name for route in Registry.with_plugins(places).routes()}
+def route_names(kinds: Registry) -> set[str]:
+    """List the names of all routes; this loads all kinds."""
+    return {route.name for route in kinds.routes()}
 
 
 def _unknown_names(values: Mapping[str, Any]) -> Iterator[SettingFault]:
     """Find kinds and routes that don't exist, in the settings that name them."""
-    places = values[f"{PREFIX}KINDS"]
     try:
-        kinds = {kind.name for kind in Registry.with_plugins(places)}
+        kinds = Registry.with_plugins(values[f"{PREFIX}KINDS"])
     except (ImportError, AttributeError, TypeError):
         yield SettingFault(f"{PREFIX}KINDS", "a place can't be imported or doesn't hold a Kind.")
         return
-    known = {"WORKER_LOST_ANSWER": kinds, "QUOTA_PER_MINUTE": route_names(places)}
-    for name, good in known.items():
-        if not set(values[PREFIX + name]) <= good:
-            message = f"has an unknown name; known are {', '.join(sorted(good))}."
+    lists: dict[str, Callable[[], Collection[str]]] = {
+        "WORKER_LOST_ANSWER": lambda: kinds.names,
+        "QUOTA_PER_MINUTE": lambda: route_names(kinds),
+    }
+    for name, list_known in lists.items():
+        # Listing routes loads all kinds: only if the setting is set.
+        given = set(values[PREFIX + name])
+        if given and not given <= (known := set(list_known())):
+            message = f"has an unknown name; known are {', '.join(sorted(known))}."
             yield SettingFault(PREFIX + name, message)

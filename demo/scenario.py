@@ -15,7 +15,7 @@ from demo.person import Person
 from demo.summary import ScenarioOutcome, charges_of
 from satyapan import State, Verification, Verifications, linked, settled
 from satyapan.ids import generation_id
-from satyapan.kinds import KINDS
+from satyapan.kinds import Registry
 
 PATIENCE_S: Final = 90.0
 """Most seconds for one step: longer than the delay after two workers killed in a row."""
@@ -23,7 +23,7 @@ _LOOK_S: Final = 0.02
 _LINK_LIFE_S: Final = 600
 _TEMPLATE: Final = "Aadhaar_verification"
 _DOCUMENTS: Final = ("AADHAAR", "PAN", "DRIVING_LICENSE")
-_LABELS: Final = {kind.name: kind.labels for kind in KINDS}
+_KINDS: Final = Registry()
 
 
 class StepTimeout(Exception):
@@ -247,7 +247,7 @@ class Scenario:
         if words:
             self._console.note(f"{words}{f' ({now.reason})' if now.reason else ''}")
         elif now.settled:
-            label = _LABELS[now.kind].get(now.status, now.reason)
+            label = _KINDS[now.kind].labels.get(now.status, now.reason)
             text = f"{now.state}{f', {now.status}' if now.status else ''}: {label}"
             good = now.state not in {State.PARKED, State.LOST, State.FAILED, State.REFUSED}
             self._console.check(text.removesuffix(": "), good=good)

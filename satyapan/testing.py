@@ -138,7 +138,7 @@ class FakeVerifications(Verifications):
         if row is not None:
             self._apply(row.id, change, move)
             return
-        if possible_id(id_or_kind) not in {kind.name for kind in self._kinds}:
+        if possible_id(id_or_kind) not in self._kinds.names:
             raise NotFound(possible_id(id_or_kind))
         self._standing[id_or_kind] = change, move
         for each in self._rows.all():

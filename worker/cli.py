@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from config.checks import run_checks
+from config.checks import start_checks
 from config.findings import refuse_if_unsafe
 from config.logs import configure_logs, log_fatal_errors
 from config.redis_clients import ledger_client
@@ -27,5 +27,5 @@ def worker(heartbeat: Path | None) -> None:
     configure_logs(settings.log.level, settings.log.format)
     enable(os.environ)
     with log_fatal_errors():
-        refuse_if_unsafe(run_checks(settings, ledger_client(settings)))
+        refuse_if_unsafe(start_checks(settings, ledger_client(settings)))
         sys.exit(run_worker(settings, heartbeat))

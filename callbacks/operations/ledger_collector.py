@@ -3,7 +3,7 @@
 Any web process can report it, so workers need no port of their own. Labels are words of ours.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 from prometheus_client.core import GaugeMetricFamily
@@ -24,7 +24,9 @@ _BREAKER_HELP: Final = "1 while a breaker is open: the route's, or without a rou
 class LedgerCollector(Collector):
     """Collects gauges; without Redis only `satyapan_ledger_up`, which is then 0."""
 
-    def __init__(self, redis: Redis, keys: Keys, routes: Sequence[str], window_ms: int) -> None:
+    def __init__(
+        self, redis: Redis, keys: Keys, routes: Callable[[], Collection[str]], window_ms: int
+    ) -> None:
         # redis-py types each reply as sync or async, bytes or str; this client is sync.
         self._redis: Any = redis
         self._keys = keys
@@ -37,8 +39,9 @@ class LedgerCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Read all gauges from Redis."""
+        routes = sorted(self._routes())
         try:
-            families = [self._states(), *self._due(), self._breakers(), self._calls()]
+            families = [self._states(), *self._due(), self._breakers(routes), self._calls(routes)]
         except RedisError:
             families = []
         yield GaugeMetricFamily("satyapan_ledger_up", "1 if Redis answered.", value=bool(families))
@@ -70,22 +73,22 @@ class LedgerCollector(Collector):
             stored.add_metric([state.lower()], self._size(self._keys.inbox_index(state)))
         yield stored
 
-    def _breakers(self) -> GaugeMetricFamily:
+    def _breakers(self, routes: Iterable[str]) -> GaugeMetricFamily:
         family = GaugeMetricFamily("satyapan_calls_held", _BREAKER_HELP, labels=_ROUTE_LABELS)
         breakers = {"": self._keys.stop(ACCOUNT)}
-        breakers |= {route: self._keys.breaker(ACCOUNT, route) for route in self._routes}
+        breakers |= {route: self._keys.breaker(ACCOUNT, route) for route in routes}
         for route, key in breakers.items():
             family.add_metric([ACCOUNT, route], read_breaker(self._redis, key) is not None)
         return family
 
-    def _calls(self) -> GaugeMetricFamily:
+    def _calls(self, routes: Iterable[str]) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "satyapan_calls_in_window",
             "Calls that count against the vendor's quota now.",
             labels=_ROUTE_LABELS,
         )
         since = now_ms(self._redis) - self._window_ms
-        for route in self._routes:
+        for route in routes:
             count = self._redis.zcount(self._keys.slots(ACCOUNT, route), f"({since}", "+inf")
             family.add_metric([ACCOUNT, route], count)
         return family

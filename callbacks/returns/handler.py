@@ -5,7 +5,7 @@ parameter is never read, and it is cut off if it was appended to the token.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlunsplit
@@ -19,6 +19,7 @@ from callbacks.problems import problem
 from callbacks.returns.pages import Pages, depends_on_time, page_at
 from satyapan.broker.wakeups import Waker
 from satyapan.errors import SatyapanError
+from satyapan.kinds import Registry
 from satyapan.ledger.ledger import Ledger
 from satyapan.names import STATUS_CHECK, Keys
 from satyapan.records import TERMINAL, Row
@@ -41,10 +42,7 @@ log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReturnHandler:
-    """Answers people who come back; redirects go to `return_hosts` (lower case) only.
-
-    `return_url_fields` has, for each kind that redirects, the field of its request with the URL.
-    """
+    """Answers people who come back; redirects go to `return_hosts` (lower case) only."""
 
     tokens: ReturnTokens
     ledger: Ledger
@@ -53,13 +51,13 @@ class ReturnHandler:
     waker: Waker
     pages: Pages
     return_hosts: Collection[str]
-    return_url_fields: Mapping[str, str]
+    kinds: Registry
     metrics: Metrics
 
     def page(self, kind: str, token: str) -> Response:
         """Return the page of a verification, or the redirect to its producer."""
         # Opening the request costs time, and it is private: only where it may hold a URL.
-        row = self._row(kind, token, *(["request"] if kind in self.return_url_fields else []))
+        row = self._row(kind, token, *(["request"] if self._url_field(kind) else []))
         if row is None:
             return self._show("unknown", status=404)
         self._request_status_check(row)
@@ -109,12 +107,17 @@ class ReturnHandler:
 
     def _redirect(self, row: Row) -> Response | None:
         """Return the redirect to the producer's return_url; None if it has none that is allowed."""
-        given = row.request.get(self.return_url_fields.get(row.kind, ""))
+        given = row.request.get(self._url_field(row.kind))
         url = redirect_url(str(given or ""), row.id, self.return_hosts)
         if url is None:
             return None
         self.metrics.returns.labels("redirect").inc()
         return Response(status=303, headers={"Location": url})
+
+    def _url_field(self, kind: str) -> str:
+        """Return the request field with the producer's URL; "" if the kind has none."""
+        known = self.kinds.get(kind)
+        return known.return_url_field if known else ""
 
     def _show(self, page: str, minutes: int = 0, *, status: int = 200) -> Response:
         self.metrics.returns.labels(page).inc()

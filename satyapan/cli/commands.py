@@ -43,11 +43,11 @@ def _known_kinds(
         kinds = _registry()
     except SettingsError:
         kinds = Registry()
-    return [kind.name for kind in kinds if kind.name.startswith(incomplete)]
+    return [name for name in kinds.names if name.startswith(incomplete)]
 
 
 def _registry() -> Registry:
-    """Load all kinds, those in the settings included; no key or server needs to be set.
+    """Return the kinds, those in the settings included; no key or server needs to be set.
 
     Raises:
         SettingsError: a further kind can't be loaded.

@@ -60,7 +60,7 @@ def lines_of(verification: Verification, kinds: Registry, *, private: bool) -> I
 def _rows(
     verification: Verification, kinds: Registry, *, private: bool
 ) -> Iterator[tuple[str, str]]:
-    known = {kind.name: kind for kind in kinds}.get(verification.kind)
+    known = kinds.get(verification.kind)
     label = known.labels.get(verification.status, "") if known else ""
     yield "id", verification.id
     yield "kind", verification.kind

@@ -1,46 +1,55 @@
-"""The kinds. A new one is a file beside this one and a line here (docs/adding-a-kind.md)."""
+"""The kinds, imported by name at first use.
 
-from collections.abc import Iterable, Iterator
+A new one is a file in its family's folder and a line in `PLACES` (docs/adding-a-kind.md).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from pkgutil import resolve_name
+from typing import Final
 
 from satyapan.errors import Fault, InvalidRequest, did_you_mean
-from satyapan.kinds.digilocker import DIGILOCKER
 from satyapan.kinds.model import Kind, Operation, Route
-from satyapan.kinds.passport import PASSPORT
-from satyapan.kinds.static_kyc_link import STATIC_KYC_LINK
 
-KINDS: tuple[Kind, ...] = (
-    PASSPORT,
-    DIGILOCKER,
-    STATIC_KYC_LINK,
-)
+PLACES: Final[Mapping[str, str]] = {
+    "passport": "satyapan.kinds.identity.passport:PASSPORT",
+    "digilocker": "satyapan.kinds.identity.digilocker:DIGILOCKER",
+    "static_kyc_link": "satyapan.kinds.links.static_kyc_link:STATIC_KYC_LINK",
+}
+"""Each kind's name and place, module:ATTRIBUTE."""
 
 
 class Registry:
-    """The kinds of one installation, by name."""
+    """The kinds of one installation, by name: those of `PLACES`, and `more` that are loaded."""
 
-    def __init__(self, kinds: Iterable[Kind] = KINDS) -> None:
-        self._kinds = {kind.name: kind for kind in kinds}
+    def __init__(self, more: Iterable[Kind] = ()) -> None:
+        self._loaded = {kind.name: kind for kind in more}
+        self.names: Final = tuple(dict.fromkeys((*PLACES, *self._loaded)))
 
     @classmethod
     def with_plugins(cls, places: Iterable[str]) -> "Registry":
-        """Add kinds that live outside this package, each named as `module:ATTRIBUTE`.
+        """Load kinds that live outside this package, each named as `module:ATTRIBUTE`.
 
         Raises:
             ImportError, AttributeError, TypeError: the place doesn't hold a Kind.
         """
-        return cls((*KINDS, *(_load(place) for place in places)))
+        return cls(map(_load, places))
 
     def __iter__(self) -> Iterator[Kind]:
-        """Walk the kinds in the order they were declared."""
-        return iter(self._kinds.values())
+        """Walk through all kinds in the order they were declared; this loads them."""
+        return (self[name] for name in self.names)
 
     def __getitem__(self, name: str) -> Kind:
         """Return a kind by name; KeyError if there is none (a worker older than the producer)."""
-        return self._kinds[name]
+        if name not in self._loaded:
+            self._loaded[name] = _load(PLACES[name])
+        return self._loaded[name]
+
+    def get(self, name: str) -> Kind | None:
+        """Return a kind by name; None if there is none."""
+        return self[name] if name in self.names else None
 
     def routes(self) -> list[Route]:
-        """List the vendor's routes that any kind calls."""
+        """List the vendor's routes that any kind calls; this loads all kinds."""
         operations = [each for kind in self for each in kind.operations.values()]
         found = [route for o in operations for route in (o.create, o.status, o.document)]
         return [route for route in found if route]
@@ -51,10 +60,10 @@ class Registry:
         Raises:
             InvalidRequest: there is no such kind; the text lists those that are.
         """
-        if isinstance(name, str) and name in self._kinds:
-            return self._kinds[name]
-        meant = did_you_mean(name, self._kinds) if isinstance(name, str) else ""
-        message = f"choose one of: {', '.join(sorted(self._kinds))}{meant}"
+        if isinstance(name, str) and name in self.names:
+            return self[name]
+        meant = did_you_mean(name, self.names) if isinstance(name, str) else ""
+        message = f"choose one of: {', '.join(sorted(self.names))}{meant}"
         raise InvalidRequest([Fault("kind", "kind_value_invalid", message)])
 
 
@@ -65,4 +74,4 @@ def _load(place: str) -> Kind:
     return kind
 
 
-__all__ = ["KINDS", "Kind", "Operation", "Registry"]
+__all__ = ["PLACES", "Kind", "Operation", "Registry"]

@@ -30,7 +30,7 @@ SPELLINGS: Final = pytest.mark.parametrize("spelling", [EMPTY, WORDED], ids=["em
 def held_routes(redis_url: str) -> dict[str, float]:
     """Read the metric of the routes that are held."""
     with redis.Redis.from_url(redis_url) as client:
-        collector = LedgerCollector(client, Keys(), ["digilocker", "passport"], 60_000)
+        collector = LedgerCollector(client, Keys(), lambda: ["digilocker", "passport"], 60_000)
         (family,) = [one for one in collector.collect() if one.name == "satyapan_calls_held"]
         return {sample.labels["route"]: sample.value for sample in family.samples}
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from satyapan.cli import main as cli_main
 from satyapan.cli.main import main
-from satyapan.kinds import KINDS, Kind
-from satyapan.kinds.digilocker import DOCUMENTS
+from satyapan.kinds import Kind, Registry
+from satyapan.kinds.identity.digilocker import DOCUMENTS
 
 SECRET = "PA0000000000001"
 Cli = Callable[..., Result]
@@ -162,7 +162,7 @@ def test_an_unknown_kind_is_refused_with_a_list_of_the_known_ones(cli: Cli) -> N
     assert "digilocker, passport, static_kyc_link" in unknown.stderr
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", tuple(Registry()), ids=lambda kind: kind.name)
 def test_a_kind_is_described_from_its_data(cli: Cli, kind: Kind) -> None:
     text, data = (
         cli("kinds", kind.name).stdout,
@@ -183,7 +183,7 @@ def test_a_kind_is_described_from_its_data(cli: Cli, kind: Kind) -> None:
 
 def test_kinds_are_loaded_from_the_setting_and_a_broken_one_is_an_error(cli: Cli) -> None:
     bad = cli("kinds", env={"SATYAPAN_KINDS": "no.such:KIND"})
-    good = cli("kinds", env={"SATYAPAN_KINDS": "satyapan.kinds.passport:PASSPORT"})
+    good = cli("kinds", env={"SATYAPAN_KINDS": "satyapan.kinds.identity.passport:PASSPORT"})
 
     assert bad.exit_code == 2
     assert "SATYAPAN_KINDS" in bad.stderr

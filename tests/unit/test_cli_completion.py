@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from satyapan.kinds import KINDS
+from satyapan.kinds import PLACES
 from satyapan.records import State
 
 PROGRAM = str(Path(sys.executable).with_name("satyapan"))
@@ -29,9 +29,7 @@ def completed(*words: str, **more: str) -> set[str]:
 
 
 def test_kinds_are_completed() -> None:
-    names = {kind.name for kind in KINDS}
-
-    assert completed("submit", "") == completed("kinds", "") == names
+    assert completed("submit", "") == completed("kinds", "") == set(PLACES)
     assert completed("submit", "digi") == {"digilocker"}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from satyapan.kinds import KINDS, Kind
+from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Role
 from tests.unit.test_replies import judge, passport
 from worker.rules.answer import Outcome
@@ -100,7 +100,7 @@ def test_an_error_that_names_another_id_is_foreign(status: int, code: str) -> No
 def test_a_reply_with_trailing_bytes_is_accepted_only_if_it_repeats_our_id(
     status: int, body: object, outcome: Outcome
 ) -> None:
-    operation = KINDS[0].operation("cashfree")
+    operation = Registry()["passport"].operation("cashfree")
     asked = Asked(operation, Role.CREATE, {"verification_id": "v-1"})
 
     answer = classify(asked, Raw(status, {}, b"", trailed=True), body, 0)
@@ -109,7 +109,7 @@ def test_a_reply_with_trailing_bytes_is_accepted_only_if_it_repeats_our_id(
     assert answer.code == ("" if outcome is Outcome.OK else "trailing_bytes")
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+@pytest.mark.parametrize("kind", tuple(Registry()), ids=lambda kind: str(kind.name))
 def test_the_echoed_fields_of_a_kind_are_fields_of_its_replies(kind: Kind) -> None:
     operation = kind.operation("cashfree")
     routes = [operation.create, operation.status, operation.document]

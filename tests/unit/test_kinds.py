@@ -13,13 +13,14 @@ from marshmallow import Schema, fields
 from satyapan.canonical import canonical
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import id_faults
-from satyapan.kinds import KINDS, Kind, Registry
-from satyapan.kinds.digilocker import DIGILOCKER
+from satyapan.kinds import Kind, Registry
+from satyapan.kinds.identity.digilocker import DIGILOCKER
+from satyapan.kinds.identity.passport import PASSPORT
+from satyapan.kinds.links.static_kyc_link import STATIC_KYC_LINK
 from satyapan.kinds.model import Mode
-from satyapan.kinds.passport import PASSPORT
-from satyapan.kinds.static_kyc_link import STATIC_KYC_LINK
 from tests.contract import vendor_pages
 
+KINDS = tuple(Registry())
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 DOCUMENTS = {"document_requested": ["AADHAAR"]}
 LONG = "x" * 201

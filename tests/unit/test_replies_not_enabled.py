@@ -2,7 +2,7 @@
 
 import pytest
 
-from satyapan.kinds import KINDS, Registry
+from satyapan.kinds import PLACES, Registry
 from satyapan.kinds.model import Role
 from shared.scrub import parse
 from worker.rules.answer import Answer, Outcome
@@ -19,7 +19,7 @@ def create(kind: str, status: int, code: str, message: object) -> Answer:
     return judge(kind, Role.CREATE, status, {"code": code, "message": message})
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+@pytest.mark.parametrize("kind", PLACES)
 def test_a_404_without_the_vendors_code_means_that_the_product_is_not_enabled(kind: str) -> None:
     answer = judge(kind, Role.CREATE, 404, parse(b""))
 

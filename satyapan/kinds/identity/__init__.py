@@ -1,0 +1,1 @@
+"""Kinds about a person's identity documents."""

@@ -1,0 +1,1 @@
+"""Kinds that are links for many people."""
