@@ -24,7 +24,9 @@ def kind_data(kind: Kind) -> dict[str, Any]:
         "name": kind.name,
         "title": kind.title,
         "request": [_field(kind, name, field) for name, field in kind.request().fields.items()],
-        "private": sorted(kind.private),
+        "result": [
+            {"name": name, "private": not kind.is_public(name)} for name in kind.result_fields
+        ],
         "labels": dict(kind.labels),
         "example": dict(kind.example),
         "vendors": {vendor: str(each.mode) for vendor, each in kind.operations.items()},
@@ -38,7 +40,7 @@ def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, 
         "name": name,
         "type": next(types, "any"),
         "required": field.required,
-        "private": name in kind.private,
+        "private": not kind.is_public(name),
         "rule": field.metadata.get("rule", ""),
     }
 
@@ -74,7 +76,7 @@ def kind_lines(kind: Kind) -> Iterator[str]:
     yield f"Paid calls: {described['paid_calls']}"
     yield from _part("Vendors", described["vendors"].items())
     yield from _part("Request", [_field_row(field) for field in described["request"]])
-    yield from _part("Private", [(name,) for name in described["private"]])
+    yield from _part("Result", [_result_row(field) for field in described["result"]])
     yield from _part("Status", described["labels"].items())
     yield from ("", "Example: write the request to a file; it may hold private values")
     yield f"  {json.dumps(described['example'], ensure_ascii=False)}"
@@ -87,9 +89,13 @@ def _field_row(field: Mapping[str, Any]) -> tuple[str, ...]:
         field["name"],
         field["type"],
         needed,
-        "private" if field["private"] else "",
+        *_result_row(field)[1:],
         field["rule"],
     )
+
+
+def _result_row(field: Mapping[str, Any]) -> tuple[str, str]:
+    return field["name"], "private" if field["private"] else ""
 
 
 def _part(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:

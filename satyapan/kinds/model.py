@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
@@ -18,6 +18,10 @@ from satyapan.records import State
 
 Signature = tuple[int, str]
 """(HTTP status, vendor's code). Never the code alone: DigiLocker's 409 has the code of a 400."""
+
+
+ALWAYS_PUBLIC: Final = frozenset({"verification_id", "reference_id", "status"})
+"""Fields that are public in every kind: ids and words of which events and logs consist."""
 
 
 class Mode(StrEnum):
@@ -133,14 +137,19 @@ class Operation:
 
 @dataclass(frozen=True)
 class Kind:
-    """A sort of verification: what a producer sends, who serves it, what is private in it."""
+    """A sort of verification: what a producer sends, who serves it, what may be shown of it."""
 
     name: str
     title: str
     request: type[Schema]
     operations: Mapping[str, Operation]
-    private: frozenset[str]
-    """Names of fields, in requests and results, that may never be shown or logged in clear."""
+    public_fields: frozenset[str]
+    """Fields of request and result that may be shown in clear, besides `ALWAYS_PUBLIC`.
+
+    Every other field is private, with all that is nested in it.
+    """
+    result_fields: tuple[str, ...]
+    """The documented fields of the answer. The vendor may send more, which are kept too."""
     return_url_field: str = ""
     """The request field with the address that a person is sent on to; settings allow its hosts."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -169,6 +178,10 @@ class Kind:
         if faults:
             raise InvalidRequest(faults)
         return checked
+
+    def is_public(self, field: str) -> bool:
+        """Return True if a field of request or result may be shown in clear."""
+        return field in ALWAYS_PUBLIC or field in self.public_fields
 
     def operation(self, vendor: str) -> Operation:
         """Return the vendor's operation for this kind."""

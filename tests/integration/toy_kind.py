@@ -45,7 +45,8 @@ TOY = Kind(
             duplicates=frozenset({(400, "pan_toy_repeated")}),
         )
     },
-    private=frozenset({"pan", "name", "registered_name"}),
+    public_fields=frozenset(),
+    result_fields=("verification_id", "reference_id", "status", "registered_name"),
     labels={"VALID": "the PAN exists", "INVALID": "no such PAN"},
     example={"pan": "ABCPV1234D"},
     lost_answer="fail",

@@ -265,10 +265,30 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     operation = kind.operation("cashfree")
 
     assert kind.title
-    assert kind.private
+    assert kind.public_fields <= {*kind.request().fields, *kind.result_fields}
+    assert kind.result_fields
     assert set(operation.status_map) <= {*kind.labels, "PENDING"}
     free = operation.mode is Mode.JOURNEY  # a new link costs nothing
     assert kind.lost_answer == ("reissue" if free else "park")
+
+
+def test_a_field_that_a_kind_does_not_mention_is_private() -> None:
+    assert PASSPORT.is_public("application_type")
+    assert PASSPORT.is_public("status")
+    assert not PASSPORT.is_public("file_number")
+    assert not PASSPORT.is_public("a_field_that_the_vendor_added")
+
+
+@pytest.mark.parametrize("kind", [PASSPORT, STATIC_KYC_LINK], ids=lambda kind: str(kind.name))
+def test_the_result_fields_of_a_kind_are_those_of_the_vendors_answers(kind: Kind) -> None:
+    answers = [
+        set(example.body)
+        for example in vendor_pages.examples()
+        if example.status == 200 and OF_PAGE.get(example.operation) is kind
+    ]
+
+    assert answers
+    assert set().union(*answers) == set(kind.result_fields)
 
 
 def test_the_registry_returns_kinds_by_name() -> None:

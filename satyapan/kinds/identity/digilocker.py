@@ -155,7 +155,19 @@ DIGILOCKER = Kind(
     },
     return_url_field="return_url",
     lost_answer="reissue",  # what is lost is a link; a new one costs nothing
-    private=frozenset({"user_details", "documents", "url", "link", "return_url"}),
+    public_fields=frozenset(
+        {"document_requested", "user_flow", "document_consent", "document_consent_validity"}
+    ),
+    result_fields=(
+        "verification_id",
+        "reference_id",
+        "status",
+        "user_details",
+        "document_requested",
+        "document_consent",
+        "document_consent_validity",
+        "documents",
+    ),
     labels={
         "AUTHENTICATED": "the person gave consent",
         "EXPIRED": "the link ran out before the person finished",

@@ -57,7 +57,17 @@ PASSPORT = Kind(
             duplicates=frozenset({(409, "verification_id_already_exists")}),
         )
     },
-    private=frozenset({"file_number", "dob", "name"}),
+    public_fields=frozenset({"application_type", "application_received_date"}),
+    result_fields=(
+        "verification_id",
+        "reference_id",
+        "status",
+        "file_number",
+        "name",
+        "dob",
+        "application_type",
+        "application_received_date",
+    ),
     labels={"VALID": "the passport exists", "INVALID": "no such passport"},
     example={"file_number": "PA1079341954215", "dob": "2007-03-01", "name": "John Doe"},
 )

@@ -61,7 +61,8 @@ STATIC_KYC_LINK = Kind(
             data_life_s=30 * 24 * 3600,
         )
     },
-    private=frozenset({"name", "phone", "email", "verification_details", "form_link"}),
+    public_fields=frozenset({"template_name"}),
+    result_fields=("status", "template_name", "static_link", "qr_code"),
     labels={"ACTIVE": "the link can be used"},
     example={"template_name": "Aadhaar_verification"},
 )
