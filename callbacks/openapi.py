@@ -108,7 +108,12 @@ _SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
     },
     "Received": _object(status={"enum": ["stored", "outdated", "forgotten", "probe"]}),
     "State": _object(
-        page={"enum": ["confirming", "slow", "received", "declined", "expired", "later"]},
+        page={
+            "enum": [
+                *("confirming", "slow", "received", "nothing_shared"),
+                *("declined", "expired", "later"),
+            ]
+        },
         settled={"type": "boolean", "description": "Whether the page is final."},
         title=_TEXT,
         text=_TEXT,

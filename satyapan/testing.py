@@ -21,6 +21,7 @@ from satyapan.client import Verifications
 from satyapan.errors import NotFound, Unavailable
 from satyapan.events import Event, write_event
 from satyapan.ids import child_id, possible_id
+from satyapan.kinds.consent import shortfall
 from satyapan.ledger.ledger import Inserted
 from satyapan.ledger.rows import decode, encode
 from satyapan.records import SETTLED, TERMINAL, Row, State, Verification, view
@@ -79,6 +80,9 @@ class FakeVerifications(Verifications):
     ) -> None:
         """End one verification, or every open and later one of a kind.
 
+        A result that has `documents` gets the reason that workers give: `nothing_shared` if it has
+        none of them, `partial` if it lacks some that were requested.
+
         Raises:
             NotFound: there is no such verification, nor such a kind.
             ValueError: it has ended before, the state isn't an end, or the kind has no such status.
@@ -88,7 +92,8 @@ class FakeVerifications(Verifications):
 
         def move(row: Row) -> Row:
             self._refuse_unknown(row, status)
-            answered = replace(row, status=status, reason=reason, refused_field=refused_field)
+            why = reason or self._shortfall(row, state, result or {})
+            answered = replace(row, status=status, reason=why, refused_field=refused_field)
             return replace(answered, state=state, result=result)
 
         self._play(id_or_kind, state.lower(), move)
@@ -165,6 +170,12 @@ class FakeVerifications(Verifications):
         if row is None:
             raise NotFound(possible_id(row_id))
         return row
+
+    def _shortfall(self, row: Row, state: State, result: Mapping[str, Any]) -> str:
+        if state is not State.DONE or "documents" not in result:
+            return ""
+        operation = self._kinds[row.kind].operation(row.vendor)
+        return shortfall(operation, row.request, result["documents"])
 
     def _refuse_unknown(self, row: Row, status: str) -> None:
         operations = self._kinds[row.kind].operations.values()

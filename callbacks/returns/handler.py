@@ -32,7 +32,7 @@ STATUS_CHECK_INTERVAL_MS: Final = 2_000
 """Milliseconds between two status checks of one verification that browsers can request."""
 _NO_ID: Final = " "
 """An id that no verification has, because ids contain no space."""
-_PAGE_FIELDS: Final = ("state", "asked")
+_PAGE_FIELDS: Final = ("state", "reason", "asked")
 """The row's fields that decide which page is shown."""
 _PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _PREFETCH_WORDS: Final = ("prefetch", "preview")

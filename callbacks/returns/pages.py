@@ -11,6 +11,7 @@ from flask import Response, jsonify, render_template, request
 from markupsafe import Markup, escape
 
 from config.brand import Brand
+from satyapan.kinds.consent import NOTHING_SHARED
 from satyapan.records import Row, State
 
 FIRST_LANGUAGES: Final = ("en", "hi")
@@ -33,7 +34,8 @@ PAGE_OF: Final[Mapping[State, str]] = {
     State.LOST: "later",
     State.PARKED: "later",
 }
-"""The page of each state; `page_at` replaces `confirming` with `slow` after `USUAL_MS`."""
+"""The page of each state; `page_at` replaces `confirming` with `slow` after `USUAL_MS`, and
+`received` with `nothing_shared`."""
 UPDATED_PAGES: Final = frozenset({CONFIRMING, SLOW})
 """The pages that a script updates while they are open."""
 USUAL_MS: Final = 60_000
@@ -56,6 +58,8 @@ def page_at(row: Row, now_ms: int) -> tuple[str, int]:
     waited_ms = now_ms - row.asked
     if depends_on_time(row) and waited_ms > USUAL_MS:
         return SLOW, waited_ms // _MINUTE_MS
+    if row.state is State.DONE and row.reason == NOTHING_SHARED:
+        return NOTHING_SHARED, 0
     return PAGE_OF[row.state], 0
 
 

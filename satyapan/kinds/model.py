@@ -104,6 +104,8 @@ class Operation:
     redirect_field: str | None = None
     link_field: str | None = None
     """The reply field with the link a person (or many) will open."""
+    requested_field: str = ""
+    """The request field that lists what the person is asked to share."""
     items_field: str | None = None
     """The status field that lists what can be fetched from the document route (may be null)."""
     item_fields: Mapping[str, str] = field(default_factory=dict)

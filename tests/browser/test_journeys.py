@@ -86,7 +86,24 @@ def test_partial_consent(browser: Browser, stack: LocalStack, lang: str) -> None
             assert_waiting(window, stack, lang)
         assert_result(window, "received", f"journey-partial-{lang}")
 
-    assert set((end(stack, journey.id).result or {})["documents"]) == {"AADHAAR"}
+    ended = end(stack, journey.id)
+    assert ended.reason == "partial"
+    assert set((ended.result or {})["documents"]) == {"AADHAAR"}
+
+
+@BOTH
+def test_consent_to_nothing(browser: Browser, stack: LocalStack, lang: str) -> None:
+    journey = begin(stack)
+    with browser_window(browser, Display(lang)) as window:
+        window.page.goto(journey.link)
+        for box in window.page.get_by_role("checkbox").all():
+            box.uncheck()
+        with worker_held(stack):
+            window.page.get_by_role("button", name="Allow").click()
+            assert_waiting(window, stack, lang)
+        assert_result(window, "nothing_shared", f"journey-nothing-{lang}")
+
+    assert end(stack, journey.id).reason == "nothing_shared"
 
 
 @BOTH

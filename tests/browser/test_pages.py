@@ -12,6 +12,7 @@ from callbacks.app import create_app
 from callbacks.returns.pages import FIRST_LANGUAGES, languages
 from config.settings import read_settings
 from demo.server import EmbeddedServer
+from satyapan.kinds.consent import NOTHING_SHARED
 from satyapan.records import State
 from shared.return_tokens import ReturnTokens
 from tests.support.browser import Display, browser_window, served
@@ -24,12 +25,13 @@ STATES = {
     "confirming": State.PENDING,
     "slow": State.PENDING,
     "received": State.DONE,
+    "nothing_shared": State.DONE,
     "declined": State.DENIED,
     "expired": State.EXPIRED,
     "later": State.PARKED,
 }
 PAGES = [*STATES, "unavailable", "unknown"]
-LONG = {"slow", "declined"}
+LONG = {"slow", "declined", "nothing_shared"}
 """The pages with the longest text and heading; other languages are checked on these only."""
 LOOKS = {
     "light": Display(),
@@ -60,7 +62,8 @@ def address(base: str, redis_url: str) -> Callable[[str], str]:
     def prepared(page: str) -> str:
         if page == "unknown":
             return f"{base}/return/digilocker/nonsense"
-        insert(redis_url, STATES.get(page, State.PENDING))
+        reason = page if page == NOTHING_SHARED else ""
+        insert(redis_url, STATES.get(page, State.PENDING), reason=reason)
         if page == "slow":
             asked_ago(redis_url, minutes=3)
         if page == "unavailable":

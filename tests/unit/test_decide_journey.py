@@ -71,9 +71,24 @@ class TestDigilocker:
     def test_a_null_or_empty_consent_is_done_without_documents(self, consent: object) -> None:
         after, _ = decision(journey(), status("AUTHENTICATED", document_consent=consent))
 
-        assert after.state is State.DONE
+        assert (after.state, after.reason) == (State.DONE, "nothing_shared")
         assert after.result is not None
         assert after.result["documents"] == {}
+
+    @pytest.mark.parametrize(
+        ("requested", "reason"), [(["PAN"], ""), (["AADHAAR", "PAN"], "partial")]
+    )
+    def test_a_consent_to_fewer_documents_than_requested_is_done_in_part(
+        self, requested: list[str], reason: str
+    ) -> None:
+        asked = journey(request={"document_requested": requested})
+        consented, _ = decision(asked, status("AUTHENTICATED", document_consent=["PAN"]))
+
+        after, _ = decision(
+            consented, answered(Outcome.OK, Role.DOCUMENT, item="PAN", body={"pan": "y"})
+        )
+
+        assert (after.state, after.reason) == (State.DONE, reason)
 
     @pytest.mark.parametrize(
         ("reported", "state"),

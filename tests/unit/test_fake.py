@@ -125,6 +125,29 @@ def test_a_journey_is_pending_with_its_link_until_it_is_answered(fake: FakeVerif
     assert [event.name for event in fake.events("billing")] == ["link_ready", "denied"]
 
 
+@pytest.mark.parametrize(
+    ("documents", "reason"),
+    [
+        ({}, "nothing_shared"),
+        ({"AADHAAR": {"uid": "x"}}, "partial"),
+        ({"AADHAAR": {"uid": "x"}, "PAN": {"status": "UNAVAILABLE"}}, "partial"),
+        ({"AADHAAR": {"uid": "x"}, "PAN": {"pan": "y"}}, ""),
+    ],
+)
+def test_a_journey_gets_the_reason_that_a_worker_would_give(
+    fake: FakeVerifications, documents: dict[str, object], reason: str
+) -> None:
+    request = {"document_requested": ["AADHAAR", "PAN"]}
+    journey = fake.submit("digilocker", request, key="a")
+
+    fake.answer(journey.id, status="AUTHENTICATED", result={"documents": documents})
+
+    assert fake.wait(journey.id).reason == reason
+    other = fake.submit("digilocker", request, key="b")
+    fake.answer(other.id, status="AUTHENTICATED", result={"documents": {}}, reason="my own")
+    assert fake.wait(other.id).reason == "my own"
+
+
 def test_a_parked_verification_is_settled_and_can_still_be_answered(
     fake: FakeVerifications,
 ) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from callbacks.returns import pages
 from callbacks.returns.handler import redirect_url
 from callbacks.returns.pages import CONFIRMING, PAGE_OF, SLOW, depends_on_time, languages, page_at
 from config.brand import Brand
+from satyapan.kinds.consent import NOTHING_SHARED
 from satyapan.records import Row, State
 
 FOLDER = Path(pages.__file__).parent
@@ -121,7 +123,16 @@ def test_only_english_is_marked_as_reviewed() -> None:
 
 def test_every_state_has_an_existing_page() -> None:
     assert set(PAGE_OF) == set(State)
-    assert {*PAGE_OF.values(), SLOW} <= set(language_file("en"))
+    assert {*PAGE_OF.values(), SLOW, NOTHING_SHARED} <= set(language_file("en"))
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_a_finished_journey_says_that_nothing_was_shared(state: State) -> None:
+    row = Row(id="v-1", kind="digilocker", state=state, reason=NOTHING_SHARED)
+
+    expected = NOTHING_SHARED if state is State.DONE else PAGE_OF[state]
+    assert page_at(row, 0) == (expected, 0)
+    assert page_at(replace(row, reason="partial"), 0) == (PAGE_OF[state], 0)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,9 +97,12 @@ def wakeups(redis_url: str) -> list[tuple[str, list[str]]]:
     return [(m["headers"]["task"], json.loads(base64.b64decode(m["body"]))[0][0]) for m in messages]
 
 
-def insert(redis_url: str, state: State = State.PENDING, **request: str) -> Row:
+def insert(
+    redis_url: str, state: State = State.PENDING, *, reason: str = "", **request: str
+) -> Row:
     """Insert a DigiLocker verification into the ledger."""
     row = Row(id="dl-1", kind="digilocker", state=state, digest="d", request=request)
+    row = replace(row, reason=reason)
     with redis.Redis.from_url(redis_url) as client:
         Ledger(client, Keys(), KeyRing.parse(SEAL_KEYS)).insert(row, life_ms=60_000)
     return row

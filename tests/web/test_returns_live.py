@@ -23,13 +23,15 @@ ROUNDS = 200
 
 
 @pytest.mark.parametrize(
-    ("state", "page", "settled"),
+    ("state", "reason", "page", "settled"),
     [
-        (State.PENDING, "confirming", False),
-        (State.DONE, "received", True),
-        (State.DENIED, "declined", True),
-        (State.EXPIRED, "expired", True),
-        (State.PARKED, "later", True),
+        (State.PENDING, "", "confirming", False),
+        (State.DONE, "", "received", True),
+        (State.DONE, "partial", "received", True),
+        (State.DONE, "nothing_shared", "nothing_shared", True),
+        (State.DENIED, "", "declined", True),
+        (State.EXPIRED, "", "expired", True),
+        (State.PARKED, "", "later", True),
     ],
 )
 @pytest.mark.parametrize("lang", ["en", "hi"])
@@ -38,11 +40,12 @@ def test_the_state_has_the_same_texts_as_the_page(
     path: str,
     redis_url: str,
     state: State,
+    reason: str,
     page: str,
     settled: bool,
     lang: str,
 ) -> None:
-    insert(redis_url, state)
+    insert(redis_url, state, reason=reason)
 
     answer = client.get(f"{path}/state?lang={lang}")
     shown = client.get(f"{path}?lang={lang}").text

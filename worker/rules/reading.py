@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from satyapan.kinds.consent import UNAVAILABLE, shortfall
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext
@@ -61,7 +62,7 @@ def _consented(row: Row, body: Mapping[str, Any], context: DecisionContext) -> D
     todo = tuple(dict.fromkeys(i for i in items if isinstance(i, str) and _ITEM.fullmatch(i)))
     row = replace(row, state=State.PENDING, tries=0, todo=todo, draft={**body, "documents": {}})
     row = replace(row, deadline=context.now + context.operation.data_life_s * 1000)
-    return _onward(row)
+    return _onward(row, context)
 
 
 def _not_known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
@@ -78,39 +79,44 @@ def document_read(row: Row, item: str, answer: Answer, context: DecisionContext)
     """Decide after a document read."""
     row = replace(row, http=answer.http)
     if answer.outcome is Outcome.OK:
-        return _filed(row, item, dict(answer.body or {}))
+        return _filed(row, item, dict(answer.body or {}), context)
     if answer.outcome in {Outcome.GONE, Outcome.REFUSED, Outcome.MISSING, Outcome.DUPLICATE}:
-        return _filed(row, item, {"status": "UNAVAILABLE", "reason": answer.code})
+        return _filed(row, item, _unavailable(answer.code), context)
     return again(row, answer, context)
 
 
-def _filed(row: Row, item: str, document: Mapping[str, Any]) -> Decision:
+def _filed(row: Row, item: str, document: Mapping[str, Any], context: DecisionContext) -> Decision:
     draft = dict(row.draft or {})
     draft["documents"] = {**draft.get("documents", {}), item: document}
     todo = tuple(name for name in row.todo if name != item)
-    return _onward(replace(row, draft=draft, todo=todo, tries=0))
+    return _onward(replace(row, draft=draft, todo=todo, tries=0), context)
 
 
-def _onward(row: Row) -> Decision:
-    return read_document(row) if row.todo else finish(row)
+def _unavailable(reason: str) -> Mapping[str, Any]:
+    return {"status": UNAVAILABLE, "reason": reason}
 
 
-def finish(row: Row) -> Decision:
-    """End a journey with what could be fetched; nothing at all, where something was due, failed."""
+def _onward(row: Row, context: DecisionContext) -> Decision:
+    return read_document(row) if row.todo else finish(row, context)
+
+
+def finish(row: Row, context: DecisionContext) -> Decision:
+    """End a journey with what was shared and fetched; FAILED if all that was shared is gone."""
     documents = (row.draft or {}).get("documents", {})
-    missed = [d["reason"] for d in documents.values() if d.get("status") == "UNAVAILABLE"]
+    missed = [d["reason"] for d in documents.values() if d.get("status") == UNAVAILABLE]
     if missed and len(missed) == len(documents):
         return settle(row, State.FAILED, missed[0], result=row.draft)
-    return settle(row, State.DONE, "partial" if missed else "", result=row.draft)
+    reason = shortfall(context.operation, row.request, documents)
+    return settle(row, State.DONE, reason, result=row.draft)
 
 
 def too_late(row: Row, context: DecisionContext) -> Decision:
     """End a journey whose deadline passed: documents by what is there, status by evidence."""
     if row.todo:
         draft = dict(row.draft or {})
-        gone = {item: {"status": "UNAVAILABLE", "reason": "deadline"} for item in row.todo}
+        gone = {item: _unavailable("deadline") for item in row.todo}
         draft["documents"] = {**draft.get("documents", {}), **gone}
-        return finish(replace(row, draft=draft, todo=()))
+        return finish(replace(row, draft=draft, todo=()), context)
     return _by_evidence(row, context)
 
 
