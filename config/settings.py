@@ -178,12 +178,22 @@ class WorkerSettings:
         "passport=park.",
         validators.policies,
     )
-    max_attempts: int = setting(5, "Most vendor calls of one generation.", Range(1, 100))
+    max_attempts: int = setting(
+        40,
+        "Most create calls of one generation. Where a repeat is safe, they are spread from seconds "
+        "to hours, up to the verification's deadline.",
+        Range(1, 100),
+    )
     max_generations: int = setting(3, "Most vendor-side ids of one verification.", Range(1, 100))
     backoff_base_s: float = setting(
         1.0, "Most seconds of the first wait after a failure; doubled each time.", POSITIVE
     )
-    backoff_cap_s: float = setting(60.0, "Most seconds of any wait after a failure.", POSITIVE)
+    backoff_cap_s: float = setting(
+        60.0,
+        "Most seconds of a wait after a failure that executed nothing. Waits after an unknown "
+        "outcome grow with the age of the verification.",
+        POSITIVE,
+    )
     poll_min_s: float = setting(5.0, "Seconds to the first status read of a journey.", POSITIVE)
     poll_max_s: float = setting(
         60.0,

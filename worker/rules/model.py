@@ -103,13 +103,14 @@ Decision = tuple[Row, tuple[Effect, ...]]
 class Policy:
     """The one table of attempts, waits and limits (times in ms)."""
 
-    max_attempts: int = 5
+    max_attempts: int = 40
     """Create calls of one generation; the last unknown one is parked."""
     max_generations: int = 3
     max_crashes: int = 5
     """Workers in a row that may vanish while they hold a row, before it is parked."""
     backoff_base: int = 1_000
     backoff_cap: int = 60_000
+    """The longest wait where nothing was executed, so that no attempt is spent on it."""
     poll_min: int = 5_000
     poll_max: int = 60_000
     busy: int = 2_000
@@ -148,6 +149,20 @@ class DecisionContext:
         """Return the time of the next try: full jitter over a doubling span."""
         span = min(self.policy.backoff_cap, self.policy.backoff_base << min(tries, 20))
         return self.now + max(self.policy.backoff_base // 4, round(span * self.jitter))
+
+    def retry(self, row: Row, spent: int) -> int:
+        """Return the time of the next repeat of a call that had no readable answer.
+
+        The wait doubles from seconds, then is about half the row's age, and no longer than spreads
+        the attempts left evenly up to the deadline; `spent` attempts are over. The reasons are in
+        docs/adr/0024-retries-by-time.md.
+        """
+        base, left = self.policy.backoff_base, max(row.deadline - self.now, 0)
+        half = max(self.now - row.created, 10 * base) / 2
+        even = left / (max(self.policy.max_attempts - spent, 0) + 0.5)
+        first = (base << min(row.tries, 20)) * self.jitter
+        wait = min(first, min(half, even) * (0.5 + self.jitter))
+        return min(row.deadline, self.now + max(base // 4, round(wait)))
 
     def next_poll(self, tries: int) -> int:
         """Return the time of the next poll: spread out, and later the more journeys are open."""

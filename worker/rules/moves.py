@@ -81,7 +81,7 @@ def note_ambiguous(row: Row, reason: str, context: DecisionContext) -> Decision:
     row = replace(row, state=State.UNKNOWN, ambiguous=row.ambiguous + 1, tries=row.tries + 1)
     if context.operation.recovery is Recovery.NONE:
         return park(row, f"unknown_outcome/{reason}")
-    return replace(row, due=context.backoff(row.tries), reason=reason), ()
+    return replace(row, due=context.retry(row, row.attempts), reason=reason), ()
 
 
 def renew(row: Row, why: str, context: DecisionContext) -> Decision:
@@ -108,7 +108,8 @@ def lose(row: Row, why: str, context: DecisionContext) -> Decision:
 def again(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Wait after an answer that settled nothing and executed nothing; no attempt is spent on it."""
     row = replace(row, tries=row.tries + 1, http=answer.http)
-    until = context.backoff(row.tries)
+    recovering = row.state is State.UNKNOWN and answer.outcome is Outcome.UNKNOWN
+    until = context.retry(row, row.tries) if recovering else context.backoff(row.tries)
     if answer.outcome is Outcome.THROTTLED:
         until = max(until, context.now + round(answer.not_before_s * 1000))
     if row.state is State.SENT:
