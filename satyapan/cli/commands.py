@@ -1,6 +1,5 @@
-"""The commands of a producer: submit, show, watch, list, kinds."""
+"""The commands of a producer: submit, show, watch, list."""
 
-import os
 import time
 from functools import partial
 from typing import Final, NoReturn, TextIO
@@ -10,7 +9,7 @@ import click
 from satyapan.cli.errors import NOT_DONE, SUCCESS
 from satyapan.cli.following import Progress, change_line, follow, qr_drawer
 from satyapan.cli.input import read_request
-from satyapan.cli.kinds import kind_data, kind_lines, kinds_table
+from satyapan.cli.kinds import complete_kind, registry
 from satyapan.cli.options import Words, json_option, limit_option
 from satyapan.cli.output import (
     counted,
@@ -27,37 +26,10 @@ from satyapan.cli.output import (
 from satyapan.client import Priority, Verifications
 from satyapan.errors import NotFound
 from satyapan.ids import possible_id
-from satyapan.kinds import Registry
 from satyapan.records import State, Verification
-from satyapan.settings.declaration import SettingFault, SettingsError, read_values
-from satyapan.settings.producer import ProducerSettings
 
 GROUP: Final = "satyapan-watch"
 _BLOCK_S: Final = 1.0
-
-
-def _known_kinds(
-    _: click.Context, __: click.Parameter, incomplete: str
-) -> list[str]:  # for shell completion
-    try:
-        kinds = _registry()
-    except SettingsError:
-        kinds = Registry()
-    return [name for name in kinds.names if name.startswith(incomplete)]
-
-
-def _registry() -> Registry:
-    """Return the kinds, those in the settings included; no key or server needs to be set.
-
-    Raises:
-        SettingsError: a further kind can't be loaded.
-    """
-    values = read_values(ProducerSettings, os.environ, [])
-    try:
-        return Registry.with_plugins(values.get("kinds", ()))
-    except (ImportError, AttributeError, TypeError) as error:
-        text = "a place can't be imported or doesn't hold a Kind."
-        raise SettingsError([SettingFault("SATYAPAN_KINDS", text)]) from error
 
 
 def _exit_by_state(verification: Verification) -> NoReturn:
@@ -65,7 +37,7 @@ def _exit_by_state(verification: Verification) -> NoReturn:
 
 
 @click.command()
-@click.argument("kind", shell_complete=_known_kinds)
+@click.argument("kind", shell_complete=complete_kind)
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option(
     "--data",
@@ -132,7 +104,7 @@ def submit(  # noqa: PLR0913  one parameter for each option
         raise click.UsageError("give either --id or --key")
     if qr and (wait is None or as_json):
         raise click.UsageError("--qr needs --wait, and can't be used with --json")
-    asked = _registry().ask(kind)
+    asked = registry().ask(kind)
     progress = Progress(asked, as_json, None if as_json else qr_drawer(wanted=qr))
     request = read_request(asked, fields, data, data_file)
     verifications = Verifications.from_env()
@@ -161,7 +133,7 @@ def show(*, verification_id: str, private: bool, as_json: bool) -> None:
 
 def _print(verification: Verification, *, private: bool, as_json: bool) -> None:
     data = data_of(verification, private=private)
-    print_either(data, lines_of(verification, _registry(), private=private), as_json=as_json)
+    print_either(data, lines_of(verification, registry(), private=private), as_json=as_json)
 
 
 @click.command()
@@ -229,17 +201,3 @@ def list_(*, state: State | None, limit: int, as_json: bool) -> None:
         head = ("ID", "KIND", "STATE", "STATUS", "REASON", "UPDATED")
         rows_of = [(v.id, v.kind, v.state, v.status, v.reason, moment(v.updated)) for v in found]
         click.echo("\n".join(["", *table([head, *rows_of])]))
-
-
-@click.command()
-@click.argument("name", required=False, shell_complete=_known_kinds)
-@json_option
-def kinds(*, name: str | None, as_json: bool) -> None:
-    """List the kinds of verification, or describe one."""
-    registry = _registry()
-    if name is not None:
-        kind = registry.ask(name)
-        print_either(kind_data(kind), kind_lines(kind), as_json=as_json)
-    else:
-        data = [kind_data(kind) for kind in registry]
-        print_either(data, kinds_table(registry), as_json=as_json)

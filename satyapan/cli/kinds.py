@@ -1,81 +1,76 @@
-"""Describe kinds: a table of all, and the fields of one."""
+"""The command `kinds`, and the kinds that the environment's settings name."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from marshmallow import fields as schema_fields
+import click
 
-from satyapan.cli.output import table
-from satyapan.kinds import Kind, Operation
-from satyapan.kinds.model import Mode
-
-_TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
-    schema_fields.List: "list",
-    schema_fields.Boolean: "true or false",
-    schema_fields.Number: "number",
-    schema_fields.String: "text",
-}
+from satyapan.cli.options import json_option
+from satyapan.cli.output import print_either, print_json, table
+from satyapan.kinds import Kind, Registry
+from satyapan.kinds.describe import kind_data, needs, paid_calls
+from satyapan.kinds.json_schema import request_schema, result_schema
+from satyapan.settings.declaration import SettingFault, SettingsError, read_values
+from satyapan.settings.producer import ProducerSettings
 
 
-def kind_data(kind: Kind) -> dict[str, Any]:
-    """Return a kind as JSON data."""
-    return {
-        "name": kind.name,
-        "title": kind.title,
-        "request": [_field(kind, name, field) for name, field in kind.request().fields.items()],
-        "result": [
-            {"name": name, "private": not kind.is_public(name)} for name in kind.result_fields
-        ],
-        "labels": dict(kind.labels),
-        "example": dict(kind.example),
-        "vendors": {vendor: str(each.mode) for vendor, each in kind.operations.items()},
-        "paid_calls": _paid(kind),
-    }
+def registry() -> Registry:
+    """Return the kinds, those in the settings included; no key or server needs to be set.
+
+    Raises:
+        SettingsError: a further kind can't be loaded.
+    """
+    values = read_values(ProducerSettings, os.environ, [])
+    try:
+        return Registry.with_plugins(values.get("kinds", ()))
+    except (ImportError, AttributeError, TypeError) as error:
+        text = "a place can't be imported or doesn't hold a Kind."
+        raise SettingsError([SettingFault("SATYAPAN_KINDS", text)]) from error
 
 
-def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, Any]:
-    types = (word for type_, word in _TYPES.items() if isinstance(field, type_))
-    return {
-        "name": name,
-        "type": next(types, "any"),
-        "required": field.required,
-        "private": not kind.is_public(name),
-        "rule": field.metadata.get("rule", ""),
-    }
+def complete_kind(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a kind in a shell."""
+    try:
+        known = registry()
+    except SettingsError:
+        known = Registry()
+    return [name for name in known.names if name.startswith(incomplete)]
 
 
-def kinds_table(kinds: Iterable[Kind]) -> Iterator[str]:
+@click.command()
+@click.argument("name", required=False, shell_complete=complete_kind)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of NAME's request and result.")
+@json_option
+def kinds(*, name: str | None, schema: bool, as_json: bool) -> None:
+    """List the kinds of verification, or describe one."""
+    known = registry()
+    if schema and name is None:
+        raise click.UsageError("--schema needs the NAME of a kind")
+    if name is None:
+        print_either([kind_data(kind) for kind in known], _table(known), as_json=as_json)
+        return
+    kind = known.ask(name)
+    if schema:
+        print_json({"request": request_schema(kind), "result": result_schema(kind)})
+    else:
+        print_either(kind_data(kind), _lines(kind), as_json=as_json)
+
+
+def _table(known: Iterable[Kind]) -> Iterator[str]:
     """Return a table of kinds: what each needs, and which calls are paid for."""
-    rows = [(kind.name, _needs(kind), _paid(kind), kind.title) for kind in kinds]
+    rows = [(kind.name, ", ".join(needs(kind)), paid_calls(kind), kind.title) for kind in known]
     return table([("KIND", "NEEDS", "PAID CALLS", "TITLE"), *rows])
 
 
-def _needs(kind: Kind) -> str:
-    fields = kind.request().fields.items()
-    person = any(each.mode is Mode.JOURNEY for each in kind.operations.values())
-    names = [name for name, field in fields if field.required]
-    return ", ".join([*names, "a person in a browser"] if person else names)
-
-
-def _paid(kind: Kind) -> str:
-    """Describe which calls the vendor may charge for, by the modes of the operations."""
-    return "; ".join(dict.fromkeys(map(_paid_calls, kind.operations.values())))
-
-
-def _paid_calls(operation: Operation) -> str:
-    if operation.mode is Mode.RESOURCE:
-        return "one for all who share it"
-    return "one, and one for each document" if operation.document else "one"
-
-
-def kind_lines(kind: Kind) -> Iterator[str]:
+def _lines(kind: Kind) -> Iterator[str]:
     """Return a kind as text, with a command that submits its example."""
     described = kind_data(kind)
     yield f"{kind.name}: {kind.title}"
     yield f"Paid calls: {described['paid_calls']}"
     yield from _part("Vendors", described["vendors"].items())
-    yield from _part("Request", [_field_row(field) for field in described["request"]])
+    yield from _part("Request", [_request_row(field) for field in described["request"]])
     yield from _part("Result", [_result_row(field) for field in described["result"]])
     yield from _part("Status", described["labels"].items())
     yield from ("", "Example: write the request to a file; it may hold private values")
@@ -83,15 +78,10 @@ def kind_lines(kind: Kind) -> Iterator[str]:
     yield f"  satyapan submit {kind.name} --key YOURS --data-file request.json"
 
 
-def _field_row(field: Mapping[str, Any]) -> tuple[str, ...]:
+def _request_row(field: Mapping[str, Any]) -> tuple[str, ...]:
     needed = "required" if field["required"] else "optional"
-    return (
-        field["name"],
-        field["type"],
-        needed,
-        *_result_row(field)[1:],
-        field["rule"],
-    )
+    name, private = _result_row(field)
+    return name, field["type"], needed, private, field["rule"]
 
 
 def _result_row(field: Mapping[str, Any]) -> tuple[str, str]:

@@ -20,7 +20,7 @@ _OWN: Final = {
     "show": "satyapan.cli.commands:show",
     "watch": "satyapan.cli.commands:watch",
     "list": "satyapan.cli.commands:list_",
-    "kinds": "satyapan.cli.commands:kinds",
+    "kinds": "satyapan.cli.kinds:kinds",
 }
 
 

@@ -1,6 +1,9 @@
 """Request fields that refuse in the vendor's wording, and reply fields that forgive its drift."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -35,10 +38,55 @@ def at_most(name: str, length: int) -> Check:
     return check
 
 
+@dataclass(frozen=True)
+class Stated:
+    """A check that JSON Schema can express, too."""
+
+    accepts: Callable[[str], object]
+    code: str
+    message: str
+    schema: Mapping[str, Any]
+
+    def __call__(self, value: str) -> None:
+        """Refuse a text that is not accepted."""
+        if not self.accepts(value):
+            raise refuse(self.code, self.message)
+
+
+def matches(pattern: str, code: str, message: str) -> Stated:
+    """Refuse texts that don't match a pattern as a whole."""
+    found = re.compile(pattern, re.ASCII).fullmatch
+    return Stated(found, code, message, {"pattern": f"^(?:{pattern})$"})
+
+
+def one_of(words: Collection[str], code: str, message: str) -> Stated:
+    """Refuse all words but these."""
+    return Stated(words.__contains__, code, message, {"enum": [*words]})
+
+
+def day(code: str, message: str) -> Stated:
+    """Refuse texts that are not a date, YYYY-MM-DD."""
+    return Stated(_is_day, code, message, {"format": "date"})
+
+
+def _is_day(value: str) -> bool:
+    """Python's parser alone would also take YYYYMMDD and week dates."""
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
 def text(
     name: str, *checks: Check, required: bool = True, length: int = 200, rule: str = ""
 ) -> fields.String:
-    """Build a text field of a request; `rule` says for people what `checks` ask for."""
+    """Build a text field of a request; `rule` says for people what `checks` ask for.
+
+    `Stated` checks are also in the JSON Schema of the kind.
+    """
+    stated: dict[str, Any] = {"minLength": 1} if required else {}
+    for each in checks:
+        stated |= each.schema if isinstance(each, Stated) else {}
     kind = wording(f"{name}_value_invalid", f"{name} should be text.")
     rules = And(at_most(name, length), *checks)
 
@@ -52,7 +100,10 @@ def text(
         required=required,
         allow_none=not required,
         validate=check,
-        metadata={"rule": rule or f"at most {length} characters"},
+        metadata={
+            "rule": rule or f"at most {length} characters",
+            "schema": stated | {"maxLength": length},
+        },
         error_messages={
             "required": missing(name),
             "null": missing(name),

@@ -1,25 +1,22 @@
 """A kind of verification that this project does not ship: docs/adding-a-kind.md explains it."""
 
-import re
-
 from marshmallow import Schema
 
-from satyapan.kinds.fields import loose, refuse, text
+from satyapan.kinds.fields import loose, matches, text
 from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
 from satyapan.records import State
 
-_PAN = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]", re.ASCII)
-
-
-def _pan(value: str) -> None:
-    if not _PAN.fullmatch(value):
-        raise refuse("pan_value_invalid", "pan should be five letters, four digits, one letter.")
+_PAN = matches(
+    "[A-Z]{5}[0-9]{4}[A-Z]",
+    "pan_value_invalid",
+    "pan should be five letters, four digits, one letter.",
+)
 
 
 class Request(Schema):
     """The producer's request; the worker adds the verification_id."""
 
-    pan = text("pan", _pan)
+    pan = text("pan", _PAN, rule="five letters, four digits, one letter")
     name = text("name", required=False)
 
 

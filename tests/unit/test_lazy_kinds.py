@@ -77,6 +77,17 @@ except SystemExit:
     assert loaded(command) == {"passport"}
 
 
+def test_the_command_that_lists_kinds_imports_no_client() -> None:
+    command = """
+import sys
+from satyapan.cli.main import main
+
+main(["kinds"], standalone_mode=False)
+assert "celery" not in sys.modules
+"""
+    assert loaded(command) == set(PLACES)
+
+
 def test_the_quota_setting_loads_all_kinds_because_it_names_routes() -> None:
     settings = "from config.settings import read_settings; read_settings()"
 

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 from marshmallow import INCLUDE, Schema, fields
 
-from satyapan.kinds.fields import loose, missing, refuse, text, wording
+from satyapan.kinds.fields import loose, missing, one_of, refuse, text, wording
 from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
 from satyapan.records import State
 
 DOCUMENTS = ("AADHAAR", "PAN", "DRIVING_LICENSE")
+_FLOW = one_of(
+    ("signin", "signup"), "user_flow_value_invalid", "user_flow should be signin or signup."
+)
 
 
 def _documents(value: list[Any]) -> None:
@@ -23,11 +26,6 @@ def _documents(value: list[Any]) -> None:
         raise refuse("invalid_request", "Invalid Document Type Submitted")
     if len(set(value)) != len(value):
         raise refuse("invalid_request", "Duplicate Document Type Submitted")
-
-
-def _flow(value: str) -> None:
-    if value not in {"signin", "signup"}:
-        raise refuse("user_flow_value_invalid", "user_flow should be signin or signup.")
 
 
 def _return_url(value: str) -> None:
@@ -54,14 +52,17 @@ class DigilockerRequest(Schema):
         fields.Raw(allow_none=True),  # null among them is refused as any other wrong type
         required=True,
         validate=_documents,
-        metadata={"rule": f"one or more of {', '.join(DOCUMENTS)}, each once"},
+        metadata={
+            "rule": f"one or more of {', '.join(DOCUMENTS)}, each once",
+            "schema": {"items": {"enum": [*DOCUMENTS]}, "minItems": 1, "uniqueItems": True},
+        },
         error_messages={
             "required": missing("document_requested"),
             "null": missing("document_requested"),
             "invalid": wording("invalid_request", "Invalid Document Type Submitted"),
         },
     )
-    user_flow = text("user_flow", _flow, required=False, rule="signin or signup")
+    user_flow = text("user_flow", _FLOW, required=False, rule="signin or signup")
     return_url = text(
         "return_url",
         _return_url,

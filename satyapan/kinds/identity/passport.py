@@ -4,30 +4,20 @@ Source: the vendor's Verify Passport page. A repeat with the same id is refused,
 shows no result. There is no pattern for file numbers; an INVALID answer has null fields.
 """
 
-from datetime import date
-
 from marshmallow import Schema
 
-from satyapan.kinds.fields import loose, refuse, text
+from satyapan.kinds.fields import day, loose, text
 from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
 from satyapan.records import State
 
-
-def _dob(value: str) -> None:
-    """Accept YYYY-MM-DD only; Python's parser alone would also take YYYYMMDD and week dates."""
-    try:
-        good = date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        good = False
-    if not good:
-        raise refuse("dob_value_invalid", "dob should be of type YYYY-MM-DD.")
+_DATE = day("dob_value_invalid", "dob should be of type YYYY-MM-DD.")
 
 
 class PassportRequest(Schema):
     """The request."""
 
     file_number = text("file_number")
-    dob = text("dob", _dob, rule="a date, YYYY-MM-DD")
+    dob = text("dob", _DATE, rule="a date, YYYY-MM-DD")
     name = text("name", required=False)
 
 

@@ -5,28 +5,24 @@ lost create can't be repeated safely. People arrive by KYC_LINK_* webhooks under
 issued.
 """
 
-import re
-
 from marshmallow import Schema, fields
 
-from satyapan.kinds.fields import loose, refuse, text
+from satyapan.kinds.fields import loose, matches, text
 from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
 from satyapan.records import State
 
-_ALLOWED = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
-
-
-def _template(value: str) -> None:
-    if not _ALLOWED.fullmatch(value):
-        words = "template_name should only contains alphanumeric, dot, underscore and hyphen."
-        raise refuse("template_name_value_invalid", words)
+_NAME = matches(
+    r"[A-Za-z0-9._-]+",
+    "template_name_value_invalid",
+    "template_name should only contains alphanumeric, dot, underscore and hyphen.",
+)
 
 
 class StaticLinkRequest(Schema):
     """The request: the template's name on the vendor's dashboard."""
 
     template_name = text(
-        "template_name", _template, rule="letters, digits, . _ -, at most 200 characters"
+        "template_name", _NAME, rule="letters, digits, . _ -, at most 200 characters"
     )
 
 

@@ -1,0 +1,69 @@
+"""The JSON Schema (2020-12) of a kind's request and result, from its data."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import fields
+
+from satyapan.kinds.model import Kind
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_TYPES: Final[Mapping[type[fields.Field[Any]], str]] = {
+    fields.String: "string",
+    fields.Boolean: "boolean",
+    fields.Integer: "integer",
+    fields.Number: "number",
+    fields.List: "array",
+    fields.Mapping: "object",
+    fields.Nested: "object",
+}
+
+
+def request_schema(kind: Kind) -> dict[str, Any]:
+    """Describe what a producer submits, by what its fields state of their rules.
+
+    `x-private` is true where a value may never be shown.
+    """
+    request = kind.request().fields
+    return {
+        "$schema": DIALECT,
+        "title": f"Request of {kind.name}",
+        "type": "object",
+        "properties": {name: _property(kind, name, field) for name, field in request.items()},
+        "required": [name for name, field in request.items() if field.required],
+        "additionalProperties": False,
+    }
+
+
+def _property(kind: Kind, name: str, field: fields.Field[Any]) -> dict[str, Any]:
+    stated = {**field.metadata.get("schema", {})}
+    types = [word for type_, word in _TYPES.items() if isinstance(field, type_)][:1]
+    if field.allow_none and types:
+        types.append("null")
+    if field.allow_none and "enum" in stated:
+        stated["enum"] = [*stated["enum"], None]
+    return {
+        "description": field.metadata.get("rule", ""),
+        **({"type": types[0] if len(types) == 1 else types} if types else {}),
+        **stated,
+        "x-private": not kind.is_public(name),
+    }
+
+
+def result_schema(kind: Kind) -> dict[str, Any]:
+    """Describe the answer that a producer reads: its documented fields; the vendor may add more."""
+    properties: dict[str, dict[str, Any]] = {
+        name: {"x-private": not kind.is_public(name)} for name in kind.result_fields
+    }
+    if "status" in properties:
+        properties["status"] |= {
+            "enum": [*kind.labels],
+            "description": "; ".join(f"{word}: {says}" for word, says in kind.labels.items()),
+        }
+    return {
+        "$schema": DIALECT,
+        "title": f"Result of {kind.name}",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": True,
+    }
