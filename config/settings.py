@@ -129,7 +129,8 @@ class BreakerSettings:
     )
     in_a_row: int = setting(
         3,
-        "While there are fewer calls: number of verifications in a row whose failure opens it.",
+        "Number of verifications in a row whose failure opens it: while there are fewer calls, or "
+        "if none was answered for SATYAPAN_BREAKER_OVER_S. Each within a day of the one before.",
         Range(2, 100_000),
     )
     percent: int = setting(

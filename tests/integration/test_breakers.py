@@ -8,6 +8,7 @@ import redis
 from config.breakers import Shut
 from satyapan.records import Row
 from tests.support.admission_simulator import (
+    BREAKERS,
     FAR,
     HORIZON,
     KEYS,
@@ -299,3 +300,68 @@ class TestAtQuietTimes:
             simulator.ask(f"a{n}")
 
         assert [fail(simulator, f"a{n}") for n in range(4)] == [False] * 4
+
+    def test_repeats_of_a_few_verifications_do_not_keep_it_closed(
+        self, simulator: Simulator
+    ) -> None:
+        opened = []
+        for name in "aaaabbbbbcc":
+            simulator.now += BREAKERS.over // 10
+            assert isinstance(simulator.ask(name), Admitted)
+            opened.append(fail(simulator, name))
+
+        assert opened == [False] * 10 + [True]
+
+    def test_failures_are_remembered_for_a_day(self, simulator: Simulator) -> None:
+        fail(simulator, "a")
+
+        left_ms = simulator.client.pttl(KEYS.streak("main", ROUTE))
+
+        assert 86_000_000 < left_ms <= 86_400_000
+
+
+class TestRecovery:
+    def wait_for_retry(self, simulator: Simulator, *names: str) -> None:
+        """Let rows fail, and wait for their own next time, far away."""
+        for name in names:
+            fail(simulator, name)
+            simulator.set_due(name, simulator.now + FAR)
+
+    def due(self, simulator: Simulator, name: str) -> int:
+        """Return when a row is due: in its hash as in the index."""
+        due = int(simulator.client.hget(KEYS.row(name), "due") or 0)
+        assert int(simulator.client.zscore(KEYS.due, name) or 0) == due
+        return due
+
+    def test_an_answered_probe_makes_the_rows_due_that_failed(self, simulator: Simulator) -> None:
+        self.wait_for_retry(simulator, "a", "b", "c")
+        simulator.now += COOL
+
+        simulator.breakers.resume("main", ROUTE)
+
+        assert {self.due(simulator, name) for name in "abc"} == {simulator.now}
+        assert simulator.breaker(ROUTE) is None
+
+    def test_rows_that_are_settled_claimed_or_due_already_are_left_alone(
+        self, simulator: Simulator
+    ) -> None:
+        self.wait_for_retry(simulator, "settled", "claimed", "due", "deleted")
+        simulator.set_due("settled", 0)
+        simulator.set_due("due", START - 5)
+        simulator.client.hset(KEYS.row("claimed"), "lease", START + 1)
+        simulator.client.delete(KEYS.row("deleted"))
+        simulator.client.zrem(KEYS.due, "deleted")
+
+        simulator.breakers.resume("main", ROUTE)
+
+        assert self.due(simulator, "settled") == 0
+        assert self.due(simulator, "claimed") == START + FAR
+        assert self.due(simulator, "due") == START - 5
+        assert not simulator.client.exists(KEYS.row("deleted"))
+
+    def test_an_answer_while_the_breaker_is_closed_wakes_nobody(self, simulator: Simulator) -> None:
+        self.wait_for_retry(simulator, "bad")
+
+        simulator.breakers.answered("main", ROUTE)
+
+        assert self.due(simulator, "bad") == START + FAR

@@ -23,7 +23,8 @@ class BreakerConfig:
     calls: int = 10
     """The share of failed calls counts only from this number of calls on."""
     in_a_row: int = 3
-    """With fewer calls, this number of verifications that fail in a row opens it."""
+    """With fewer calls, or when all have failed for the time `over`, this number of verifications
+    that fail in a row opens it."""
     percent: int = 50
     """The share of failed calls, in per cent, that opens it."""
     over: int = 30_000
@@ -56,6 +57,7 @@ class Breakers:
         self._config = config
         self._now = now_ms
         self._open = load(redis, "worker", "open_breaker")
+        self._close = load(redis, "worker", "close_breaker")
 
     def stop(self, account: str, code: str, *, probe: bool = False) -> int:
         """Stop an account for all workers; return when (ms) the next probe may go."""
@@ -86,11 +88,15 @@ class Breakers:
         return int(until), bool(opened)
 
     def resume(self, account: str, route: str = "") -> None:
-        """Close the account's breaker, or a route's, after a probe that was answered."""
+        """Close the account's breaker, or a route's, after a probe that was answered.
+
+        Verifications that failed on the route are due now.
+        """
         names = self._keys
         if route:
-            self._redis.delete(names.breaker(account, route), names.failures(account, route))
-            self.answered(account, route)
+            keys = [names.breaker(account, route), names.failures(account, route)]
+            keys += [names.streak(account, route), names.due]
+            self._close(keys=keys, args=[names.row(""), self._time()])
         else:
             self._redis.delete(names.stop(account))
 
