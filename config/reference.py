@@ -1,12 +1,13 @@
-"""Write the lists of all settings, `.env.example` and docs/settings.md, from the declarations.
+"""Write the lists of all settings, `.env.example` and docs/settings.md, and of all kinds.
 
-Run `python -m config.reference` in the project's folder to update both; a test compares.
+Run `python -m config.reference` in the project's folder to update all three; a test compares.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from config.kinds_page import kinds_page
 from config.settings import SECTIONS, Settings
 from satyapan.settings.declaration import Declared, declared
 
@@ -70,10 +71,11 @@ def _table_row(each: Declared) -> str:
 
 
 def write(folder: Path) -> None:
-    """Write both files."""
+    """Write the three files."""
     (folder / ".env.example").write_text(env_example(), encoding="utf-8")
     (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (folder / "docs" / "kinds.md").write_text(kinds_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The generated lists of settings match what the code reads."""
+"""The generated lists of settings and kinds match the code."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from config.kinds_page import kinds_page
 from config.reference import env_example, groups, names, settings_page
 from config.settings import read_settings
 from satyapan.settings.declaration import Declared, SettingsError
@@ -31,7 +32,13 @@ class Recording(Mapping[str, str]):
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [(".env.example", env_example()), ("docs/settings.md", settings_page())]
+    ("path", "text"),
+    [
+        (".env.example", env_example()),
+        ("docs/settings.md", settings_page()),
+        ("docs/kinds.md", kinds_page()),
+    ],
+    ids=lambda each: each if len(each) < 20 else "",
 )
 def test_the_generated_file_is_up_to_date(path: str, text: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == text, "run python -m config.reference"
