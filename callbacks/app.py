@@ -105,7 +105,8 @@ class _Handlers:
     def _collector(self) -> LedgerCollector:
         routes = partial(route_names, self._kinds)
         window_ms = self._settings.quota.window_s * 1000
-        return LedgerCollector(self._redis, self._keys, routes, window_ms)
+        kinds = self._kinds.names
+        return LedgerCollector(self._redis, self._keys, routes, window_ms, kinds)
 
     def _readiness(self) -> ReadinessHandler:
         return ReadinessHandler(

@@ -30,7 +30,8 @@ _LOST: Final[Mapping[str, str]] = {
 _POLICIES: Final[Mapping[str, str]] = {
     "park": "is parked for a person",
     "fail": "ends as LOST",
-    "reissue": "is bought again under a new vendor-side id, which is recorded",
+    "reissue": "is bought again under a new vendor-side id, which is recorded; so it may be paid "
+    "twice",
 }
 _INTRO: Final = """\
 # Kinds

@@ -175,8 +175,8 @@ class WorkerSettings:
     )
     lost_answer: Mapping[str, str] = setting(
         _NOTHING,
-        "What happens by kind when a paid answer is lost: park, fail or reissue, as in "
-        "passport=park.",
+        "What happens by kind when a paid answer is lost: park, fail or reissue (buy again), as in "
+        "digilocker=park. By default DigiLocker is reissued and all others are parked.",
         validators.policies,
     )
     max_attempts: int = setting(

@@ -50,6 +50,9 @@ class Keys:
         """The hash of observations about this Redis: outages, and whether it is another one."""
         self.audit: Final = f"{prefix}:audit"
         """The audit log: the stream of operators' actions."""
+        self.reissues: Final = f"{prefix}:reissues"
+        """The hash of how many further vendor-side ids there were, by kind and by whether the id
+        before may have been paid."""
         self.slot_due: Final = f"{prefix}:slot-due"
         """The sorted set of the verifications that were dealt a slot, scored by it."""
         self.queues: Final = f"{prefix}:queues"

@@ -32,6 +32,11 @@ SETTLED: Final = TERMINAL | {State.PARKED}
 """States in which nothing happens by itself: the answer is in, or a person has to decide."""
 
 
+MAYBE_PAID: Final = "maybe_paid"
+"""In the record of a generation: the vendor may have charged the vendor-side id before it."""
+UNPAID: Final = "unpaid"
+"""In the record of a generation: no call under the vendor-side id before it was executed."""
+
 ACCOUNT: Final = "main"
 """The merchant account of an installation; there is one so far."""
 
@@ -56,7 +61,8 @@ class Row:
     """For REFUSED: the request field that the vendor names."""
     generation: int = 1
     generations: tuple[str, ...] = ()
-    """The record of each further generation: number, reason and time."""
+    """The record of each further generation: number, reason, time, whether the vendor-side id
+    before it may have been paid, its own vendor-side id."""
     attempts: int = 0
     ambiguous: int = 0
     """Ambiguous attempts: calls of this generation that may have been executed, with no answer."""

@@ -6,14 +6,14 @@ Any web process can report it, so workers need no port of their own. Labels are 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
 from config.breakers import read_breaker
 from satyapan.names import Keys
-from satyapan.records import ACCOUNT, State
+from satyapan.records import ACCOUNT, MAYBE_PAID, UNPAID, State
 from satyapan.redis.server_time import now_ms
 from shared.inbox.stored_webhook import WebhookState
 
@@ -22,26 +22,34 @@ _BREAKER_HELP: Final = "1 while a breaker is open: the route's, or without a rou
 
 
 class LedgerCollector(Collector):
-    """Collects gauges; without Redis only `satyapan_ledger_up`, which is then 0."""
+    """Collects from Redis; without Redis only `satyapan_ledger_up`, which is then 0."""
 
     def __init__(
-        self, redis: Redis, keys: Keys, routes: Callable[[], Collection[str]], window_ms: int
+        self,
+        redis: Redis,
+        keys: Keys,
+        routes: Callable[[], Collection[str]],
+        window_ms: int,
+        kinds: Collection[str] = (),
     ) -> None:
         # redis-py types each reply as sync or async, bytes or str; this client is sync.
         self._redis: Any = redis
         self._keys = keys
         self._routes = routes
         self._window_ms = window_ms
+        self._kinds = kinds
 
-    def describe(self) -> Iterable[GaugeMetricFamily]:
+    def describe(self) -> Iterable[Metric]:
         """Describe nothing: otherwise the registry would collect, which needs Redis."""
         return ()
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Read all gauges from Redis."""
+    def collect(self) -> Iterator[Metric]:
+        """Read all values from Redis."""
         routes = sorted(self._routes())
+        families: list[Metric]
         try:
             families = [self._states(), *self._due(), self._breakers(routes), self._calls(routes)]
+            families.append(self._reissues())
         except RedisError:
             families = []
         yield GaugeMetricFamily("satyapan_ledger_up", "1 if Redis answered.", value=bool(families))
@@ -93,9 +101,28 @@ class LedgerCollector(Collector):
             family.add_metric([ACCOUNT, route], count)
         return family
 
+    def _reissues(self) -> CounterMetricFamily:
+        family = CounterMetricFamily(
+            "satyapan_reissues",
+            "Further vendor-side ids, by whether the id before may have been paid.",
+            labels=["kind", "earlier_id"],
+        )
+        # A counter that begins at zero shows its first increase.
+        known = {(kind, earlier): 0 for kind in self._kinds for earlier in (MAYBE_PAID, UNPAID)}
+        stored = self._redis.hgetall(self._keys.reissues).items()
+        for labels, count in (known | {_words(name): int(raw) for name, raw in stored}).items():
+            family.add_metric(labels, count)
+        return family
+
     def _size(self, key: str) -> int:
         return int(self._redis.zcard(key))
 
     def _earliest(self, key: str, default: int) -> float:
         first = self._redis.zrange(key, 0, 0, withscores=True)
         return float(first[0][1]) if first else float(default)
+
+
+def _words(name: bytes) -> tuple[str, str]:
+    """Split a field of the hash of reissues: kind, and what is known of the id before."""
+    kind, _, earlier = name.decode().partition(" ")
+    return kind, earlier

@@ -105,6 +105,19 @@ def test_a_row_that_is_not_due_is_not_claimed(harness: Harness, ledger: WorkLedg
     assert harness.redis.zscore(ledger.keys.due, row_id) == claim.now + 60_000
 
 
+def test_a_new_generation_is_counted_once_however_often_it_is_committed(
+    harness: Harness, ledger: WorkLedger
+) -> None:
+    claim = claimed(ledger, harness.submit("digilocker"))
+    record = f"2 lost_link 1 maybe_paid {claim.row.id}.g2"
+    after = replace(claim.row, generation=2, generations=(record,))
+
+    for _ in range(2):  # as when the first reply is lost
+        ledger.committing(claim.row, after, (), claim.now, keep=True, alias="").now()
+
+    assert harness.redis.hgetall(ledger.keys.reissues) == {b"digilocker maybe_paid": b"1"}
+
+
 def test_every_open_row_is_in_the_due_index(harness: Harness, ledger: WorkLedger) -> None:
     row_id = harness.submit("digilocker")
     at_insert = harness.redis.zscore(ledger.keys.due, row_id)

@@ -25,6 +25,12 @@ LOSSES: list[dict[str, Any]] = [
 ]
 
 
+def reissues(harness: Harness) -> dict[str, int]:
+    """Read the counts of further vendor-side ids."""
+    stored = harness.redis.hgetall(harness.parts.ledger.keys.reissues)
+    return {name.decode(): int(count) for name, count in stored.items()}
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_a_lost_passport_answer_is_parked_and_paid_once(
     harness: Harness, loss: dict[str, Any]
@@ -89,11 +95,41 @@ def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(harness: Har
 
     assert found.link
     assert (ended.state, ended.generation) == (State.DONE, 2)
-    assert harness.row(row_id).generations[0].startswith("2 lost_link ")
+    record = harness.row(row_id).generations[0]
+    assert record.startswith("2 lost_link ")
+    assert record.endswith(f" maybe_paid {row_id}.g2")
+    assert len(harness.vendor.charges("digilocker")) == 2
+    assert reissues(harness) == {"digilocker maybe_paid": 1}
     assert harness.changes() == ["reissued", "link_ready", "done"]
     ledger = harness.parts.ledger
     ends = harness.redis.pttl(ledger.keys.alias(f"{row_id}.g2"))
     assert 0 < ends <= GENERATION_ALIAS_MS
+
+
+def test_a_lost_digilocker_link_is_parked_and_paid_once_if_the_setting_says_so(
+    redis_url: str, sandbox: Sandbox
+) -> None:
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_LOST_ANSWER="digilocker=park")
+    harness.vendor.post("faults", route="digilocker", cut="in_body")
+
+    ended = harness.settle(harness.submit("digilocker"))
+
+    assert (ended.state, ended.reason, ended.generation) == (State.PARKED, "lost_link", 1)
+    assert len(harness.vendor.charges("digilocker")) == 1
+    assert reissues(harness) == {}
+
+
+def test_lost_digilocker_links_are_bought_again_at_most_as_often_as_the_setting_says(
+    redis_url: str, sandbox: Sandbox
+) -> None:
+    harness = Harness(redis_url, sandbox.root, SATYAPAN_WORKER_MAX_GENERATIONS="2")
+    harness.vendor.post("faults", route="digilocker", cut="in_body", times=None)
+
+    ended = harness.settle(harness.submit("digilocker"))
+
+    assert (ended.state, ended.reason) == (State.PARKED, "lost_link/generations_spent")
+    assert len(harness.vendor.charges("digilocker")) == 2
+    assert reissues(harness) == {"digilocker maybe_paid": 1}
 
 
 def test_a_digilocker_create_that_never_arrived_is_sent_again_with_the_same_id(

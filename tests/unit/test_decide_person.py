@@ -93,8 +93,25 @@ def test_a_reissue_starts_over_under_a_recorded_id(kind: str) -> None:
     assert (after.attempts, after.ambiguous, after.misses, after.tries) == (0, 0, 0, 0)
     assert (after.todo, after.draft, after.link, after.evidence) == ((), None, "", "")
     assert (after.status, after.reference) == ("", "")
-    assert after.generations == (f"2 by_asha {NOW} v1.g2",)
+    assert after.generations == (f"2 by_asha {NOW} maybe_paid v1.g2",)
     assert effects == (Emit("reissued"),)
+
+
+@pytest.mark.parametrize(
+    ("before", "earlier"),
+    [
+        (parked(attempts=0, reason="workers_lost"), "unpaid"),
+        (parked(attempts=1), "maybe_paid"),
+        (parked(attempts=0, ambiguous=1), "maybe_paid"),
+        (parked("digilocker", attempts=0), "maybe_paid"),
+        (parked(attempts=0, draft={"status": "NEW"}), "maybe_paid"),
+    ],
+    ids=["never sent", "sent", "redriven", "has a link", "redriven with an answer"],
+)
+def test_a_record_says_whether_the_id_before_may_have_been_paid(before: Row, earlier: str) -> None:
+    after, _ = decision(before, Reissued("asha"))
+
+    assert after.generations == (f"2 by_asha {NOW} {earlier} v1.g2",)
 
 
 def test_a_reissue_beyond_the_cap_is_refused() -> None:

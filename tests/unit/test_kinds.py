@@ -268,8 +268,8 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     assert kind.public_fields <= {*kind.request().fields, *kind.result_fields}
     assert kind.result_fields
     assert set(operation.status_map) <= {*kind.labels, "PENDING"}
-    free = operation.mode is Mode.JOURNEY  # a new link costs nothing
-    assert kind.lost_answer == ("reissue" if free else "park")
+    person_waits = operation.mode is Mode.JOURNEY
+    assert kind.lost_answer == ("reissue" if person_waits else "park")
 
 
 def test_a_field_that_a_kind_does_not_mention_is_private() -> None:

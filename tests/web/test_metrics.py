@@ -92,6 +92,21 @@ def test_any_web_process_reports_the_whole_installation(
     assert found['satyapan_calls_held{account="main",route="passport"}'] == 0
 
 
+def test_further_vendor_side_ids_count_from_zero(client: FlaskClient, redis_url: str) -> None:
+    before = counted(client)
+    with redis.Redis.from_url(redis_url) as server:
+        server.hincrby(Keys().reissues, "digilocker maybe_paid", 3)
+        server.hincrby(Keys().reissues, "of_a_newer_version unpaid", 1)
+
+    after = counted(client)
+
+    name = 'satyapan_reissues_total{earlier_id="%s",kind="%s"}'
+    assert before[name % ("maybe_paid", "digilocker")] == 0
+    assert after[name % ("maybe_paid", "digilocker")] == 3
+    assert after[name % ("unpaid", "digilocker")] == 0
+    assert after[name % ("unpaid", "of_a_newer_version")] == 1
+
+
 def test_a_row_that_is_not_swept_is_overdue(client: FlaskClient, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as server:
         server.zadd(Keys().due, {"forgotten": (int(server.time()[0]) - 90) * 1000})

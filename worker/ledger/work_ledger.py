@@ -23,6 +23,7 @@ from satyapan.redis.script_calls import ScriptCall
 from satyapan.redis.scripts import load
 from satyapan.sealing import KeyRing
 from worker.ledger.rewrite import want_rewrite
+from worker.rules.generations import earlier_id
 
 LEAST_CHECK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""
@@ -194,6 +195,7 @@ class WorkLedger(Ledger):
             _alias_life(after, alias),
             _open_until(after) if status_route else "",
             int(reading),
+            _reissue(before, after),
             len(events),
             *events,
             *(part for name in changed if name not in _SCRIPTED for part in (name, changed[name])),
@@ -211,7 +213,7 @@ class WorkLedger(Ledger):
         row, keys = self.keys.row(after.id), self.keys
         indexes = [keys.index(before.state), keys.index(after.state)]
         others = [keys.alias(alias), keys.open(after.account, status_route), keys.slot_due]
-        return [row, keys.due, *indexes, keys.events(after.reply_to), *others]
+        return [row, keys.due, *indexes, keys.events(after.reply_to), *others, keys.reissues]
 
     def _life(self, row: Row) -> int:
         """Return how long (ms) a finished row is kept; 0 for all others, also parked ones."""
@@ -297,6 +299,13 @@ def _alias_life(row: Row, alias: str) -> int:
     if not alias:
         return 0
     return GENERATION_ALIAS_MS if alias == generation_id(row.id, row.generation) else -1
+
+
+def _reissue(before: Row, after: Row) -> str:
+    """Return the count of new vendor-side ids to increase, or ""; see `Keys.reissues`."""
+    if after.generation == before.generation:
+        return ""
+    return f"{after.kind} {earlier_id(after.generations[-1])}"
 
 
 def _serving(row: Row, asking: bytes, asks: bytes, evidence: bytes) -> Row:

@@ -6,6 +6,8 @@
 -- KEYS[6] alias: pointer to this id from an identifier that the vendor sends
 -- KEYS[7] open journeys of a status route: sorted set of ids by their deadline
 -- KEYS[8] slot-due: requested status reads, woken together with the rows that hold a slot
+-- KEYS[9] reissues: hash of the number of further vendor-side ids, by kind and by what is known
+--         of the id before
 -- ARGV[1] id              ARGV[2] fence
 -- ARGV[3] lease, ms: keep the claim for this time; 0 releases it
 -- ARGV[4] due, ms; 0 if the row is settled or parked
@@ -14,7 +16,8 @@
 -- ARGV[8] life of the alias, ms: -1 for ever, 0 writes none
 -- ARGV[9] time (ms) until which this journey is open; 0 if it isn't; "" if this is no journey
 -- ARGV[10] 1 if the next call is a status read, else 0
--- ARGV[11] number of events   ARGV[12..] events, then field, value pairs ("" removes a field)
+-- ARGV[11] field of KEYS[9] that counts a new vendor-side id; "" if this commit makes none
+-- ARGV[12] number of events   ARGV[13..] events, then field, value pairs ("" removes a field)
 --
 -- A status read serves every request for one that came before it is sent, also since the claim:
 -- such a request is counted as served, and its hint is dropped. A later request is kept, and brings
@@ -27,7 +30,7 @@
 -- claim, two workers may have the same fence: a different state is then written, unless the row has
 -- ended.
 local now = now_ms()
-local held = redis.call('HMGET', KEYS[1], 'fence', 'lease', 'state', 'due')
+local held = redis.call('HMGET', KEYS[1], 'fence', 'lease', 'state', 'due', 'generation')
 local keep = tonumber(ARGV[3]) > 0
 if held[1] ~= ARGV[2] or (keep and not held[2]) then
   return {0, now, 0}
@@ -38,10 +41,14 @@ elseif not held[2] then
 end
 
 local id, reading = ARGV[1], ARGV[10] == '1'
-local events = tonumber(ARGV[11])
+local events = tonumber(ARGV[12])
 local asked = redis.call('HMGET', KEYS[1], 'ask', 'asks', 'hinted')
 local set, gone = {'updated', now}, {}
-for i = 12 + events, #ARGV, 2 do
+for i = 13 + events, #ARGV, 2 do
+  -- A repeated commit finds its own number and isn't counted again.
+  if ARGV[i] == 'generation' and ARGV[i + 1] ~= held[5] then
+    redis.call('HINCRBY', KEYS[9], ARGV[11], 1)
+  end
   if ARGV[i + 1] == '' then
     gone[#gone + 1] = ARGV[i]
   elseif ARGV[i] ~= 'ask' or asked[1] ~= 'first' then
@@ -94,7 +101,7 @@ if tonumber(ARGV[8]) > 0 then
 elseif ARGV[8] == '-1' then
   redis.call('SET', KEYS[6], id)
 end
-for i = 12, 11 + events do
+for i = 13, 12 + events do
   redis.call('XADD', KEYS[5], 'MINID', '~', now - ARGV[6], '*', 'event', ARGV[i])
 end
 if tonumber(ARGV[5]) > 0 then

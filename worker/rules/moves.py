@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from satyapan.ids import generation_id
 from satyapan.kinds.model import Recovery, Role
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
+from worker.rules.generations import generation_record
 from worker.rules.lane import Lane
 from worker.rules.model import Call, Decision, DecisionContext, Emit
 
@@ -85,12 +85,13 @@ def note_ambiguous(row: Row, reason: str, context: DecisionContext) -> Decision:
 
 
 def renew(row: Row, why: str, context: DecisionContext) -> Decision:
-    """Continue under a new vendor-side id: recorded, sent to the producer, and capped (I3)."""
+    """Continue under a new vendor-side id: recorded, counted, sent to the producer, capped (I3)."""
     number = row.generation + 1
     if number > context.policy.max_generations:
         return park(row, f"{why}/generations_spent")
-    record = f"{number} {why} {context.now} {generation_id(row.id, number)}"
+    record = generation_record(row, number, why, context.now)
     row = replace(row, generation=number, generations=(*row.generations, record))
+    row = replace(row, draft=None, todo=())
     row = replace(row, state=State.ACCEPTED, reason=why, due=context.now, status="", reference="")
     row = replace(row, attempts=0, ambiguous=0, misses=0, tries=0, evidence="", link="")
     row = replace(row, ask="", asking="", asks=0, asked=0, found_open=0)

@@ -64,4 +64,4 @@ def _reissue(row: Row, by: str, context: DecisionContext) -> Decision:
             f"{row.id} has had {row.generation} generations, the most that the settings allow"
         )
     deadline = max(row.deadline, context.now + context.policy.second_life)
-    return renew(replace(row, deadline=deadline, draft=None, todo=()), f"by_{by}", context)
+    return renew(replace(row, deadline=deadline), f"by_{by}", context)

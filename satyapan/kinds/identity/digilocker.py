@@ -156,7 +156,9 @@ DIGILOCKER = Kind(
         )
     },
     return_url_field="return_url",
-    lost_answer="reissue",  # what is lost is a link; a new one costs nothing
+    # A person waits for the link, and no read returns it. No source says that a create is free:
+    # the lost one may have been paid for.
+    lost_answer="reissue",
     public_fields=frozenset(
         {"document_requested", "user_flow", "document_consent", "document_consent_validity"}
     ),
