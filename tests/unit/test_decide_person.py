@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from satyapan.records import Row, State
-from tests.support.decision_builders import DAY, NOW, POLICY, decision, journey, row
+from tests.support.decision_builders import DAY, NOW, POLICY, decision, journey, row, sent
 from worker.rules.model import ByHand, Emit, Forgotten, Redriven, Reissued, Woken
 from worker.rules.person import ActionRefused
 
@@ -81,6 +81,14 @@ def test_a_redriven_or_reissued_row_gets_at_least_an_hour(
 def test_a_redrive_that_could_only_do_harm_is_refused(before: Row, reason: str) -> None:
     with pytest.raises(ActionRefused, match=reason):
         decision(before, Redriven())
+
+
+def test_a_call_that_the_last_of_five_lost_workers_may_have_made_is_not_repeated() -> None:
+    lost, _ = decision(sent("static_kyc_link", crashes=POLICY.max_crashes), Woken())
+
+    assert (lost.state, lost.reason, lost.ambiguous) == (State.PARKED, "workers_lost", 1)
+    with pytest.raises(ActionRefused, match="may have been executed"):
+        decision(lost, Redriven())
 
 
 @pytest.mark.parametrize("kind", ["passport", "digilocker", "static_kyc_link"])

@@ -45,6 +45,7 @@ def rows(kind: str) -> Iterator[tuple[str, Row]]:
     yield "fresh, deadline over", row(kind, deadline=NOW)
     yield "fresh, five workers lost", row(kind, crashes=5)
     yield "fresh, four workers lost", row(kind, crashes=4)
+    yield "sent, five workers lost", sent(kind, crashes=5)
     yield "sent", sent(kind, reason="quota")
     yield "sent, ambiguous", sent(kind, attempts=2, ambiguous=1, tries=1)
     yield (

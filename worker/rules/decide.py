@@ -4,6 +4,8 @@ Given the row, what happened, and the time, it says what the row becomes and wha
 It knows no clock, no network, no Redis and no Celery, so it can be tried by the hundred thousand.
 """
 
+from dataclasses import replace
+
 from satyapan.kinds.model import Kind, Mode, Recovery, Role
 from satyapan.records import SETTLED, Row, State
 from worker.rules.creating import created, judged
@@ -80,7 +82,8 @@ def _answered(row: Row, event: Answered, context: DecisionContext) -> Decision:
 
 def _woken(row: Row, context: DecisionContext) -> Decision:
     if row.crashes >= context.policy.max_crashes:
-        return park(row, "workers_lost")
+        executed = row.state is State.SENT  # perhaps: the last of them may have made its call
+        return park(replace(row, ambiguous=row.ambiguous + executed), "workers_lost")
     if row.parent:
         return visitor_woken(row, context)
     if context.answered(row):
