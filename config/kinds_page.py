@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Final
 
 from satyapan.kinds import PLACES, Kind, Operation, Registry
+from satyapan.kinds.consent import NOTHING_SHARED, PARTIAL
 from satyapan.kinds.describe import kind_data, needs, paid_calls
 
 _MODES: Final[Mapping[str, str]] = {
@@ -33,6 +34,10 @@ _POLICIES: Final[Mapping[str, str]] = {
     "reissue": "is bought again under a new vendor-side id, which is recorded; so it may be paid "
     "twice",
 }
+_MISSING: Final = (
+    f"DONE has the reason `{NOTHING_SHARED}` if the person consented to none, `{PARTIAL}` if some "
+    "were not shared or could not be fetched; FAILED if none of those shared could be fetched"
+)
 _INTRO: Final = """\
 # Kinds
 
@@ -75,6 +80,8 @@ def _facts(kind: Kind, operation: Operation) -> Iterator[Sequence[str]]:
     yield "mode", f"{operation.mode}: {_MODES[operation.mode]}"
     yield "paid calls", paid_calls(kind)
     yield "a lost answer", _LOST[operation.recovery].format(policy=policy)
+    if operation.items_field:
+        yield "missing documents", _MISSING
     yield "quota", "; ".join(_quota(operation))
     yield "may be shown", f"{_names(shown)}; all other fields are private"
 

@@ -204,7 +204,8 @@ class WorkerSettings:
     probe_s: float = setting(
         30.0,
         "Seconds to the first probe of an account that the vendor refuses, or of a route where it "
-        "refuses our public address; later waits grow up to ten times that.",
+        "refuses our public address or has not enabled the product; later waits grow up to ten "
+        "times that.",
         POSITIVE,
     )
     soft_shutdown_s: float = setting(
