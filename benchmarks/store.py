@@ -67,8 +67,8 @@ class Store:
         if claim is None:
             raise RuntimeError(f"{row_id} could not be claimed")
         sent = replace(claim.row, state=State.SENT, attempts=1)
-        sent = ledger.committing(claim.row, sent, (), claim.now, keep=True, alias="").now()
-        ledger.committing(sent, _ended(sent), ("done",), claim.now, keep=False, alias="").now()
+        sent = ledger.committing(claim.row, sent, (), claim.now, keep=True).now()
+        ledger.committing(sent, _ended(sent), ("done",), claim.now, keep=False).now()
 
     def fill(self, count: int) -> str:
         """Add finished rows: one by the ledger's own scripts, the others as copies of it.

@@ -139,6 +139,7 @@ class _Handlers:
             verifiers={"cashfree": _cashfree(self._settings.vendor)},
             sender_limits=SenderLimits(hooks.vendor_addresses, hooks.refusals_per_minute),
             inbox=Inbox(self._redis, self._keys, ring, life_ms, id_key),
+            kinds=self._kinds,
             waker=self._waker,
             metrics=self._metrics,
             max_bytes=hooks.max_webhook_bytes,

@@ -15,8 +15,8 @@ from satyapan.errors import Fault
 MAX_LENGTH: Final = 50
 """The vendor's limit for `verification_id` (passport and DigiLocker pages)."""
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
-_RESERVED: Final = re.compile(r"\.g[0-9]+$", re.ASCII)
 _HASHED: Final = 26
+_RESERVED: Final = re.compile(rf"\.g[0-9]+$|^v_[a-z2-7]{{{_HASHED}}}$", re.ASCII)
 _LONGEST_KEY: Final = 1000
 
 
@@ -33,7 +33,7 @@ def id_faults(verification_id: object) -> list[Fault]:
         words = f"{name} can have at most {MAX_LENGTH} characters."
         faults.append(Fault(name, f"{name}_length_exceeded", words))
     if _RESERVED.search(verification_id):
-        words = f"{name} may not end in .g and a number: such ids are made for new generations."
+        words = f"{name} may not end in .g and a number, or be v_ and a hash: those are made here."
         faults.append(Fault(name, f"{name}_value_invalid", words))
     return faults
 
@@ -95,6 +95,11 @@ def generation_id(verification_id: str, generation: int) -> str:
     if len(verification_id) + len(suffix) <= MAX_LENGTH:
         return verification_id + suffix
     return f"v-{_short(hashlib.sha256(verification_id.encode()).digest())}{suffix}"
+
+
+def hashed_id(vendor_id: str) -> str:
+    """Derive an id of letters, digits and _ for an operation that allows nothing else."""
+    return f"v_{_short(hashlib.sha256(vendor_id.encode()).digest())}"
 
 
 def link_alias(id_key: bytes, link: str) -> str:

@@ -20,6 +20,7 @@ from callbacks.webhooks.sender_limits import SenderLimits
 from callbacks.webhooks.verifiers import BadSignature, Verifier
 from satyapan.broker.wakeups import Waker
 from satyapan.failpoints import Failpoint, failpoint
+from satyapan.kinds import Registry
 from satyapan.names import INGEST
 from shared.inbox.inbox import Inbox
 from shared.inbox.stored_webhook import StoreOutcome
@@ -34,6 +35,7 @@ class WebhookHandler:
     verifiers: Mapping[str, Verifier]
     sender_limits: SenderLimits
     inbox: Inbox
+    kinds: Registry
     waker: Waker
     metrics: Metrics
     max_bytes: int
@@ -84,7 +86,7 @@ class WebhookHandler:
         return response
 
     def _accept(self, vendor: str, body: bytes, signed_ms: int | None) -> Response:
-        webhook = read_webhook(body)
+        webhook = read_webhook(body, vendor, self.kinds)
         if self._expired(webhook.event_ms) or self._expired(signed_ms):
             # The inbox can't know any more whether it was stored or forgotten.
             return self._drop(vendor, "outdated")

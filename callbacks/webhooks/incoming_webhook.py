@@ -5,12 +5,15 @@ id a stranger could replay a captured body.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from satyapan.canonical import canonical
-from shared.inbox.stored_webhook import KEPT_FIELDS
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Operation, value_at
+from shared.inbox.stored_webhook import kept_fields
 from shared.scrub import clean, parse
 
 _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
@@ -31,26 +34,30 @@ class IncomingWebhook:
     body: bytes = field(repr=False)
 
 
-def read_webhook(raw: bytes) -> IncomingWebhook:
+def read_webhook(raw: bytes, vendor: str, kinds: Registry) -> IncomingWebhook:
     """Read a webhook whose signature is valid. No body raises an error.
 
-    Of a body that is not a JSON object, or is nested too deep, only the size is kept: it can't be
+    The kinds that its event may be about say where it names our id, and what isn't masked. Of a
+    body that is not a JSON object, or is nested too deep, only the size is kept: it can't be
     checked for Aadhaar numbers.
     """
-    content = clean(raw, KEPT_FIELDS)
+    parsed = parse(raw)
+    event = _event(parsed.get("event_type")) if isinstance(parsed, dict) else ""
+    operations = [operation for _, operation in kinds.for_event(vendor, event)]
+    content = clean(raw, kept_fields(operations))
     if content is None:
         body = canonical({"unreadable": True, "bytes": len(raw)})
         return IncomingWebhook("", "", None, raw, body)
     return IncomingWebhook(
-        event=_event(content.get("event_type")),
-        vendor_id=_vendor_id(content.get("data")),
+        event=event,
+        vendor_id=_vendor_id(content.get("data"), operations),
         event_ms=_timestamp_ms(content.get("event_time")),
-        signed=_signed(raw),
+        signed=signed_content(raw),
         body=canonical(content),
     )
 
 
-def _signed(raw: bytes) -> bytes:
+def signed_content(raw: bytes) -> bytes:
     """Return event type, time and data as canonical JSON, or all bytes if one is missing."""
     content: Any = parse(raw)
     try:
@@ -64,9 +71,13 @@ def _event(name: object) -> str:
     return name if isinstance(name, str) and _EVENT.fullmatch(name) else ""
 
 
-def _vendor_id(data: object) -> str:
-    found = data.get("verification_id") if isinstance(data, dict) else None
-    return str(found or "")
+def _vendor_id(data: object, operations: Sequence[Operation]) -> str:
+    """Find the id that a webhook is about, at the place that its event's kinds name."""
+    if not isinstance(data, dict):
+        return ""
+    paths = [operation.webhook_id_field for operation in operations] or ["verification_id"]
+    found = (value_at(data, path) for path in paths)
+    return next((str(each) for each in found if each), "")
 
 
 def _timestamp_ms(text: object) -> int | None:

@@ -54,6 +54,11 @@ class Registry:
         found = [route for o in operations for route in (o.create, o.status, o.document)]
         return [route for route in found if route]
 
+    def for_event(self, vendor: str, event: str) -> list[tuple[Kind, Operation]]:
+        """List the kinds, each with its operation, that a vendor's webhook event may be about."""
+        served = [(kind, kind.operations[vendor]) for kind in self if vendor in kind.operations]
+        return [each for each in served if event in {*each[1].events, *each[1].visitor_events}]
+
     def ask(self, name: object) -> Kind:
         """Return the kind that a producer named.
 

@@ -1,15 +1,18 @@
-"""Request fields that refuse in the vendor's wording, and reply fields that forgive its drift."""
+"""Request fields that refuse in the vendor's wording."""
 
+import datetime as dt
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import And
 
 Check = Callable[[Any], None]
+Field = fields.Field[Any]
+Builder = Callable[[str], Field]
+"""Makes the field of a name, whose faults then say that name."""
 
 
 def wording(code: str, message: str) -> dict[str, str]:
@@ -27,6 +30,11 @@ def missing(name: str) -> dict[str, str]:
     return wording(f"{name}_missing", f"{name} is missing in the request.")
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Return the words of a text, for long lists of fields."""
+    return tuple(text.split())
+
+
 def at_most(name: str, length: int) -> Check:
     """Refuse longer texts: no request may grow without bound."""
 
@@ -40,88 +48,91 @@ def at_most(name: str, length: int) -> Check:
 
 @dataclass(frozen=True)
 class Stated:
-    """A check that JSON Schema can express, too."""
+    """A check that JSON Schema can express, too. `code` is `NAME_value_invalid` unless given."""
 
     accepts: Callable[[str], object]
-    code: str
     message: str
     schema: Mapping[str, Any]
+    code: str = ""
 
-    def __call__(self, value: str) -> None:
-        """Refuse a text that is not accepted."""
-        if not self.accepts(value):
-            raise refuse(self.code, self.message)
+    def of(self, name: str) -> Check:
+        """Return the check of a field of this name; `{name}` in the message stands for it."""
+        fault = refuse(self.code or f"{name}_value_invalid", self.message.format(name=name))
+
+        def check(value: str) -> None:
+            if not self.accepts(value):
+                raise fault
+
+        return check
 
 
-def matches(pattern: str, code: str, message: str) -> Stated:
+def matches(pattern: str, message: str, code: str = "") -> Stated:
     """Refuse texts that don't match a pattern as a whole."""
     found = re.compile(pattern, re.ASCII).fullmatch
-    return Stated(found, code, message, {"pattern": f"^(?:{pattern})$"})
+    return Stated(found, message, {"pattern": f"^(?:{pattern})$"}, code)
 
 
-def one_of(words: Collection[str], code: str, message: str) -> Stated:
+def one_of(words: Collection[str], message: str, code: str = "") -> Stated:
     """Refuse all words but these."""
-    return Stated(words.__contains__, code, message, {"enum": [*words]})
-
-
-def day(code: str, message: str) -> Stated:
-    """Refuse texts that are not a date, YYYY-MM-DD."""
-    return Stated(_is_day, code, message, {"format": "date"})
-
-
-def _is_day(value: str) -> bool:
-    """Python's parser alone would also take YYYYMMDD and week dates."""
-    try:
-        return date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
+    return Stated(words.__contains__, message, {"enum": [*words]}, code)
 
 
 def text(
-    name: str, *checks: Check, required: bool = True, length: int = 200, rule: str = ""
-) -> fields.String:
-    """Build a text field of a request; `rule` says for people what `checks` ask for.
+    *checks: Check | Stated, required: bool = True, length: int = 200, rule: str = ""
+) -> Builder:
+    """Describe a text of a request; `rule` says for people what `checks` ask for.
 
     `Stated` checks are also in the JSON Schema of the kind.
     """
     stated: dict[str, Any] = {"minLength": 1} if required else {}
     for each in checks:
         stated |= each.schema if isinstance(each, Stated) else {}
-    kind = wording(f"{name}_value_invalid", f"{name} should be text.")
-    rules = And(at_most(name, length), *checks)
 
-    def check(value: str) -> None:
-        # As the vendor says it, an empty text is missing, and nothing else is wrong with it.
-        if required and not value.strip():
-            raise ValidationError(missing(name))
-        rules(value)
+    def build(name: str) -> Field:
+        own = [each.of(name) if isinstance(each, Stated) else each for each in checks]
+        rules = And(at_most(name, length), *own)
 
-    return fields.String(
-        required=required,
-        allow_none=not required,
-        validate=check,
-        metadata={
-            "rule": rule or f"at most {length} characters",
-            "schema": stated | {"maxLength": length},
-        },
-        error_messages={
-            "required": missing(name),
-            "null": missing(name),
-            "invalid": kind,
-            "invalid_utf8": kind,
-        },
-    )
+        def check(value: str) -> None:
+            # As the vendor says it, an empty text is missing, and nothing else is wrong with it.
+            if required and not value.strip():
+                raise ValidationError(missing(name))
+            rules(value)
 
+        return fields.String(
+            required=required,
+            allow_none=not required,
+            validate=check,
+            metadata={
+                "rule": rule or f"at most {length} characters",
+                "schema": stated | {"maxLength": length},
+            },
+            error_messages=_type_faults(name),
+        )
 
-class Loose(fields.Field[str | None]):
-    """A reply's text that the vendor sometimes sends as a number; kept as text."""
-
-    def _deserialize(self, value: object, *_: object, **__: object) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-            raise ValidationError("should be text or a number")
-        return None if value is None else str(value)
+    return build
 
 
-def loose(*, required: bool = False) -> Loose:
-    """Build a reply field for text, number or null."""
-    return Loose(required=required, allow_none=not required)
+def _type_faults(name: str) -> dict[str, Any]:
+    """Word the faults of an absent value and of one that isn't text."""
+    wrong, absent = wording(f"{name}_value_invalid", f"{name} should be text."), missing(name)
+    return {"required": absent, "null": absent, "invalid": wrong, "invalid_utf8": wrong}
+
+
+def date(*, required: bool = True) -> Builder:
+    """Describe a date, YYYY-MM-DD."""
+    check = Stated(_is_date, "{name} should be of type YYYY-MM-DD.", {"format": "date"})
+    return text(check, required=required, rule="a date, YYYY-MM-DD")
+
+
+def _is_date(value: str) -> bool:
+    # Python's parser alone would also take YYYYMMDD and week dates.
+    try:
+        return dt.date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def request(**parts: Builder | Field) -> type[Schema]:
+    """Build the schema of a request from its fields; other fields are refused."""
+    built = {n: part(n) if callable(part) else part for n, part in parts.items()}
+    return Schema.from_dict(built, name="Request")

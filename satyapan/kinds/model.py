@@ -2,22 +2,30 @@
 
 The worker asks an `Operation` what to call and what an answer means; the producer's side asks a
 `Kind` what a request must look like. Neither has a branch on a kind's name anywhere.
+docs/adding-a-kind.md explains each field by an example; ADR 25 says why they are as they are.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow import Schema, ValidationError
 
 from satyapan.canonical import canonical
 from satyapan.errors import Fault, InvalidRequest
+from satyapan.ids import generation_id, hashed_id
 from satyapan.records import State
 
 Signature = tuple[int, str]
 """(HTTP status, vendor's code). Never the code alone: DigiLocker's 409 has the code of a 400."""
+
+ANY_ID: Final = r"[A-Za-z0-9._-]{1,50}"
+"""The vendor's usual rule for our id."""
+WORD_ID: Final = r"[A-Za-z0-9_]{1,40}"
+"""Its rule for `user_id` of bank accounts and for `bulk_verification_id`."""
 
 
 ALWAYS_PUBLIC: Final = frozenset({"verification_id", "reference_id", "status"})
@@ -29,6 +37,8 @@ class Mode(StrEnum):
 
     SYNC = "sync"
     """The create call's reply is the answer."""
+    ASYNC = "async"
+    """The vendor works on after the create call; status reads give the answer, nobody acts."""
     JOURNEY = "journey"
     """A person has to act in a browser; status reads decide."""
     RESOURCE = "resource"
@@ -40,10 +50,48 @@ class Recovery(StrEnum):
 
     READ = "read"
     """Its status can be read by our id."""
+    REFERENCE = "reference"
+    """It can be read by the vendor's reference, if an error named one; otherwise as NONE."""
     REPEAT = "repeat"
     """It can't be read, but the vendor refuses a second call with the same id."""
     NONE = "none"
     """Neither: a repeat could be paid for twice, so a person decides."""
+
+
+class AnswerMeaning(StrEnum):
+    """What an error answer of a route means, where the vendor's common table doesn't say it."""
+
+    REFUSED = "refused"
+    """The request is wrong; nothing was executed."""
+    DUPLICATE = "duplicate"
+    """The vendor has seen our id before."""
+    MISSING = "missing"
+    """The vendor doesn't know the id or the reference."""
+    GONE = "gone"
+    """This document can't be fetched any more."""
+    WAIT = "wait"
+    """Nothing was executed; the same call may be made again later."""
+    NOT_ENABLED = "not_enabled"
+    """The product isn't enabled for the account: the route is held."""
+    UNKNOWN = "unknown"
+    """The call may have been executed; the error may name the reference to read it by."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The meaning of an error answer that is an answer: a paid one, with this status."""
+
+    status: str
+
+
+@dataclass(frozen=True)
+class RefusedField:
+    """The meaning of a refusal whose code names no field: it is about this one."""
+
+    name: str
+
+
+Meaning = AnswerMeaning | Result | RefusedField
 
 
 class Role(StrEnum):
@@ -54,36 +102,68 @@ class Role(StrEnum):
     DOCUMENT = "document"
 
 
-class Reply(Schema):
-    """Base of what the vendor sends: known fields are checked, others are dropped."""
-
-    class Meta:
-        """Newer fields of the vendor must not make an answer that was paid for unreadable."""
-
-        unknown = EXCLUDE
-
-
 @cache
 def schema(of: type[Schema]) -> Schema:
     """Return the one instance of a schema; making one takes 20 us of CPU. Threads share it."""
     return of()
 
 
+def value_at(reply: Mapping[str, Any], path: str) -> object:
+    """Return the value at a dotted path of a reply; None where there is none."""
+    found: object = reply
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
 @dataclass(frozen=True)
 class Route:
-    """One HTTP method and path of the vendor.
+    """One HTTP method and path of the vendor: how to ask, and how to read what it answers.
 
     `name` is the quota key: limits are per account and route. `path` may hold `{item}` (the
-    document that is fetched). `echoes` are the reply's fields that repeat what we know, besides our
-    id: fields of the request, `reference_id`. A reply that says something else there isn't ours.
+    document that is fetched) and `{reference}` (the vendor's own id).
     """
 
     name: str
     method: str
     path: str
-    reply: type[Schema]
-    echoes: tuple[str, ...] = ()
     per_minute: int = 100
+    id_param: str = "verification_id"
+    """The name of our id in the request; "" where the request doesn't name it."""
+    reference_param: str = ""
+    """The query parameter of a read by the vendor's reference."""
+    echo_field: str = "verification_id"
+    """The reply's field that repeats our id; "" where it doesn't. Another id there isn't ours."""
+    echoes: tuple[str, ...] = ()
+    """More fields of the reply that repeat what we know: request fields, `reference_id`."""
+    status_field: str | tuple[str, str] = "status"
+    """The path of the reply's status, or of two that make one: "VALID/ACCOUNT_IS_VALID". True and
+    false are read as VALID and INVALID."""
+    implied_status: tuple[str, str] | None = None
+    """(field, status): the status of a reply that has no status, but this field."""
+    answers: Mapping[Signature, Meaning] = field(default_factory=dict)
+    """What its error answers mean, where the vendor's common table says something else."""
+
+    @property
+    def by_reference(self) -> bool:
+        """Return True if the route is asked by the vendor's reference."""
+        return bool(self.reference_param) or "{reference}" in self.path
+
+    def status_of(self, reply: Mapping[str, Any]) -> str:
+        """Return the status that a reply states; "" if it states none."""
+        paths = self.status_field if isinstance(self.status_field, tuple) else (self.status_field,)
+        words = [_word(value_at(reply, path)) for path in paths]
+        if all(words):
+            return "/".join(words)
+        if self.implied_status and value_at(reply, self.implied_status[0]) is not None:
+            return self.implied_status[1]
+        return ""
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "VALID" if value else "INVALID"
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +177,8 @@ class Operation:
     """The vendor's status word to our state. A row with another word is parked for a person."""
     status: Route | None = None
     document: Route | None = None
-    id_field: str | None = "verification_id"
-    """The request field that carries our id; None where the vendor takes none."""
+    id_pattern: str = ANY_ID
+    """The vendor's rule for our id; the worker derives one where ours breaks it."""
     own_fields: frozenset[str] = frozenset()
     """Request fields that are for us, not for the vendor."""
     redirect_field: str | None = None
@@ -110,13 +190,12 @@ class Operation:
     """The status field that lists what can be fetched from the document route (may be null)."""
     item_fields: Mapping[str, str] = field(default_factory=dict)
     """Document to the field that only its reply has, where the reply doesn't name its document."""
-    duplicates: frozenset[Signature] = frozenset()
-    missing: frozenset[Signature] = frozenset()
-    """Answers that mean "I don't know this id"."""
-    gone: frozenset[str] = frozenset()
-    """Codes (HTTP 400) that end one document's fetch for good."""
+    unmasked_fields: frozenset[str] = frozenset()
+    """Reply fields whose numbers look like Aadhaar numbers by chance (accounts, payments)."""
     events: Mapping[str, str] = field(default_factory=dict)
     """Webhook event to the status word it claims; "" only asks for a status check."""
+    webhook_id_field: str = "verification_id"
+    """The path of our id in a webhook's data."""
     webhook_only_statuses: frozenset[str] = frozenset()
     """Status words that only a webhook reports: the status route goes on answering "pending"."""
     visitor_events: Mapping[str, State] = field(default_factory=dict)
@@ -136,6 +215,11 @@ class Operation:
             raise LookupError(f"operation {self.create.name} has no {role} route")
         return found
 
+    def vendor_id(self, verification_id: str, generation: int) -> str:
+        """Return the id of a generation as the vendor gets it; derived if its rule refuses ours."""
+        own = generation_id(verification_id, generation)
+        return own if re.fullmatch(self.id_pattern, own) else hashed_id(own)
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -145,7 +229,7 @@ class Kind:
     title: str
     request: type[Schema]
     operations: Mapping[str, Operation]
-    public_fields: frozenset[str]
+    public_fields: Collection[str]
     """Fields of request and result that may be shown in clear, besides `ALWAYS_PUBLIC`.
 
     Every other field is private, with all that is nested in it.

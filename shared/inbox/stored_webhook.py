@@ -1,14 +1,25 @@
 """A stored webhook: its fields, its states, and how to read it from Redis."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
 
+from satyapan.kinds.model import Operation
 from shared.scrub import KEPT
 
-KEPT_FIELDS: Final = KEPT | {"form_link"}
-"""Fields of a webhook that name what it is about; the scrubber must not change them."""
+_NAMING: Final = KEPT | {"form_link"}
+
+
+def kept_fields(operations: Iterable[Operation]) -> frozenset[str]:
+    """Return the fields that the scrubber must not change in a webhook about these operations.
+
+    They name what the webhook is about, or hold numbers that only look like Aadhaar numbers.
+    """
+    kept = set(_NAMING)
+    for operation in operations:
+        kept |= {operation.webhook_id_field.rpartition(".")[2], *operation.unmasked_fields}
+    return frozenset(kept)
 
 
 class WebhookState(StrEnum):

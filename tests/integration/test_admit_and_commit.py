@@ -25,7 +25,7 @@ def admission(
     harness: Harness, row: Row, limit: int = 1
 ) -> ScriptCall[NotYet | tuple[Admitted, Row]]:
     sent = replace(row, state=State.SENT, attempts=1)
-    commit = harness.parts.ledger.committing(row, sent, (), 0, keep=True, alias="")
+    commit = harness.parts.ledger.committing(row, sent, (), 0, keep=True)
     return harness.parts.admission.limiter.admit_and_commit(sent, ROUTE, limit, Lane.NORMAL, commit)
 
 
@@ -70,7 +70,7 @@ def test_a_row_whose_claim_was_lost_takes_no_slot_and_is_not_written(harness: Ha
 
 def test_a_released_claim_takes_no_slot(harness: Harness) -> None:
     row, ledger = claimed(harness, "a"), harness.parts.ledger
-    ledger.committing(row, row, (), 0, keep=False, alias="").now()
+    ledger.committing(row, row, (), 0, keep=False).now()
 
     with pytest.raises(StaleFence):
         admission(harness, row).now()

@@ -13,7 +13,7 @@ import pytest
 import redis
 import requests
 
-from callbacks.webhooks.incoming_webhook import read_webhook
+from callbacks.webhooks.incoming_webhook import signed_content
 from demo.server import EmbeddedServer
 from demo.supervisor import Supervisor
 from satyapan.canonical import digest
@@ -115,7 +115,7 @@ class Vendor(threading.Thread):
             self.failed += 1
             return
         if answer.ok:
-            self.accepted.append(digest(ID_KEY, b"webhook", b"cashfree", read_webhook(body).signed))
+            self.accepted.append(digest(ID_KEY, b"webhook", b"cashfree", signed_content(body)))
 
 
 def webhooks(redis_url: str) -> set[str]:

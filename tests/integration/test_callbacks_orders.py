@@ -51,7 +51,8 @@ def deliver(harness: Harness, journey: str, event: str) -> None:
     """Store a webhook as the callbacks app does, and let a worker take it."""
     name = f"DIGILOCKER_VERIFICATION_{event}"
     body = written({**EVENT, "event_type": name, "data": {"verification_id": journey}})
-    inbox, webhook = harness.parts.ingest._inbox, read_webhook(body)
+    inbox = harness.parts.ingest._inbox
+    webhook = read_webhook(body, "cashfree", harness.parts.kinds)
     webhook_id = inbox.webhook_id("cashfree", webhook.signed)
     inbox.store(webhook_id, "cashfree", webhook.event, webhook.body, webhook.vendor_id)
     harness.parts.ingest.take(webhook_id)

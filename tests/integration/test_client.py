@@ -312,7 +312,7 @@ def settle(redis_url: str, row_id: str) -> None:
         claim = ledger.claim(row_id)
         assert claim is not None
         after = replace(claim.row, state=State.DONE, status="VALID", due=0, result={"name": "J D"})
-        ledger.committing(claim.row, after, ["done"], claim.now, keep=False, alias="").now()
+        ledger.committing(claim.row, after, ["done"], claim.now, keep=False).now()
 
 
 def has_listener(store: "redis.Redis") -> bool:

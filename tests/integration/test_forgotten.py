@@ -275,7 +275,7 @@ def test_a_worker_that_holds_an_answer_does_not_restore_a_forgotten_row(harness:
     after = replace(claim.row, state=State.DONE, result={"name": "JOHN DOE"}, due=0)
 
     def commit() -> None:
-        ledger.committing(claim.row, after, ["done"], claim.now, keep=False, alias="").now()
+        ledger.committing(claim.row, after, ["done"], claim.now, keep=False).now()
 
     commit()
     operator(harness).forget(row_id)
@@ -331,7 +331,7 @@ def test_a_visit_is_not_forgotten_before_its_webhook_reached_every_producer(
     with pytest.raises(ActionRefused, match="still to be worked on"):
         operator(shop).forget(shops_visit)
     assert claim is not None
-    ledger.committing(claim.row, claim.row, [], claim.now, keep=False, alias="").now()
+    ledger.committing(claim.row, claim.row, [], claim.now, keep=False).now()
     shop.parts.ingest.take("done")
     operator(shop).forget(shops_visit)
 

@@ -207,9 +207,7 @@ def test_a_request_is_kept_for_the_next_claim_if_the_read_was_not_sent(
 
     ledger.hint(row_id, asked=True)
     later = claim.now + POLL_MS
-    ledger.committing(
-        claim.row, replace(claim.row, due=later), (), claim.now, keep=False, alias=""
-    ).now()
+    ledger.committing(claim.row, replace(claim.row, due=later), (), claim.now, keep=False).now()
 
     row = harness.row(row_id)
     assert row.ask == "first"
@@ -228,7 +226,7 @@ def test_a_hint_is_kept_for_a_holder_whose_lease_has_ended(harness: Harness, row
 
     assert ledger.hint(row_id, "AUTHENTICATED", asked=True) == 0
     later = replace(claim.row, due=claim.now + POLL_MS)
-    ledger.committing(claim.row, later, (), claim.now, keep=False, alias="").now()
+    ledger.committing(claim.row, later, (), claim.now, keep=False).now()
 
     row = harness.row(row_id)
     assert row.due <= claim.now + 10_000

@@ -76,7 +76,7 @@ def test_releasing_a_claim_twice_keeps_a_hint_that_came_in_between(
     later = replace(claim.row, state=State.PENDING, due=claim.now + 60_000)
 
     for _ in range(2):
-        ledger.committing(claim.row, later, ("link_ready",), claim.now, keep=False, alias="").now()
+        ledger.committing(claim.row, later, ("link_ready",), claim.now, keep=False).now()
         ledger.hint(row_id, asked=True)
         hinted = harness.row(row_id)
 
@@ -88,10 +88,10 @@ def test_a_released_claim_cannot_commit_again(harness: Harness, ledger: WorkLedg
     row_id = harness.submit("passport")
     claim = ledger.claim(row_id)
     assert claim is not None
-    ledger.committing(claim.row, claim.row, (), claim.now, keep=False, alias="").now()
+    ledger.committing(claim.row, claim.row, (), claim.now, keep=False).now()
 
     with pytest.raises(StaleFence):
-        ledger.committing(claim.row, claim.row, (), claim.now, keep=True, alias="").now()
+        ledger.committing(claim.row, claim.row, (), claim.now, keep=True).now()
 
 
 class TestAfterAFailoverThatLostAClaim:
@@ -133,7 +133,7 @@ class TestAfterAFailoverThatLostAClaim:
 
     def end(self, ledger: WorkLedger, claim: Claim, state: State) -> None:
         after = replace(claim.row, state=state, due=0)
-        ledger.committing(claim.row, after, (state.lower(),), claim.now, keep=False, alias="").now()
+        ledger.committing(claim.row, after, (state.lower(),), claim.now, keep=False).now()
 
 
 class TestAfterAnOutage:
@@ -175,7 +175,7 @@ class TestAfterAnOutage:
         assert before_anybody_swept is after is None
         assert self.due(harness, row_id) >= now + self.GRACE
         done = replace(claim.row, state=State.DONE, due=0)
-        outage_ledger.committing(claim.row, done, ("done",), now, keep=False, alias="").now()
+        outage_ledger.committing(claim.row, done, ("done",), now, keep=False).now()
         assert harness.read(row_id).state is State.DONE
 
     @pytest.mark.parametrize(("lived", "crashes"), [(True, 0), (False, 1)])

@@ -52,7 +52,7 @@ def due(ledger: WorkLedger, row_id: str) -> float | None:
 
 def release(ledger: WorkLedger, claim: Claim, **what: Any) -> Row:
     after = replace(claim.row, state=State.ACCEPTED, due=claim.now, **what)
-    return ledger.committing(claim.row, after, (), claim.now, keep=False, alias="").now()
+    return ledger.committing(claim.row, after, (), claim.now, keep=False).now()
 
 
 def renew(ledger: WorkLedger, claim: Claim) -> frozenset[str]:
@@ -127,7 +127,7 @@ def test_a_released_claim_is_not_renewed(
     row_id = harness.submit("passport")
     claim = claimed(ledger, row_id)
     after = replace(claim.row, state=state, due=0 if state is State.DONE else claim.now)
-    ledger.committing(claim.row, after, (), claim.now, keep=False, alias="").now()
+    ledger.committing(claim.row, after, (), claim.now, keep=False).now()
     before, due_before = stored(ledger, row_id), due(ledger, row_id)
 
     lost = renew(ledger, claim)
@@ -173,7 +173,7 @@ class TestAfterAnOutage:
         assert (row.fence, row.crashes) == (claim.row.fence, 0)
         assert due(ledger, row_id) == row.lease
         done = replace(claim.row, state=State.DONE, due=0)
-        ledger.committing(claim.row, done, ("done",), claim.now, keep=False, alias="").now()
+        ledger.committing(claim.row, done, ("done",), claim.now, keep=False).now()
         assert harness.read(row_id).state is State.DONE
 
 

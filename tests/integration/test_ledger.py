@@ -46,7 +46,7 @@ def end_lease(harness: Harness, row_id: str) -> None:
 
 
 def commit(ledger: WorkLedger, claim: Claim, after: Row, *changes: str) -> Row:
-    return ledger.committing(claim.row, after, changes, claim.now, keep=False, alias="").now()
+    return ledger.committing(claim.row, after, changes, claim.now, keep=False).now()
 
 
 def test_only_one_of_many_claims_of_a_row_succeeds(harness: Harness, ledger: WorkLedger) -> None:
@@ -113,7 +113,7 @@ def test_a_new_generation_is_counted_once_however_often_it_is_committed(
     after = replace(claim.row, generation=2, generations=(record,))
 
     for _ in range(2):  # as when the first reply is lost
-        ledger.committing(claim.row, after, (), claim.now, keep=True, alias="").now()
+        ledger.committing(claim.row, after, (), claim.now, keep=True).now()
 
     assert harness.redis.hgetall(ledger.keys.reissues) == {b"digilocker maybe_paid": b"1"}
 

@@ -84,9 +84,7 @@ class LedgerMachine(RuleBasedStateMachine):
         fresh = known.fence == claim.row.fence  # an ended lease alone doesn't invalidate a claim
         after = replace(claim.row, state=state, due=due)
         try:
-            written = self.ledger.committing(
-                claim.row, after, ["x"], claim.now, keep=keep, alias=""
-            ).now()
+            written = self.ledger.committing(claim.row, after, ["x"], claim.now, keep=keep).now()
         except StaleFence:
             assert not fresh
             return

@@ -10,7 +10,7 @@ from satyapan.canonical import request_digest
 from tests.conftest import Sandbox
 from tests.support.eventually import eventually
 from tests.support.worker_harness import Harness
-from worker.ledger.work_ledger import GENERATION_ALIAS_MS
+from worker.ledger.work_ledger import VENDOR_ID_ALIAS_MS
 
 LOSSES: list[dict[str, Any]] = [
     {"cut": "before_status"},
@@ -103,7 +103,7 @@ def test_a_lost_digilocker_link_goes_on_under_a_recorded_generation(harness: Har
     assert harness.changes() == ["reissued", "link_ready", "done"]
     ledger = harness.parts.ledger
     ends = harness.redis.pttl(ledger.keys.alias(f"{row_id}.g2"))
-    assert 0 < ends <= GENERATION_ALIAS_MS
+    assert 0 < ends <= VENDOR_ID_ALIAS_MS
 
 
 def test_a_lost_digilocker_link_is_parked_and_paid_once_if_the_setting_says_so(
@@ -192,7 +192,7 @@ def _die_after_sent(harness: Harness, row_id: str) -> None:
         key = harness.settings.producer.id_key_bytes()
         name = request_digest(key, claim.row.kind, claim.row.request)
         ledger.acquire(name, "", claim.row)
-    ledger.committing(claim.row, sent, (), claim.now, keep=True, alias="").now()
+    ledger.committing(claim.row, sent, (), claim.now, keep=True).now()
     row_key = ledger.keys.row(row_id)
     harness.redis.hset(row_key, "lease", 1)
 

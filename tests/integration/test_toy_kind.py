@@ -106,8 +106,9 @@ def test_the_kind_is_submitted_processed_and_answered(
     assert (ended.state, ended.status, ended.reference) == (State.DONE, "VALID", "7")
     assert ended.result == {
         "verification_id": "toy-good",
-        "reference_id": "7",
+        "reference_id": 7,
         "status": "VALID",
+        "new_field": [1],
         "registered_name": "JOHN DOE",
     }
     assert end_of(producer, GOOD, "toy-good") == ended

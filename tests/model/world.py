@@ -15,6 +15,7 @@ from satyapan.ids import generation_id
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
 from satyapan.records import TERMINAL, Row, State
+from tests.support.decision_builders import ok
 from worker.rules.answer import Answer, Outcome
 from worker.rules.calls import admitted, deferred
 from worker.rules.decide import decide
@@ -67,16 +68,16 @@ class Vendor:
         if kind == "static_kyc_link":
             self.charges.append(TEMPLATE)
             body = {"static_link": f"https://l/{len(self.charges)}", "status": "ACTIVE"}
-            return Answer(outcome=Outcome.OK, http=200, body=body)
+            return ok(body)
         if vendor_id in self.used:
             return Answer(outcome=Outcome.DUPLICATE, http=409)
         self.used.add(vendor_id)
         self.charges.append(vendor_id)
         if kind == "passport":
-            return Answer(outcome=Outcome.OK, http=200, body={"status": "VALID"})
+            return ok({"status": "VALID"})
         self.journeys[vendor_id] = "PENDING"
         body = {"status": "PENDING", "url": f"https://d/{vendor_id}"}
-        return Answer(outcome=Outcome.OK, http=200, body=body)
+        return ok(body)
 
     def status(self, vendor_id: str) -> Answer:
         """Return the status of a journey."""
@@ -85,7 +86,7 @@ class Vendor:
         status = self.journeys[vendor_id]
         consent = ["PAN"] if status == "AUTHENTICATED" else []
         body = {"status": status, "document_consent": consent}
-        return Answer(outcome=Outcome.OK, http=200, body=body)
+        return ok(body)
 
 
 _FAULTY: Final = {
@@ -187,7 +188,7 @@ class World:
             return self.vendor.create(row.kind, vendor_id)
         if order.role is Role.STATUS:
             return self.vendor.status(vendor_id)
-        return Answer(outcome=Outcome.OK, http=200, body={"status": "SUCCESS"})
+        return ok({"status": "SUCCESS"})
 
     def _acquire(self, row: Row) -> Acquired | Cached | None:
         owner = self.rows.get(self.owner)

@@ -41,9 +41,17 @@ def decision(
 
 
 def answered(outcome: Outcome, role: Role = Role.CREATE, **parts: Any) -> Answered:
-    """Build an answer of the vendor."""
+    """Build an answer of the vendor; it states the status that its body has."""
     item = parts.pop("item", "")
-    return Answered(role, Answer(outcome=outcome, **parts), item)
+    body = parts.get("body")
+    status = str(body.get("status", "")) if body else ""
+    return Answered(role, Answer(outcome=outcome, status=status, **parts), item)
+
+
+def ok(body: dict[str, Any], reference: str = "") -> Answer:
+    """Build a good reply, which states the status that its body has."""
+    status = str(body.get("status", ""))
+    return Answer(outcome=Outcome.OK, http=200, status=status, reference=reference, body=body)
 
 
 def passport_answer(status: str) -> Answered:

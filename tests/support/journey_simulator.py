@@ -11,6 +11,7 @@ from typing import Any, Final
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, TERMINAL, Row, State
+from tests.support.decision_builders import ok
 from worker.rules.answer import Answer, Outcome
 from worker.rules.calls import admitted, deferred
 from worker.rules.decide import decide
@@ -174,7 +175,7 @@ class SimulatedJourney:
             return Answer(outcome=Outcome.THROTTLED, http=429, not_before_s=2.0)
         if outcome is CallOutcome.NOT_READY and call.role is Role.DOCUMENT:
             return Answer(outcome=Outcome.WAIT, http=202)
-        return Answer(outcome=Outcome.OK, http=200, reference="77", body=self._body(call))
+        return ok(self._body(call), reference="77")
 
     def _body(self, call: Call) -> dict[str, Any]:
         if call.role is Role.CREATE:

@@ -61,7 +61,7 @@ class TestPassport:
 
     def test_a_stored_answer_is_judged_again_without_a_new_call(self) -> None:
         unknown = decision(sent("passport"), passport_answer("MAYBE"))[0]
-        known_now = replace(unknown, draft={**(unknown.draft or {}), "status": "VALID"})
+        known_now = replace(unknown, status="VALID")
 
         still, _ = decision(replace(unknown, state=State.CLAIMED), Woken())
         ended, effects = decision(replace(known_now, state=State.CLAIMED), Woken())

@@ -74,7 +74,10 @@ def stored_answers(status: str, before: Row) -> Iterator[tuple[str, Row]]:
     """Yield rows with a stored answer that were parked for its unknown status."""
     stored = replace(before, attempts=1, status="NEW", draft={"status": "NEW"})
     yield "stored answer, unknown status", stored
-    yield "stored answer, status known now", replace(stored, draft={"status": status})
+    yield (
+        "stored answer, status known now",
+        replace(stored, status=status, draft={"status": status}),
+    )
 
 
 def journeys() -> Iterator[tuple[str, Row]]:

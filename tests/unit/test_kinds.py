@@ -265,7 +265,7 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     operation = kind.operation("cashfree")
 
     assert kind.title
-    assert kind.public_fields <= {*kind.request().fields, *kind.result_fields}
+    assert set(kind.public_fields) <= {*kind.request().fields, *kind.result_fields}
     assert kind.result_fields
     assert set(operation.status_map) <= {*kind.labels, "PENDING"}
     person_waits = operation.mode is Mode.JOURNEY

@@ -11,7 +11,7 @@ from worker.vendors.cashfree.wire import Raw
 
 
 def judge(kind: str, role: Role, status: int, body: object) -> Answer:
-    asked = Asked(Registry()[kind].operation("cashfree"), role, {"verification_id": "v-1"})
+    asked = Asked(Registry()[kind].operation("cashfree"), role, "v-1", {})
     return classify(asked, Raw(status, {}, b""), body, now=1_700_000_000.0)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from satyapan.kinds.model import Role
 from satyapan.records import Row, State
-from tests.support.decision_builders import DAY, KINDS, NOW
+from tests.support.decision_builders import DAY, KINDS, NOW, ok
 from worker.rules.answer import Answer, Outcome
 from worker.rules.calls import admitted
 from worker.rules.decide import decide
@@ -38,7 +38,7 @@ def answer(role: Role, *, works: bool) -> Answer:
         return Answer(outcome=Outcome.UNKNOWN, http=502, code="verification_failed")
     if role is Role.STATUS:
         return Answer(outcome=Outcome.MISSING, http=404)
-    return Answer(outcome=Outcome.OK, http=200, body={"status": "VALID", "url": "https://u"})
+    return ok({"status": "VALID", "url": "https://u"})
 
 
 def live(kind: str, outage: int, seed: int, policy: Policy, **changes: Any) -> Life:

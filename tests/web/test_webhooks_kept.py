@@ -10,7 +10,7 @@ import redis
 from flask.testing import FlaskClient
 
 from callbacks.app import create_app
-from callbacks.webhooks.incoming_webhook import read_webhook
+from callbacks.webhooks.incoming_webhook import signed_content
 from config.settings import read_settings
 from satyapan.canonical import canonical
 from satyapan.names import Keys
@@ -115,9 +115,9 @@ def test_a_webhook_id_can_only_be_computed_with_the_key_of_the_installation(
     (webhook,) = inbox.newest(None, 9)
     said = canonical([EVENT["event_type"], EVENT["event_time"], EVENT["data"]])
     assert webhook.id != hashlib.sha256(b"cashfree\0" + said).hexdigest()
-    assert webhook.id == inbox.webhook_id("cashfree", read_webhook(body).signed)
+    assert webhook.id == inbox.webhook_id("cashfree", signed_content(body))
     other = Inbox(redis.Redis.from_url(redis_url), Keys(), inbox._ring, 60_000, b"another key")
-    assert webhook.id != other.webhook_id("cashfree", read_webhook(body).signed)
+    assert webhook.id != other.webhook_id("cashfree", signed_content(body))
 
 
 def hours_ago(hours: float, form: str) -> str:

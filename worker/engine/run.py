@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 
 from satyapan.canonical import request_digest
 from satyapan.failpoints import Failpoint, failpoint
-from satyapan.ids import generation_id, link_alias
+from satyapan.ids import link_alias
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Mode, Operation, Role
+from satyapan.kinds.model import Mode, Operation, Role, Route
 from satyapan.records import TERMINAL, Row, State
 from satyapan.redis.script_calls import ScriptCall
 from worker.admission.admission import Admission
@@ -31,7 +31,7 @@ from worker.engine.blocking_calls import BlockingCalls
 from worker.engine.leases import Leases
 from worker.engine.redis_batch import RedisBatch
 from worker.engine.vendor import VendorClient
-from worker.ledger.work_ledger import Claim, StaleFence, WorkLedger
+from worker.ledger.work_ledger import VENDOR_ID_ALIAS_MS, Alias, Claim, StaleFence, WorkLedger
 from worker.rules.answer import Answer
 from worker.rules.calls import admitted, deferred
 from worker.rules.decide import decide
@@ -216,7 +216,7 @@ class ClaimedRun:
             (),
             self._now(),
             keep=True,
-            alias="",
+            alias=_vendor_alias(sent, operation) if order.role is Role.CREATE else None,
             status_route=_status(operation),
             reading=order.role is Role.STATUS,
         )
@@ -244,12 +244,11 @@ class ClaimedRun:
         answer = self._tools.vendors[row.vendor].call(
             operation,
             order.role,
-            generation_id(row.id, row.generation),
+            operation.vendor_id(row.id, row.generation),
             row.request,
             self._tools.redirect_url(row) if operation.redirect_field else "",
             order.item,
-            # Without a link the create wasn't answered: the reference may be its failed attempt's.
-            row.reference if row.link else "",
+            _reference(row, operation.route(order.role)),
         )
         failpoint(Failpoint.ANSWERED)
         try:
@@ -314,7 +313,11 @@ class ClaimedRun:
         return replace(after, request=onward, deadline=0, resource=resource)
 
     async def _commit(
-        self, after: Row, effects: tuple[Effect, ...], status_route: str = "", alias: str = ""
+        self,
+        after: Row,
+        effects: tuple[Effect, ...],
+        status_route: str = "",
+        alias: Alias | None = None,
     ) -> None:
         changes = [effect.change for effect in effects if isinstance(effect, Emit)]
         self.row = await self._until_confirmed(
@@ -346,12 +349,12 @@ class ClaimedRun:
             await asyncio.sleep(_REPEAT_S[min(tries, len(_REPEAT_S) - 1)])
             tries += 1
 
-    def _alias(self, after: Row, kind: Kind) -> str:
+    def _alias(self, after: Row, kind: Kind) -> Alias | None:
         """Name what the vendor will send instead of our id: the link that many share."""
         mode = kind.operation(after.vendor).mode
         if mode is Mode.RESOURCE and after.state is State.DONE and after.attempts:
-            return link_alias(self._tools.id_key, after.link)
-        return ""
+            return Alias(link_alias(self._tools.id_key, after.link), life_ms=-1)
+        return None
 
     async def _leave_alone(self, reason: str) -> Row:
         """End the claim without a change, for a newer worker or a later run."""
@@ -359,6 +362,21 @@ class ClaimedRun:
         until = self._now() + _UNKNOWN_KIND_MS
         await self._commit(replace(self.row, due=until, reason=reason), ())
         return self.row
+
+
+def _reference(row: Row, route: Route) -> str:
+    """Return the vendor's reference of this row.
+
+    While the create call's outcome is unknown, the reference may be that of a failed attempt: it is
+    no proof of whose a reply is, but a route that is asked by reference gets it.
+    """
+    return row.reference if row.state is not State.UNKNOWN or route.by_reference else ""
+
+
+def _vendor_alias(row: Row, operation: Operation) -> Alias | None:
+    """Name the id that the vendor gets for this row, if it isn't the row's own."""
+    vendor_id = operation.vendor_id(row.id, row.generation)
+    return None if vendor_id == row.id else Alias(vendor_id, VENDOR_ID_ALIAS_MS)
 
 
 def _status(operation: Operation) -> str:

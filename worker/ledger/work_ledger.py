@@ -14,7 +14,6 @@ from redis import Redis
 from satyapan.canonical import canonical
 from satyapan.errors import Unreadable
 from satyapan.events import write_event
-from satyapan.ids import generation_id
 from satyapan.ledger.ledger import Ledger
 from satyapan.ledger.rows import SEALED, decode, encode
 from satyapan.names import Keys
@@ -29,6 +28,19 @@ LEAST_CHECK_MS: Final = 1_000
 """The shortest time between two status reads that hints can bring about."""
 MOST_CHECK_MS: Final = 60_000
 """The longest time between two status reads of a journey that somebody keeps asking for."""
+
+
+VENDOR_ID_ALIAS_MS: Final = 30 * 86_400_000
+"""Longer than any journey with its webhooks and their repeats takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A pointer to a row from an identifier that the vendor sends."""
+
+    name: str = ""
+    life_ms: int = 0
+    """How long it is kept; -1 for ever, 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +155,7 @@ class WorkLedger(Ledger):
     def postponing(self, claim: Claim) -> ScriptCall[Row]:
         """Make the step that ends the claim of a row that couldn't be opened; it is due in 30 s."""
         later = replace(claim.row, due=claim.now + _UNREADABLE_MS)
-        return self.committing(claim.row, later, (), claim.now, keep=False, alias="")
+        return self.committing(claim.row, later, (), claim.now, keep=False)
 
     def renewing(self, held: Mapping[str, int]) -> ScriptCall[frozenset[str]]:
         """Make the step that renews claims, given as id to fence; its reply is the lost ids.
@@ -162,23 +174,21 @@ class WorkLedger(Ledger):
         now: int,
         *,
         keep: bool,
-        alias: str,
+        alias: Alias | None = None,
         status_route: str = "",
         reading: bool = False,
     ) -> ScriptCall[Row]:
         """Make the step that writes a decision with its events; `keep` keeps the claim.
 
-        An alias (a shared resource's link) is kept for ever, and so is its row: without it the next
-        request would buy the resource again. A new generation's vendor-side id always gets an
-        alias, because webhooks carry that id; it ends after 30 days.
+        `alias` is written with it. A row whose alias has no end is kept as long, or the next
+        request would buy what it stands for again.
 
         Reading the reply raises StaleFence if the claim was lost: another worker has the row.
 
         `status_route` is the journey's: the ledger counts the open journeys of a route. `reading`:
         a status read follows, which also answers requests for one since the claim.
         """
-        if after.generation != before.generation:
-            alias = generation_id(after.id, after.generation)
+        alias = alias or Alias()
         events = []
         for change in changes:
             after = replace(after, seq=after.seq + 1)
@@ -189,10 +199,10 @@ class WorkLedger(Ledger):
             before.fence,
             self.lease_ms if keep else 0,
             after.due if after.state not in SETTLED else 0,
-            0 if alias else self._life(after),
+            0 if alias.life_ms < 0 else self._life(after),
             self.lives.events,
             self.keys.channel(after.reply_to),
-            _alias_life(after, alias),
+            alias.life_ms,
             _open_until(after) if status_route else "",
             int(reading),
             _reissue(before, after),
@@ -206,7 +216,7 @@ class WorkLedger(Ledger):
                 raise StaleFence(before.id)
             return _serving(after, *reply[3:]) if reading else after
 
-        keys = self._keys(before, after, alias, status_route)
+        keys = self._keys(before, after, alias.name, status_route)
         return ScriptCall(self._commit, keys, arguments, committed)
 
     def _keys(self, before: Row, after: Row, alias: str, status_route: str) -> list[str]:
@@ -294,13 +304,6 @@ def _lost(reply: list[bytes]) -> frozenset[str]:
     return frozenset(raw.decode() for raw in reply)
 
 
-def _alias_life(row: Row, alias: str) -> int:
-    """Return how long (ms) a pointer to this row lives: -1 for ever, 0 if there is none."""
-    if not alias:
-        return 0
-    return GENERATION_ALIAS_MS if alias == generation_id(row.id, row.generation) else -1
-
-
 def _reissue(before: Row, after: Row) -> str:
     """Return the count of new vendor-side ids to increase, or ""; see `Keys.reissues`."""
     if after.generation == before.generation:
@@ -319,8 +322,6 @@ def _open_until(row: Row) -> int:
     return row.deadline if row.state is State.PENDING and not row.todo else 0
 
 
-GENERATION_ALIAS_MS: Final = 30 * 86_400_000
-"""Longer than any journey with its webhooks and their repeats takes."""
 _UNREADABLE_MS: Final = 30_000
 _ACTIONS_KEPT: Final = 100_000
 """The most entries of the audit log."""

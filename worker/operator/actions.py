@@ -89,13 +89,18 @@ class OperatorActions:
 
     def _forgotten(self, row: Row) -> int:
         """Shred what is kept about a row; return how many webhooks that were."""
-        mine = [generation_id(row.id, each) for each in range(1, row.generation + 1)]
-        vendor_ids = [row.digest] if row.parent else mine
+        vendor_ids = [row.digest] if row.parent else self._vendor_ids(row)
         if self.dry:
             return len(self.inbox.ids_about(row.vendor, vendor_ids))
         count = self.inbox.forget(row.vendor, vendor_ids)
         self.ledger.forget_private(row)
         return count
+
+    def _vendor_ids(self, row: Row) -> list[str]:
+        """List the ids under which the vendor knows a row, also of a kind unknown here."""
+        kind = self.kinds.get(row.kind)
+        name = kind.operation(row.vendor).vendor_id if kind else generation_id
+        return [name(row.id, number) for number in range(1, row.generation + 1)]
 
     def retire(self, verification_id: str) -> AuditEntry:
         """Stop sharing a link: the next request creates and pays for a new one.
@@ -162,7 +167,7 @@ class OperatorActions:
         status = self.kinds[after.kind].operation(after.vendor).status
         route = status.name if status else ""
         commit = self.ledger.committing(
-            claim.row, after, changes, claim.now, keep=False, alias="", status_route=route
+            claim.row, after, changes, claim.now, keep=False, status_route=route
         )
         try:
             commit.now()

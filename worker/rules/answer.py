@@ -45,6 +45,9 @@ class Answer:
     code: str = ""
     refused_field: str = ""
     reference: str = ""
+    """The vendor's own id of the verification, from a reply or an error; "" if it named none."""
+    status: str = ""
+    """The status that a reply states, for OK only; the kind's `status_map` gives its meaning."""
     not_before_s: float = 0.0
     """The wait that the vendor asks for, in seconds from now (after a 429)."""
     account_wide: bool = False
@@ -52,4 +55,4 @@ class Answer:
     limit: int = 0
     """The calls per window that the vendor says it allows; 0 when it doesn't say."""
     body: Mapping[str, Any] | None = field(default=None, repr=False)
-    """The checked reply, for OK only. Private."""
+    """The whole reply, scrubbed; for OK only. Private."""

@@ -2,14 +2,25 @@
 
 from dataclasses import replace
 
-from satyapan.kinds.model import Mode, Recovery
+from satyapan.kinds.model import Mode
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext, Emit
-from worker.rules.moves import again, lose, note_ambiguous, park, read_status, settle, shown
+from worker.rules.moves import (
+    again,
+    judged,
+    lose,
+    note_ambiguous,
+    park,
+    pend,
+    read_status,
+    settle,
+    shown,
+)
 
 _UNSPENT = frozenset(
     {
+        Outcome.WAIT,
         Outcome.NOT_SENT,
         Outcome.THROTTLED,
         Outcome.STOPPED,
@@ -37,29 +48,16 @@ def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Store the answer: it is the result, or the link of a journey that begins."""
     body = dict(answer.body or {})
     link = str(body.get(context.operation.link_field or "", ""))
+    row = replace(row, link=link, tries=0, status=shown(answer.status))
     if context.operation.mode is Mode.JOURNEY:
-        status = shown(body.get("status", ""))
-        return _begun(replace(row, link=link, tries=0, status=status), context)
-    return judged(replace(row, link=link, tries=0, draft=body), context)
-
-
-def judged(row: Row, context: DecisionContext) -> Decision:
-    """Decide by the answer in the draft; park a row whose status word is unknown."""
-    word = str((row.draft or {}).get("status", ""))
-    state = context.operation.status_map.get(word)
-    row = replace(row, status=word if state else shown(word))
-    if state is None:
-        return park(row, "unknown_status")
-    return settle(row, state, result=row.draft)
+        return _begun(row, context)
+    return judged(replace(row, draft=body), context)
 
 
 def _begun(row: Row, context: DecisionContext) -> Decision:
     """Start the clock of a journey: the link's life, then the data's."""
     life = (context.operation.link_life_s + context.operation.data_life_s) * 1000
-    row = replace(row, state=State.PENDING, reason="", ambiguous=0, misses=0)
-    row = replace(row, deadline=context.now + life)
-    row = replace(row, due=min(context.next_poll(0), row.deadline))
-    return row, (Emit("link_ready"),)
+    return pend(replace(row, deadline=context.now + life), context), (Emit("link_ready"),)
 
 
 def _refused(row: Row, answer: Answer) -> Decision:
@@ -77,6 +75,6 @@ def _duplicate(row: Row, context: DecisionContext) -> Decision:
         return (
             lose(row, "foreign_duplicate", context) if journey else park(row, "foreign_duplicate")
         )
-    if context.operation.recovery is Recovery.READ:
+    if context.readable(row):
         return read_status(replace(row, state=State.UNKNOWN))
     return lose(row, "lost_answer", context)

@@ -6,9 +6,9 @@ It knows no clock, no network, no Redis and no Celery, so it can be tried by the
 
 from dataclasses import replace
 
-from satyapan.kinds.model import Kind, Mode, Recovery, Role
+from satyapan.kinds.model import Kind, Mode, Role
 from satyapan.records import SETTLED, Row, State
-from worker.rules.creating import created, judged
+from worker.rules.creating import created
 from worker.rules.model import (
     Acquire,
     Acquired,
@@ -24,6 +24,7 @@ from worker.rules.model import (
 )
 from worker.rules.moves import (
     create,
+    judged,
     note_ambiguous,
     park,
     read_document,
@@ -91,7 +92,7 @@ def _woken(row: Row, context: DecisionContext) -> Decision:
     if row.state is State.SENT:
         return note_ambiguous(row, "worker_lost", context)
     if row.state is State.PENDING:
-        return _journey_woken(row, context)
+        return _pending_woken(row, context)
     if row.state is State.UNKNOWN:
         return _unknown_woken(row, context)
     return _fresh_woken(row, context)
@@ -106,7 +107,7 @@ def _fresh_woken(row: Row, context: DecisionContext) -> Decision:
     return create(row, context)
 
 
-def _journey_woken(row: Row, context: DecisionContext) -> Decision:
+def _pending_woken(row: Row, context: DecisionContext) -> Decision:
     late = context.now - row.deadline
     if late >= (0 if row.todo else context.policy.stuck):
         return too_late(row, context)
@@ -117,8 +118,8 @@ def _journey_woken(row: Row, context: DecisionContext) -> Decision:
 
 def _unknown_woken(row: Row, context: DecisionContext) -> Decision:
     """Resolve an ambiguous attempt: read, repeat under the same id, or park it for a person."""
-    if context.operation.recovery is Recovery.NONE or context.now >= row.deadline:
+    if not context.recoverable(row) or context.now >= row.deadline:
         return park(row, "unknown_outcome")
-    if context.operation.recovery is Recovery.READ:
+    if context.readable(row):
         return read_status(row)
     return create(row, context)

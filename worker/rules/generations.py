@@ -1,14 +1,13 @@
 """The record of each further vendor-side id of a verification."""
 
-from satyapan.ids import generation_id
 from satyapan.records import MAYBE_PAID, UNPAID, Row
 
 
-def generation_record(row: Row, number: int, why: str, now: int) -> str:
+def generation_record(row: Row, number: int, why: str, now: int, vendor_id: str) -> str:
     """Record a further id: number, reason, time (ms), whether the id before was paid, the id."""
     executed = row.attempts or row.ambiguous or row.link or row.draft
     earlier = MAYBE_PAID if executed else UNPAID
-    return f"{number} {why} {now} {earlier} {generation_id(row.id, number)}"
+    return f"{number} {why} {now} {earlier} {vendor_id}"
 
 
 def earlier_id(record: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from satyapan.kinds.model import Kind, Mode, Operation, Role
+from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Role
 from satyapan.records import Row, State
 from worker.rules.answer import Answer
 from worker.rules.lane import Lane
@@ -113,6 +113,8 @@ class Policy:
     """The longest wait where nothing was executed, so that no attempt is spent on it."""
     poll_min: int = 5_000
     poll_max: int = 60_000
+    async_poll_min: int = 2_000
+    """The first wait for an answer that the vendor works on without a person."""
     busy: int = 2_000
     """How long to wait while another row creates the same resource."""
     stuck: int = 3_600_000
@@ -145,6 +147,16 @@ class DecisionContext:
         """Return True if the paid answer is stored, and only its status word was unknown."""
         return bool(row.draft) and self.operation.mode is not Mode.JOURNEY and not row.parent
 
+    def readable(self, row: Row) -> bool:
+        """Return True if a row whose create call is ambiguous can be read."""
+        recovery = self.operation.recovery
+        named = recovery is Recovery.REFERENCE and bool(row.reference)
+        return named or recovery is Recovery.READ
+
+    def recoverable(self, row: Row) -> bool:
+        """Return True if an ambiguous create call can be read, or repeated under the same id."""
+        return self.readable(row) or self.operation.recovery is Recovery.REPEAT
+
     def backoff(self, tries: int) -> int:
         """Return the time of the next try: full jitter over a doubling span."""
         span = min(self.policy.backoff_cap, self.policy.backoff_base << min(tries, 20))
@@ -166,6 +178,8 @@ class DecisionContext:
 
     def next_poll(self, tries: int) -> int:
         """Return the time of the next poll: spread out, and later the more journeys are open."""
-        span = min(self.policy.poll_max, self.policy.poll_min << min(tries, 20))
+        policy, alone = self.policy, self.operation.mode is not Mode.JOURNEY
+        first = policy.async_poll_min if alone else policy.poll_min
+        span = min(policy.poll_max, first << min(tries, 20))
         usual, paced = span * (0.75 + self.jitter / 4), self.pace * (1 + self.jitter / 4)
         return self.now + round(max(usual, paced))

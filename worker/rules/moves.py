@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from satyapan.kinds.model import Recovery, Role
+from satyapan.kinds.model import Role
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.generations import generation_record
@@ -13,7 +13,7 @@ from worker.rules.lane import Lane
 from worker.rules.model import Call, Decision, DecisionContext, Emit
 
 _READS: Final = {"first": Lane.HIGH, "again": Lane.NORMAL, "": Lane.LOW}
-_WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{0,64}", re.ASCII)
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{0,64}", re.ASCII)
 
 
 def shown(status: object) -> str:
@@ -43,6 +43,22 @@ def settle(
 def park(row: Row, reason: str) -> Decision:
     """Set a row aside for an operator: no rule can decide what happened."""
     return settle(row, State.PARKED, reason)
+
+
+def judged(row: Row, context: DecisionContext) -> Decision:
+    """Decide by the stored answer and its status; park a row whose status is unknown."""
+    state = context.operation.status_map.get(row.status)
+    if state is None:
+        return park(row, "unknown_status")
+    if state is State.PENDING:
+        return pend(row, context), ()
+    return settle(row, state, result=row.draft)
+
+
+def pend(row: Row, context: DecisionContext) -> Row:
+    """Wait for the vendor, or for a person at the vendor; status reads follow."""
+    row = replace(row, state=State.PENDING, reason="", ambiguous=0, misses=0, tries=0, draft=None)
+    return replace(row, due=min(context.next_poll(0), row.deadline))
 
 
 def rest(row: Row, until: int, reason: str) -> Row:
@@ -79,7 +95,7 @@ def _lane(row: Row) -> Lane:
 def note_ambiguous(row: Row, reason: str, context: DecisionContext) -> Decision:
     """Record that a paid call may have been executed. Unknown is never guessed (I5)."""
     row = replace(row, state=State.UNKNOWN, ambiguous=row.ambiguous + 1, tries=row.tries + 1)
-    if context.operation.recovery is Recovery.NONE:
+    if not context.recoverable(row):
         return park(row, f"unknown_outcome/{reason}")
     return replace(row, due=context.retry(row, row.attempts), reason=reason), ()
 
@@ -89,7 +105,8 @@ def renew(row: Row, why: str, context: DecisionContext) -> Decision:
     number = row.generation + 1
     if number > context.policy.max_generations:
         return park(row, f"{why}/generations_spent")
-    record = generation_record(row, number, why, context.now)
+    vendor_id = context.operation.vendor_id(row.id, number)
+    record = generation_record(row, number, why, context.now, vendor_id)
     row = replace(row, generation=number, generations=(*row.generations, record))
     row = replace(row, draft=None, todo=())
     row = replace(row, state=State.ACCEPTED, reason=why, due=context.now, status="", reference="")

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from satyapan.kinds.model import Recovery
 from satyapan.records import Row, State
 from worker.rules.model import ByHand, Decision, DecisionContext, Emit, Forgotten, Redriven
 from worker.rules.moves import renew, settle
@@ -34,14 +33,15 @@ def _redrive(row: Row, context: DecisionContext) -> Decision:
     if context.answered(row):
         return replace(row, state=State.ACCEPTED, reason="redriven"), (Emit("redriven"),)
     _refuse_harm(row, context)
-    waits = row.link or row.parent
+    accepted = context.operation.status_map.get(row.status) is State.PENDING
+    waits = row.link or row.parent or accepted
     state = State.UNKNOWN if row.ambiguous else State.PENDING if waits else State.ACCEPTED
     return replace(row, state=state, reason="redriven", attempts=0), (Emit("redriven"),)
 
 
 def _refuse_harm(row: Row, context: DecisionContext) -> None:
     """Refuse a repeat that could be paid for again, or that can have no answer."""
-    if row.ambiguous and context.operation.recovery is Recovery.NONE:
+    if row.ambiguous and not context.recoverable(row):
         raise ActionRefused(
             f"{row.id} may have been executed, and nothing at the vendor stops a second charge: "
             "make sure on the vendor's dashboard, then reissue"

@@ -6,10 +6,22 @@ from dataclasses import replace
 from typing import Any, Final
 
 from satyapan.kinds.consent import UNAVAILABLE, shortfall
+from satyapan.kinds.model import Mode, Recovery
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext
-from worker.rules.moves import again, create, lose, park, read_document, rest, settle, shown
+from worker.rules.moves import (
+    again,
+    create,
+    judged,
+    lose,
+    park,
+    pend,
+    read_document,
+    rest,
+    settle,
+    shown,
+)
 
 _ITEM: Final = re.compile(r"[A-Z0-9_]{1,40}", re.ASCII)
 
@@ -26,32 +38,33 @@ def status_read(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 
 
 def _known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
-    body = dict(answer.body or {})
-    word = str(body.get("status", ""))
-    state = context.operation.status_map.get(word)
-    row = replace(
-        row,
-        status=word if state else shown(word),
-        reference=answer.reference or row.reference,
-        misses=0,
-    )
+    body, state = dict(answer.body or {}), context.operation.status_map.get(answer.status)
+    row = replace(row, status=shown(answer.status), misses=0)
+    row = replace(row, reference=answer.reference or row.reference)
+    journey = context.operation.mode is Mode.JOURNEY
     if state is None:
         return park(replace(row, draft=body), "unknown_status")
-    if not row.link and state in {State.PENDING, State.EXPIRED}:
+    if journey and not row.link and state in {State.PENDING, State.EXPIRED}:
         return lose(row, "lost_link", context)
     if state is State.PENDING:
         return _still_open(row, context)
-    if state is State.DONE:
+    if not journey:
+        return judged(replace(row, draft=body), context)
+    if state is State.DONE and context.operation.document:
         return _consented(row, body, context)
-    return settle(row, state, word.lower(), result=body)
+    return settle(row, state, "" if state is State.DONE else answer.status.lower(), result=body)
 
 
 def _still_open(row: Row, context: DecisionContext) -> Decision:
-    """Poll on until the vendor's own deadlines are over, or a webhook said what no read can."""
+    """Poll on until the deadline, or until a webhook said what no read can."""
     if row.evidence in context.operation.webhook_only_statuses:
         return _by_evidence(row, context)
+    if context.now >= row.deadline and context.operation.mode is not Mode.JOURNEY:
+        return park(row, "still_pending")
     if context.now >= row.deadline:
         return settle(row, State.EXPIRED, "vendor_deadline")
+    if row.state is State.UNKNOWN:
+        return pend(row, context), ()
     row = replace(row, tries=row.tries + 1, found_open=row.checked)
     return rest(row, min(context.next_poll(row.tries), row.deadline), ""), ()
 
@@ -69,6 +82,8 @@ def _not_known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Read again before believing it: the create call may still be under way."""
     row = replace(row, misses=row.misses + 1)
     if row.state is State.UNKNOWN and row.misses > 1:
+        if context.operation.recovery is Recovery.REFERENCE:
+            return park(row, "unknown_outcome")  # no id of ours stops a second charge
         return create(row, context)
     if row.state is State.PENDING and context.now >= row.deadline:
         return park(row, "vendor_forgot")
@@ -129,7 +144,12 @@ def surely_expired(row: Row, context: DecisionContext) -> bool:
     link_ended = row.deadline - context.operation.data_life_s * 1000
     pending = context.operation.status_map.get(row.status) is State.PENDING
     uncertain = row.evidence or row.ask or row.asking or row.misses
-    return pending and row.found_open >= link_ended and not uncertain
+    return (
+        context.operation.mode is Mode.JOURNEY
+        and pending
+        and row.found_open >= link_ended
+        and not uncertain
+    )
 
 
 def _by_evidence(row: Row, context: DecisionContext) -> Decision:

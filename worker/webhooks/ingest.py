@@ -6,7 +6,7 @@ link there is nothing else to read, so there the signed webhook is the evidence.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,12 +14,12 @@ from redis import exceptions as redis_errors
 
 from satyapan.errors import Unavailable, Unreadable
 from satyapan.failpoints import Failpoint, failpoint
-from satyapan.ids import child_id, generation_id, link_alias
+from satyapan.ids import child_id, link_alias, possible_id
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Operation
+from satyapan.kinds.model import Operation, value_at
 from satyapan.records import Row, State
 from shared.inbox.inbox import Inbox
-from shared.inbox.stored_webhook import KEPT_FIELDS, StoredWebhook, WebhookState
+from shared.inbox.stored_webhook import StoredWebhook, WebhookState, kept_fields
 from shared.scrub import clean
 from worker.engine.engine import Engine
 from worker.ledger.work_ledger import WorkLedger, resource_of
@@ -105,37 +105,38 @@ class Ingest:
         log.warning(text, extra={"webhook_id": webhook.id, "code": code})
 
     def _work(self, webhook: StoredWebhook) -> str:
-        news = self._understand(webhook)
-        if news is None:
-            return self._unmatched(webhook)
-        if news.event in news.operation.visitor_events:
-            return self._visitors(webhook, news)
-        return self._journey(webhook, news)
+        """Apply a webhook to the row that has its id, else to the link that a visitor used."""
+        found = list(self._understand(webhook))
+        for news in found:
+            row = self._row_of(news)
+            if news.event in news.operation.events and row and row.kind == news.kind.name:
+                return self._hinted(webhook, news, row)
+        for news in found:
+            if news.event in news.operation.visitor_events:
+                return self._visitors(webhook, news)
+        return self._unmatched(webhook)
 
-    def _understand(self, webhook: StoredWebhook) -> _News | None:
+    def _understand(self, webhook: StoredWebhook) -> Iterator[_News]:
+        """Read a webhook as each kind would whose verifications its event may be about."""
         # Webhooks of an earlier version were stored as they came.
-        data = (clean(webhook.body, KEPT_FIELDS) or {}).get("data")
-        if not isinstance(data, dict) or "verification_id" not in data:
-            return None
-        vendor_id = str(data["verification_id"])
-        reference = str(data.get("reference_id") or "")
-        for kind in self._kinds:
-            operation = kind.operations.get(webhook.vendor)
-            if operation and webhook.event in {*operation.events, *operation.visitor_events}:
-                return _News(kind, operation, webhook.event, vendor_id, reference, data)
-        return None
+        operations = self._kinds.for_event(webhook.vendor, webhook.event)
+        data = (clean(webhook.body, kept_fields(o for _, o in operations)) or {}).get("data")
+        if not isinstance(data, dict):
+            return
+        for kind, operation in operations:
+            vendor_id = str(value_at(data, operation.webhook_id_field) or "")
+            reference = str(data.get("reference_id") or "")
+            yield _News(kind, operation, webhook.event, vendor_id, reference, data)
 
     def _unmatched(self, webhook: StoredWebhook) -> str:
         log.warning("webhook matches nothing here", extra={"code": webhook.event})
         self._inbox.finish(webhook.id, WebhookState.UNMATCHED)
         return ""
 
-    def _journey(self, webhook: StoredWebhook, news: _News) -> str:
-        row = self._row_of(news)
-        if row is None or row.kind != news.kind.name:
-            return self._unmatched(webhook)
+    def _hinted(self, webhook: StoredWebhook, news: _News, row: Row) -> str:
+        """Ask for a status read, and note what the webhook claims."""
         claimed = news.operation.events[news.event]
-        if news.vendor_id != generation_id(row.id, row.generation):
+        if news.vendor_id != news.operation.vendor_id(row.id, row.generation):
             claimed = ""  # about an older link, which says nothing of the one that is open
         due = self._ledger.hint(row.id, claimed, asked=_somebody_waits(news.operation, claimed))
         failpoint(Failpoint.HINTED)
@@ -144,6 +145,8 @@ class Ingest:
 
     def _row_of(self, news: _News) -> Row | None:
         """Find the row by the vendor-side id: ours, or that of a later generation."""
+        if not possible_id(news.vendor_id):
+            return None
         read = self._ledger.read
         found = read(news.vendor_id, sealed=True)
         return found or read(self._ledger.behind(news.vendor_id) or "-", sealed=True)

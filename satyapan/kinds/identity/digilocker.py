@@ -7,16 +7,22 @@ data for 1 hour after consent; docs/vendor.md has the code of the 409.
 from typing import Any
 from urllib.parse import urlsplit
 
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import fields
 
-from satyapan.kinds.fields import loose, missing, one_of, refuse, text, wording
-from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Reply, Route
+from satyapan.kinds.fields import missing, names, one_of, refuse, request, text, wording
+from satyapan.kinds.model import (
+    AnswerMeaning,
+    Kind,
+    Mode,
+    Operation,
+    Recovery,
+    RefusedField,
+    Route,
+)
 from satyapan.records import State
 
 DOCUMENTS = ("AADHAAR", "PAN", "DRIVING_LICENSE")
-_FLOW = one_of(
-    ("signin", "signup"), "user_flow_value_invalid", "user_flow should be signin or signup."
-)
+_FLOW = one_of(("signin", "signup"), "{name} should be signin or signup.")
 
 
 def _documents(value: list[Any]) -> None:
@@ -45,10 +51,8 @@ def _plain(url: str) -> bool:
         return False
 
 
-class DigilockerRequest(Schema):
-    """The request. `return_url`: where the person is redirected after our return page."""
-
-    document_requested = fields.List(
+_REQUEST = request(
+    document_requested=fields.List(
         fields.Raw(allow_none=True),  # null among them is refused as any other wrong type
         required=True,
         validate=_documents,
@@ -61,67 +65,52 @@ class DigilockerRequest(Schema):
             "null": missing("document_requested"),
             "invalid": wording("invalid_request", "Invalid Document Type Submitted"),
         },
-    )
-    user_flow = text("user_flow", _FLOW, required=False, rule="signin or signup")
-    return_url = text(
-        "return_url",
+    ),
+    user_flow=text(_FLOW, required=False, rule="signin or signup"),
+    return_url=text(
         _return_url,
         required=False,
         length=2000,
         rule="https:// and a host of SATYAPAN_RETURN_HOSTS, at most 2000 characters",
-    )
-
-
-class CreateReply(Reply):
-    """The journey's link."""
-
-    verification_id = loose(required=True)
-    reference_id = loose(required=True)
-    status = loose(required=True)
-    url = fields.String(required=True)
-
-
-class StatusReply(Reply):
-    """Where the journey stands; `document_consent` is a list, empty, or null without e-Aadhaar."""
-
-    verification_id = loose(required=True)
-    reference_id = loose()
-    status = loose(required=True)
-    user_details = fields.Dict(allow_none=True)
-    document_requested = fields.List(fields.String(), allow_none=True)
-    document_consent = fields.List(fields.String(), allow_none=True)
-    document_consent_validity = loose()
-
-
-class DocumentReply(Reply):
-    """One document; the three shapes have only these in common, the rest is kept as it is."""
-
-    class Meta:
-        """Documents differ; what was paid for is kept whole (sealed)."""
-
-        unknown = INCLUDE
-
-    verification_id = loose()
-    reference_id = loose()
-    status = loose()
-
+    ),
+)
+"""`return_url`: where the person is redirected after our return page."""
+_NO_SUCH_ID = {
+    (404, "verification_id_value_invalid"): AnswerMeaning.MISSING,
+    (404, "reference_id_value_invalid"): AnswerMeaning.MISSING,
+}
+_GONE = ("url_expired", "session_expired", "consent_not_granted", "user_detail_mismatch")
 
 DIGILOCKER = Kind(
     name="digilocker",
     title="Aadhaar, PAN and driving licence from DigiLocker, with consent",
-    request=DigilockerRequest,
+    request=_REQUEST,
     operations={
         "cashfree": Operation(
             mode=Mode.JOURNEY,
             recovery=Recovery.READ,
-            create=Route("digilocker", "POST", "/digilocker", CreateReply),
-            status=Route("digilocker_status", "GET", "/digilocker", StatusReply, ("reference_id",)),
+            create=Route(
+                "digilocker",
+                "POST",
+                "/digilocker",
+                answers={
+                    (409, "verification_id_value_invalid"): AnswerMeaning.DUPLICATE,
+                    (400, "invalid_request"): RefusedField("document_requested"),
+                },
+            ),
+            status=Route(
+                "digilocker_status",
+                "GET",
+                "/digilocker",
+                echoes=("reference_id",),
+                answers=_NO_SUCH_ID,
+            ),
             document=Route(
                 "digilocker_document",
                 "GET",
                 "/digilocker/document/{item}",
-                DocumentReply,
-                ("reference_id",),
+                echoes=("reference_id",),
+                answers={**_NO_SUCH_ID, **{(400, code): AnswerMeaning.GONE for code in _GONE}},
             ),
             status_map={
                 "PENDING": State.PENDING,
@@ -136,13 +125,6 @@ DIGILOCKER = Kind(
             requested_field="document_requested",
             items_field="document_consent",
             item_fields={"AADHAAR": "uid", "PAN": "pan", "DRIVING_LICENSE": "dl_number"},
-            duplicates=frozenset({(409, "verification_id_value_invalid")}),
-            missing=frozenset(
-                {(404, "verification_id_value_invalid"), (404, "reference_id_value_invalid")}
-            ),
-            gone=frozenset(
-                {"url_expired", "session_expired", "consent_not_granted", "user_detail_mismatch"}
-            ),
             events={
                 "DIGILOCKER_VERIFICATION_SUCCESS": "AUTHENTICATED",
                 "DIGILOCKER_VERIFICATION_LINK_EXPIRED": "EXPIRED",
@@ -159,18 +141,10 @@ DIGILOCKER = Kind(
     # A person waits for the link, and no read returns it. No source says that a create is free:
     # the lost one may have been paid for.
     lost_answer="reissue",
-    public_fields=frozenset(
-        {"document_requested", "user_flow", "document_consent", "document_consent_validity"}
-    ),
-    result_fields=(
-        "verification_id",
-        "reference_id",
-        "status",
-        "user_details",
-        "document_requested",
-        "document_consent",
-        "document_consent_validity",
-        "documents",
+    public_fields=names("document_requested user_flow document_consent document_consent_validity"),
+    result_fields=names(
+        "verification_id reference_id status user_details document_requested"
+        " document_consent document_consent_validity documents"
     ),
     labels={
         "AUTHENTICATED": "the person gave consent",

@@ -1,8 +1,8 @@
 """The reply table: (HTTP status, vendor's code) to an outcome. Pure, and total over any reply.
 
 Source: the three vendor pages; docs/vendor.md has the table and says what is a guess.
-Decided on the pair, never on the code alone: DigiLocker's 409 has the code of a 400. An
-operation's own signatures come first, then the table, then the status. What no page documents is
+Decided on the pair, never on the code alone: DigiLocker's 409 has the code of a 400. What the
+route declares comes first, then the table, then the status. What no page documents is
 UNKNOWN: it may have been executed. Message texts are never kept; they can hold personal data.
 """
 
@@ -15,10 +15,17 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from marshmallow import ValidationError
-
 from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED
-from satyapan.kinds.model import Mode, Operation, Role, Signature, schema
+from satyapan.kinds.model import (
+    AnswerMeaning,
+    Meaning,
+    Operation,
+    RefusedField,
+    Result,
+    Role,
+    Route,
+    Signature,
+)
 from shared.scrub import KEPT, scrub
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.wire import Raw
@@ -30,7 +37,6 @@ BY_SIGNATURE: Final[Mapping[Signature, Outcome]] = {
     (422, "insufficient_balance"): Outcome.STOPPED,
 }
 BY_STATUS: Final[Mapping[int, Outcome]] = {
-    202: Outcome.WAIT,
     400: Outcome.REFUSED,
     401: Outcome.STOPPED,
     403: Outcome.STOPPED,
@@ -39,10 +45,6 @@ BY_STATUS: Final[Mapping[int, Outcome]] = {
 """What a status means whatever the code. All others are UNKNOWN. Among them 422 with another code
 than the balance's: elsewhere the vendor answers so after the work was done, and here it documents
 none; and 409 with a code that the operation doesn't know."""
-_GENERIC_CODES: Final[Mapping[tuple[Mode, str], str]] = {
-    (Mode.JOURNEY, "invalid_request"): "document_requested"
-}
-"""Codes that name no field, where the page's examples are all about one."""
 _FIELD: Final = re.compile(
     r"(?P<field>\w+?)_(?:missing|value_invalid|length_exceeded|length_short|not_found)", re.ASCII
 )
@@ -66,32 +68,41 @@ class Asked:
 
     operation: Operation
     role: Role
+    vendor_id: str
     known: Mapping[str, Any] = field(repr=False)
     """What the reply may repeat, by field: what was sent, and what earlier replies said."""
     item: str = ""
+
+    @property
+    def route(self) -> Route:
+        """Return the route that was called."""
+        return self.operation.route(self.role)
 
 
 def classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
     """Say what a complete reply means. `body` is what `parse` gave, `now` is Unix seconds."""
     answer = _classify(asked, raw, body, now)
-    if raw.trailed and answer.outcome not in {Outcome.OK, Outcome.UNKNOWN}:
-        # Only a 200 repeats our id. This may be late, with the reply to this call behind it.
+    named = raw.status == HTTPStatus.OK and (asked.route.echo_field or asked.route.echoes)
+    if raw.trailed and answer.outcome is not Outcome.UNKNOWN and not named:
+        # It repeats no id of ours: it may be late, with the reply to this call behind it.
         answer = Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="trailing_bytes")
     return replace(answer, limit=_limit(raw.headers))
 
 
 def _classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
-    operation, role = asked.operation, asked.role
     if raw.status == HTTPStatus.OK:
         return _accepted(asked, body)
     if _foreign(asked, body):
         # None of the vendor's examples of errors names an id.
         return Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="foreign_id")
     code = _code(raw.status, body)
-    outcome, code = _judge(operation, role, raw.status, code, body)
+    meaning = asked.route.answers.get((raw.status, code))
+    if isinstance(meaning, Result):
+        return _negative(asked, raw.status, code, body, meaning)
+    outcome, code = _judge(asked.role, raw.status, code, body, meaning)
     throttled = outcome is Outcome.THROTTLED
-    field = _refused(operation, role, outcome, code)
-    if role is Role.CREATE and field and field == operation.redirect_field:
+    field = _refused(outcome, code, meaning)
+    if asked.role is Role.CREATE and field and field == asked.operation.redirect_field:
         outcome, code, field = Outcome.MISCONFIGURED, PUBLIC_URL_REFUSED, ""
     return Answer(
         outcome=outcome,
@@ -105,28 +116,52 @@ def _classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
 
 
 def _accepted(asked: Asked, body: object) -> Answer:
-    """Check a 200: an object, of the route's shape, about what we asked for."""
-    route = asked.operation.route(asked.role)
-    kept = KEPT | {asked.operation.link_field or "", *route.echoes}
-    garbled = Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
-    try:
-        clean = scrub(body, kept)
-        if not isinstance(clean, dict):
-            return garbled
-        loaded = schema(route.reply).load(clean)
-    except (ValidationError, RecursionError):
-        return garbled
-    if _foreign(asked, clean, *route.echoes) or _another_item(asked, clean):
+    """Check a 200: an object with a status and the link, about what we asked for."""
+    clean = _scrubbed(asked, body)
+    if clean is None:
+        return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
+    if _foreign(asked, clean, *asked.route.echoes) or _another_item(asked, clean):
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="foreign_id")
-    return Answer(outcome=Outcome.OK, http=200, reference=_reference(body), body=loaded)
+    status = asked.route.status_of(clean)
+    if asked.role is not Role.DOCUMENT and not (status and _complete(asked, clean)):
+        return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
+    reference = _reference(clean)
+    return Answer(outcome=Outcome.OK, http=200, reference=reference, status=status, body=clean)
+
+
+def _negative(asked: Asked, http: int, code: str, body: object, result: Result) -> Answer:
+    """Return an error answer that is a result: what was asked for doesn't exist, for example."""
+    clean, reference = _scrubbed(asked, body) or {}, _reference(body)
+    ok = Answer(outcome=Outcome.OK, http=http, code=code, reference=reference, body=clean)
+    return replace(ok, status=result.status)
+
+
+def _scrubbed(asked: Asked, body: object) -> dict[str, Any] | None:
+    """Copy a reply with Aadhaar numbers masked; None if it isn't an object, or nested too deep."""
+    operation, route = asked.operation, asked.route
+    kept = KEPT | operation.unmasked_fields | {operation.link_field or "", route.echo_field}
+    try:
+        clean = scrub(body, kept.union(route.echoes))
+    except RecursionError:
+        return None
+    return clean if isinstance(clean, dict) else None
+
+
+def _complete(asked: Asked, body: Mapping[str, Any]) -> bool:
+    """Return True if a reply has our id where its route repeats it, and the link of a create."""
+    wanted = [asked.route.echo_field] if asked.route.echo_field else []
+    if asked.role is Role.CREATE and asked.operation.link_field:
+        wanted.append(asked.operation.link_field)
+    return all(isinstance(body.get(name), str | int) for name in wanted)
 
 
 def _foreign(asked: Asked, body: object, *echoes: str) -> bool:
     """Return True if a reply names another id than ours, or another value of these fields."""
     if not isinstance(body, dict):
         return False
-    for name in (asked.operation.id_field or "", *echoes):
-        known, echoed = asked.known.get(name), body.get(name)
+    known_values = {**asked.known, asked.route.echo_field: asked.vendor_id}
+    for name in filter(None, (asked.route.echo_field, *echoes)):
+        known, echoed = known_values.get(name), body.get(name)
         if known and echoed is not None and str(echoed) != str(known):
             return True
     return False
@@ -142,34 +177,23 @@ def _another_item(asked: Asked, body: Mapping[str, Any]) -> bool:
 
 
 def _judge(
-    operation: Operation, role: Role, status: int, code: str, body: object
+    role: Role, status: int, code: str, body: object, meaning: AnswerMeaning | RefusedField | None
 ) -> tuple[Outcome, str]:
-    """Look a reply up: the operation's own signatures, the table, the status."""
-    own = _own(operation, role, (status, code))
-    if own is not None:
-        return own, code
-    if status in _REDIRECTS:
-        return Outcome.UNKNOWN, "redirected"
+    """Look a reply up: what its route declares, the table, the status."""
     if _product_is_off(role, status, code, body):
         return Outcome.NOT_ENABLED, NOT_ENABLED
+    if isinstance(meaning, AnswerMeaning):
+        return Outcome(meaning), code
+    if status in _REDIRECTS:
+        return Outcome.UNKNOWN, "redirected"
     if role is Role.CREATE and status == HTTPStatus.NOT_FOUND:
         return Outcome.MISSING, code
     if (status, code) == (502, "verification_failed") and _wants_test_data(body):
         return Outcome.REFUSED, "test_data_only"
+    if status == HTTPStatus.ACCEPTED and role is not Role.CREATE:
+        return Outcome.WAIT, code
     outcome = BY_SIGNATURE.get((status, code)) or BY_STATUS.get(status, Outcome.UNKNOWN)
     return outcome, code
-
-
-def _own(operation: Operation, role: Role, signature: Signature) -> Outcome | None:
-    """Look among what the operation declares for itself."""
-    if role is Role.CREATE:
-        return Outcome.DUPLICATE if signature in operation.duplicates else None
-    if signature in operation.missing:
-        return Outcome.MISSING
-    status, code = signature
-    if role is Role.DOCUMENT and status == HTTPStatus.BAD_REQUEST and code in operation.gone:
-        return Outcome.GONE
-    return None
 
 
 def _product_is_off(role: Role, status: int, code: str, body: object) -> bool:
@@ -198,12 +222,12 @@ def _code(status: int, body: object) -> str:
     return code if isinstance(code, str) and _SAFE.fullmatch(code) else f"http_{status}"
 
 
-def _refused(operation: Operation, role: Role, outcome: Outcome, code: str) -> str:
-    """Derive the field that the vendor names, from its code."""
+def _refused(outcome: Outcome, code: str, meaning: Meaning | None) -> str:
+    """Name the field of a refusal: the kind's, or the one in the vendor's code."""
     if outcome not in {Outcome.REFUSED, Outcome.MISSING}:
         return ""
-    if role is Role.CREATE and (operation.mode, code) in _GENERIC_CODES:
-        return _GENERIC_CODES[operation.mode, code]
+    if isinstance(meaning, RefusedField):
+        return meaning.name
     match = _FIELD.fullmatch(code)
     return match["field"] if match else ""
 
