@@ -6,17 +6,17 @@ intended change of the rules, rewrite the table and review the difference:
     SATYAPAN_REWRITE_TABLE=1 python -m pytest tests/unit/test_decision_table.py
 """
 
-import os
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, Row, State
 from tests.support.decision_builders import KINDS, NOW, answered, journey, row, sent
+from tests.support.written_decisions import outcome_of, recorded, written
 from worker.rules.answer import Outcome
-from worker.rules.calls import admitted, deferred
+from worker.rules.calls import deferred
 from worker.rules.decide import decide
 from worker.rules.model import (
     Acquire,
@@ -31,9 +31,9 @@ from worker.rules.model import (
     VisitorWebhook,
     Woken,
 )
-from worker.rules.person import ActionRefused
 
 TABLE: Final = Path(__file__).with_name("decisions.txt")
+POLICY: Final = Policy(max_attempts=3, max_generations=2, lost_answer={"passport": "park"})
 HOUR: Final = 3_600_000
 LATE: Final = 4_200_000
 HALF: Final = {"status": "AUTHENTICATED", "documents": {"AADHAAR": {"uid": "x"}}}
@@ -169,13 +169,14 @@ def lines() -> Iterator[str]:
         stored = stored_answers("VALID", row("passport"))
         for name, before in [*rows(kind), *(kind_rows[kind]() if kind in kind_rows else stored)]:
             for event_name, event in events(before):
-                yield f"{kind} | {name} | {event_name} | {outcome_of(before, event, 'park')}"
+                yield f"{kind} | {name} | {event_name} | {outcome_of(before, event, POLICY)}"
                 if event == Woken():
                     yield from (f"{kind} | {name} | {wait}" for wait in waits(before))
     lost = sent("passport", ambiguous=1)
     for policy in ("park", "fail", "reissue"):
+        followed = replace(POLICY, lost_answer={"passport": policy})
         duplicate = answered(Outcome.DUPLICATE)
-        yield f"passport | lost, policy {policy} | {outcome_of(lost, duplicate, policy)}"
+        yield f"passport | lost, policy {policy} | {outcome_of(lost, duplicate, followed)}"
 
 
 def waits(before: Row) -> Iterator[str]:
@@ -189,38 +190,7 @@ def waits(before: Row) -> Iterator[str]:
             yield f"held for {name} | {written(before, deferred(after, *wait, NOW))} | no effects"
 
 
-def outcome_of(before: Row, event: Event, policy: str) -> str:
-    """Write one decision: the changed fields and the effects. Calls count as admitted."""
-    table = Policy(max_attempts=3, max_generations=2, lost_answer={"passport": policy})
-    try:
-        after, effects = decide(before, event, NOW, KINDS[before.kind], table, jitter=0.5)
-    except ActionRefused as refused:
-        return f"refused: {refused}"
-    for call in (each for each in effects if isinstance(each, Call)):
-        after = admitted(after, call, NOW)
-    return f"{written(before, after)} | {', '.join(map(str, effects)) or 'no effects'}"
-
-
-def written(before: Row, after: Row) -> str:
-    """Write the changed fields."""
-    names = [field.name for field in fields(Row)]
-    changed = [n for n in names if getattr(before, n) != getattr(after, n)]
-    changes = ", ".join(f"{name}={short(name, getattr(after, name))}" for name in changed)
-    return changes or "nothing"
-
-
-def short(name: str, value: Any) -> str:
-    """Write a value; times are relative to now."""
-    if name in {"due", "deadline", "checked", "found_open"} and value:
-        return f"now{value - NOW:+d}"
-    if isinstance(value, tuple):
-        return str([str(part).replace(str(NOW), "now") for part in value])
-    return str(value)
-
-
 def test_no_decision_differs_from_the_table() -> None:
     table = "".join(f"{line}\n" for line in lines())
-    if os.environ.get("SATYAPAN_REWRITE_TABLE"):
-        TABLE.write_text(table, encoding="utf-8")
 
-    assert table == TABLE.read_text(encoding="utf-8")
+    assert table == recorded(TABLE, table)

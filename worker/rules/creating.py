@@ -32,7 +32,9 @@ _UNSPENT = frozenset(
 
 def created(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Decide after a create call."""
-    row = replace(row, http=answer.http, reference=answer.reference or row.reference)
+    # A reference of a call that executed nothing must not be read after a later, ambiguous one.
+    named = "" if answer.outcome in _UNSPENT else answer.reference
+    row = replace(row, http=answer.http, reference=named or row.reference)
     if answer.outcome is Outcome.OK:
         return _accepted(row, answer, context)
     if answer.outcome in _UNSPENT:
