@@ -57,11 +57,12 @@ class Stated:
 
     def of(self, name: str) -> Check:
         """Return the check of a field of this name; `{name}` in the message stands for it."""
-        fault = refuse(self.code or f"{name}_value_invalid", self.message.format(name=name))
+        code, message = self.code or f"{name}_value_invalid", self.message.format(name=name)
 
         def check(value: str) -> None:
             if not self.accepts(value):
-                raise fault
+                # A new error each time: one that is raised again keeps the frames of every raise.
+                raise refuse(code, message)
 
         return check
 

@@ -1,5 +1,7 @@
 """Requests: every documented rule of the vendor, in its wording, with all faults at once."""
 
+import gc
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import date
@@ -235,6 +237,20 @@ def test_one_field_may_break_two_rules() -> None:
         "template_name_length_exceeded",
         "template_name_value_invalid",
     ]
+
+
+def test_a_refusal_keeps_nothing_of_the_request() -> None:
+    class Template(str):
+        __slots__ = ("__weakref__",)
+
+    template = Template("not a name!")
+    kept = weakref.ref(template)
+
+    assert faults(STATIC_KYC_LINK, {"template_name": template})
+    del template
+    gc.collect()
+
+    assert kept() is None
 
 
 def test_a_fault_repeats_no_value() -> None:
