@@ -9,6 +9,7 @@ from typing import Final
 from satyapan.kinds import PLACES, Kind, Operation, Registry
 from satyapan.kinds.consent import NOTHING_SHARED, PARTIAL
 from satyapan.kinds.describe import kind_data, needs, paid_calls
+from satyapan.kinds.model import Recovery
 
 _MODES: Final[Mapping[str, str]] = {
     "sync": "the call's reply is the answer",
@@ -19,7 +20,7 @@ _MODES: Final[Mapping[str, str]] = {
 }
 _LOST: Final[Mapping[str, str]] = {
     "read": "its status is read by our id. If the vendor twice doesn't know the id, the call is "
-    "repeated under the same id. What no read returns, such as a journey's link, {policy}",
+    "repeated under the same id",
     "reference": "it is read by the vendor's reference, if the error named one; else it is parked "
     "for a person and never repeated by itself, because a repeat could be paid for twice",
     "repeat": "the call is repeated under the same id until the deadline. If the vendor then "
@@ -65,7 +66,7 @@ def _section(kind: Kind) -> Iterator[str]:
     yield from ("", f"## {kind.name}", "")
     yield inspect.getdoc(import_module(PLACES[kind.name].partition(":")[0])) or ""
     for operation in kind.operations.values():
-        yield from ("", *_table(("", ""), _facts(kind, operation)))
+        yield from ("", *_table(("", ""), facts(kind, operation)))
     yield from ("", *_table(("request", "type", "needed", "private", "rule"), _request(kind)))
     yield from ("", *_table(("status", "state", "meaning"), _statuses(kind)))
     yield from ("", f"Result: {_names(kind.result_fields)}, and what else the vendor sends.")
@@ -73,17 +74,24 @@ def _section(kind: Kind) -> Iterator[str]:
     yield from ("", "Example:", "", "```json", example, "```")
 
 
-def _facts(kind: Kind, operation: Operation) -> Iterator[Sequence[str]]:
+def facts(kind: Kind, operation: Operation) -> Iterator[tuple[str, str]]:
+    """Describe how a kind is served: pairs of a term and what it says."""
     shown = [name for name in kind.request().fields if kind.is_public(name)]
     shown += [name for name in kind.result_fields if kind.is_public(name) and name not in shown]
-    policy = _POLICIES[kind.lost_answer]
     yield "mode", f"{operation.mode}: {_MODES[operation.mode]}"
     yield "paid calls", paid_calls(kind)
-    yield "a lost answer", _LOST[operation.recovery].format(policy=policy)
+    yield "a lost answer", _lost(kind, operation)
     if operation.items_field:
         yield "missing documents", _MISSING
     yield "quota", "; ".join(_quota(operation))
     yield "may be shown", f"{_names(shown)}; all other fields are private"
+
+
+def _lost(kind: Kind, operation: Operation) -> str:
+    policy = _POLICIES[kind.lost_answer]
+    link = f". Its link, which no read returns, {policy}" if operation.link_field else ""
+    also = link if operation.recovery is Recovery.READ else ""
+    return _LOST[operation.recovery].format(policy=policy) + also
 
 
 def _quota(operation: Operation) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import fields
 
-from satyapan.kinds.model import Kind
+from satyapan.kinds.model import Kind, Operation
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: Final[Mapping[type[fields.Field[Any]], str]] = {
@@ -51,19 +51,25 @@ def _property(kind: Kind, name: str, field: fields.Field[Any]) -> dict[str, Any]
 
 
 def result_schema(kind: Kind) -> dict[str, Any]:
-    """Describe the answer that a producer reads: its documented fields; the vendor may add more."""
+    """Describe the answer that a producer reads: its documented fields; the vendor may add more.
+
+    `x-statuses` explains the words of `Verification.status`.
+    """
     properties: dict[str, dict[str, Any]] = {
         name: {"x-private": not kind.is_public(name)} for name in kind.result_fields
     }
-    if "status" in properties:
-        properties["status"] |= {
-            "enum": [*kind.labels],
-            "description": "; ".join(f"{word}: {says}" for word, says in kind.labels.items()),
-        }
+    if "status" in properties and all(map(_in_status, kind.operations.values())):
+        properties["status"]["enum"] = [*kind.labels]
     return {
         "$schema": DIALECT,
         "title": f"Result of {kind.name}",
         "type": "object",
         "properties": properties,
         "additionalProperties": True,
+        "x-statuses": dict(kind.labels),
     }
+
+
+def _in_status(operation: Operation) -> bool:
+    """Return True if the status of an answer is the text in its field `status`."""
+    return (operation.status or operation.create).status_field == "status"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
@@ -120,6 +121,18 @@ def test_the_types_of_fields_are_those_of_json_schema() -> None:
         "inner": "object",
         "whatever": None,
     }
+
+
+def test_a_status_that_is_read_elsewhere_restricts_no_field() -> None:
+    passport = Registry()["passport"]
+    operation = passport.operation("cashfree")
+    route = replace(operation.create, status_field=("status", "account_status"))
+    kind = replace(passport, operations={"cashfree": replace(operation, create=route)})
+
+    described = result_schema(kind)
+
+    assert described["properties"]["status"] == {"x-private": False}
+    assert described["x-statuses"] == passport.labels
 
 
 def test_the_schema_needs_the_name_of_a_kind() -> None:
