@@ -93,6 +93,11 @@ def _add_fault(vendor: EmulatedVendor, body: Body) -> Body:
     return {"waiting": vendor.faults.waiting()}
 
 
+def _clear_faults(vendor: EmulatedVendor, _: Body) -> Body:
+    vendor.faults.reset()
+    return {"waiting": vendor.faults.waiting()}
+
+
 def _known_route(route: object) -> str:
     if route not in QUOTAS:
         raise BadControl(f"unknown route; known are {', '.join(QUOTAS)}")
@@ -209,6 +214,7 @@ _SCRIPT_FIELDS: Mapping[str, tuple[type, ...]] = {
 
 _CHANGES: Mapping[str, Callable[[EmulatedVendor, Body], Body]] = {
     "/faults": _add_fault,
+    "/faults/clear": _clear_faults,
     "/clock": _advance,
     "/webhooks": _set_webhooks,
     "/webhooks/flush": _flush,

@@ -106,3 +106,12 @@ def test_other_methods_get_405_with_the_allowed_methods(client: FlaskClient) -> 
     answer = client.put("/verification/digilocker", headers=KEYS)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+def test_cleared_faults_affect_no_further_call(client: FlaskClient) -> None:
+    client.post("/_control/faults", json={"route": "passport", "status": 502, "times": None})
+    during = verify(client)
+
+    cleared = client.post("/_control/faults/clear", json={})
+
+    assert (during, cleared.get_json(), verify(client)) == (502, {"waiting": 0}, 200)

@@ -78,7 +78,8 @@ class Trial:
             self.history.read(self.installation.producer, one)
         self.history.listen(self.installation.producer)
         rows = rows_of(self.installation.producer, ids)
-        audit = [e for e in self.services.audit() if e["verification_id"] in set(ids)]
+        own = {*ids, *(record.split()[-1] for row in rows.values() for record in row.generations)}
+        audit = [e for e in self.services.audit() if e["verification_id"] in own]
         return judge(self.history, audit, rows, least_done=least_done)
 
     def wait(self, condition: Callable[[], object], what: str, within: float = 60.0) -> None:
