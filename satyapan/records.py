@@ -45,7 +45,7 @@ ACCOUNT: Final = "main"
 class Row:
     """One verification. Times are milliseconds on Redis' clock; 0 means "none".
 
-    `request`, `draft`, `result` and `link` are private: sealed in Redis, never in a repr.
+    `request`, `draft`, `result`, `link` and `handoff` are private: sealed in Redis, in no repr.
     """
 
     id: str
@@ -109,6 +109,8 @@ class Row:
     draft: Mapping[str, Any] | None = field(default=None, repr=False)
     result: Mapping[str, Any] | None = field(default=None, repr=False)
     link: str = field(default="", repr=False)
+    handoff: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What a person needs besides the link: more links, a QR code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,8 @@ class Verification:
     updated: int
     result: Mapping[str, Any] | None = field(repr=False)
     link: str = field(repr=False)
+    handoff: Mapping[str, Any] = field(repr=False)
+    """Until its end: what a person needs besides the link, by the vendor's names (`qr_code`)."""
 
     @property
     def settled(self) -> bool:
@@ -141,13 +145,13 @@ class Verification:
         return self.state in TERMINAL
 
     def picture(self, name: str) -> bytes:
-        """Decode a picture of the result (for example `qr_code`) from base64, bare or data URL.
+        """Decode a picture (for example `qr_code`) from base64, bare or data URL.
 
         Raises:
-            LookupError: the result has no such field.
+            LookupError: neither the result nor the hand-off has such a field.
             ValueError: the field is not base64.
         """
-        text = (self.result or {})[name]
+        text = {**self.handoff, **(self.result or {})}[name]
         return base64.b64decode(str(text).rpartition(",")[2], validate=True)
 
 

@@ -98,11 +98,16 @@ class FakeVerifications(Verifications):
 
         self._play(id_or_kind, state.lower(), move)
 
-    def link(self, id_or_kind: str, url: str) -> None:
-        """Give a journey its link; the journey is then PENDING. Raises as `answer` does."""
+    def link(self, id_or_kind: str, url: str, handoff: Mapping[str, Any] | None = None) -> None:
+        """Give a journey its link; the journey is then PENDING. Raises as `answer` does.
+
+        `handoff` is what a person gets besides the link, for example a `qr_code`.
+        """
 
         def move(row: Row) -> Row:
-            return replace(row, state=State.PENDING, status="PENDING", link=url)
+            return replace(
+                row, state=State.PENDING, status="PENDING", link=url, handoff=handoff or {}
+            )
 
         self._play(id_or_kind, "link_ready", move)
 

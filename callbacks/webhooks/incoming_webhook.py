@@ -7,12 +7,12 @@ id a stranger could replay a captured body.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from satyapan.canonical import canonical
 from satyapan.kinds import Registry
-from satyapan.kinds.model import Operation, value_at
+from satyapan.kinds.model import Operation
+from satyapan.kinds.values import time_ms, value_at
 from shared.inbox.stored_webhook import kept_fields
 from shared.scrub import clean, parse
 
@@ -51,7 +51,7 @@ def read_webhook(raw: bytes, vendor: str, kinds: Registry) -> IncomingWebhook:
     return IncomingWebhook(
         event=event,
         vendor_id=_vendor_id(content.get("data"), operations),
-        event_ms=_timestamp_ms(content.get("event_time")),
+        event_ms=time_ms(content.get("event_time")),
         signed=signed_content(raw),
         body=canonical(content),
     )
@@ -78,16 +78,3 @@ def _vendor_id(data: object, operations: Sequence[Operation]) -> str:
     paths = [operation.webhook_id_field for operation in operations] or ["verification_id"]
     found = (value_at(data, path) for path in paths)
     return next((str(each) for each in found if each), "")
-
-
-def _timestamp_ms(text: object) -> int | None:
-    """Parse the vendor's formats, ISO 8601 and `YYYY-MM-DD HH:MM:SS`.
-
-    A time without a zone is taken as UTC, not as India's, so that it is never taken as older than
-    it is.
-    """
-    try:
-        when = datetime.fromisoformat(text if isinstance(text, str) else "")
-    except ValueError:
-        return None
-    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -13,7 +13,7 @@ from satyapan.kinds import Registry
 from satyapan.records import State, Verification
 
 _LONG: Final = 120
-_PRIVATE: Final = ("result", "link")
+_PRIVATE: Final = ("result", "link", "handoff")
 
 
 def print_json(value: object) -> None:
@@ -79,14 +79,21 @@ def _rows(
 
 def _private(verification: Verification) -> Iterator[tuple[str, str]]:
     yield "link", verification.link
-    for name, value in (verification.result or {}).items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        short = f"{text[:_LONG]}... ({len(text)} characters; --json prints all)"
-        yield f"result.{name}", text if len(text) <= _LONG else short
+    for part in ("handoff", "result"):
+        for name, value in (getattr(verification, part) or {}).items():
+            yield f"{part}.{name}", _shortened(value)
+
+
+def _shortened(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    short = f"{text[:_LONG]}... ({len(text)} characters; --json prints all)"
+    return text if len(text) <= _LONG else short
 
 
 def _masked(verification: Verification) -> Iterator[tuple[str, str]]:
     yield "link", "hidden: show --private" if verification.link else ""
+    handed = ", ".join(verification.handoff)
+    yield "handoff", f"{handed}: show --private" if handed else ""
     names = ", ".join(sorted(verification.result or {}))
     yield "result", f"{names}: show --private" if names else ""
 

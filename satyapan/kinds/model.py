@@ -17,6 +17,7 @@ from marshmallow import Schema, ValidationError
 from satyapan.canonical import canonical
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import generation_id, hashed_id
+from satyapan.kinds.values import status_text, value_at
 from satyapan.records import State
 
 Signature = tuple[int, str]
@@ -108,14 +109,6 @@ def schema(of: type[Schema]) -> Schema:
     return of()
 
 
-def value_at(reply: Mapping[str, Any], path: str) -> object:
-    """Return the value at a dotted path of a reply; None where there is none."""
-    found: object = reply
-    for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
-
-
 @dataclass(frozen=True)
 class Route:
     """One HTTP method and path of the vendor: how to ask, and how to read what it answers.
@@ -152,18 +145,12 @@ class Route:
     def status_of(self, reply: Mapping[str, Any]) -> str:
         """Return the status that a reply states; "" if it states none."""
         paths = self.status_field if isinstance(self.status_field, tuple) else (self.status_field,)
-        words = [_word(value_at(reply, path)) for path in paths]
+        words = [status_text(value_at(reply, path)) for path in paths]
         if all(words):
             return "/".join(words)
         if self.implied_status and value_at(reply, self.implied_status[0]) is not None:
             return self.implied_status[1]
         return ""
-
-
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "VALID" if value else "INVALID"
-    return str(value) if isinstance(value, str | int | float) else ""
 
 
 @dataclass(frozen=True)
@@ -182,8 +169,12 @@ class Operation:
     own_fields: frozenset[str] = frozenset()
     """Request fields that are for us, not for the vendor."""
     redirect_field: str | None = None
-    link_field: str | None = None
-    """The reply field with the link a person (or many) will open."""
+    handoff_fields: tuple[str, ...] = ()
+    """The reply fields with what a person (or many) needs to act: links, a QR code. The first is
+    the link."""
+    deadline_field: str = ""
+    """The path of the time in a journey's create reply until which a person can act; without it,
+    or if it can't be read, `link_life_s` counts."""
     requested_field: str = ""
     """The request field that lists what the person is asked to share."""
     items_field: str | None = None
@@ -202,6 +193,11 @@ class Operation:
     """Webhook events of people who use a shared link, under ids that we never issued."""
     link_life_s: int = 0
     data_life_s: int = 0
+
+    @property
+    def link_field(self) -> str:
+        """Return the reply field with the link; "" if there is none."""
+        return next(iter(self.handoff_fields), "")
 
     def route(self, role: Role) -> Route:
         """Return the route of a role.

@@ -11,7 +11,7 @@ from typing import Any, Final
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing
 
-SEALED: Final = frozenset({"request", "draft", "result", "link"})
+SEALED: Final = frozenset({"request", "draft", "result", "link", "handoff"})
 _FIELDS: Final = {field.name: field for field in fields(Row)}
 _EMPTY: Final = Row(id="", kind="")
 

@@ -37,7 +37,7 @@ def made_up(mode: Mode, recovery: Recovery) -> Kind:
         create=Route("create", "POST", "/x"),
         status=Route("status", "GET", "/x"),
         status_map=STATUSES,
-        link_field="link" if mode in {Mode.JOURNEY, Mode.RESOURCE} else None,
+        handoff_fields=("link",) if mode in {Mode.JOURNEY, Mode.RESOURCE} else (),
         link_life_s=600,
     )
     name = f"{mode}/{recovery}"

@@ -65,7 +65,7 @@ def test_a_difference_turns_one_row_into_the_other(before: Row, after: Row) -> N
 def test_private_fields_stay_sealed_without_a_key_ring(row: Row) -> None:
     without_private = decode(write({}, encode(row, RING)), None)
 
-    assert without_private == replace(row, request={}, draft=None, result=None, link="")
+    assert without_private == replace(row, request={}, draft=None, result=None, link="", handoff={})
 
 
 def test_only_what_changed_is_written() -> None:

@@ -1,8 +1,11 @@
 """What a create call's answer means for the row."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, Final
 
 from satyapan.kinds.model import Mode
+from satyapan.kinds.values import time_ms, value_at
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.model import Decision, DecisionContext, Emit
@@ -18,6 +21,7 @@ from worker.rules.moves import (
     shown,
 )
 
+_LONGEST_LINK_MS: Final = 30 * 86_400_000
 _UNSPENT = frozenset(
     {
         Outcome.WAIT,
@@ -49,17 +53,27 @@ def created(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Store the answer: it is the result, or the link of a journey that begins."""
     body = dict(answer.body or {})
-    link = str(body.get(context.operation.link_field or "", ""))
+    link = str(body.get(context.operation.link_field, ""))
     row = replace(row, link=link, tries=0, status=shown(answer.status))
     if context.operation.mode is Mode.JOURNEY:
-        return _begun(row, context)
+        return _begun(row, body, context)
     return judged(replace(row, draft=body), context)
 
 
-def _begun(row: Row, context: DecisionContext) -> Decision:
+def _begun(row: Row, reply: Mapping[str, Any], context: DecisionContext) -> Decision:
     """Start the clock of a journey: the link's life, then the data's."""
-    life = (context.operation.link_life_s + context.operation.data_life_s) * 1000
-    return pend(replace(row, deadline=context.now + life), context), (Emit("link_ready"),)
+    operation = context.operation
+    handoff = {name: reply[name] for name in operation.handoff_fields[1:] if name in reply}
+    row = replace(row, handoff=handoff, deadline=_link_end(reply, context))
+    row = replace(row, deadline=row.deadline + operation.data_life_s * 1000)
+    return pend(row, context), (Emit("link_ready"),)
+
+
+def _link_end(reply: Mapping[str, Any], context: DecisionContext) -> int:
+    """Return until when (ms) a person can act: as the vendor says, if that is plausible."""
+    usual = context.now + context.operation.link_life_s * 1000
+    said = time_ms(value_at(reply, context.operation.deadline_field)) or 0
+    return said if context.now < said <= context.now + _LONGEST_LINK_MS else usual
 
 
 def _refused(row: Row, answer: Answer) -> Decision:

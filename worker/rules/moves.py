@@ -36,6 +36,7 @@ def settle(
         todo=todo,
         due=0,
         tries=0,
+        handoff=row.handoff if state is State.PARKED else {},
     )
     return row, (Emit(state.lower()),)
 
@@ -110,7 +111,7 @@ def renew(row: Row, why: str, context: DecisionContext) -> Decision:
     row = replace(row, generation=number, generations=(*row.generations, record))
     row = replace(row, draft=None, todo=())
     row = replace(row, state=State.ACCEPTED, reason=why, due=context.now, status="", reference="")
-    row = replace(row, attempts=0, ambiguous=0, misses=0, tries=0, evidence="", link="")
+    row = replace(row, attempts=0, ambiguous=0, misses=0, tries=0, evidence="", link="", handoff={})
     row = replace(row, ask="", asking="", asks=0, asked=0, found_open=0)
     return row, (Emit("reissued"),)
 

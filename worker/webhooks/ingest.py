@@ -16,7 +16,8 @@ from satyapan.errors import Unavailable, Unreadable
 from satyapan.failpoints import Failpoint, failpoint
 from satyapan.ids import child_id, link_alias, possible_id
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Operation, value_at
+from satyapan.kinds.model import Operation
+from satyapan.kinds.values import value_at
 from satyapan.records import Row, State
 from shared.inbox.inbox import Inbox
 from shared.inbox.stored_webhook import StoredWebhook, WebhookState, kept_fields

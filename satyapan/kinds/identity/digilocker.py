@@ -121,7 +121,7 @@ DIGILOCKER = Kind(
             },
             own_fields=frozenset({"return_url"}),
             redirect_field="redirect_url",
-            link_field="url",
+            handoff_fields=("url",),
             requested_field="document_requested",
             items_field="document_consent",
             item_fields={"AADHAAR": "uid", "PAN": "pan", "DRIVING_LICENSE": "dl_number"},

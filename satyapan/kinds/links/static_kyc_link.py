@@ -33,7 +33,7 @@ STATIC_KYC_LINK = Kind(
                 echoes=("template_name",),
             ),
             status_map={"ACTIVE": State.DONE},
-            link_field="static_link",
+            handoff_fields=("static_link",),
             visitor_events={
                 "KYC_LINK_ACTION_PERFORMED": State.PENDING,
                 "KYC_LINK_SUCCESS": State.DONE,

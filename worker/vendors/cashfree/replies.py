@@ -139,9 +139,9 @@ def _negative(asked: Asked, http: int, code: str, body: object, result: Result) 
 def _scrubbed(asked: Asked, body: object) -> dict[str, Any] | None:
     """Copy a reply with Aadhaar numbers masked; None if it isn't an object, or nested too deep."""
     operation, route = asked.operation, asked.route
-    kept = KEPT | operation.unmasked_fields | {operation.link_field or "", route.echo_field}
+    kept = KEPT.union(operation.unmasked_fields, operation.handoff_fields, route.echoes)
     try:
-        clean = scrub(body, kept.union(route.echoes))
+        clean = scrub(body, kept | {route.echo_field})
     except RecursionError:
         return None
     return clean if isinstance(clean, dict) else None
