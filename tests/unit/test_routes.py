@@ -1,0 +1,266 @@
+"""How a route is asked and how its replies are read, beyond what the shipped kinds use."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from satyapan.ids import hashed_id, id_faults
+from satyapan.kinds.model import (
+    WORD_ID,
+    AnswerMeaning,
+    Mode,
+    Operation,
+    Recovery,
+    RefusedField,
+    Result,
+    Role,
+    Route,
+)
+from satyapan.records import State
+from tests.unit.test_cashfree_client import Recorder, client
+from worker.rules.answer import Answer, Outcome
+from worker.vendors.cashfree.replies import Asked, classify
+from worker.vendors.cashfree.wire import Raw
+
+ACCOUNT = Operation(
+    mode=Mode.ASYNC,
+    recovery=Recovery.READ,
+    create=Route(
+        "account",
+        "POST",
+        "/account",
+        id_param="user_id",
+        echo_field="user_id",
+        status_field=("account_status", "account_status_code"),
+        answers={
+            (400, "user_id_already_exists"): AnswerMeaning.DUPLICATE,
+            (422, "fraud_account"): Result("REJECTED/FRAUD_ACCOUNT"),
+            (409, "verification_pending"): AnswerMeaning.WAIT,
+            (400, "invalid_request"): RefusedField("bank_account"),
+        },
+    ),
+    status=Route(
+        "account_status",
+        "GET",
+        "/account",
+        id_param="user_id",
+        echo_field="",
+        echoes=("bank_account",),
+        status_field=("account_status", "account_status_code"),
+        answers={(404, "user_id_not_found"): AnswerMeaning.MISSING},
+    ),
+    status_map={"VALID/ACCOUNT_IS_VALID": State.DONE},
+    id_pattern=WORD_ID,
+    unmasked_fields=frozenset({"bank_account", "utr"}),
+)
+PAN = Operation(
+    mode=Mode.SYNC,
+    recovery=Recovery.REFERENCE,
+    create=Route(
+        "pan",
+        "POST",
+        "/pan",
+        id_param="",
+        echo_field="",
+        status_field="valid",
+        implied_status=("message", "NOT_FOUND"),
+    ),
+    status=Route("pan_read", "GET", "/pan/{reference}", id_param="", echo_field=""),
+    status_map={"VALID": State.DONE, "INVALID": State.DONE, "NOT_FOUND": State.DONE},
+)
+LOOKS_LIKE_AADHAAR = "234123412346"
+
+
+def judge(
+    operation: Operation, role: Role, status: int, body: object, *, trailed: bool = False
+) -> Answer:
+    known = {"bank_account": LOOKS_LIKE_AADHAAR}
+    asked = Asked(operation, role, "v_1", known)
+    return classify(asked, Raw(status, {}, b"", trailed), body, now=1_700_000_000.0)
+
+
+def error(code: str, **more: object) -> Mapping[str, object]:
+    return {"type": "validation_error", "code": code, "message": "a text", **more}
+
+
+def account(**more: object) -> dict[str, object]:
+    status = {"account_status": "VALID", "account_status_code": "ACCOUNT_IS_VALID"}
+    return {"user_id": "v_1", "reference_id": 34, **status, **more}
+
+
+def sent(operation: Operation, role: Role, **parts: Any) -> tuple[Any, ...]:
+    wire = Recorder()
+    client(wire).call(operation, role, "v_1", {"bank_account": "026291800001191"}, **parts)
+    return (*wire.sent[0], wire.fresh[0])
+
+
+# ---- asking ----
+
+
+def test_our_id_goes_under_the_name_that_the_route_has_for_it() -> None:
+    *_, body, _params, _fresh = sent(ACCOUNT, Role.CREATE)
+    *_, params, _fresh = sent(ACCOUNT, Role.STATUS)
+
+    assert body == {"bank_account": "026291800001191", "user_id": "v_1"}
+    assert params == {"user_id": "v_1"}
+
+
+def test_a_read_by_the_vendors_reference_names_it_in_the_path_or_the_query() -> None:
+    by_query = Route("pan_read", "GET", "/pan", id_param="", reference_param="reference_id")
+
+    _, in_path, *_, no_params, _ = sent(PAN, Role.STATUS, reference="161")
+    _, plain, *_, params, _ = sent(replace(PAN, status=by_query), Role.STATUS, reference="161")
+
+    assert (in_path, no_params) == ("https://vendor.invalid/verification/pan/161", {})
+    assert (plain, params) == ("https://vendor.invalid/verification/pan", {"reference_id": "161"})
+
+
+@pytest.mark.parametrize("reference", ["", "..", "1/2", "1?a=b", "1%2F", "a" * 65])
+def test_a_reference_cannot_change_the_path(reference: str) -> None:
+    wire = Recorder()
+
+    answer = client(wire).call(PAN, Role.STATUS, "v_1", {}, reference=reference)
+
+    assert (answer.outcome, answer.code) == (Outcome.REFUSED, "reference_value_invalid")
+    assert wire.sent == []
+
+
+def test_a_call_that_may_not_be_repeated_goes_on_a_new_connection() -> None:
+    assert sent(PAN, Role.CREATE)[-1] is True
+    assert sent(ACCOUNT, Role.CREATE)[-1] is False
+
+
+def test_an_id_that_the_vendor_refuses_is_derived_and_stays_the_same() -> None:
+    ours = "v-abc.g2"
+
+    derived = ACCOUNT.vendor_id("v-abc", 2)
+
+    assert derived == hashed_id(ours) == ACCOUNT.vendor_id("v-abc", 2)
+    assert re.fullmatch(WORD_ID, derived)
+    assert ACCOUNT.vendor_id("abc", 1) == "abc"
+    assert len({ACCOUNT.vendor_id("v-abc", number) for number in range(1, 50)}) == 49
+
+
+def test_no_producer_may_choose_a_derived_id() -> None:
+    assert [fault.code for fault in id_faults(hashed_id("v-abc"))] == [
+        "verification_id_value_invalid"
+    ]
+
+
+# ---- reading ----
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"valid": True, "message": "PAN verified"}, "VALID"),
+        ({"valid": False, "message": "Invalid PAN"}, "INVALID"),
+        ({"message": "no such PAN"}, "NOT_FOUND"),
+        ({"valid": None, "message": "no such PAN"}, "NOT_FOUND"),
+        ({"valid": "E"}, "E"),
+    ],
+)
+def test_a_status_is_a_word_a_truth_value_or_implied(body: dict[str, Any], status: str) -> None:
+    answer = judge(PAN, Role.CREATE, 200, body)
+
+    assert (answer.outcome, answer.status, answer.body) == (Outcome.OK, status, body)
+
+
+def test_two_fields_make_one_status() -> None:
+    assert judge(ACCOUNT, Role.CREATE, 200, account()).status == "VALID/ACCOUNT_IS_VALID"
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        (PAN, {}),
+        (PAN, {"valid": None}),
+        (PAN, {"valid": {"a": 1}}),
+        (ACCOUNT, account(account_status_code=None)),
+        (ACCOUNT, account(user_id=None)),
+    ],
+)
+def test_a_200_without_its_status_or_our_id_is_garbled(
+    operation: Operation, body: dict[str, Any]
+) -> None:
+    assert judge(operation, Role.CREATE, 200, body).code == "garbled"
+
+
+def test_a_status_may_be_nested() -> None:
+    route = replace(PAN.create, status_field="data.state")
+
+    assert route.status_of({"data": {"state": "DONE"}}) == "DONE"
+    assert route.status_of({"data": "DONE"}) == ""
+
+
+def test_a_reply_without_our_id_is_judged_by_the_request_fields_that_it_repeats() -> None:
+    ours = judge(ACCOUNT, Role.STATUS, 200, account(bank_account=LOOKS_LIKE_AADHAAR))
+    other = judge(ACCOUNT, Role.STATUS, 200, account(bank_account="1"))
+
+    assert ours.outcome is Outcome.OK
+    assert (other.outcome, other.code) == (Outcome.UNKNOWN, "foreign_id")
+
+
+def test_account_and_payment_numbers_are_not_masked_as_aadhaar_numbers() -> None:
+    body = account(utr=LOOKS_LIKE_AADHAAR, name_at_bank=f"JOHN {LOOKS_LIKE_AADHAAR}")
+
+    answer = judge(ACCOUNT, Role.CREATE, 200, body)
+
+    assert answer.body is not None
+    assert answer.body["utr"] == LOOKS_LIKE_AADHAAR
+    assert answer.body["name_at_bank"] == "JOHN XXXX XXXX 2346"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "outcome", "word", "field"),
+    [
+        (400, "user_id_already_exists", Outcome.DUPLICATE, "", ""),
+        (422, "fraud_account", Outcome.OK, "REJECTED/FRAUD_ACCOUNT", ""),
+        (409, "verification_pending", Outcome.WAIT, "", ""),
+        (400, "invalid_request", Outcome.REFUSED, "", "bank_account"),
+        # Not this route's: the common table decides.
+        (404, "user_id_not_found", Outcome.MISSING, "", "user_id"),
+        (422, "npci_unavailable", Outcome.UNKNOWN, "", ""),
+        (422, "insufficient_balance", Outcome.STOPPED, "", ""),
+        (409, "user_id_already_exists", Outcome.UNKNOWN, "", ""),
+    ],
+)
+def test_a_route_says_what_its_errors_mean(
+    status: int, code: str, outcome: Outcome, word: str, field: str
+) -> None:
+    answer = judge(ACCOUNT, Role.CREATE, status, error(code, error={"reference_id": 102}))
+
+    assert (answer.outcome, answer.status, answer.refused_field) == (outcome, word, field)
+    assert (answer.http, answer.code, answer.reference) == (status, code, "102")
+
+
+def test_an_error_that_is_an_answer_is_kept_whole() -> None:
+    body = error("fraud_account", error={"reference_id": 102})
+
+    assert judge(ACCOUNT, Role.CREATE, 422, body).body == body
+
+
+def test_an_error_that_is_an_answer_is_not_believed_with_bytes_behind_it() -> None:
+    """It repeats no id of ours: the answer to this call may be what follows."""
+    answer = judge(ACCOUNT, Role.CREATE, 422, error("fraud_account"), trailed=True)
+
+    assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "trailing_bytes")
+
+
+def test_a_200_that_repeats_nothing_is_not_believed_with_bytes_behind_it() -> None:
+    assert judge(PAN, Role.CREATE, 200, {"valid": True}, trailed=True).code == "trailing_bytes"
+    assert judge(ACCOUNT, Role.CREATE, 200, account(), trailed=True).outcome is Outcome.OK
+
+
+def test_every_meaning_is_an_outcome() -> None:
+    assert {Outcome(meaning) for meaning in AnswerMeaning} < set(Outcome)
+
+
+def test_a_reply_with_a_hostile_empty_name_is_read() -> None:
+    body = json.loads('{"valid": true, "": "v_2"}')
+
+    assert judge(PAN, Role.CREATE, 200, body).outcome is Outcome.OK
