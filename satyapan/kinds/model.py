@@ -17,7 +17,7 @@ from marshmallow import Schema, ValidationError
 from satyapan.canonical import canonical
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import generation_id, hashed_id
-from satyapan.kinds.values import status_text, value_at
+from satyapan.kinds.values import status_text, time_ms, value_at
 from satyapan.records import State
 
 Signature = tuple[int, str]
@@ -168,6 +168,9 @@ class Operation:
     """The vendor's rule for our id; the worker derives one where ours breaks it."""
     own_fields: frozenset[str] = frozenset()
     """Request fields that are for us, not for the vendor."""
+    max_age_s: Mapping[str, int] = field(default_factory=dict)
+    """The path of a time in the request, to how old (seconds) it may be when the vendor gets it. A
+    verification that can't be sent in time ends EXPIRED as `consent_stale`, unpaid."""
     redirect_field: str | None = None
     handoff_fields: tuple[str, ...] = ()
     """The reply fields with what a person (or many) needs to act: links, a QR code. The first is
@@ -210,6 +213,14 @@ class Operation:
         if found is None:
             raise LookupError(f"operation {self.create.name} has no {role} route")
         return found
+
+    def stale(self, request: Mapping[str, Any], now_ms: int) -> bool:
+        """Return True if a time in the request is older than the vendor accepts."""
+        for path, seconds in self.max_age_s.items():
+            said = time_ms(value_at(request, path))
+            if said is not None and now_ms - said > seconds * 1000:
+                return True
+        return False
 
     def vendor_id(self, verification_id: str, generation: int) -> str:
         """Return the id of a generation as the vendor gets it; derived if its rule refuses ours."""

@@ -72,6 +72,11 @@ def rest(row: Row, until: int, reason: str) -> Row:
 
 def create(row: Row, context: DecisionContext) -> Decision:
     """Make a create call of this generation, unless the policy's attempts are used up."""
+    stale = context.operation.stale(row.request, context.now)
+    if stale and not row.ambiguous:
+        return settle(row, State.EXPIRED, "consent_stale")
+    if stale:  # a repeat would be refused, which says nothing about the ambiguous call
+        return park(row, "unknown_outcome")
     if row.attempts >= context.policy.max_attempts:
         return park(row, "unknown_outcome" if row.ambiguous else "attempts_spent")
     return row, (Call(Role.CREATE, lane=_lane(row)),)
