@@ -3,20 +3,25 @@
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from sandbox import digilocker, forms, passport
-from sandbox.calls import ApiRoute, serve
+from sandbox.calls import serve
 from sandbox.clock import Clock
-from sandbox.config import QUOTAS, SandboxConfig
+from sandbox.config import SandboxConfig
 from sandbox.control import control
+from sandbox.definitions.loading import load_operations
+from sandbox.definitions.model import Operations, VendorOperation
+from sandbox.engine.person_pages import person_pages
 from sandbox.errors import invalid
 from sandbox.faults import Faults
 from sandbox.ids import Ids, RandomIds
+from sandbox.index_page import index_page
 from sandbox.journey_pages import journey_pages
+from sandbox.python_answers import PYTHON_ANSWERS
 from sandbox.quota import Quota
 from sandbox.records import Records
 from sandbox.state import VendorState
@@ -26,15 +31,9 @@ from sandbox.webhooks import Webhooks
 PREFIX = "/verification"
 EXTENSION = "sandbox"
 
-ROUTES: tuple[ApiRoute, ...] = (
-    ApiRoute("passport", "POST", "/passport", passport.verify),
-    ApiRoute("digilocker", "POST", "/digilocker", digilocker.create),
-    ApiRoute("digilocker_status", "GET", "/digilocker", digilocker.read_status),
-    ApiRoute("digilocker_document", "GET", "/digilocker/document/<document>", digilocker.document),
-    ApiRoute("static_link", "POST", "/form/static-link", forms.create),
-    ApiRoute("static_link_delete", "DELETE", "/form/static-link", forms.deactivate),
-    ApiRoute("form_status", "GET", "/form", forms.read_status),
-)
+
+class UnknownQuota(ValueError):
+    """A quota is set for an operation that doesn't exist."""
 
 
 def create_app(
@@ -50,9 +49,11 @@ def create_app(
     vendor = _vendor(config, Clock(clock), ids or RandomIds())
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = vendor
-    for route in ROUTES:
-        _add_route(app, vendor, route)
+    for operation in vendor.operations:
+        _add_route(app, vendor, operation)
+    app.register_blueprint(index_page(vendor, PREFIX))
     app.register_blueprint(journey_pages(vendor))
+    app.register_blueprint(person_pages(vendor))
     app.register_blueprint(control(vendor))
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(MethodNotAllowed, _method_not_allowed)
@@ -60,12 +61,14 @@ def create_app(
 
 
 def _vendor(config: SandboxConfig, clock: Clock, ids: Ids) -> EmulatedVendor:
+    operations = load_operations(PYTHON_ANSWERS, [Path(each) for each in config.operations])
     return EmulatedVendor(
         config=config,
+        operations=operations,
         clock=clock,
         ids=ids,
         state=VendorState(),
-        quota=Quota({**QUOTAS, **config.quotas}, config.quota_window_s, clock.steady),
+        quota=Quota(_limits(operations, config), config.quota_window_s, clock.steady),
         faults=Faults(),
         records=Records(config.audit_file),
         webhooks=Webhooks(
@@ -78,15 +81,24 @@ def _vendor(config: SandboxConfig, clock: Clock, ids: Ids) -> EmulatedVendor:
     )
 
 
-def _add_route(app: Flask, vendor: EmulatedVendor, route: ApiRoute) -> None:
-    def view(document: str = "") -> Response:
-        return serve(vendor, route, request, document)
+def _limits(operations: Operations, config: SandboxConfig) -> dict[str, int]:
+    limits = operations.quotas()
+    for name, limit in config.quotas.items():
+        if name not in limits:
+            raise UnknownQuota(f"unknown route {name}; routes: {', '.join(limits)}")
+        limits[name] = limit
+    return limits
+
+
+def _add_route(app: Flask, vendor: EmulatedVendor, operation: VendorOperation) -> None:
+    def view(**of_path: str) -> Response:
+        return serve(vendor, operation, request, of_path)
 
     app.add_url_rule(
-        PREFIX + route.path,
-        route.name,
+        PREFIX + operation.path.replace("{", "<").replace("}", ">"),
+        operation.name,
         view,
-        methods=[route.method],
+        methods=[operation.method],
         provide_automatic_options=False,
     )
 

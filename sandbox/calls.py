@@ -2,14 +2,16 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from flask import Request, Response
 
 from sandbox import errors, validation
 from sandbox.auth import authenticate
+from sandbox.definitions.model import VendorOperation
+from sandbox.engine.execution import execute
 from sandbox.errors import RefusedCall
 from sandbox.faults import InjectedFault
 from sandbox.magic import refuse_magic
@@ -18,30 +20,25 @@ from sandbox.responses import CutResponse, fault_reply, to_response
 from sandbox.vendor import ApiReply, ApiRequest, EmulatedVendor
 
 LARGEST_BODY = 1_000_000
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 CONSUMING = frozenset({422, 500, 502})
-
-
-@dataclass(frozen=True)
-class ApiRoute:
-    """One operation of the vendor: its name here, its method and path, and its function."""
-
-    name: str
-    method: str
-    path: str
-    operate: Callable[[EmulatedVendor, ApiRequest], ApiReply]
 
 
 class _ApiCall:
     """One call while it is handled."""
 
     def __init__(
-        self, vendor: EmulatedVendor, route: ApiRoute, request: Request, document: str
+        self,
+        vendor: EmulatedVendor,
+        operation: VendorOperation,
+        request: Request,
+        of_path: Mapping[str, str],
     ) -> None:
         self.vendor = vendor
-        self.route = route
+        self.operation = operation
         self.request = request
-        self.document = document
-        self.call = vendor.records.call(vendor.clock.now(), route.name)
+        self.of_path = of_path
+        self.call = vendor.records.call(vendor.clock.now(), operation.name)
         self.headers: Mapping[str, str] = {}
         self.fault: InjectedFault | None = None
 
@@ -50,19 +47,21 @@ class _ApiCall:
         vendor = self.vendor
         account = authenticate(vendor.config, self.request.headers, vendor.clock.steady())
         self.call.account = account
-        decision = vendor.quota.take(account, self.route.name)
+        decision = vendor.quota.take(account, self.operation.name)
         self.headers = decision.headers()
         if not decision.granted:
             raise RefusedCall(errors.TOO_MANY)
         if vendor.state.stop is not None:
             raise RefusedCall(vendor.state.stop)
+        if self.operation.name in vendor.state.not_enabled:
+            raise RefusedCall(vendor.state.not_enabled[self.operation.name])
         return account
 
     def perform(self, account: str) -> ApiReply:
         """Read the call's fields and its fault, and execute it unless the fault prevents that."""
-        fields = read_fields(self.request)
-        _note_id(self.call, fields)
-        self.fault = fault = self.vendor.faults.take(self.route.name)
+        fields = {**read_fields(self.request), **self.of_path}
+        _note_id(self.call, self.operation, fields)
+        self.fault = fault = self.vendor.faults.take(self.operation.name)
         if fault is None:
             return self.execute(account, fields, intact=True)
         reply = (
@@ -70,15 +69,16 @@ class _ApiCall:
             if fault.executes
             else None
         )
-        return fault_reply(self.route.name, fault, reply)
+        return fault_reply(self.operation, fault, reply)
 
     def execute(self, account: str, fields: Mapping[str, Any], *, intact: bool) -> ApiReply:
         """Execute the operation; ``intact``: its own answer will reach the caller."""
-        refuse_magic(self.route.name, fields)
+        refuse_magic(self.operation, fields)
         base = (self.vendor.config.public_base or self.request.host_url).rstrip("/")
-        reply = self.route.operate(self.vendor, ApiRequest(account, fields, base, self.document))
+        reply = execute(self.vendor, self.operation, ApiRequest(account, fields, base))
         if reply.execution is not None:
-            reply.execution.answered = intact
+            is_whole = reply.cut is None and reply.status == HTTPStatus.OK
+            reply.execution.answered = intact and is_whole
         return reply
 
     def consume(self, status: int) -> None:
@@ -97,10 +97,13 @@ class _ApiCall:
 
 
 def serve(
-    vendor: EmulatedVendor, route: ApiRoute, request: Request, document: str = ""
+    vendor: EmulatedVendor,
+    operation: VendorOperation,
+    request: Request,
+    of_path: Mapping[str, str],
 ) -> Response:
-    """Handle one call and return the response."""
-    api_call = _ApiCall(vendor, route, request, document)
+    """Handle one call and return the response; ``of_path`` are the parameters in the path."""
+    api_call = _ApiCall(vendor, operation, request, of_path)
     try:
         reply = api_call.perform(api_call.admit())
     except RefusedCall as refusal:
@@ -118,12 +121,12 @@ def _complete_record(
     call.fault = fault.label if fault else None
     if not isinstance(response, CutResponse):
         call.status = response.status_code
-        call.code = reply.body.get("code")
+        call.code = (reply.body or {}).get("code")
 
 
 def read_fields(request: Request) -> Mapping[str, Any]:
-    """Return the fields of a call: the JSON body of a POST, otherwise the query."""
-    if request.method != "POST":
+    """Return the fields of a call: the JSON body, or the query if the method has none."""
+    if request.method not in WITH_BODY:
         return request.args.to_dict()
     if (request.content_length or 0) > LARGEST_BODY:
         raise RefusedCall(errors.BODY_TOO_LARGE)
@@ -136,7 +139,7 @@ def read_fields(request: Request) -> Mapping[str, Any]:
     return fields
 
 
-def _note_id(call: CallRecord, fields: Mapping[str, Any]) -> None:
+def _note_id(call: CallRecord, operation: VendorOperation, fields: Mapping[str, Any]) -> None:
     """Record the id of a call; a text that is not a legal id might be private data."""
-    value = fields.get("verification_id", fields.get("verificationID"))
+    value = next((fields[name] for name in operation.id_names if name in fields), None)
     call.verification_id = value if validation.is_legal_id(value) else None

@@ -8,9 +8,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from flask import Flask
 
-from sandbox.app import PREFIX, create_app
-from sandbox.config import DEFAULT_ACCOUNTS, QUOTAS, SandboxConfig
+from sandbox.app import PREFIX, UnknownQuota, create_app
+from sandbox.config import DEFAULT_ACCOUNTS, SandboxConfig
+from sandbox.definitions.yaml_file import BadOperationFile
 from sandbox.server import SandboxServer
 
 
@@ -25,11 +27,11 @@ def _accounts(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> 
 
 
 def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, int]:
-    quotas = dict(QUOTAS)
+    quotas = {}
     for pair in pairs:
         route, _sign, number = pair.partition("=")
-        if route not in quotas or not number.isdigit():
-            raise click.BadParameter(f"write it as route=number; routes: {', '.join(QUOTAS)}")
+        if not (route and number.isdigit()):
+            raise click.BadParameter("write it as route=number")
         quotas[route] = int(number)
     return quotas
 
@@ -101,22 +103,37 @@ def _quotas(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> di
     help="A repeated create returns the first link.",
 )
 @click.option(
+    "--operations",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder with more operation files (sandbox/README.md); may be given several times.",
+)
+@click.option(
     "--audit",
     "audit_file",
     type=click.Path(dir_okay=False),
     help="Append one JSON line for each chargeable execution to this file.",
 )
 def sandbox(host: str, port: int, signature_key: Path | None, **options: Any) -> None:
-    """Run the emulated vendor: passport, DigiLocker and static KYC links."""
+    """Run the emulated vendor; its page / lists what it knows, with test data to copy."""
     key = signature_key.read_text() if signature_key else None
     config = SandboxConfig(signature_key=key, **options)
-    listener = SandboxServer(create_app(config), host, port)
+    listener = SandboxServer(_app(config), host, port)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     click.echo(f"sandbox listening on http://{host}:{listener.port}{PREFIX}")
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
         listener.serve()
+
+
+def _app(config: SandboxConfig) -> Flask:
+    try:
+        return create_app(config)
+    except UnknownQuota as error:
+        raise click.UsageError(f"--quota: write it as route=number; {error}") from error
+    except BadOperationFile as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

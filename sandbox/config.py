@@ -1,18 +1,7 @@
 """The settings of one sandbox; the command line and the tests set them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-QUOTAS: Mapping[str, int] = {
-    "passport": 100,
-    "digilocker": 200,
-    "digilocker_status": 200,
-    "digilocker_document": 200,
-    "static_link": 100,
-    "static_link_delete": 100,
-    "form_status": 100,
-}
-"""Calls per account and window for each route (vendor's tiers: standard 100, medium 200)."""
 
 DEFAULT_ACCOUNTS: Mapping[str, str] = {"sandbox-client": "sandbox-secret"}
 TEST_SECRET = "test-environment-secret"  # noqa: S105 - made up
@@ -24,8 +13,9 @@ class SandboxConfig:
 
     ``accounts`` maps client id to client secret. ``test_secret`` is refused as a test secret used
     in production. ``signature_key`` is a private key (PEM) that decrypts ``x-cf-signature``.
-    ``quotas`` overrides some of ``QUOTAS``. ``loopback_redirects`` is the only deliberate deviation
-    from the vendor's rules: it also accepts plain http for redirects to this machine.
+    ``quotas`` overrides the calls per minute of some operations. ``operations`` are folders with
+    more operation files than the sandbox's own. ``loopback_redirects`` is the only deliberate
+    deviation from the vendor's rules: it also accepts plain http for redirects to this machine.
     ``failed_consumes_id`` and ``repeat_link_is_new`` decide what the vendor does not document.
     """
 
@@ -47,3 +37,4 @@ class SandboxConfig:
     failed_consumes_id: bool = False
     repeat_link_is_new: bool = True
     audit_file: str | None = None
+    operations: Sequence[str] = ()

@@ -10,13 +10,13 @@ from flask import Blueprint, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from sandbox import digilocker, people, validation
-from sandbox.config import QUOTAS
 from sandbox.control_fields import NONE, NUMBER, TEXT, checked_fields
-from sandbox.errors import STOPS, BadControl
+from sandbox.engine.progress import advance_all, press
+from sandbox.errors import NOT_ENABLED, STOPS, BadControl, VendorError
 from sandbox.examples import find_example
 from sandbox.faults import ANY_ROUTE, parse_plan
-from sandbox.journey_pages import redirect_target
 from sandbox.journeys import PersonScript
+from sandbox.redirects import redirect_target
 from sandbox.state import DEFAULT_STEPS
 from sandbox.vendor import EmulatedVendor
 from sandbox.webhooks import BEHAVIOUR_FIELDS
@@ -85,7 +85,7 @@ def _add_fault(vendor: EmulatedVendor, body: Body) -> Body:
         return _refuse(body)
     route = body.get("route", ANY_ROUTE)
     if route != ANY_ROUTE:
-        _known_route(route)
+        _known_route(vendor, route)
     fault, plan = parse_plan({name: body[name] for name in body if name != "route"})
     if fault.example is not None:
         _known_example(fault.example)
@@ -98,9 +98,10 @@ def _clear_faults(vendor: EmulatedVendor, _: Body) -> Body:
     return {"waiting": vendor.faults.waiting()}
 
 
-def _known_route(route: object) -> str:
-    if route not in QUOTAS:
-        raise BadControl(f"unknown route; known are {', '.join(QUOTAS)}")
+def _known_route(vendor: EmulatedVendor, route: object) -> str:
+    known = vendor.operations.by_name
+    if route not in known:
+        raise BadControl(f"unknown route; known are {', '.join(known)}")
     return str(route)
 
 
@@ -122,7 +123,8 @@ def _refuse(body: Body) -> Body:
 
 def _advance(vendor: EmulatedVendor, body: Body) -> Body:
     vendor.clock.advance(checked_fields(body, {"advance_s": NUMBER}).get("advance_s", 0))
-    vendor.expire()
+    vendor.expire_journeys()
+    advance_all(vendor)
     return _show_clock(vendor)
 
 
@@ -152,7 +154,7 @@ def _add_template(vendor: EmulatedVendor, body: Body) -> Body:
 
 def _set_quota(vendor: EmulatedVendor, body: Body) -> Body:
     checked_fields(body, {"route": (str,), "per_minute": (int,)})
-    route = _known_route(body.get("route"))
+    route = _known_route(vendor, body.get("route"))
     if "per_minute" not in body:
         raise BadControl("give per_minute")
     vendor.quota.set_limit(route, body["per_minute"])
@@ -167,6 +169,18 @@ def _set_stop(vendor: EmulatedVendor, body: Body) -> Body:
     return {"code": code}
 
 
+def _set_not_enabled(vendor: EmulatedVendor, body: Body) -> Body:
+    checked_fields(body, {"route": (str,), "answer": (int, NONE)})
+    route, answer = _known_route(vendor, body.get("route")), body.get("answer")
+    if answer not in (None, *_NOT_ENABLED):
+        raise BadControl("answer must be 404, 400 or null")
+    if answer is None:
+        vendor.state.not_enabled.pop(route, None)
+    else:
+        vendor.state.not_enabled[route] = _NOT_ENABLED[answer]
+    return {"route": route, "answer": answer}
+
+
 def _reset(vendor: EmulatedVendor, _: Body) -> Body:
     vendor.reset()
     return {"reset": True}
@@ -174,6 +188,8 @@ def _reset(vendor: EmulatedVendor, _: Body) -> Body:
 
 def _journey(vendor: EmulatedVendor, verification_id: str, body: Body) -> Body:
     """Script a person's actions; if the journey does not exist yet, they wait for it."""
+    if body.get("decision") in vendor.operations.buttons:
+        return _press(vendor, verification_id, body)
     script = _script(body)
     with vendor.state.lock:
         vendor.state.scripts[verification_id] = script
@@ -184,8 +200,20 @@ def _journey(vendor: EmulatedVendor, verification_id: str, body: Body) -> Body:
     return {
         "planned": False,
         "status": journey.status(vendor.clock.now()),
-        "redirect_to": redirect_target(journey),
+        "redirect_to": redirect_target(journey.redirect_url, "verification_id", verification_id),
     }
+
+
+def _press(vendor: EmulatedVendor, own_id: str, body: Body) -> Body:
+    """Press a button of a person's page; if the call does not exist yet, the press waits for it."""
+    button = str(checked_fields(body, {"decision": TEXT})["decision"])
+    with vendor.state.lock:
+        case = vendor.state.cases.of_any_client(own_id)
+        if case is None:
+            vendor.state.presses[own_id] = button
+            return {"planned": True}
+        pressed = press(vendor, case, button)
+    return {"planned": False, "pressed": pressed, "stage": case.stage.name if case.stage else None}
 
 
 def _script(body: Body) -> PersonScript:
@@ -212,6 +240,8 @@ _SCRIPT_FIELDS: Mapping[str, tuple[type, ...]] = {
     "document_202": (int, NONE),
 }
 
+_NOT_ENABLED: Mapping[int, VendorError | None] = {404: None, 400: NOT_ENABLED}
+
 _CHANGES: Mapping[str, Callable[[EmulatedVendor, Body], Body]] = {
     "/faults": _add_fault,
     "/faults/clear": _clear_faults,
@@ -221,6 +251,7 @@ _CHANGES: Mapping[str, Callable[[EmulatedVendor, Body], Body]] = {
     "/templates": _add_template,
     "/quota": _set_quota,
     "/stop": _set_stop,
+    "/not-enabled": _set_not_enabled,
     "/reset": _reset,
 }
 

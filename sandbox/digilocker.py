@@ -2,50 +2,32 @@
 
 import re
 
-from sandbox import errors, people, validation
+from sandbox import errors, people
 from sandbox.errors import RefusedCall
 from sandbox.journeys import Decision, Journey, PersonScript
-from sandbox.vendor import ApiReply, ApiRequest, EmulatedVendor
+from sandbox.vendor import ApiRequest, EmulatedVendor, PythonReply
 
-_ROUTE = "digilocker"
 _REFERENCE = re.compile(r"[0-9]{1,19}")
 
 
-def create(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+def create(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
     """Create a journey and return the address of its consent page."""
-    verification_id = validation.verification_id(request.fields)
-    documents = validation.documents(request.fields)
-    redirect_url = validation.redirect_url(
-        request.fields, loopback=vendor.config.loopback_redirects
-    )
-    user_flow = validation.user_flow(request.fields)
-    with vendor.state.lock:
-        vendor.state.refuse_used(
-            _ROUTE, request.account, verification_id, errors.DIGILOCKER_REPEATED
-        )
-        vendor.state.use(_ROUTE, request.account, verification_id)
-        journey = Journey(
-            account=request.account,
-            verification_id=verification_id,
-            reference_id=vendor.ids.reference_id(),
-            code=vendor.ids.code(),
-            documents=documents,
-            redirect_url=redirect_url,
-            user_flow=user_flow,
-            url_until=vendor.clock.now() + vendor.config.url_lifetime_s,
-            document_202=vendor.config.document_202,
-        )
-        vendor.state.add_journey(journey)
-    execution = vendor.records.execution(
-        vendor.clock.now(),
-        _ROUTE,
+    journey = Journey(
         account=request.account,
-        route=_ROUTE,
-        verification_id=verification_id,
-        reference_id=journey.reference_id,
+        verification_id=request.fields["verification_id"],
+        reference_id=vendor.ids.reference_id(),
+        code=vendor.ids.code(),
+        documents=tuple(request.fields["document_requested"]),
+        redirect_url=request.fields.get("redirect_url"),
+        user_flow=request.fields.get("user_flow"),
+        url_until=vendor.clock.now() + vendor.config.url_lifetime_s,
+        document_202=vendor.config.document_202,
     )
+    vendor.state.add_journey(journey)
     play_script(vendor, journey)
-    return ApiReply(200, _created(journey, request.base), execution)
+    return PythonReply(
+        _created(journey, request.base), charged=True, reference_id=journey.reference_id
+    )
 
 
 def _created(journey: Journey, base: str) -> dict[str, object]:
@@ -92,10 +74,10 @@ def decide(
     return True
 
 
-def read_status(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+def read_status(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
     """Return the status of a journey."""
     journey = _find(vendor, request)
-    return ApiReply(200, journey.report(vendor.clock.now()))
+    return PythonReply(journey.report(vendor.clock.now()))
 
 
 def _find(vendor: EmulatedVendor, request: ApiRequest) -> Journey:
@@ -116,26 +98,22 @@ def _find(vendor: EmulatedVendor, request: ApiRequest) -> Journey:
     return journey
 
 
-def document(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
-    """Return one document while the consent is valid; each fetch is recorded as a charge."""
-    if request.document not in validation.DOCUMENTS:
-        raise RefusedCall(errors.DOCUMENT_TYPE)
+def document(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
+    """Return one document while the consent is valid."""
+    name = request.fields["document_type"]
     journey = _find(vendor, request)
-    with vendor.state.lock:
-        _refuse_without_consent(journey, request.document, vendor.clock.now())
-        if journey.use_not_ready(request.document):
-            raise RefusedCall(errors.NOT_READY)
+    _refuse_without_consent(journey, name, vendor.clock.now())
+    if journey.use_not_ready(name):
+        raise RefusedCall(errors.NOT_READY)
     ids = {"verification_id": journey.verification_id, "reference_id": journey.reference_id}
-    execution = vendor.records.execution(
-        vendor.clock.now(),
-        "document",
-        account=request.account,
-        route="digilocker_document",
-        verification_id=journey.verification_id,
+    content = _content(journey, name, request.base)
+    return PythonReply(
+        {**ids, **content},
+        charged=True,
+        own_id=journey.verification_id,
         reference_id=journey.reference_id,
-        detail=request.document,
+        detail=name,
     )
-    return ApiReply(200, {**ids, **_content(journey, request)}, execution)
 
 
 def _refuse_without_consent(journey: Journey, name: str, now: float) -> None:
@@ -151,8 +129,8 @@ def _refuse_without_consent(journey: Journey, name: str, now: float) -> None:
         raise RefusedCall(errors.PERSON_MISMATCH)
 
 
-def _content(journey: Journey, request: ApiRequest) -> dict[str, object]:
+def _content(journey: Journey, name: str, base: str) -> dict[str, object]:
     if journey.person["eaadhaar"] == "N":
         return {"status": "AADHAAR_NOT_LINKED", "message": "Aadhaar is not linked"}
-    xml_file = f"{request.base}/files/{journey.code}/{request.document}.zip"
-    return {"status": "SUCCESS", **people.document(request.document, journey.person, xml_file)}
+    xml_file = f"{base}/files/{journey.code}/{name}.zip"
+    return {"status": "SUCCESS", **people.document(name, journey.person, xml_file)}

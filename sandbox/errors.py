@@ -29,11 +29,11 @@ class VendorError:
 
 
 class RefusedCall(Exception):
-    """The call is refused with an error answer."""
+    """The call is refused with an error answer, or with an empty 404 (``error`` None)."""
 
-    def __init__(self, error: VendorError) -> None:
+    def __init__(self, error: VendorError | None) -> None:
         """Refuse with ``error``."""
-        super().__init__(f"{error.status} {error.code}")
+        super().__init__(f"{error.status} {error.code}" if error else "404")
         self.error = error
 
 
@@ -58,24 +58,6 @@ def value_invalid(field: str, message: str | None = None) -> VendorError:
 
 BODY_UNREADABLE = invalid("invalid_request", "Request body should be a JSON object.")
 BODY_TOO_LARGE = invalid("invalid_request", "Request body is too large.", 413)
-
-ID_CHARACTERS = value_invalid(
-    "verification_id", "verification_id can include only alphanum, dot, hyphen and underscores."
-)
-ID_LENGTH = invalid(
-    "verification_id_length_exceeded", "verification_id should not exceed 50 characters."
-)
-DOB_FORMAT = value_invalid("dob", "dob should be of type YYYY-MM-DD.")
-DOCUMENTS_EMPTY = invalid("invalid_request", "Requested Document Type can't be empty")
-DOCUMENTS_UNKNOWN = invalid("invalid_request", "Invalid Document Type Submitted")
-DOCUMENTS_REPEATED = invalid("invalid_request", "Duplicate Document Type Submitted")
-REDIRECT_NOT_HTTPS = value_invalid("redirect_url", "redirect_url should start with https.")
-REDIRECT_NOT_URL = value_invalid("redirect_url", "redirect_url should be valid url.")
-USER_FLOW = value_invalid("user_flow", "user_flow should be signin or signup.")
-TEMPLATE_CHARACTERS = value_invalid(
-    "template_name",
-    "template_name should only contains alphanumeric, dot, underscore and hyphen.",
-)
 
 TEST_SECRET = value_invalid("x-client-secret", "Client secret belongs to test environment")
 WRONG_PAIR = VendorError(
@@ -105,12 +87,6 @@ NO_SUCH_REFERENCE = VendorError(
 NO_SUCH_FORM = VendorError(404, NOT_FOUND, "Resource not found", "Resource not found")
 NO_ID_GIVEN = invalid("invalid_request", "verification_id or reference_id should be present.")
 
-PASSPORT_REPEATED = invalid("verification_id_already_exists", "verification ID already exists", 409)
-DIGILOCKER_REPEATED = invalid(
-    "verification_id_value_invalid",
-    "verification_id already exists, please provide new verification_id",
-    409,
-)
 NO_BALANCE = invalid("insufficient_balance", "Insufficient balance to process this request", 422)
 TOO_MANY = VendorError(
     429,
@@ -129,18 +105,20 @@ LINK_WENT_WRONG = VendorError(
     500, INTERNAL, "request_failed", "Unable to process your request. Try again after some time"
 )
 ATTEMPT_FAILED = VendorError(502, INTERNAL, "verification_failed", "verification attempt failed")
-NOT_TEST_DATA = VendorError(
-    502, INTERNAL, "verification_failed", "Please use the test data to verify in test environment"
-)
 
 NOT_READY = invalid("validation_pending", "Document validation is pending, try again later", 202)
-DOCUMENT_TYPE = value_invalid("document_type", "Invalid document type.")
 URL_EXPIRED = invalid("url_expired", "The url has expired before consent was given")
 SESSION_EXPIRED = invalid("session_expired", "The consent for this document has expired")
 NO_CONSENT = invalid("consent_not_granted", "Consent is not granted for this document")
 PERSON_MISMATCH = invalid(
     "user_detail_mismatch", "The details of this document do not match the Aadhaar details"
 )
+
+NOT_ENABLED = invalid("invalid_request", "service not enabled for this account.")
+"""How some operations say that they are not enabled; the others have a 404 with an empty body."""
+
+COMMON = (WRONG_PAIR, TEST_SECRET, IP_REFUSED, NO_BALANCE, TOO_MANY, TOO_MANY_FROM_IP)
+"""Errors that every operation has."""
 
 STOPS: Mapping[str, VendorError] = {
     "insufficient_balance": NO_BALANCE,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import errors
-from sandbox.errors import VendorError
+from sandbox.definitions.model import VendorOperation
+from sandbox.errors import COMMON, VendorError, invalid, value_invalid
 from sandbox.sample_qr import SAMPLE_QR
 
 
@@ -33,6 +34,34 @@ class Example:
     repeat: bool = False
     varying: tuple[str, ...] = ()
 
+    def error(self) -> VendorError | None:
+        """Return the example as an error, None if it is none."""
+        if "code" not in self.body:
+            return None
+        return VendorError(self.status, self.body["type"], self.body["code"], self.body["message"])
+
+
+_ID_CHARACTERS = value_invalid(
+    "verification_id", "verification_id can include only alphanum, dot, hyphen and underscores."
+)
+_DOB_FORMAT = value_invalid("dob", "dob should be of type YYYY-MM-DD.")
+_DOCUMENTS_EMPTY = invalid("invalid_request", "Requested Document Type can't be empty")
+_DOCUMENTS_UNKNOWN = invalid("invalid_request", "Invalid Document Type Submitted")
+_DOCUMENTS_REPEATED = invalid("invalid_request", "Duplicate Document Type Submitted")
+_REDIRECT_NOT_HTTPS = value_invalid("redirect_url", "redirect_url should start with https.")
+_REDIRECT_NOT_URL = value_invalid("redirect_url", "redirect_url should be valid url.")
+_TEMPLATE_CHARACTERS = value_invalid(
+    "template_name",
+    "template_name should only contains alphanumeric, dot, underscore and hyphen.",
+)
+_PASSPORT_REPEATED = invalid(
+    "verification_id_already_exists", "verification ID already exists", 409
+)
+_DIGILOCKER_REPEATED = invalid(
+    "verification_id_value_invalid",
+    "verification_id already exists, please provide new verification_id",
+    409,
+)
 
 PASSPORT = {
     "verification_id": "ABC00123",
@@ -126,7 +155,7 @@ def _client_id(operation: str) -> Iterator[Example]:
     yield _error(
         operation,
         "Verification ID With Special Chars",
-        errors.ID_CHARACTERS,
+        _ID_CHARACTERS,
         request={**good, "verification_id": "ABC#123"},
     )
 
@@ -154,13 +183,13 @@ def _passport() -> Iterator[Example]:
     for name, error, request in (
         ("fileNumber Missing", errors.missing("file_number"), _without(PASSPORT, "file_number")),
         ("DOB Missing", errors.missing("dob"), _without(PASSPORT, "dob")),
-        ("Invalid DOB", errors.DOB_FORMAT, {**PASSPORT, "dob": "01-03-2007"}),
+        ("Invalid DOB", _DOB_FORMAT, {**PASSPORT, "dob": "01-03-2007"}),
     ):
         yield _error("passport", name, error, request=request)
     yield from _credentials("passport")
     yield from _everywhere("passport")
     yield _signature("passport")
-    yield _error("passport", "Conflict Error", errors.PASSPORT_REPEATED, repeat=True)
+    yield _error("passport", "Conflict Error", _PASSPORT_REPEATED, repeat=True)
     yield _fault("passport", "Internal Server Error", errors.WENT_WRONG)
     yield _fault("passport", "Bad Gateway", errors.ATTEMPT_FAILED)
 
@@ -179,9 +208,9 @@ def _digilocker() -> Iterator[Example]:
     yield from _client_id("digilocker")
     for name, error, changes in (
         ("Document Requested Missing", errors.missing("document_requested"), None),
-        ("Document Requested Empty", errors.DOCUMENTS_EMPTY, []),
-        ("Invalid Document Requested", errors.DOCUMENTS_UNKNOWN, ["VOTER_ID"]),
-        ("Duplicate Document Requested", errors.DOCUMENTS_REPEATED, ["PAN", "PAN"]),
+        ("Document Requested Empty", _DOCUMENTS_EMPTY, []),
+        ("Invalid Document Requested", _DOCUMENTS_UNKNOWN, ["VOTER_ID"]),
+        ("Duplicate Document Requested", _DOCUMENTS_REPEATED, ["PAN", "PAN"]),
     ):
         request = {**_without(DIGILOCKER, "document_requested")}
         if changes is not None:
@@ -190,16 +219,16 @@ def _digilocker() -> Iterator[Example]:
     for name, error, url in (
         (
             "Invalid Redirection Url without https prefix",
-            errors.REDIRECT_NOT_HTTPS,
+            _REDIRECT_NOT_HTTPS,
             "http://www.cashfree.com",
         ),
-        ("Invalid Redirection Url with https prefix", errors.REDIRECT_NOT_URL, "https://a b"),
+        ("Invalid Redirection Url with https prefix", _REDIRECT_NOT_URL, "https://a b"),
     ):
         yield _error("digilocker", name, error, request={**DIGILOCKER, "redirect_url": url})
     yield from _credentials("digilocker")
     yield from _everywhere("digilocker")
     yield _error(
-        "digilocker", "Request with same verification id", errors.DIGILOCKER_REPEATED, repeat=True
+        "digilocker", "Request with same verification id", _DIGILOCKER_REPEATED, repeat=True
     )
     yield _fault("digilocker", "Internal Server Error", errors.WENT_WRONG)
 
@@ -216,7 +245,7 @@ def _static_link() -> Iterator[Example]:
     )
     for name, error, request in (
         ("Template Name Missing", errors.missing("template_name"), {}),
-        ("Template Name Invalid", errors.TEMPLATE_CHARACTERS, {"template_name": "a b"}),
+        ("Template Name Invalid", _TEMPLATE_CHARACTERS, {"template_name": "a b"}),
         ("Template Name not Found", errors.TEMPLATE_UNKNOWN, {"template_name": "Unknown"}),
     ):
         yield _error("static_link", name, error, request=request)
@@ -237,10 +266,15 @@ def find_example(name: str) -> Example:
     raise KeyError(name)
 
 
-def first_with(operation: str, status: int, code: str | None) -> Example | None:
-    """Return the first documented answer of ``operation`` with this status and code, if any."""
-    for example in EXAMPLES:
-        fits = code is None or example.body.get("code") == code
-        if example.operation == operation and example.status == status and fits:
-            return example
-    return None
+def documented_error(
+    operation: VendorOperation, status: int, code: str | None
+) -> VendorError | None:
+    """Return the first documented error with this status and code, if there is one.
+
+    Without a code, errors of fields and those that every operation has don't count.
+    """
+    examples = (each.error() for each in EXAMPLES if each.operation == operation.name)
+    known = [*filter(None, examples), *operation.documented()]
+    if code is not None:
+        known += [*operation.of_fields(), *COMMON]
+    return next((e for e in known if e.status == status and code in (None, e.code)), None)

@@ -3,14 +3,14 @@
 import io
 import zipfile
 from http import HTTPStatus
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox import digilocker, forms, pages, people
+from sandbox import digilocker, pages, people, static_links
 from sandbox.journeys import Journey
+from sandbox.redirects import redirect_target
 from sandbox.validation import DOCUMENTS
 from sandbox.vendor import EmulatedVendor
 
@@ -74,19 +74,10 @@ def take_decision(vendor: EmulatedVendor, journey: Journey) -> Page | BaseRespon
     late = None if in_time else too_late(vendor, journey)
     if late is not None:
         return late
-    target = redirect_target(journey)
+    target = redirect_target(journey.redirect_url, "verification_id", journey.verification_id)
     if target is None:
         return pages.message_page("Thank you", "You can close this page."), HTTPStatus.OK
     return redirect(target)
-
-
-def redirect_target(journey: Journey) -> str | None:
-    """Return the client's address with ``verification_id`` added to its query."""
-    if journey.redirect_url is None:
-        return None
-    address, mark, fragment = journey.redirect_url.partition("#")
-    joint = "&" if "?" in address else "?"
-    return f"{address}{joint}verification_id={quote(journey.verification_id)}{mark}{fragment}"
 
 
 def take_person(vendor: EmulatedVendor, code: str) -> Page:
@@ -95,7 +86,7 @@ def take_person(vendor: EmulatedVendor, code: str) -> Page:
     if not name:
         abort(HTTPStatus.BAD_REQUEST)
     phone, email = request.form.get("phone", ""), request.form.get("email", "")
-    form = forms.fill_in(vendor, vendor.state.links[code], name, phone, email)
+    form = static_links.fill_in(vendor, vendor.state.links[code], name, phone, email)
     return pages.message_page("Thank you", f"Reference: {form.reference_id}"), HTTPStatus.OK
 
 

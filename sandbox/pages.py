@@ -3,7 +3,7 @@
 Plain HTML without script; every page says that it is a sandbox.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import render_template_string
@@ -24,6 +24,10 @@ label { display: block; padding: .4rem 0 }
 input[type=checkbox] { width: 1.3rem; height: 1.3rem; vertical-align: middle }
 input[type=text], input[type=tel], input[type=email] { width: 100%; font: inherit; padding: .4rem;
   box-sizing: border-box }
+code, pre { font: .95rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
+pre { border: 1px solid; border-radius: .4rem; padding: .6rem .8rem; white-space: pre-wrap;
+  user-select: all }
+h2 { font-size: 1.2rem; margin-top: 2rem }
 button { font: inherit; min-height: 3rem; padding: 0 1.5rem; margin: .2rem .4rem .2rem 0 }
 </style>
 </head>
@@ -70,6 +74,34 @@ _FORM = _in_layout("""
 """)
 
 
+_BUTTONS = _in_layout("""
+<p>{{ text }}</p>
+<form method="post">
+{% for name, button in buttons.items() %}
+<button name="decision" value="{{ name }}">{{ button.label }}</button>
+{% endfor %}
+</form>
+""")
+
+
+_OPERATIONS = _in_layout("""
+<p>It emulates these operations. Accounts (x-client-id): {{ accounts|join(", ") }}. Use a new id in
+every call that takes one. Select a request with one click to copy it.</p>
+{% for operation, calls in known %}
+<section id="{{ operation.name }}">
+<h2>{{ operation.title }}</h2>
+<p><code>{{ operation.method }} {{ prefix }}{{ operation.path }}</code><br>
+{{ operation.per_minute }} calls a minute. Its name in faults and quotas:
+<code>{{ operation.name }}</code></p>
+{% for call in calls %}
+<p>{{ call.means }}</p>
+<pre tabindex="0">{{ call.body or call.address }}</pre>
+{% endfor %}
+</section>
+{% endfor %}
+""")
+
+
 _MESSAGE = _in_layout("<p>{{ message }}</p>")
 
 _LABELS: Mapping[str, str] = {
@@ -82,6 +114,18 @@ _LABELS: Mapping[str, str] = {
 def consent_page(documents: tuple[str, ...]) -> str:
     """Return the page that asks for consent to ``documents``."""
     return _render(_CONSENT, "Share your documents", documents=documents, labels=_LABELS)
+
+
+def buttons_page(title: str, text: str, buttons: Mapping[str, Any]) -> str:
+    """Return a page on which a person decides by one of ``buttons``."""
+    return _render(_BUTTONS, title, text=text, buttons=buttons)
+
+
+def operations_page(known: Iterable[Any], prefix: str, accounts: Iterable[str]) -> str:
+    """Return the page with the operations and the calls to copy."""
+    return _render(
+        _OPERATIONS, "The emulated vendor", known=known, prefix=prefix, accounts=accounts
+    )
 
 
 def form_page(template: str) -> str:

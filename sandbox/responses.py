@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
+from sandbox.definitions.model import VendorOperation
 from sandbox.errors import TYPES, VALIDATION
-from sandbox.examples import find_example, first_with
+from sandbox.examples import documented_error, find_example
 from sandbox.faults import InjectedFault
 from sandbox.vendor import ApiReply
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-FOREIGN = {"verification_id": "somebody-elses-id", "reference_id": 1, "template_name": "Other"}
+FOREIGN = {
+    "verification_id": "somebody-elses-id",
+    "user_id": "somebody_elses_id",
+    "reference_id": 1,
+    "ref_id": 1,
+    "template_name": "Other",
+}
 
 
 class CutResponse(Response):
@@ -38,19 +45,28 @@ class CutResponse(Response):
         raise ConnectionAbortedError("cut on demand")
 
 
-def fault_reply(route: str, fault: InjectedFault, reply: ApiReply | None) -> ApiReply:
+def fault_reply(
+    operation: VendorOperation, fault: InjectedFault, reply: ApiReply | None
+) -> ApiReply:
     """Return the fault's own answer, or the operation's."""
     if fault.example is not None:
         example = find_example(fault.example)
         return ApiReply(example.status, example.body)
     if fault.status is not None:
-        return ApiReply(fault.status, _error_body(route, fault, fault.status))
+        body = _error_body(operation, fault, fault.status)
+        return ApiReply(fault.status, {**body, **_reference(operation, reply)})
     return reply or ApiReply(HTTPStatus.OK, {})
 
 
-def _error_body(route: str, fault: InjectedFault, status: int) -> Mapping[str, Any]:
-    documented = first_with(route, status, fault.code)
-    known = documented.body if documented else {}
+def _reference(operation: VendorOperation, reply: ApiReply | None) -> Mapping[str, Any]:
+    """Return the ``error`` of an executed call, where the vendor's errors name its reference."""
+    name, execution = operation.error_reference, reply.execution if reply else None
+    return {"error": {name: execution.reference_id}} if name and execution else {}
+
+
+def _error_body(operation: VendorOperation, fault: InjectedFault, status: int) -> Mapping[str, Any]:
+    documented = documented_error(operation, status, fault.code)
+    known = documented.body() if documented else {}
     return {
         "type": fault.type or known.get("type") or TYPES.get(status, VALIDATION),
         "code": fault.code or known.get("code") or "error",
@@ -63,6 +79,8 @@ def to_response(
 ) -> Response:
     """Return the HTTP response, changed by the fault."""
     fault = fault or InjectedFault()
+    if reply.body is None:
+        return Response(status=reply.status, headers={**headers, **fault.headers})
     body = dict(reply.body)
     if fault.foreign_id:
         names = FOREIGN if fault.foreign_id is True else (fault.foreign_id,)
@@ -78,7 +96,8 @@ def to_response(
     response = Response(raw, reply.status, {**headers, **fault.headers}, content_type=content_type)
     if fault.redirect is not None:
         response = Response(status=HTTPStatus.FOUND, headers={"Location": fault.redirect})
-    return cut(response, fault.cut) if fault.cut else response
+    where = fault.cut or reply.cut
+    return cut(response, where) if where else response
 
 
 def cut(response: Response, where: str) -> CutResponse:

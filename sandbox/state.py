@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
+from sandbox.cases import Cases
 from sandbox.errors import RefusedCall, VendorError
 from sandbox.journeys import Journey, PersonScript
 
@@ -54,6 +55,9 @@ class VendorState:
             self.scripts: dict[str, PersonScript] = {}
             self.links: dict[str, StaticLink] = {}
             self.forms: list[Form] = []
+            self.cases = Cases()
+            self.presses: dict[str, str] = {}
+            self.not_enabled: dict[str, VendorError | None] = {}
             self.templates: dict[str, tuple[str, ...]] = {DEFAULT_TEMPLATE: DEFAULT_STEPS}
             self.stop: VendorError | None = None
             self._by_id: dict[tuple[str, str], Journey] = {}

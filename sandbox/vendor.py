@@ -1,11 +1,13 @@
 """All parts of one sandbox, and the input and output of its operations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 from sandbox.clock import Clock, iso
 from sandbox.config import SandboxConfig
+from sandbox.definitions.model import Operations
 from sandbox.errors import VendorError
 from sandbox.faults import Faults
 from sandbox.ids import Ids
@@ -18,26 +20,41 @@ from sandbox.webhooks import WebhookEvent, Webhooks
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """An authenticated call: its account, its fields (body or query) and the path's document."""
+    """An authenticated call: its account, and its fields (of body or query, and of the path)."""
 
     account: str
     fields: Mapping[str, Any]
     base: str
-    document: str = ""
 
 
 @dataclass(frozen=True)
 class ApiReply:
-    """An operation's answer, and its chargeable execution, if any."""
+    """An operation's answer, its chargeable execution, if any, and where the answer is cut off."""
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | None
     execution: Execution | None = None
+    cut: str | None = None
 
     @classmethod
-    def of(cls, error: VendorError) -> "ApiReply":
-        """Return an error answer."""
-        return cls(error.status, error.body())
+    def of(cls, error: VendorError | None) -> "ApiReply":
+        """Return an error answer; without an error, a 404 with an empty body."""
+        return cls(error.status, error.body()) if error else cls(HTTPStatus.NOT_FOUND, None)
+
+    def charged(self, execution: Execution) -> "ApiReply":
+        """Return this answer with its chargeable execution."""
+        return replace(self, execution=execution)
+
+
+@dataclass(frozen=True)
+class PythonReply:
+    """The answer of an operation that its file leaves to Python, and how its charge is recorded."""
+
+    body: Mapping[str, Any]
+    charged: bool = False
+    own_id: str | None = None
+    reference_id: int | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ class EmulatedVendor:
     """All parts of one sandbox."""
 
     config: SandboxConfig
+    operations: Operations
     clock: Clock
     ids: Ids
     state: VendorState
@@ -61,8 +79,8 @@ class EmulatedVendor:
         """Send the DigiLocker webhook whose event type ends in ``event``."""
         self.send_webhook(journey.account, EVENT_PREFIX + event, journey.report(self.clock.now()))
 
-    def expire(self) -> None:
-        """Send the webhooks about what has expired; must be called regularly."""
+    def expire_journeys(self) -> None:
+        """Send the webhooks about DigiLocker journeys that have expired; call it regularly."""
         now = self.clock.now()
         with self.state.lock:
             for code, journey in list(self.state.not_expired.items()):

@@ -8,7 +8,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,6 +19,16 @@ from sandbox.control_fields import NUMBER, TEXT
 VERSION = "v1"
 TIMEOUT_S = 3.0
 LONGEST_BACKOFF_S = 5.0
+
+OWN_IDS = (
+    "verification_id",
+    "user_id",
+    "bulk_verification_id",
+    "consent_verification_id",
+    "fi_verification_id",
+)
+REFERENCES = ("reference_id", "ref_id")
+"""The names of the client's id and of the vendor's reference in the data of events."""
 
 OK_RANGE = range(200, 300)
 FORGOTTEN = "forgotten"
@@ -32,6 +42,11 @@ class WebhookEvent:
     event_type: str
     event_time: str
     data: Mapping[str, Any]
+    version: str = VERSION
+
+    def id_in(self, names: Iterable[str]) -> Any:  # noqa: ANN401 - JSON
+        """Return the value of the first of ``names`` that the data contains, or None."""
+        return next((self.data[name] for name in names if name in self.data), None)
 
     def raw(self) -> bytes:
         """Return the body of the webhook."""
@@ -39,7 +54,7 @@ class WebhookEvent:
             {
                 "event_type": self.event_type,
                 "event_time": self.event_time,
-                "version": VERSION,
+                "version": self.version,
                 "data": self.data,
             }
         ).encode()
@@ -132,8 +147,8 @@ class Webhooks:
         delivery = Delivery(
             len(self._log) + 1,
             event.event_type,
-            event.data.get("verification_id"),
-            event.data.get("reference_id"),
+            event.id_in(OWN_IDS),
+            event.id_in(REFERENCES),
             copy,
         )
         self._log.append(delivery)
@@ -195,7 +210,7 @@ class Webhooks:
             "x-webhook-attempt": str(attempt),
             "x-webhook-signature": sign(self._secrets[queued.event.account], queued.timestamp, raw),
             "x-webhook-timestamp": queued.timestamp,
-            "x-webhook-version": VERSION,
+            "x-webhook-version": queued.event.version,
         }
         url = self.behaviour.url or ""
         try:

@@ -15,12 +15,15 @@ import requests
 from flask.testing import FlaskClient
 
 from sandbox.app import create_app
-from sandbox.config import QUOTAS, SandboxConfig
+from sandbox.config import SandboxConfig
+from sandbox.definitions.loading import load_operations
+from sandbox.python_answers import PYTHON_ANSWERS
 from sandbox.server import SandboxServer
 
 NOON = 1_767_607_872.0  # 2026-01-05T10:11:12Z
 KEYS = {"x-client-id": "sandbox-client", "x-client-secret": "sandbox-secret"}
-PLENTY = dict.fromkeys(QUOTAS, 1_000_000)
+OPERATIONS = load_operations(PYTHON_ANSWERS)
+PLENTY = dict.fromkeys(OPERATIONS.quotas(), 1_000_000)
 
 
 @dataclass

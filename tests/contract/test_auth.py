@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from flask.testing import FlaskClient
 
-from sandbox.app import ROUTES, create_app
-from sandbox.calls import ApiRoute
+from sandbox.app import create_app
 from sandbox.config import SandboxConfig
-from tests.contract.conftest import KEYS, NOON, FixedClock
+from sandbox.definitions.model import VendorOperation
+from tests.contract.conftest import KEYS, NOON, OPERATIONS, FixedClock
 
 GOOD = {"verification_id": "p-1", "file_number": "PA1079341954215", "dob": "2007-03-01"}
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -34,7 +34,7 @@ def signed() -> FlaskClient:
     return create_app(config, FixedClock()).test_client()
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+@pytest.mark.parametrize("route", list(OPERATIONS), ids=lambda route: route.name)
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
@@ -50,7 +50,7 @@ def signed() -> FlaskClient:
     ],
 )
 def test_every_route_requires_a_valid_key_pair(
-    client: FlaskClient, route: ApiRoute, headers: dict[str, str], status: int, code: str
+    client: FlaskClient, route: VendorOperation, headers: dict[str, str], status: int, code: str
 ) -> None:
     answer = client.open(f"/verification{route.path}", method=route.method, headers=headers)
 

@@ -7,9 +7,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.config import QUOTAS
 from sandbox.quota import Quota
-from tests.contract.conftest import KEYS, FixedClock, Vendor
+from tests.contract.conftest import KEYS, OPERATIONS, FixedClock, Vendor
 
 ROUTE = "static_link"
 
@@ -26,7 +25,9 @@ def standing(answer: requests.Response) -> tuple[int, str, str, str]:
 
 
 def test_the_default_tiers_are_the_vendors() -> None:
-    assert (QUOTAS["passport"], QUOTAS["digilocker"], QUOTAS["static_link"]) == (100, 200, 100)
+    quotas = OPERATIONS.quotas()
+
+    assert (quotas["passport"], quotas["digilocker"], quotas["static_link"]) == (100, 200, 100)
 
 
 def test_the_window_slides(start: Callable[..., Vendor]) -> None:

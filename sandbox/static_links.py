@@ -1,36 +1,34 @@
 """Static KYC links: create and deactivate them, and the forms of the people who use them."""
 
-import base64
-import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import segno
-
-from sandbox import errors, validation
+from sandbox import errors
 from sandbox.errors import RefusedCall
+from sandbox.qr_codes import qr_png
 from sandbox.state import Form, StaticLink
-from sandbox.vendor import ApiReply, ApiRequest, EmulatedVendor
+from sandbox.vendor import ApiRequest, EmulatedVendor, PythonReply
 
 LINK_DAYS = 30
 
 
-def create(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+def create(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
     """Return a static link for a template, with its QR code."""
-    name = validation.template_name(request.fields)
-    with vendor.state.lock:
-        if name not in vendor.state.templates:
-            raise RefusedCall(errors.TEMPLATE_UNKNOWN)
-        active = _active(vendor, request.account, name)
-        if active and not vendor.config.repeat_link_is_new:
-            return ApiReply(200, _described(active[-1]))
-        code = vendor.ids.code()
-        link = StaticLink(request.account, name, code, f"{request.base}/forms/{code}")
-        vendor.state.links[code] = link
-    execution = vendor.records.execution(
-        vendor.clock.now(), "static_link", account=request.account, route="static_link", detail=name
-    )
-    return ApiReply(200, _described(link), execution)
+    name = _known_template(vendor, request)
+    active = _active(vendor, request.account, name)
+    if active and not vendor.config.repeat_link_is_new:
+        return PythonReply(_described(active[-1]))
+    code = vendor.ids.code()
+    link = StaticLink(request.account, name, code, f"{request.base}/forms/{code}")
+    vendor.state.links[code] = link
+    return PythonReply(_described(link), charged=True, detail=name)
+
+
+def _known_template(vendor: EmulatedVendor, request: ApiRequest) -> str:
+    name = str(request.fields["template_name"])
+    if name not in vendor.state.templates:
+        raise RefusedCall(errors.TEMPLATE_UNKNOWN)
+    return name
 
 
 def _active(vendor: EmulatedVendor, account: str, template_name: str) -> list[StaticLink]:
@@ -50,31 +48,21 @@ def _described(link: StaticLink) -> dict[str, object]:
     }
 
 
-def qr_png(text: str) -> str:
-    """Return a QR code of ``text`` as base64 PNG, without a data URI prefix."""
-    png = io.BytesIO()
-    segno.make(text, micro=False).save(png, kind="png", scale=6)
-    return base64.b64encode(png.getvalue()).decode()
-
-
-def deactivate(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+def deactivate(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
     """Deactivate every active link of a template; return the newest."""
-    name = validation.template_name(request.fields)
-    with vendor.state.lock:
-        if name not in vendor.state.templates:
-            raise RefusedCall(errors.TEMPLATE_UNKNOWN)
-        links = _active(vendor, request.account, name)
-        if not links:
-            raise RefusedCall(errors.LINK_NOT_LINKED)
-        for link in links:
-            link.active = False
+    name = _known_template(vendor, request)
+    links = _active(vendor, request.account, name)
+    if not links:
+        raise RefusedCall(errors.LINK_NOT_LINKED)
+    for link in links:
+        link.active = False
     body = {
         "message": "Static link deactivated successfully",
         "static_link": links[-1].url,
         "template_name": name,
         "status": "INACTIVE",
     }
-    return ApiReply(200, body)
+    return PythonReply(body)
 
 
 def fill_in(vendor: EmulatedVendor, link: StaticLink, name: str, phone: str, email: str) -> Form:
@@ -116,15 +104,14 @@ def described_form(form: Form) -> dict[str, Any]:
     }
 
 
-def read_status(vendor: EmulatedVendor, request: ApiRequest) -> ApiReply:
+def read_form(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
     """Return one person's form; the query keys of this route are camel case."""
     reference = request.fields.get("referenceID")
     verification_id = request.fields.get("verificationID")
     if not (reference or verification_id):
         raise RefusedCall(errors.NO_ID_GIVEN)
-    with vendor.state.lock:
-        for form in vendor.state.forms:
-            wanted = str(form.reference_id) if reference else form.verification_id
-            if form.account == request.account and wanted == (reference or verification_id):
-                return ApiReply(200, described_form(form))
+    for form in vendor.state.forms:
+        wanted = str(form.reference_id) if reference else form.verification_id
+        if form.account == request.account and wanted == (reference or verification_id):
+            return PythonReply(described_form(form))
     raise RefusedCall(errors.NO_SUCH_FORM)

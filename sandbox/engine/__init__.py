@@ -1,0 +1,1 @@
+"""The engine: it answers calls, and moves them through their stages, as the files say."""
