@@ -1,0 +1,196 @@
+"""The files of operations: what is refused at start, and what people see of them."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.app import create_app
+from sandbox.config import SandboxConfig
+from sandbox.definitions.loading import FOLDER, load_operations
+from sandbox.definitions.model import VendorOperation
+from sandbox.definitions.yaml_file import BadOperationFile
+from sandbox.engine.execution import matching_answer
+from sandbox.python_answers import PYTHON_ANSWERS
+from tests.contract.conftest import OPERATIONS, Process
+from tests.contract.test_toy_operations import TOYS
+from tests.support.project import ROOT
+
+GOOD = """\
+operation: POST /pan
+name: pan
+title: A PAN
+per_minute: 5
+fields:
+  pan: {required: true, like: '[A-Z]+'}
+answers:
+- when: {pan: A}
+  body: {pan: $pan}
+- error: [502, verification_failed, away]
+"""
+WITH_STAGES = GOOD + "stages:\n  first: {after_s: 1, body: {}}\n  last: {body: {}}\n"
+
+
+def refusal(folder: Path, content: str) -> str:
+    """Return why a folder with this file is refused, without the file's name."""
+    file = folder / "pan.yaml"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(BadOperationFile) as caught:
+        load_operations(PYTHON_ANSWERS, [folder])
+    assert str(caught.value).startswith(f"{file}: ")
+    return str(caught.value).removeprefix(f"{file}: ")
+
+
+def changed(old: str, new: str, content: str = GOOD) -> str:
+    assert old in content
+    return content.replace(old, new)
+
+
+def test_the_file_of_these_tests_is_good(tmp_path: Path) -> None:
+    tmp_path.joinpath("pan.yaml").write_text(GOOD, encoding="utf-8")
+
+    assert load_operations(PYTHON_ANSWERS, [tmp_path])["pan"].per_minute == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "hint"),
+    [
+        (changed("name: pan", "name: [pan"), "line 3, column 6", "expected ',' or ']'"),
+        (changed("title: A PAN", "name: pan"), "line 1, column 1", "name stands here twice"),
+        (changed("title: A PAN\n", ""), "the file", "title is missing; add it"),
+        (changed("title:", "titel:"), "the file", "unknown key titel; write one of"),
+        ("[]", "the file", "write a mapping of operation"),
+        (changed("POST /pan", "PAN"), "operation", "such as POST /pan"),
+        (changed("name: pan", "name: Pan!"), "name", "lower case letters"),
+        (changed("name: pan", "name: passport"), "the file", "another file has the name passport"),
+        (changed("/pan\n", "/passport\n"), "the file", "passport has this method and path"),
+        (changed("per_minute: 5", "per_minute: often"), "per_minute", "write a number"),
+        (changed("per_minute: 5", "per_minute: -5"), "per_minute", "0 or more"),
+        (changed("like:", "looks:"), "fields.pan", "unknown key looks"),
+        (changed("'[A-Z]+'", "'[A-Z'"), "fields.pan.like", "write a regular expression"),
+        (changed("required: true", "required: 1"), "fields.pan.required", "write true or false"),
+        (changed("required: true", "type: word"), "fields.pan.type", "write one of text"),
+        (changed("required: true", "date: false"), "fields.pan.date", "leave the rule out"),
+        (changed("{required: true, like: '[A-Z]+'}", "shared"), "fields.pan", "no shared field"),
+        (changed("when: {pan: A}", "when: {pna: A}"), "answers[0].when", "no field is called pna"),
+        (changed("when: {pan: A}", "when: {pan: 1}"), "answers[0].when.pan", "write it in quotes"),
+        (changed("[502, ", "["), "answers[1].error", "write [status, code, message]"),
+        (changed("body: {pan: $pan}", "means: x"), "answers[0]", "write either body or error"),
+        (changed("$pan", "$pna"), "the file", "unknown name $pna in a body; write one of pan"),
+        (changed("when: {pan: A}", "becomes: x"), "answers[0].becomes", "no stage is called x"),
+        (changed("- error: [502, verification_failed, away]\n", ""), "answers", "without when"),
+        (changed("answers:", "python: magic\nanswers:"), "the file", "write exactly one of"),
+        (GOOD.partition("answers:")[0] + "python: magic", "python", "digilocker.create"),
+        (GOOD + "id: {field: user_id}", "id", "no field is called user_id"),
+        (WITH_STAGES, "answers[0]", "write becomes"),
+        (changed("after_s: 1", "after_s: 1, next: end", WITH_STAGES), "stages.first", "called end"),
+        (changed("after_s: 1", "next: last", WITH_STAGES), "stages.first", "needs after_s"),
+        (
+            GOOD.partition("answers:")[0]
+            + "read: {of: nothing, by: {}, nothing_given: [400, a, b]}",
+            "read.of",
+            "write the name of an operation with answers",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_with_place_and_hint(
+    tmp_path: Path, content: str, place: str, hint: str
+) -> None:
+    found = refusal(tmp_path, content)
+
+    assert found.startswith(f"{place}: ")
+    assert hint in found
+
+
+def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadOperationFile, match=r"no file \*\.yaml"):
+        load_operations(PYTHON_ANSWERS, [tmp_path])
+
+
+def test_the_process_refuses_a_wrong_file(tmp_path: Path) -> None:
+    tmp_path.joinpath("pan.yaml").write_text("title: [", encoding="utf-8")
+    command = [sys.executable, "-m", "sandbox", "--operations", str(tmp_path)]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert "pan.yaml: line " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_process_loads_another_folder(spawn: Callable[..., Process]) -> None:
+    vendor = spawn("--operations", TOYS, "--quota", "toy_pan=1").vendor
+
+    body = {"verification_id": "t-1", "pan": "ABCPV1234D"}
+    answers = [vendor.call("POST", "/toy/pan", json=body) for _ in range(2)]
+
+    assert [each.status_code for each in answers] == [200, 429]
+    assert "/verification/toy/pan" in vendor.open(f"{vendor.root}/").text
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return create_app(SandboxConfig(operations=[TOYS])).test_client().get("/").text
+
+
+ALL = list(load_operations(PYTHON_ANSWERS, [Path(TOYS)]))
+
+
+@pytest.mark.parametrize("operation", ALL, ids=lambda each: each.name)
+def test_the_first_page_shows_every_operation_with_a_call_to_copy(
+    page: str, operation: VendorOperation
+) -> None:
+    (section,) = re.findall(rf'<section id="{operation.name}">(.*?)</section>', page, re.DOTALL)
+
+    assert f"{operation.method} /verification{operation.path}" in section
+    assert f"{operation.per_minute} calls a minute" in section
+    assert "<pre" in section
+
+
+def test_the_first_page_says_that_it_is_a_sandbox(page: str) -> None:
+    assert "This is a sandbox" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("operation", "index"),
+    [(each, index) for each in ALL for index in range(len(each.answers))],
+    ids=lambda each: getattr(each, "name", each),
+)
+def test_every_answer_has_a_call_to_copy_that_gets_it(
+    operation: VendorOperation, index: int
+) -> None:
+    answer = operation.answers[index]
+
+    assert answer.means
+    assert matching_answer(operation, answer.send) is answer
+
+
+@pytest.mark.parametrize("operation", list(OPERATIONS), ids=lambda each: each.name)
+def test_the_sandbox_names_only_the_tiers_of_the_vendor(operation: VendorOperation) -> None:
+    assert operation.per_minute in (5, 100, 200)
+
+
+def test_the_example_on_the_page_is_the_file() -> None:
+    page = ROOT.joinpath("sandbox/README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+    assert example == Path(TOYS, "toy_pay.yaml").read_text(encoding="utf-8")
+
+
+def test_seventy_seven_files_load_quickly(tmp_path: Path) -> None:
+    source = (FOLDER / "passport.yaml").read_text(encoding="utf-8")
+    for number in range(77):
+        content = source.replace("POST /passport", f"POST /passport{number}")
+        content = content.replace("name: passport", f"name: passport{number}")
+        tmp_path.joinpath(f"{number}.yaml").write_text(content, encoding="utf-8")
+
+    started = time.process_time()
+    found = load_operations(PYTHON_ANSWERS, [tmp_path])
+
+    assert len(list(found)) == 77 + len(list(OPERATIONS))
+    assert time.process_time() - started < 2
