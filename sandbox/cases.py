@@ -75,6 +75,11 @@ class Cases:
         found = [case for (_, _, each), case in self._by_id.items() if each == own_id]
         return found[-1] if found else None
 
+    def with_page(self) -> list[Case]:
+        """Return the cases that wait for a person, the newest first."""
+        waiting = reversed(self._waiting.values())
+        return [case for case in waiting if case.stage and case.stage.page]
+
     def due(self, now: float) -> Iterator[Case]:
         """Yield the cases whose stage is over; forget those that wait for nothing more."""
         for code, case in list(self._waiting.items()):

@@ -10,7 +10,10 @@ from flask import Blueprint
 
 from sandbox import pages
 from sandbox.definitions.model import VendorOperation
+from sandbox.engine.progress import advance_all
 from sandbox.vendor import EmulatedVendor
+
+MOST_PAGES = 20
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,12 @@ def index_page(vendor: EmulatedVendor, prefix: str) -> Blueprint:
 
     @routes.get("/")
     def show() -> str:
-        known = [(each, list(sample_calls(each, prefix))) for each in vendor.operations]
-        return pages.operations_page(known, prefix, sorted(vendor.config.accounts))
+        operations = sorted(vendor.operations, key=lambda each: (each.path, each.method != "POST"))
+        known = [(each, list(sample_calls(each, prefix))) for each in operations]
+        advance_all(vendor)
+        with vendor.state.lock:
+            waiting = vendor.state.cases.with_page()[:MOST_PAGES]
+        return pages.operations_page(known, waiting, prefix, sorted(vendor.config.accounts))
 
     return routes
 
@@ -51,5 +58,5 @@ def _call(
         address = address.replace(f"{{{name}}}", str(fields[name]))
     others = {name: fields[name] for name in fields if f"{{{name}}}" not in operation.path}
     if operation.method in ("POST", "PUT", "PATCH"):
-        return SampleCall(means, address, json.dumps(others, indent=2, ensure_ascii=False))
+        return SampleCall(means, address, json.dumps(others, ensure_ascii=False))
     return SampleCall(means, f"{address}?{urlencode(others)}" if others else address, "")

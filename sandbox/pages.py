@@ -27,7 +27,7 @@ input[type=text], input[type=tel], input[type=email] { width: 100%; font: inheri
 code, pre { font: .95rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
 pre { border: 1px solid; border-radius: .4rem; padding: .6rem .8rem; white-space: pre-wrap;
   user-select: all }
-h2 { font-size: 1.2rem; margin-top: 2rem }
+h2, h3 { font-size: 1.2rem; margin-top: 2rem }
 button { font: inherit; min-height: 3rem; padding: 0 1.5rem; margin: .2rem .4rem .2rem 0 }
 </style>
 </head>
@@ -85,11 +85,26 @@ _BUTTONS = _in_layout("""
 
 
 _OPERATIONS = _in_layout("""
-<p>It emulates these operations. Accounts (x-client-id): {{ accounts|join(", ") }}. Use a new id in
-every call that takes one. Select a request with one click to copy it.</p>
+{% if waiting %}
+<h2>Pages that wait for a person</h2>
+<ul>
+{% for case in waiting %}
+<li><a href="{{ case.values.page }}">{{ case.operation.title }},
+{{ case.own_id or case.reference_id }}</a></li>
+{% endfor %}
+</ul>
+{% endif %}
+<h2>Operations</h2>
+<p>Accounts (x-client-id): {{ accounts|join(", ") }}. Use a new id in every call that takes one.
+One click selects a request for copying.</p>
+<ul>
+{% for operation, calls in known %}
+<li><a href="#{{ operation.name }}">{{ operation.method }} {{ operation.path }}</a></li>
+{% endfor %}
+</ul>
 {% for operation, calls in known %}
 <section id="{{ operation.name }}">
-<h2>{{ operation.title }}</h2>
+<h3>{{ operation.title }}</h3>
 <p><code>{{ operation.method }} {{ prefix }}{{ operation.path }}</code><br>
 {{ operation.per_minute }} calls a minute. Its name in faults and quotas:
 <code>{{ operation.name }}</code></p>
@@ -121,10 +136,17 @@ def buttons_page(title: str, text: str, buttons: Mapping[str, Any]) -> str:
     return _render(_BUTTONS, title, text=text, buttons=buttons)
 
 
-def operations_page(known: Iterable[Any], prefix: str, accounts: Iterable[str]) -> str:
-    """Return the page with the operations and the calls to copy."""
+def operations_page(
+    known: Iterable[Any], waiting: Iterable[Any], prefix: str, accounts: Iterable[str]
+) -> str:
+    """Return the page with the operations, calls to copy, and cases that wait for a person."""
     return _render(
-        _OPERATIONS, "The emulated vendor", known=known, prefix=prefix, accounts=accounts
+        _OPERATIONS,
+        "The emulated vendor",
+        known=known,
+        waiting=waiting,
+        prefix=prefix,
+        accounts=accounts,
     )
 
 

@@ -1,13 +1,15 @@
 """Check a request's fields as the vendor does: report one fault, the first in the file's order."""
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.definitions.model import FieldRules
-from sandbox.errors import RefusedCall
+from sandbox.definitions.field_paths import ABSENT, values_at
+from sandbox.definitions.model import FieldRules, VendorOperation
+from sandbox.errors import RefusedCall, VendorError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -22,56 +24,89 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 TYPES = tuple(_TYPES)
 
-Check = Callable[[Any, Any], bool]
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What rules depend on besides the value: the time, and whether plain http is allowed here."""
+
+    now: float
+    loopback: bool
 
 
-def check_fields(
-    fields: tuple[FieldRules, ...], given: Mapping[str, Any], *, loopback: bool
+Check = Callable[[Any, Any, Circumstances], bool]
+
+
+def check_request(
+    operation: VendorOperation, given: Mapping[str, Any], circumstances: Circumstances
 ) -> None:
-    """Refuse a request with the error of the first rule that it breaks.
-
-    ``loopback`` also allows plain http addresses of this machine.
-    """
-    for each in fields:
-        value = given.get(each.name)
-        if each.missing and _is_missing(each, value):
-            raise RefusedCall(each.missing)
-        if each.name in given:
-            _check_value(each, value, loopback=loopback)
-
-
-def _is_missing(each: FieldRules, value: object) -> bool:
-    is_text = any(rule.name == "type" and rule.demand == "text" for rule in each.rules)
-    return value is None or (is_text and value == "")
+    """Refuse a request with the error of the first rule that it breaks."""
+    for each in operation.fields:
+        for found in values_at(each.name, given):
+            error = _broken(each, found.value, circumstances)
+            if error:
+                raise RefusedCall(_with_sequence(error, found.sequence))
+    choice = operation.needs_one_of
+    if choice and not any(given.get(name) for name in choice.fields):
+        raise RefusedCall(choice.error)
 
 
-def _check_value(each: FieldRules, value: object, *, loopback: bool) -> None:
+def _broken(each: FieldRules, value: object, circumstances: Circumstances) -> VendorError | None:
+    is_missing = value is ABSENT or value is None or (value == "" and _is_text(each))
+    if each.missing and is_missing:
+        return each.missing
+    if value is ABSENT:
+        return None
     for rule in each.rules:
-        if loopback and rule.name in ("https", "url") and _is_of_this_machine(value):
-            continue
-        if not CHECKS[rule.name](value, rule.demand):
-            raise RefusedCall(rule.error)
+        if not CHECKS[rule.name](value, rule.demand, circumstances):
+            return rule.error
+    return None
 
 
-def _has_type(value: object, name: str) -> bool:
-    is_stray_bool = isinstance(value, bool) and name != "boolean"
-    return isinstance(value, _TYPES[name]) and not is_stray_bool
+def _is_text(each: FieldRules) -> bool:
+    return any(rule.name == "type" and "text" in rule.demand for rule in each.rules)
 
 
-def _is_date(value: str, _: object) -> bool:
+def _with_sequence(error: VendorError, sequence: int | None) -> VendorError:
+    return replace(error, message=error.message.replace("$sequence", str(sequence)))
+
+
+def _has_type(value: object, names: Collection[str], _: Circumstances) -> bool:
+    is_stray_bool = isinstance(value, bool) and "boolean" not in names
+    return not is_stray_bool and any(isinstance(value, _TYPES[name]) for name in names)
+
+
+def _length(value: Any) -> int:  # noqa: ANN401 - a text, a list or a number
+    return len(str(value)) if isinstance(value, int | float) else len(value)
+
+
+def _is_date(value: str, _: object, __: Circumstances) -> bool:
     try:
         return bool(_DATE.fullmatch(value) and date.fromisoformat(value))
     except ValueError:
         return False
 
 
-def _is_url(value: str, _: object) -> bool:
-    return value.startswith("https://") and _host(value) is not None
+def _is_recent(value: str, seconds: float, circumstances: Circumstances) -> bool:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return abs(circumstances.now - moment.timestamp()) <= seconds
 
 
-def _is_of_this_machine(value: object) -> bool:
-    is_http = isinstance(value, str) and value.startswith("http://")
-    return is_http and _host(str(value)) in LOOPBACK_HOSTS
+def _is_https(value: str, _: object, circumstances: Circumstances) -> bool:
+    return value.startswith("https") or (circumstances.loopback and _is_of_this_machine(value))
+
+
+def _is_url(value: str, _: object, circumstances: Circumstances) -> bool:
+    is_https = value.startswith("https://") and _host(value) is not None
+    return is_https or (circumstances.loopback and _is_of_this_machine(value))
+
+
+def _is_of_this_machine(value: str) -> bool:
+    return value.startswith("http://") and _host(value) in LOOPBACK_HOSTS
 
 
 def _host(url: str) -> str | None:
@@ -87,14 +122,15 @@ def _host(url: str) -> str | None:
 
 CHECKS: Mapping[str, Check] = {
     "type": _has_type,
-    "like": lambda value, form: bool(re.fullmatch(form, value)),
-    "one_of": lambda value, choices: value in choices,
+    "like": lambda value, form, _: bool(re.fullmatch(form, str(value))),
+    "one_of": lambda value, choices, _: value in choices,
     "date": _is_date,
-    "https": lambda value, _: value.startswith("https"),
+    "recent_s": _is_recent,
+    "https": _is_https,
     "url": _is_url,
-    "shortest": lambda value, least: len(value) >= least,
-    "longest": lambda value, most: len(value) <= most,
-    "each": lambda value, choices: all(each in choices for each in value),
-    "unique": lambda value, _: len(set(value)) == len(value),
+    "shortest": lambda value, least, _: _length(value) >= least,
+    "longest": lambda value, most, _: _length(value) <= most,
+    "each": lambda value, choices, _: all(each in choices for each in value),
+    "unique": lambda value, _, __: len(set(value)) == len(value),
 }
 """Does a value keep the rule? ``type`` comes first, so the others get a value of that type."""

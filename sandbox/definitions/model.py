@@ -22,7 +22,10 @@ class FieldRule:
 
 @dataclass(frozen=True)
 class FieldRules:
-    """One field of the request; ``missing`` is None if the field is optional."""
+    """One field of the request; ``missing`` is None if the field is optional.
+
+    The name may be a path: ``user_consent.type``, or ``entries[].pan`` for each entry.
+    """
 
     name: str
     missing: VendorError | None = None
@@ -132,6 +135,22 @@ class CallRead:
 
 
 @dataclass(frozen=True)
+class FieldChoice:
+    """Fields of which a request needs at least one."""
+
+    fields: tuple[str, ...]
+    error: VendorError
+
+
+@dataclass(frozen=True)
+class EntryAnswers:
+    """The field with the entries of a batch, and the answers to an entry."""
+
+    field: str
+    answers: tuple[InputAnswer, ...]
+
+
+@dataclass(frozen=True)
 class VendorOperation:
     """One operation. It has exactly one of ``answers``, ``read`` and ``python``."""
 
@@ -141,6 +160,8 @@ class VendorOperation:
     title: str
     per_minute: int
     fields: tuple[FieldRules, ...] = ()
+    needs_one_of: FieldChoice | None = None
+    entries: EntryAnswers | None = None
     own_id: OwnId | None = None
     charge: str | None = None
     error_reference: str | None = None

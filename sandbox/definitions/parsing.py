@@ -7,6 +7,8 @@ from typing import Any
 from sandbox.definitions.model import (
     CallRead,
     CannedReply,
+    EntryAnswers,
+    FieldChoice,
     InputAnswer,
     OwnId,
     ReadParameter,
@@ -23,7 +25,7 @@ _PATH = re.compile(r"(/([a-z0-9._-]+|\{[a-z_]+\}))+")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KEYS = (
     "operation", "name", "title", "per_minute", "fields", "id", "charge", "error_reference",
-    "answers", "stages", "read", "python", "errors", "sample", "means",
+    "answers", "stages", "read", "python", "errors", "sample", "means", "needs_one_of", "entries",
 )  # fmt: skip
 _ANSWER_KEYS = ("when", "body", "error", "cut", "executed", "read", "becomes", "send", "means")
 _SOURCES = ("answers", "read", "python")
@@ -82,6 +84,25 @@ def _values(node: Node) -> dict[str, Any]:
     return {key: each.value for key, each in node.entries().items()}
 
 
+def _choice(node: Node) -> FieldChoice:
+    parts = node.entries(("fields", "error"), required=("fields", "error"))
+    fields = tuple(each.text() for each in parts["fields"].items())
+    return FieldChoice(fields, parse_error(parts["error"]))
+
+
+def _entries(node: Node) -> EntryAnswers:
+    parts = node.entries(("field", "answers"), required=("field", "answers"))
+    return EntryAnswers(parts["field"].text(), _answers(parts["answers"]))
+
+
+def _answers(node: Node) -> tuple[InputAnswer, ...]:
+    """Return the answers; the last one is for every request that the others don't fit."""
+    answers = tuple(_answer(each) for each in node.items())
+    if not answers or answers[-1].when:
+        raise node.bad("add a last answer without when, for other requests")
+    return answers
+
+
 def _answer(node: Node) -> InputAnswer:
     parts = node.entries(_ANSWER_KEYS)
     reply = _reply_of(node, parts)
@@ -136,9 +157,11 @@ def _parameter(name: str, node: Node) -> ReadParameter:
 
 _OPTIONAL: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
     "id": ("own_id", _own_id),
+    "needs_one_of": ("needs_one_of", _choice),
+    "entries": ("entries", _entries),
     "charge": ("charge", Node.text),
     "error_reference": ("error_reference", Node.text),
-    "answers": ("answers", lambda node: tuple(_answer(each) for each in node.items())),
+    "answers": ("answers", _answers),
     "stages": ("stages", parse_stages),
     "read": ("read", _read),
     "errors": ("errors", lambda node: tuple(parse_error(each) for each in node.items())),

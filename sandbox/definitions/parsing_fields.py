@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from sandbox.definitions.field_paths import EACH, last_name
 from sandbox.definitions.field_rules import CHECKS, TYPES
 from sandbox.definitions.model import FieldRule, FieldRules
 from sandbox.definitions.parsing_errors import parse_field_error
@@ -33,7 +35,7 @@ def _field(name: str, node: Node, shared: Mapping[str, Node]) -> FieldRules:
     names = ["type", *(key for key in parts if key in CHECKS and key != "type")]
     return FieldRules(
         name,
-        errors.get("missing", missing(name)) if required else None,
+        errors.get("missing", _of_entry(name, missing(last_name(name)))) if required else None,
         tuple(_rule(name, rule, parts.get(rule), errors) for rule in names),
     )
 
@@ -46,30 +48,40 @@ def _errors(parts: Mapping[str, Node]) -> dict[str, VendorError]:
 
 
 def _rule(name: str, rule: str, node: Node | None, errors: Mapping[str, VendorError]) -> FieldRule:
-    demand = _demand(rule, node) if node else "text"
-    return FieldRule(rule, demand, errors.get(rule) or _usual_error(name, rule, demand, errors))
+    demand = _demand(rule, node) if node else ("text",)
+    usual = _of_entry(name, _usual_error(last_name(name), rule, demand))
+    is_about_value = usual.code.endswith("_value_invalid")
+    error = errors.get(rule) or (errors.get(VALUE) if is_about_value else None)
+    return FieldRule(rule, demand, error or usual)
 
 
-def _usual_error(
-    name: str, rule: str, demand: object, errors: Mapping[str, VendorError]
-) -> VendorError:
+def _usual_error(name: str, rule: str, demand: object) -> VendorError:
     if rule == "longest":
         text = f"{name} can include a maximum of {demand} characters."
         return invalid(f"{name}_length_exceeded", text)
     if rule == "shortest":
         text = f"{name} should include a minimum of {demand} characters."
         return invalid(f"{name}_length_short", text)
-    return errors.get(VALUE, value_invalid(name))
+    return value_invalid(name)
+
+
+def _of_entry(path: str, error: VendorError) -> VendorError:
+    """Return the error as it is worded for an entry of a batch, if the field is one of entries."""
+    if EACH not in path:
+        return error
+    text = f"{error.message.removesuffix('.')} for entry at sequence $sequence."
+    return replace(error, message=text)
 
 
 def _demand(rule: str, node: Node) -> Any:  # noqa: ANN401 - each rule has its own
     if rule == "type":
-        return node.one_of(TYPES)
+        types = node.items() if isinstance(node.value, list) else [node]
+        return tuple(each.one_of(TYPES) for each in types)
     if rule == "like":
         return _form(node)
     if rule in ("one_of", "each"):
         return [each.value for each in node.items()]
-    if rule in ("shortest", "longest"):
+    if rule in ("shortest", "longest", "recent_s"):
         return int(node.number())
     if node.value is not True:
         raise node.bad("write true, or leave the rule out")

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cases import Case, case_values, with_milliseconds
-from sandbox.definitions.field_rules import check_fields
+from sandbox.definitions.field_paths import values_at
+from sandbox.definitions.field_rules import Circumstances, check_request
 from sandbox.definitions.model import CannedReply, InputAnswer, VendorOperation
 from sandbox.definitions.templates import fill, names_in
 from sandbox.engine.progress import advance, press_planned
@@ -32,8 +33,8 @@ class _CallOutcome:
 
 def execute(vendor: EmulatedVendor, operation: VendorOperation, request: ApiRequest) -> ApiReply:
     """Return the answer to an admitted call."""
-    loopback = vendor.config.loopback_redirects
-    check_fields(operation.fields, request.fields, loopback=loopback)
+    circumstances = Circumstances(vendor.clock.now(), vendor.config.loopback_redirects)
+    check_request(operation, request.fields, circumstances)
     with vendor.state.lock:
         answered = _answer(vendor, operation, request)
     if not (answered.executed and operation.charge):
@@ -78,7 +79,7 @@ def _from_python(made: PythonReply, own_id: str | None) -> _CallOutcome:
 def _by_input(
     vendor: EmulatedVendor, operation: VendorOperation, request: ApiRequest, own_id: str | None
 ) -> _CallOutcome:
-    answer = matching_answer(operation, request.fields)
+    answer = matching_answer(operation.answers, request.fields)
     if not answer.executed:
         return _CallOutcome(_reply(answer.reply, {}), executed=False)
     case = _new_case(vendor, operation, request, own_id, answer)
@@ -90,18 +91,19 @@ def _by_input(
     return _CallOutcome(reply, answer.executed, own_id, case.reference_id, detail)
 
 
-def matching_answer(operation: VendorOperation, fields: Mapping[str, Any]) -> InputAnswer:
+def matching_answer(answers: Sequence[InputAnswer], fields: Mapping[str, Any]) -> InputAnswer:
     """Return the first answer whose conditions the fields meet; the last one has none."""
-    for answer in operation.answers[:-1]:
-        if all(_fits(fields.get(name), wanted) for name, wanted in answer.when.items()):
+    for answer in answers[:-1]:
+        if all(_fits(fields, name, wanted) for name, wanted in answer.when.items()):
             return answer
-    return operation.answers[-1]
+    return answers[-1]
 
 
-def _fits(value: object, wanted: object) -> bool:
+def _fits(fields: Mapping[str, Any], name: str, wanted: object) -> bool:
+    value = next(values_at(name, fields)).value
     if isinstance(wanted, re.Pattern):
         return isinstance(value, str) and bool(wanted.fullmatch(value))
-    return value == wanted
+    return bool(value == wanted)
 
 
 def _new_case(
@@ -114,11 +116,26 @@ def _new_case(
     now, reference_id = vendor.clock.now(), vendor.ids.reference_id()
     stage = operation.first_stage if answer.starts_stages else None
     code = vendor.ids.code() if operation.stages else str(reference_id)
-    fields = {each.name: request.fields.get(each.name) for each in operation.fields}
-    values = case_values(fields, reference_id, code, request.base, now)
+    values = case_values(request.fields, reference_id, code, request.base, now)
+    values |= _entry_values(vendor, operation, request)
     if stage and stage.after_s is not None:
         values["valid_until"] = with_milliseconds(now + stage.after_s)
     return Case(operation, request.account, own_id, reference_id, code, answer, values, stage, now)
+
+
+def _entry_values(
+    vendor: EmulatedVendor, operation: VendorOperation, request: ApiRequest
+) -> dict[str, Any]:
+    """Return the answers to the entries of a batch, and their number."""
+    if operation.entries is None:
+        return {}
+    answers = []
+    for sequence, given in enumerate(request.fields[operation.entries.field], 1):
+        entry = given if isinstance(given, dict) else {}
+        own = {"reference_id": vendor.ids.reference_id(), "sequence": sequence}
+        answer = matching_answer(operation.entries.answers, entry)
+        answers.append(fill(answer.reply.body, {**entry, **own}))
+    return {"entry_answers": answers, "entry_count": len(answers)}
 
 
 def _reply(

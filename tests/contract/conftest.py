@@ -19,6 +19,7 @@ from sandbox.config import SandboxConfig
 from sandbox.definitions.loading import load_operations
 from sandbox.python_answers import PYTHON_ANSWERS
 from sandbox.server import SandboxServer
+from tests.support.project import ROOT
 
 NOON = 1_767_607_872.0  # 2026-01-05T10:11:12Z
 KEYS = {"x-client-id": "sandbox-client", "x-client-secret": "sandbox-secret"}
@@ -205,6 +206,13 @@ def as_a_process(*options: str) -> Iterator[Process]:
             yield Process(Vendor(found[1]), popen)
         finally:
             popen.kill()
+
+
+@pytest.fixture
+def toys(start: Callable[..., Vendor], receiver: Receiver) -> Vendor:
+    """Start a sandbox that knows the toy operations and sends its webhooks to ``receiver``."""
+    folder = str(ROOT / "tests" / "support" / "toy_operations")
+    return start(operations=[folder], webhook_url=receiver.url, webhook_backoff_s=0.01)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from sandbox.definitions.model import VendorOperation
 from sandbox.definitions.yaml_file import BadOperationFile
 from sandbox.engine.execution import matching_answer
 from sandbox.python_answers import PYTHON_ANSWERS
-from tests.contract.conftest import OPERATIONS, Process
-from tests.contract.test_toy_operations import TOYS
+from tests.contract.conftest import KEYS, OPERATIONS, FixedClock, FixedIds, Process
+from tests.contract.toy_calls import TOYS
 from tests.support.project import ROOT
 
 GOOD = """\
@@ -86,6 +86,12 @@ def test_the_file_of_these_tests_is_good(tmp_path: Path) -> None:
         (changed("answers:", "python: magic\nanswers:"), "the file", "write exactly one of"),
         (GOOD.partition("answers:")[0] + "python: magic", "python", "digilocker.create"),
         (GOOD + "id: {field: user_id}", "id", "no field is called user_id"),
+        (GOOD + "entries: {field: pan, answers: [{body: {}}]}", "entries.field", "type: list"),
+        (
+            GOOD + "needs_one_of: {fields: [a], error: [400, b, c]}",
+            "needs_one_of",
+            "no field is called a",
+        ),
         (WITH_STAGES, "answers[0]", "write becomes"),
         (changed("after_s: 1", "after_s: 1, next: end", WITH_STAGES), "stages.first", "called end"),
         (changed("after_s: 1", "next: last", WITH_STAGES), "stages.first", "needs after_s"),
@@ -132,6 +138,76 @@ def test_the_process_loads_another_folder(spawn: Callable[..., Process]) -> None
     assert "/verification/toy/pan" in vendor.open(f"{vendor.root}/").text
 
 
+CONSENT = """\
+operation: POST /consent
+name: consent
+title: A consent
+per_minute: 100
+fields:
+  phone: {type: [text, number], like: '[0-9]+', longest: 10}
+  mail: {}
+  user_consent: {required: true, type: object}
+  user_consent.obtained: {required: true, type: boolean}
+  user_consent.timestamp: {required: true, recent_s: 300}
+  user_consent.purpose: {required: true, shortest: 20}
+needs_one_of: {fields: [phone, mail], error: [400, invalid_request, provide phone or mail.]}
+answers:
+- when: {user_consent.obtained: false}
+  error: [400, no_consent, without consent]
+- body: {phone: $phone, consent: $user_consent}
+"""
+GIVEN = {
+    "obtained": True,
+    "timestamp": "2026-01-05T10:08:00Z",
+    "purpose": "to open an account here",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({}, 200, None),
+        ({"phone": 9000000002}, 200, None),
+        ({"phone": 90000000021}, 400, "phone_length_exceeded"),
+        ({"phone": "9a"}, 400, "phone_value_invalid"),
+        ({"phone": True}, 400, "phone_value_invalid"),
+        ({"phone": ""}, 400, "phone_value_invalid"),
+        ({"phone": None, "mail": "a@b"}, 400, "phone_value_invalid"),
+        ({"user_consent": None}, 400, "user_consent_missing"),
+        ({"user_consent": "yes"}, 400, "user_consent_value_invalid"),
+        ({"user_consent": {**GIVEN, "obtained": None}}, 400, "obtained_missing"),
+        ({"user_consent": {**GIVEN, "obtained": False}}, 400, "no_consent"),
+        ({"user_consent": {**GIVEN, "purpose": "short"}}, 400, "purpose_length_short"),
+        ({"user_consent": {**GIVEN, "timestamp": "now"}}, 400, "timestamp_value_invalid"),
+        (
+            {"user_consent": {**GIVEN, "timestamp": "2026-01-05T10:06:00"}},
+            400,
+            "timestamp_value_invalid",
+        ),
+    ],
+)
+def test_nested_fields_and_a_fresh_time_are_checked(
+    tmp_path: Path, changes: dict[str, object], status: int, code: str | None
+) -> None:
+    tmp_path.joinpath("consent.yaml").write_text(CONSENT, encoding="utf-8")
+    config = SandboxConfig(operations=[str(tmp_path)])
+    client = create_app(config, FixedClock(), FixedIds()).test_client()
+    body = {"phone": "9000000001", "user_consent": GIVEN, **changes}
+
+    answer = client.post("/verification/consent", json=body, headers=KEYS)
+
+    assert (answer.status_code, answer.get_json().get("code")) == (status, code)
+
+
+def test_a_request_needs_one_of_some_fields(tmp_path: Path) -> None:
+    tmp_path.joinpath("consent.yaml").write_text(CONSENT, encoding="utf-8")
+    client = create_app(SandboxConfig(operations=[str(tmp_path)]), FixedClock()).test_client()
+
+    answer = client.post("/verification/consent", json={"user_consent": GIVEN}, headers=KEYS)
+
+    assert answer.get_json()["message"] == "provide phone or mail."
+
+
 @pytest.fixture(scope="module")
 def page() -> str:
     return create_app(SandboxConfig(operations=[TOYS])).test_client().get("/").text
@@ -151,6 +227,17 @@ def test_the_first_page_shows_every_operation_with_a_call_to_copy(
     assert "<pre" in section
 
 
+def test_the_first_page_links_to_the_pages_that_wait_for_a_person() -> None:
+    client = create_app(SandboxConfig(operations=[TOYS])).test_client()
+    assert "Pages that wait" not in client.get("/").text
+    sent = client.post("/verification/toy/pay", json={"verification_id": "r-1"}, headers=KEYS)
+    link = sent.get_json()["link"]
+
+    assert f'href="{link}"' in client.get("/").text
+    client.post(link, data={"decision": "pay"})
+    assert link not in client.get("/").text
+
+
 def test_the_first_page_says_that_it_is_a_sandbox(page: str) -> None:
     assert "This is a sandbox" in page
     assert "<script" not in page
@@ -167,7 +254,7 @@ def test_every_answer_has_a_call_to_copy_that_gets_it(
     answer = operation.answers[index]
 
     assert answer.means
-    assert matching_answer(operation, answer.send) is answer
+    assert matching_answer(operation.answers, answer.send) is answer
 
 
 @pytest.mark.parametrize("operation", list(OPERATIONS), ids=lambda each: each.name)
