@@ -41,8 +41,9 @@ def park_lost(harness: Harness, kind: str = "passport", **fault: Any) -> str:
 def park_exhausted(harness: Harness) -> str:
     """Park a passport for which every attempt failed at the vendor; return its id."""
     row_id = harness.submit("passport")
-    harness.vendor.post("faults", route="passport", status=500, times=5)
-    assert harness.settle(row_id).reason == "unknown_outcome"
+    harness.vendor.post("faults", route="passport", status=500, times=40)
+    ended = harness.settle(row_id, hurried=True)
+    assert (ended.reason, ended.attempts) == ("unknown_outcome", 40)
     return row_id
 
 
