@@ -51,9 +51,8 @@ def create_app(
     app.extensions[EXTENSION] = vendor
     for operation in vendor.operations:
         _add_route(app, vendor, operation)
-    app.register_blueprint(index_page(vendor, PREFIX))
-    app.register_blueprint(journey_pages(vendor))
-    app.register_blueprint(person_pages(vendor))
+    for pages in (index_page(vendor, PREFIX), journey_pages(vendor), person_pages(vendor)):
+        app.register_blueprint(pages)
     app.register_blueprint(control(vendor))
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(MethodNotAllowed, _method_not_allowed)

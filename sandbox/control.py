@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from sandbox import digilocker, people, validation
 from sandbox.control_fields import NONE, NUMBER, TEXT, checked_fields
-from sandbox.engine.progress import advance_all, press
+from sandbox.engine.progress import expire, press
 from sandbox.errors import NOT_ENABLED, STOPS, BadControl, VendorError
 from sandbox.examples import find_example
 from sandbox.faults import ANY_ROUTE, parse_plan
@@ -123,8 +123,7 @@ def _refuse(body: Body) -> Body:
 
 def _advance(vendor: EmulatedVendor, body: Body) -> Body:
     vendor.clock.advance(checked_fields(body, {"advance_s": NUMBER}).get("advance_s", 0))
-    vendor.expire_journeys()
-    advance_all(vendor)
+    expire(vendor)
     return _show_clock(vendor)
 
 

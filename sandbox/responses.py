@@ -81,7 +81,17 @@ def to_response(
     fault = fault or InjectedFault()
     if reply.body is None:
         return Response(status=reply.status, headers={**headers, **fault.headers})
-    body = dict(reply.body)
+    raw = _raw(dict(reply.body), fault)
+    content_type = fault.wrong_content_type or "application/json"
+    response = Response(raw, reply.status, {**headers, **fault.headers}, content_type=content_type)
+    if fault.redirect is not None:
+        response = Response(status=HTTPStatus.FOUND, headers={"Location": fault.redirect})
+    where = fault.cut or reply.cut
+    return cut(response, where) if where else response
+
+
+def _raw(body: dict[str, Any], fault: InjectedFault) -> bytes:
+    """Return the bytes of a body, changed by the fault."""
     if fault.foreign_id:
         names = FOREIGN if fault.foreign_id is True else (fault.foreign_id,)
         body |= {name: FOREIGN.get(name, "other") for name in names if name in body}
@@ -90,14 +100,7 @@ def to_response(
     raw = json.dumps(body).encode()
     if fault.garbled:
         raw = raw[: len(raw) // 2]
-    if fault.empty_body:
-        raw = b""
-    content_type = fault.wrong_content_type or "application/json"
-    response = Response(raw, reply.status, {**headers, **fault.headers}, content_type=content_type)
-    if fault.redirect is not None:
-        response = Response(status=HTTPStatus.FOUND, headers={"Location": fault.redirect})
-    where = fault.cut or reply.cut
-    return cut(response, where) if where else response
+    return b"" if fault.empty_body else raw
 
 
 def cut(response: Response, where: str) -> CutResponse:

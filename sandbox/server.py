@@ -9,7 +9,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from sandbox.app import EXTENSION
 from sandbox.control import SERVER_EXTENSION
-from sandbox.engine.progress import advance_all
+from sandbox.engine.progress import expire
 from sandbox.vendor import EmulatedVendor
 
 POLL_S = 0.05
@@ -28,8 +28,7 @@ class _ExpiringServer(ThreadedWSGIServer):
     def service_actions(self) -> None:
         """Send webhooks that have become due without a call."""
         vendor: EmulatedVendor = cast("Flask", self.app).extensions[EXTENSION]
-        vendor.expire_journeys()
-        advance_all(vendor)
+        expire(vendor)
 
 
 class SandboxServer:

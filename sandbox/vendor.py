@@ -80,7 +80,7 @@ class EmulatedVendor:
         self.send_webhook(journey.account, EVENT_PREFIX + event, journey.report(self.clock.now()))
 
     def expire_journeys(self) -> None:
-        """Send the webhooks about DigiLocker journeys that have expired; call it regularly."""
+        """Send the webhooks about DigiLocker journeys that have expired."""
         now = self.clock.now()
         with self.state.lock:
             for code, journey in list(self.state.not_expired.items()):

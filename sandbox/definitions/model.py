@@ -180,7 +180,7 @@ class VendorOperation:
             return (self.own_id.field,)
         if self.read:
             return tuple(each.name for each in self.read.parameters if each.finds == "id")
-        return tuple(name for name in self.sample if name in ("verification_id", "verificationID"))
+        return ("verification_id", "verificationID")
 
     @property
     def first_stage(self) -> Stage | None:

@@ -41,24 +41,15 @@ def parse_operation(
     parts = node.entries(_KEYS, required=("operation", "name", "title", "per_minute"))
     if sum(source in parts for source in _SOURCES) != 1:
         raise node.bad(f"write exactly one of {', '.join(_SOURCES)}")
-    method, path = _route(parts["operation"])
-    given: dict[str, Any] = {
-        attribute: parse(parts[key])
-        for key, (attribute, parse) in _OPTIONAL.items()
-        if key in parts
+    given = {
+        attribute: parse(parts[key]) for key, (attribute, parse) in _PARSERS.items() if key in parts
     }
     if "fields" in parts:
         given["fields"] = parse_fields(parts["fields"], shared)
     if "python" in parts:
         given["python"] = parts["python"].one_of(tuple(python))
-    return VendorOperation(
-        name=_name(parts["name"]),
-        method=method,
-        path=path,
-        title=parts["title"].text(),
-        per_minute=int(parts["per_minute"].number()),
-        **given,
-    )
+    method, path = _route(parts["operation"])
+    return VendorOperation(method=method, path=path, **given)
 
 
 def _route(node: Node) -> tuple[str, str]:
@@ -155,7 +146,10 @@ def _parameter(name: str, node: Node) -> ReadParameter:
     )
 
 
-_OPTIONAL: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
+_PARSERS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
+    "name": ("name", _name),
+    "title": ("title", Node.text),
+    "per_minute": ("per_minute", lambda node: int(node.number())),
     "id": ("own_id", _own_id),
     "needs_one_of": ("needs_one_of", _choice),
     "entries": ("entries", _entries),
@@ -168,4 +162,4 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
     "sample": ("sample", _values),
     "means": ("means", Node.text),
 }
-"""The keys that a file may leave out: the attribute of the operation, and how it is parsed."""
+"""The keys that are parsed by themselves: the attribute of the operation, and how."""

@@ -16,10 +16,16 @@ def advance(vendor: EmulatedVendor, case: Case) -> None:
 
 
 def advance_all(vendor: EmulatedVendor) -> None:
-    """Begin the stages of all cases that are due; must be called regularly."""
+    """Begin the stages of all cases that are due."""
     with vendor.state.lock:
         for case in vendor.state.cases.due(vendor.clock.now()):
             advance(vendor, case)
+
+
+def expire(vendor: EmulatedVendor) -> None:
+    """Carry out all that is due, with its webhooks; must be called regularly."""
+    vendor.expire_journeys()
+    advance_all(vendor)
 
 
 def press_planned(vendor: EmulatedVendor, case: Case) -> None:

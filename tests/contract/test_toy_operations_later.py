@@ -56,6 +56,17 @@ class TestAsync:
 
         assert self.read(toys).json()["account_status_code"] == "INVALID_ACCOUNT_FAIL"
 
+    def test_an_answer_may_take_an_hour(self, toys: Vendor, receiver: Receiver) -> None:
+        post(toys, "/toy/account", ACCOUNT, bank_account="1233943142")
+        toys.control("clock", advance_s=3599)
+        early = self.read(toys).json()["account_status"]
+        assert toys.read("webhooks") == []
+
+        toys.control("clock", advance_s=1)
+
+        assert (early, self.read(toys).json()["account_status"]) == ("RECEIVED", "VALID")
+        assert len(events(receiver, 1)) == 1
+
     def test_a_refusal_with_a_reference_can_be_read(self, toys: Vendor) -> None:
         refused = post(toys, "/toy/account", ACCOUNT, bank_account="7766667989884")
         toys.control("clock", advance_s=2)
