@@ -6,13 +6,14 @@ from typing import Any, Final
 from satyapan.kinds import Registry
 from satyapan.kinds.model import Role
 from satyapan.records import Row, State
+from tests.support.made_up_kinds import MADE_UP
 from worker.rules.answer import Answer, Outcome
 from worker.rules.decide import decide
 from worker.rules.model import Answered, Decision, Event, Policy
 
 NOW: Final = 1_800_000_000_000
 DAY: Final = 86_400_000
-KINDS: Final = Registry()
+KINDS: Final = Registry(MADE_UP)
 POLICY: Final = Policy(max_attempts=3, max_generations=2)
 
 

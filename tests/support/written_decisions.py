@@ -5,7 +5,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from satyapan.kinds import Kind
 from satyapan.records import Row
 from tests.support.decision_builders import KINDS, NOW
 from worker.rules.calls import admitted
@@ -14,10 +13,10 @@ from worker.rules.model import Call, Event, Policy
 from worker.rules.person import ActionRefused
 
 
-def outcome_of(before: Row, event: Event, policy: Policy, kind: Kind | None = None) -> str:
+def outcome_of(before: Row, event: Event, policy: Policy) -> str:
     """Write one decision: the changed fields and the effects. Calls count as admitted."""
     try:
-        after, effects = decide(before, event, NOW, kind or KINDS[before.kind], policy, jitter=0.5)
+        after, effects = decide(before, event, NOW, KINDS[before.kind], policy, jitter=0.5)
     except ActionRefused as refused:
         return f"refused: {refused}"
     for call in (each for each in effects if isinstance(each, Call)):

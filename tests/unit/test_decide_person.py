@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from satyapan.kinds.model import Role
 from satyapan.records import Row, State
-from tests.support.decision_builders import DAY, NOW, POLICY, decision, journey, row, sent
-from worker.rules.model import ByHand, Emit, Forgotten, Redriven, Reissued, Woken
+from tests.support.decision_builders import DAY, NOW, POLICY, decision, journey, row, sent, status
+from worker.rules.lane import Lane
+from worker.rules.model import ByHand, Call, Emit, Forgotten, Redriven, Reissued, Woken
 from worker.rules.person import ActionRefused
 
 
@@ -47,6 +49,21 @@ def test_a_redriven_row_with_a_stored_answer_makes_no_call(kind: str) -> None:
     assert (after.state, after.reason) == (State.PARKED, "unknown_status")
     assert (after.draft, after.attempts) == (before.draft, before.attempts)
     assert effects == (Emit("parked"),)
+
+
+@pytest.mark.parametrize("ambiguous", [0, 1])
+@pytest.mark.parametrize("kind", ["async/read", "async/repeat", "async/reference", "async/none"])
+def test_a_redriven_row_that_the_vendor_works_on_is_read_again(kind: str, ambiguous: int) -> None:
+    new = {"status": "NEW"}
+    before = parked(kind, reason="unknown_status", ambiguous=ambiguous, draft=new, **new)
+
+    redriven, events = decision(before, Redriven())
+    woken, effects = decision(redriven, Woken())
+    after, _ = decision(woken, status("VALID"))
+
+    assert (redriven.state, redriven.ambiguous) == (State.PENDING, 0)
+    assert (events, effects) == ((Emit("redriven"),), (Call(Role.STATUS, lane=Lane.LOW),))
+    assert (after.state, after.status) == (State.DONE, "VALID")
 
 
 def test_a_redriven_visit_is_pending_and_a_visit_cannot_be_reissued() -> None:
@@ -113,8 +130,16 @@ def test_a_reissue_starts_over_under_a_recorded_id(kind: str) -> None:
         (parked(attempts=0, ambiguous=1), "maybe_paid"),
         (parked("digilocker", attempts=0), "maybe_paid"),
         (parked(attempts=0, draft={"status": "NEW"}), "maybe_paid"),
+        (parked("async/read", attempts=0, status="WAIT"), "maybe_paid"),
     ],
-    ids=["never sent", "sent", "redriven", "has a link", "redriven with an answer"],
+    ids=[
+        "never sent",
+        "sent",
+        "redriven",
+        "has a link",
+        "redriven with an answer",
+        "still pending",
+    ],
 )
 def test_a_record_says_whether_the_id_before_may_have_been_paid(before: Row, earlier: str) -> None:
     after, _ = decision(before, Reissued("asha"))

@@ -11,37 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from satyapan.kinds import Kind
-from satyapan.kinds.fields import request
-from satyapan.kinds.model import Mode, Operation, Recovery, Role, Route
+from satyapan.kinds.model import Mode, Recovery, Role
 from satyapan.records import Row, State
 from tests.support.decision_builders import NOW, answered, row, sent
+from tests.support.made_up_kinds import MADE_UP, STATUSES
 from tests.support.written_decisions import outcome_of, recorded
 from worker.rules.answer import Outcome
 from worker.rules.model import Event, Policy, Redriven, Reissued, Woken
 
 TABLE: Final = Path(__file__).with_name("decisions_by_mode.txt")
 POLICY: Final = Policy(max_attempts=3, max_generations=2)
-STATUSES: Final = {
-    "WAIT": State.PENDING,
-    "VALID": State.DONE,
-    "REJECTED": State.FAILED,
-    "LATE": State.EXPIRED,
-}
-
-
-def made_up(mode: Mode, recovery: Recovery) -> Kind:
-    """Build a kind; journeys have a link and no documents."""
-    operation = Operation(
-        mode=mode,
-        recovery=recovery,
-        create=Route("create", "POST", "/x"),
-        status=Route("status", "GET", "/x"),
-        status_map=STATUSES,
-        handoff_fields=("link",) if mode in {Mode.JOURNEY, Mode.RESOURCE} else (),
-        link_life_s=600,
-    )
-    name = f"{mode}/{recovery}"
-    return Kind(name, name, request(), {"cashfree": operation}, (), ())
 
 
 def rows(kind: Kind) -> Iterator[tuple[str, Row]]:
@@ -59,6 +38,10 @@ def rows(kind: Kind) -> Iterator[tuple[str, Row]]:
     parked = replace(unknown, state=State.PARKED, reason="unknown_outcome")
     yield "parked", parked
     yield "parked, reference named", replace(parked, reference="7")
+    if mode is not Mode.JOURNEY:
+        new = replace(parked, reason="unknown_status", status="NEW", draft={"status": "NEW"})
+        yield "parked, unknown status", new
+        yield "parked, unknown status, not ambiguous", replace(new, ambiguous=0)
     if mode in {Mode.ASYNC, Mode.JOURNEY}:
         link = "https://l" if mode is Mode.JOURNEY else ""
         pending = replace(first, state=State.PENDING, status="WAIT", reference="7", link=link)
@@ -95,11 +78,10 @@ def answers(role: Role) -> Iterator[tuple[str, Event]]:
 
 def lines() -> Iterator[str]:
     """Write the table."""
-    for mode, recovery in product(Mode, Recovery):
-        kind = made_up(mode, recovery)
+    for kind in MADE_UP:
         for name, before in rows(kind):
             for event_name, event in events(before):
-                outcome = outcome_of(before, event, POLICY, kind)
+                outcome = outcome_of(before, event, POLICY)
                 yield f"{kind.name} | {name} | {event_name} | {outcome}"
 
 

@@ -87,8 +87,6 @@ def _woken(row: Row, context: DecisionContext) -> Decision:
         return park(replace(row, ambiguous=row.ambiguous + executed), "workers_lost")
     if row.parent:
         return visitor_woken(row, context)
-    if context.answered(row):
-        return judged(row, context)
     if row.state is State.SENT:
         return note_ambiguous(row, "worker_lost", context)
     if row.state is State.PENDING:
@@ -99,7 +97,9 @@ def _woken(row: Row, context: DecisionContext) -> Decision:
 
 
 def _fresh_woken(row: Row, context: DecisionContext) -> Decision:
-    """Send what has not been sent, unless its time is over."""
+    """Send what has not been sent, unless its time is over; judge an answer that is stored."""
+    if context.answered(row):
+        return judged(row, context)
     if context.now >= row.deadline:
         return settle(row, State.FAILED, "deadline")
     if context.operation.mode is Mode.RESOURCE:

@@ -5,7 +5,7 @@ from satyapan.records import MAYBE_PAID, UNPAID, Row
 
 def generation_record(row: Row, number: int, why: str, now: int, vendor_id: str) -> str:
     """Record a further id: number, reason, time (ms), whether the id before was paid, the id."""
-    executed = row.attempts or row.ambiguous or row.link or row.draft
+    executed = row.attempts or row.ambiguous or row.link or row.draft or row.status
     earlier = MAYBE_PAID if executed else UNPAID
     return f"{number} {why} {now} {earlier} {vendor_id}"
 

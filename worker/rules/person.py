@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from satyapan.kinds.model import Mode
 from satyapan.records import Row, State
 from worker.rules.model import ByHand, Decision, DecisionContext, Emit, Forgotten, Redriven
 from worker.rules.moves import renew, settle
@@ -30,6 +31,10 @@ def _redrive(row: Row, context: DecisionContext) -> Decision:
     """Continue from where it was parked, under the same vendor-side id."""
     deadline = max(row.deadline, context.now + context.policy.second_life)
     row = replace(row, due=context.now, deadline=deadline, tries=0, misses=0)
+    if context.answered(row) and context.operation.mode is Mode.ASYNC:
+        # The vendor works on: a read may say more. It has answered, so nothing is in doubt.
+        row = replace(row, ambiguous=0)
+        return replace(row, state=State.PENDING, reason="redriven"), (Emit("redriven"),)
     if context.answered(row):
         return replace(row, state=State.ACCEPTED, reason="redriven"), (Emit("redriven"),)
     _refuse_harm(row, context)
