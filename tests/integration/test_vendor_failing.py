@@ -9,6 +9,7 @@ from config.breakers import read_breaker
 from config.checks import run_checks
 from config.redis_clients import ledger_client
 from satyapan.records import State
+from satyapan.redis.server_time import now_ms
 from tests.conftest import Sandbox
 from tests.support.worker_harness import Harness
 
@@ -126,3 +127,19 @@ def test_a_row_past_its_deadline_fails_in_the_queue(harness: Harness) -> None:
         State.FAILED,
         "deadline",
     )
+
+
+def test_a_successful_probe_ends_the_waits_of_rows_that_failed(
+    redis_url: str, sandbox: Sandbox
+) -> None:
+    waits = {"SATYAPAN_WORKER_BACKOFF_BASE_S": "3600", "SATYAPAN_WORKER_BACKOFF_CAP_S": "3600"}
+    harness = Harness(redis_url, sandbox.root, **waits, SATYAPAN_BREAKER_COOL_DOWN_S="0.5")
+    failed = run_failing(harness, 3)
+    assert min(harness.row(row_id).due for row_id in failed) > now_ms(harness.redis) + 500_000
+
+    probe = harness.settle(harness.submit("passport", "probe"))
+    ended = [harness.run_once(row_id) for row_id in failed]
+
+    assert {row.state for row in (probe, *ended)} == {State.DONE}
+    assert [row.attempts for row in ended] == [2, 2, 2]
+    assert len(harness.vendor.charges("passport")) == 4

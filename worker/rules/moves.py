@@ -129,11 +129,18 @@ def lose(row: Row, why: str, context: DecisionContext) -> Decision:
     return settle(row, State.LOST, why) if policy == "fail" else park(row, why)
 
 
+def _again_at(row: Row, answer: Answer, context: DecisionContext) -> int:
+    if row.state is State.UNKNOWN and answer.outcome is Outcome.UNKNOWN:
+        return context.retry(row, row.tries)
+    if row.state is State.UNKNOWN and answer.outcome is Outcome.MISSING:
+        return context.backoff(row.misses + 1)  # the vendor works: wait for the create call only
+    return context.backoff(row.tries)
+
+
 def again(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Wait after an answer that settled nothing and executed nothing; no attempt is spent on it."""
     row = replace(row, tries=row.tries + 1, http=answer.http)
-    recovering = row.state is State.UNKNOWN and answer.outcome is Outcome.UNKNOWN
-    until = context.retry(row, row.tries) if recovering else context.backoff(row.tries)
+    until = _again_at(row, answer, context)
     if answer.outcome is Outcome.THROTTLED:
         until = max(until, context.now + round(answer.not_before_s * 1000))
     if row.state is State.SENT:
