@@ -131,6 +131,6 @@ def _refuse_without_consent(journey: Journey, name: str, now: float) -> None:
 
 def _content(journey: Journey, name: str, base: str) -> dict[str, object]:
     if journey.person["eaadhaar"] == "N":
-        return {"status": "AADHAAR_NOT_LINKED", "message": "Aadhaar is not linked"}
+        return {"status": "AADHAAR_NOT_LINKED", **people.NO_AADHAAR}
     xml_file = f"{base}/files/{journey.code}/{name}.zip"
     return {"status": "SUCCESS", **people.document(name, journey.person, xml_file)}

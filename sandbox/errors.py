@@ -1,7 +1,6 @@
 """The vendor's error answers, with the vendor's texts.
 
-The constants are the documented answers; tests compare them with the vendor's pages. Where the
-vendor's page is not public, they are built from the documented list of codes.
+The constants are the documented answers; tests compare them with excerpts of the vendor's pages.
 """
 
 from collections.abc import Mapping
@@ -77,15 +76,18 @@ SIGNATURE_MISSING = invalid(
 SIGNATURE_INVALID = invalid("authentication_failed", "x-cf-signature is invalid or expired", 403)
 
 TEMPLATE_UNKNOWN = invalid("template_name_not_found", "template_name does not exist", 404)
-LINK_NOT_LINKED = invalid("static_link_not_linked", "No static link is active for template_name")
+LINK_NOT_LINKED = invalid(
+    "static_link_not_linked", "no active static link linked to provided template."
+)
 NO_SUCH_ID = VendorError(
-    404, NOT_FOUND, "verification_id_value_invalid", "verification_id does not exist"
+    404, NOT_FOUND, "verification_id_value_invalid", "Please enter a valid verification_id"
 )
 NO_SUCH_REFERENCE = VendorError(
-    404, NOT_FOUND, "reference_id_value_invalid", "reference_id does not exist"
+    404, NOT_FOUND, "reference_id_value_invalid", "Please enter a valid reference_id"
 )
 NO_SUCH_FORM = VendorError(404, NOT_FOUND, "Resource not found", "Resource not found")
-NO_ID_GIVEN = invalid("invalid_request", "verification_id or reference_id should be present.")
+NO_ID_GIVEN = invalid("invalid_request", "Please provide verification_id or reference_id")
+NO_FORM_ID_GIVEN = invalid("invalid_request", "Provide verificationID or referenceID")
 
 NO_BALANCE = invalid("insufficient_balance", "Insufficient balance to process this request", 422)
 TOO_MANY = VendorError(
@@ -106,12 +108,12 @@ LINK_WENT_WRONG = VendorError(
 )
 ATTEMPT_FAILED = VendorError(502, INTERNAL, "verification_failed", "verification attempt failed")
 
-NOT_READY = invalid("validation_pending", "Document validation is pending, try again later", 202)
-URL_EXPIRED = invalid("url_expired", "The url has expired before consent was given")
-SESSION_EXPIRED = invalid("session_expired", "The consent for this document has expired")
-NO_CONSENT = invalid("consent_not_granted", "Consent is not granted for this document")
+NOT_READY = invalid("validation_pending", "Validation in process check after some time", 202)
+URL_EXPIRED = invalid("url_expired", "Digilocker request URL is expired")
+SESSION_EXPIRED = invalid("session_expired", "Digilocker consent session expired")
+NO_CONSENT = invalid("consent_not_granted", "Consent not provided for document")
 PERSON_MISMATCH = invalid(
-    "user_detail_mismatch", "The details of this document do not match the Aadhaar details"
+    "user_detail_mismatch", "PAN card name of the user doesn't match with that in Aadhaar card"
 )
 
 NOT_ENABLED = invalid("invalid_request", "service not enabled for this account.")

@@ -71,8 +71,9 @@ class Journey:
         status = self.status(now)
         authenticated = status == "AUTHENTICATED"
         linked = self.person["eaadhaar"] != "N"
+        consented = self.consent_until is not None
         body = {
-            "user_details": people.details(self.person) if authenticated else {},
+            "user_details": people.details(self.person) if consented else {},
             "status": status,
             "document_requested": list(self.documents),
             "document_consent": None if authenticated and not linked else list(self.consent),

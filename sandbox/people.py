@@ -44,6 +44,12 @@ DEFAULT: Person = {
 }
 """Fields that a test may set; ``name_pan_card`` None means the same as ``name``."""
 
+NO_AADHAAR: Mapping[str, Any] = {
+    **dict.fromkeys(("uid", "name", "dob", "gender", "care_of", "photo_link")),
+    "split_address": dict.fromkeys(DEFAULT["address"]),
+}
+"""The content of an Aadhaar document that the locker doesn't hold."""
+
 
 def person(changes: Mapping[str, Any]) -> Person:
     """Return the default person with ``changes``; a full Aadhaar number is masked."""
@@ -109,5 +115,7 @@ def _licence(who: Person) -> dict[str, Any]:
         "categories": {"categories": [vehicle]},
         "present_address": address,
         "permanent_address": address,
+        "gender": who["gender"],
+        "care_of": who["care_of"],
         "photo_link": who["photo"],
     }

@@ -57,7 +57,7 @@ def deactivate(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
     for link in links:
         link.active = False
     body = {
-        "message": "Static link deactivated successfully",
+        "message": "Successfully Deactivated",
         "static_link": links[-1].url,
         "template_name": name,
         "status": "INACTIVE",
@@ -109,7 +109,7 @@ def read_form(vendor: EmulatedVendor, request: ApiRequest) -> PythonReply:
     reference = request.fields.get("referenceID")
     verification_id = request.fields.get("verificationID")
     if not (reference or verification_id):
-        raise RefusedCall(errors.NO_ID_GIVEN)
+        raise RefusedCall(errors.NO_FORM_ID_GIVEN)
     for form in vendor.state.forms:
         wanted = str(form.reference_id) if reference else form.verification_id
         if form.account == request.account and wanted == (reference or verification_id):
