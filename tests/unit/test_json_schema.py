@@ -13,11 +13,8 @@ from marshmallow import Schema, fields
 from satyapan.cli.main import main
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.json_schema import request_schema, result_schema
-from tests.contract import vendor_pages
 
 KINDS = tuple(Registry())
-ANSWERED = {"passport": "passport", "static_link": "static_kyc_link"}
-"""Published operations whose 200 is a result, to the kinds."""
 
 
 def schemas(kind: str) -> Mapping[str, Any]:
@@ -43,17 +40,6 @@ def test_the_example_of_a_kind_is_valid_by_its_own_schema(kind: Kind) -> None:
     assert not accepts(printed["request"], {**kind.example, "no_field_of_this_kind": 1})
     for name in printed["request"]["required"]:
         assert not accepts(printed["request"], {k: v for k, v in kind.example.items() if k != name})
-
-
-@pytest.mark.parametrize(
-    "page",
-    [each for each in vendor_pages.examples() if each.status == 200 and each.operation in ANSWERED],
-    ids=lambda page: f"{page.operation}/{page.name}",
-)
-def test_a_published_answer_is_valid_by_the_schema_of_the_result(
-    page: vendor_pages.Documented,
-) -> None:
-    assert accepts(result_schema(Registry()[ANSWERED[page.operation]]), page.body)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Requests: every documented rule of the vendor, in its wording, with all faults at once."""
+"""Requests: every rule of a kind, with all faults at once. Kinds as data.
+
+``test_published_answers.py`` has the refusals that the vendor publishes.
+"""
 
 import gc
 import weakref
@@ -20,13 +23,11 @@ from satyapan.kinds.identity.digilocker import DIGILOCKER
 from satyapan.kinds.identity.passport import PASSPORT
 from satyapan.kinds.links.static_kyc_link import STATIC_KYC_LINK
 from satyapan.kinds.model import Mode
-from tests.contract import vendor_pages
 
 KINDS = tuple(Registry())
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 DOCUMENTS = {"document_requested": ["AADHAAR"]}
 LONG = "x" * 201
-OF_PAGE = {"passport": PASSPORT, "digilocker": DIGILOCKER, "static_link": STATIC_KYC_LINK}
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud800"),
@@ -52,66 +53,6 @@ def faults(kind: Kind, request: object) -> list[Fault]:
 def numbered(cases: Sequence[tuple[Any, ...]]) -> list[str]:
     """Name test cases by kind and number: a frozenset's repr differs between processes."""
     return [f"{kind.name}-{number}" for number, (kind, *_) in enumerate(cases)]
-
-
-def without(request: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in request.items() if key != name}
-
-
-# ---- refusals on the vendor's pages ----
-
-PROVOKED: dict[tuple[str, str], Mapping[str, Any]] = {
-    ("passport", "fileNumber Missing"): without(PERSON, "file_number"),
-    ("passport", "DOB Missing"): without(PERSON, "dob"),
-    ("passport", "Invalid DOB"): {**PERSON, "dob": "01-03-2007"},
-    ("digilocker", "Document Requested Missing"): {},
-    ("digilocker", "Document Requested Empty"): {"document_requested": []},
-    ("digilocker", "Invalid Document Requested"): {"document_requested": ["VOTER_ID"]},
-    ("digilocker", "Duplicate Document Requested"): {"document_requested": ["PAN", "PAN"]},
-    ("digilocker", "Invalid Redirection Url without https prefix"): {
-        **DOCUMENTS,
-        "return_url": "http://shop.example",
-    },
-    ("digilocker", "Invalid Redirection Url with https prefix"): {
-        **DOCUMENTS,
-        "return_url": "https://",
-    },
-    ("static_link", "Template Name Missing"): {},
-    ("static_link", "Template Name Invalid"): {"template_name": "my template!"},
-}
-IDS: dict[str, object] = {
-    "Verification ID Missing": None,
-    "Verification ID With Special Chars": "ABC 00123",
-}
-OF_THE_ACCOUNT = {"Client ID/Client Secret in Missing", "Using-Test-Credentials-in-Prod"}
-REFUSALS = [
-    example
-    for example in vendor_pages.examples()
-    if example.status == 400 and example.name not in OF_THE_ACCOUNT
-]
-
-
-def test_the_table_covers_every_refusal_on_the_pages() -> None:
-    documented = {(each.operation, each.name) for each in REFUSALS if each.name not in IDS}
-
-    assert set(PROVOKED) == documented
-    assert len(REFUSALS) == len(PROVOKED) + 2 * len(IDS)
-
-
-@pytest.mark.parametrize("page", REFUSALS, ids=lambda page: f"{page.operation}/{page.name}")
-def test_a_documented_refusal_is_found_at_submit_in_the_vendors_wording(
-    page: vendor_pages.Documented,
-) -> None:
-    if page.name in IDS:
-        found_faults = id_faults(IDS[page.name])
-    else:
-        found_faults = faults(OF_PAGE[page.operation], PROVOKED[page.operation, page.name])
-
-    # Producers set return_url; redirect_url is the address of our own return page.
-    code, message = (
-        str(page.body[part]).replace("redirect_url", "return_url") for part in ("code", "message")
-    )
-    assert [(fault.code, fault.message) for fault in found_faults] == [(code, message)]
 
 
 # ---- every rule, one by one ----
@@ -293,18 +234,6 @@ def test_a_field_that_a_kind_does_not_mention_is_private() -> None:
     assert PASSPORT.is_public("status")
     assert not PASSPORT.is_public("file_number")
     assert not PASSPORT.is_public("a_field_that_the_vendor_added")
-
-
-@pytest.mark.parametrize("kind", [PASSPORT, STATIC_KYC_LINK], ids=lambda kind: str(kind.name))
-def test_the_result_fields_of_a_kind_are_those_of_the_vendors_answers(kind: Kind) -> None:
-    answers = [
-        set(example.body)
-        for example in vendor_pages.examples()
-        if example.status == 200 and OF_PAGE.get(example.operation) is kind
-    ]
-
-    assert answers
-    assert set().union(*answers) == set(kind.result_fields)
 
 
 def test_the_registry_returns_kinds_by_name() -> None:
