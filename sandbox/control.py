@@ -13,7 +13,6 @@ from sandbox import digilocker, people, validation
 from sandbox.control_fields import NONE, NUMBER, TEXT, checked_fields
 from sandbox.engine.progress import expire, press
 from sandbox.errors import NOT_ENABLED, STOPS, BadControl, VendorError
-from sandbox.examples import find_example
 from sandbox.faults import ANY_ROUTE, parse_plan
 from sandbox.journeys import PersonScript
 from sandbox.redirects import redirect_target
@@ -87,8 +86,6 @@ def _add_fault(vendor: EmulatedVendor, body: Body) -> Body:
     if route != ANY_ROUTE:
         _known_route(vendor, route)
     fault, plan = parse_plan({name: body[name] for name in body if name != "route"})
-    if fault.example is not None:
-        _known_example(fault.example)
     vendor.faults.add(route, fault, **plan)
     return {"waiting": vendor.faults.waiting()}
 
@@ -103,13 +100,6 @@ def _known_route(vendor: EmulatedVendor, route: object) -> str:
     if route not in known:
         raise BadControl(f"unknown route; known are {', '.join(known)}")
     return str(route)
-
-
-def _known_example(name: str) -> None:
-    try:
-        find_example(name)
-    except KeyError:
-        raise BadControl("unknown example; use <operation>/<name on the vendor's page>") from None
 
 
 def _refuse(body: Body) -> Body:

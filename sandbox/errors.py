@@ -102,12 +102,6 @@ TOO_MANY_FROM_IP = VendorError(
     "too_many_requests_per_ip",
     "Too many requests from the IP, rate limit reached",
 )
-WENT_WRONG = VendorError(500, INTERNAL, "verification_failed", "something went wrong")
-LINK_WENT_WRONG = VendorError(
-    500, INTERNAL, "request_failed", "Unable to process your request. Try again after some time"
-)
-ATTEMPT_FAILED = VendorError(502, INTERNAL, "verification_failed", "verification attempt failed")
-
 NOT_READY = invalid("validation_pending", "Validation in process check after some time", 202)
 URL_EXPIRED = invalid("url_expired", "Digilocker request URL is expired")
 SESSION_EXPIRED = invalid("session_expired", "Digilocker consent session expired")
@@ -119,7 +113,15 @@ PERSON_MISMATCH = invalid(
 NOT_ENABLED = invalid("invalid_request", "service not enabled for this account.")
 """How some operations say that they are not enabled; the others have a 404 with an empty body."""
 
-COMMON = (WRONG_PAIR, TEST_SECRET, IP_REFUSED, NO_BALANCE, TOO_MANY, TOO_MANY_FROM_IP)
+COMMON = (
+    WRONG_PAIR,
+    TEST_SECRET,
+    IP_REFUSED,
+    SIGNATURE_MISSING,
+    NO_BALANCE,
+    TOO_MANY,
+    TOO_MANY_FROM_IP,
+)
 """Errors that every operation has."""
 
 STOPS: Mapping[str, VendorError] = {

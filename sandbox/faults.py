@@ -25,7 +25,6 @@ class InjectedFault:
     code: str | None = None
     type: str | None = None
     message: str | None = None
-    example: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     latency_ms: int = 0
     cut: str | None = None
@@ -42,7 +41,7 @@ class InjectedFault:
     @property
     def replaces_answer(self) -> bool:
         """Return True if the fault has an answer of its own."""
-        return self.status is not None or self.example is not None or self.redirect is not None
+        return self.status is not None or self.redirect is not None
 
     @property
     def executes(self) -> bool:
@@ -133,7 +132,7 @@ def parse_plan(body: Mapping[str, Any]) -> tuple[InjectedFault, Mapping[str, Any
     if fault.cut is not None and fault.cut not in CUTS:
         raise BadControl(f"cut must be refuse or one of {', '.join(CUTS)}")
     if not fault.executes and not (fault.replaces_answer or fault.cut):
-        raise BadControl("executed false needs a status, an example, a redirect or a cut")
+        raise BadControl("executed false needs a status, a redirect or a cut")
     times, probability = plan.get("times"), plan.get("probability", 1)
     if (times is not None and times < 1) or not 0 <= probability <= 1:
         raise BadControl("times must be 1 or more (null: all), probability from 0 to 1")
@@ -150,7 +149,6 @@ FAULT_FIELDS: dict[str, tuple[type, ...]] = {
     "code": TEXT,
     "type": TEXT,
     "message": TEXT,
-    "example": TEXT,
     "headers": (dict,),
     "latency_ms": (int,),
     "cut": TEXT,

@@ -9,7 +9,6 @@ from typing import Any
 
 from sandbox.definitions.model import VendorOperation
 from sandbox.errors import TYPES, VALIDATION, RefusedCall, VendorError
-from sandbox.examples import documented_error
 
 _MAGIC = re.compile(r"magic-([2-5][0-9]{2})-(.+)-[^-]*")
 
@@ -24,4 +23,4 @@ def refuse_magic(operation: VendorOperation, fields: Mapping[str, Any]) -> None:
 
 def _answer(operation: VendorOperation, status: int, code: str) -> VendorError:
     on_demand = VendorError(status, TYPES.get(status, VALIDATION), code, "answer on demand")
-    return documented_error(operation, status, code) or on_demand
+    return operation.documented_error(status, code) or on_demand

@@ -10,7 +10,6 @@ from flask import Response
 
 from sandbox.definitions.model import VendorOperation
 from sandbox.errors import TYPES, VALIDATION
-from sandbox.examples import documented_error, find_example
 from sandbox.faults import InjectedFault
 from sandbox.vendor import ApiReply
 
@@ -49,9 +48,6 @@ def fault_reply(
     operation: VendorOperation, fault: InjectedFault, reply: ApiReply | None
 ) -> ApiReply:
     """Return the fault's own answer, or the operation's."""
-    if fault.example is not None:
-        example = find_example(fault.example)
-        return ApiReply(example.status, example.body)
     if fault.status is not None:
         body = _error_body(operation, fault, fault.status)
         return ApiReply(fault.status, {**body, **_reference(operation, reply)})
@@ -65,7 +61,7 @@ def _reference(operation: VendorOperation, reply: ApiReply | None) -> Mapping[st
 
 
 def _error_body(operation: VendorOperation, fault: InjectedFault, status: int) -> Mapping[str, Any]:
-    documented = documented_error(operation, status, fault.code)
+    documented = operation.documented_error(status, fault.code)
     known = documented.body() if documented else {}
     return {
         "type": fault.type or known.get("type") or TYPES.get(status, VALIDATION),

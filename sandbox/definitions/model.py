@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sandbox.errors import VendorError
+from sandbox.errors import COMMON, VendorError
 
 Template = Any
 """JSON whose texts may contain names such as ``$pan``; see ``sandbox.definitions.templates``."""
@@ -187,15 +187,24 @@ class VendorOperation:
         """Return the stage in which a call starts."""
         return next(iter(self.stages.values()), None)
 
-    def documented(self) -> Iterator[VendorError]:
+    def documented_error(self, status: int, code: str | None) -> VendorError | None:
+        """Return the first documented error with this status and code, if there is one.
+
+        Without a code, errors of fields and those that every operation has don't count.
+        """
+        known = [*self._named()]
+        if code is not None:
+            known += [*self._of_fields(), *COMMON]
+        return next((e for e in known if e.status == status and code in (None, e.code)), None)
+
+    def _named(self) -> Iterator[VendorError]:
         """Yield the errors that the operation's file names, without those of fields."""
         yield from self.errors
         if self.own_id and self.own_id.repeated:
             yield self.own_id.repeated
         yield from (answer.reply.error for answer in self.answers if answer.reply.error)
 
-    def of_fields(self) -> Iterator[VendorError]:
-        """Yield the errors of the operation's fields."""
+    def _of_fields(self) -> Iterator[VendorError]:
         for each in self.fields:
             if each.missing:
                 yield each.missing

@@ -254,7 +254,6 @@ def test_a_refused_call_uses_up_no_fault(vendor: Vendor) -> None:
         {"route": "nowhere"},
         {"executed": False},
         {"garbled": "yes"},
-        {"example": "passport/None such"},
         {"times": 0},
         {"times": "x"},
         {"probability": 2},
