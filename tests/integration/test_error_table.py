@@ -1,110 +1,94 @@
-"""Every example on the vendor's pages, sent by the sandbox, and the resulting state of the row.
+"""Published answers to create calls, sent by the sandbox, and the resulting state of the row.
 
-tests/contract compares the sandbox's table with the pages, so no example can be missing here.
+The answers are those of the excerpts in tests/contract/vendor/, for every kind.
 """
 
 from typing import Final, NamedTuple
 
 import pytest
 
-from sandbox.examples import EXAMPLES, Example
+from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED
 from satyapan import State
+from satyapan.kinds import Kind, Registry
+from satyapan.kinds.model import Recovery
 from tests.conftest import Sandbox
+from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt
 from tests.support.worker_harness import Harness
 
 
 class Expected(NamedTuple):
-    """The outcome of a run with one example."""
+    """The outcome of a run with one answer."""
 
     state: State
     reason: str = ""
     refused_field: str = ""
 
 
-DONE: Final = Expected(State.DONE)
-QUARANTINED: Final = Expected(State.PARKED, "foreign_duplicate")
-IN_DOUBT: Final = State.UNKNOWN
 WAITS: Final = State.ACCEPTED
 """Nothing was executed: the account or the route is held, and the row waits without an attempt."""
+VENDOR: Final = "cashfree"
+KINDS: Final = tuple(Registry())
 
 
-def refused(code: str, field: str) -> Expected:
-    return Expected(State.REFUSED, code, field)
+class Case(NamedTuple):
+    """A published answer to the create call of a kind."""
+
+    kind: Kind
+    excerpt: Excerpt
+    answer: PublishedAnswer
+
+    def decisive(self) -> tuple[object, ...]:
+        """Return everything on which the resulting state depends."""
+        operation, answer = self.kind.operation(VENDOR), self.answer
+        policy = (operation.mode, operation.recovery, self.kind.lost_answer)
+        return (*policy, answer.means, answer.http, answer.code, answer.field)
+
+    def __repr__(self) -> str:
+        return f"{self.kind.name}/{self.answer.name}"
 
 
-_ALL_OPERATIONS: Final = {
-    "Client ID/Client Secret in Missing": Expected(WAITS, "x-client-id_missing"),
-    "Using-Test-Credentials-in-Prod": Expected(WAITS, "x-client-secret_value_invalid"),
-    "Invalid client ID and client secret combination": Expected(WAITS, "authentication_failed"),
-    "IP not whitelisted": Expected(WAITS, "ip_validation_failed"),
-    "x-cf-signature header missing": Expected(WAITS, "authentication_failed"),
-    "Insufficient balance": Expected(WAITS, "insufficient_balance"),
-    "Rate limit error per operation": Expected(WAITS, "too_many_requests_per_operation"),
-    "Rate limit error per IP": Expected(WAITS, "too_many_requests_per_ip"),
-}
-_ID: Final = {
-    "Verification ID Missing": refused("verification_id_missing", "verification_id"),
-    "Verification ID With Special Chars": refused(
-        "verification_id_value_invalid", "verification_id"
-    ),
-}
-_DOCUMENTS: Final = refused("invalid_request", "document_requested")
-_REDIRECT: Final = Expected(WAITS, "public_url_refused")  # the URL is ours, not a producer's
-
-TABLE: Final = {
-    "passport": {
-        **_ALL_OPERATIONS,
-        **_ID,
-        "Valid Passport": DONE,
-        "Invalid Passport": DONE,
-        "fileNumber Missing": refused("file_number_missing", "file_number"),
-        "DOB Missing": refused("dob_missing", "dob"),
-        "Invalid DOB": refused("dob_value_invalid", "dob"),
-        "Conflict Error": QUARANTINED,
-        "Internal Server Error": Expected(IN_DOUBT, "verification_failed"),
-        "Bad Gateway": Expected(IN_DOUBT, "verification_failed"),
-    },
-    "digilocker": {
-        **_ALL_OPERATIONS,
-        **_ID,
-        "SUCCESS": Expected(State.PENDING),
-        "Document Requested Missing": refused("document_requested_missing", "document_requested"),
-        "Document Requested Empty": _DOCUMENTS,
-        "Invalid Document Requested": _DOCUMENTS,
-        "Duplicate Document Requested": _DOCUMENTS,
-        "Invalid Redirection Url without https prefix": _REDIRECT,
-        "Invalid Redirection Url with https prefix": _REDIRECT,
-        # A row that Redis lost: the journey continues under a new vendor-side id.
-        "Request with same verification id": Expected(State.PENDING),
-        "Internal Server Error": Expected(IN_DOUBT, "verification_failed"),
-    },
-    "static_link": {
-        **_ALL_OPERATIONS,
-        "Success": DONE,
-        "Template Name Missing": refused("template_name_missing", "template_name"),
-        "Template Name Invalid": refused("template_name_value_invalid", "template_name"),
-        "Template Name not Found": refused("template_name_not_found", "template_name"),
-        "Internal Server Error": Expected(State.PARKED, "unknown_outcome/request_failed"),
-    },
-}
-KINDS: Final = {
-    "passport": "passport",
-    "digilocker": "digilocker",
-    "static_link": "static_kyc_link",
-}
+def cases() -> list[Case]:
+    """Return the errors, and the replies to a kind's example; one of those that decide the same."""
+    creates = [(kind, kind.operation(VENDOR).create) for kind in KINDS]
+    found = [(kind, find_excerpt(create.method, create.path)) for kind, create in creates]
+    every = [Case(k, e, answer) for k, e in found if e for answer in e.answers]
+    sent = [case for case in every if not (case.answer.is_reply and case.answer.changes_request)]
+    return list({case.decisive(): case for case in reversed(sent)}.values())[::-1]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.operation}/{e.name}")
-def test_each_example_leads_to_its_state(harness: Harness, example: Example) -> None:
-    row_id = harness.submit(KINDS[example.operation])
-    if example.status != 200:
-        name = f"{example.operation}/{example.name}"
-        harness.vendor.post("faults", route=example.operation, example=name)
+def expected(kind: Kind, answer: PublishedAnswer) -> Expected:
+    """Say by a kind's policies what becomes of a row after its first call has this answer."""
+    refused = Expected(State.REFUSED, answer.code, answer.field)
+    waits = Expected(WAITS, answer.code)
+    unsure = Expected(State.UNKNOWN, answer.code)
+    parked = Expected(State.PARKED, f"unknown_outcome/{answer.code}")
+    # A duplicate of a row that Redis lost: a journey continues under a new vendor-side id.
+    continued, stranger = Expected(State.PENDING), Expected(State.PARKED, "foreign_duplicate")
+    by_meaning: dict[str, Expected] = {
+        "refused": refused,
+        "missing": refused,
+        "stopped": waits,
+        "throttled": waits,
+        "not_enabled": Expected(WAITS, NOT_ENABLED),
+        "misconfigured": Expected(WAITS, PUBLIC_URL_REFUSED),  # the address is ours
+        "duplicate": continued if kind.lost_answer == "reissue" else stranger,
+        "unknown": parked if kind.operation(VENDOR).recovery is Recovery.NONE else unsure,
+    }
+    return by_meaning.get(answer.means) or Expected(State(answer.means.split("/")[0]))
+
+
+@pytest.mark.parametrize("case", cases(), ids=repr)
+def test_each_published_answer_leads_to_its_state(harness: Harness, case: Case) -> None:
+    answer = case.answer
+    row_id = harness.submit(case.kind.name)
+    if not answer.is_reply:
+        fault = {name: answer.whole_body.get(name) for name in ("type", "code", "message")}
+        harness.vendor.post("faults", route=case.excerpt.name, status=answer.http, **fault)
 
     found = harness.run_once(row_id)
 
-    expected = TABLE[example.operation][example.name]
-    assert (found.state, found.reason, found.refused_field) == expected
+    outcome = Expected(found.state, found.reason, found.refused_field)
+    assert outcome == expected(case.kind, answer)
     assert harness.vendor.get("faults")["waiting"] == 0
 
 
@@ -152,7 +136,7 @@ def test_too_many_calls_of_one_operation_hold_its_route_alone(harness: Harness) 
     assert harness.run_once(harness.submit("static_kyc_link")).state is State.DONE
 
 
-@pytest.mark.parametrize("kind", KINDS.values())
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
 def test_a_product_that_is_not_enabled_is_no_fault_of_the_request(
     harness: Harness, kind: str
 ) -> None:
