@@ -201,6 +201,21 @@ def test_odd_values_in_a_visitors_webhook_break_neither_row_nor_events(
     assert result.get("uid") in {"XXXX XXXX 2346", None}
 
 
+@pytest.mark.parametrize("said", [{}, {"verification_id": None}, {"verification_id": ""}])
+def test_visitors_without_an_id_are_not_taken_for_one_person(
+    harness: Harness, inbox: Inbox, said: dict[str, Any]
+) -> None:
+    owner = harness.settle(harness.submit("static_kyc_link"))
+    data = {"form_link": owner.link, "form_status": "SUCCESS", "name": "A", **said}
+    body = json.dumps({"event_type": "KYC_LINK_SUCCESS", "data": data}).encode()
+    inbox.store("webhook", "cashfree", "KYC_LINK_SUCCESS", body)
+
+    harness.parts.ingest.take("webhook")
+
+    assert found(inbox, "webhook").state is WebhookState.UNMATCHED
+    assert not [e for e in harness.verifications.events("all", block=0.01) if e.parent]
+
+
 def test_listing_reads_only_what_it_shows(harness: Harness, inbox: Inbox) -> None:
     for number in range(30):
         store(inbox, f"webhook-{number:02}", f"v-{number}")

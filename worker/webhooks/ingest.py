@@ -127,7 +127,8 @@ class Ingest:
         for kind, operation in operations:
             vendor_id = str(value_at(data, operation.webhook_id_field) or "")
             reference = str(data.get("reference_id") or "")
-            yield _News(kind, operation, webhook.event, vendor_id, reference, data)
+            if vendor_id:  # without it, all visitors of a link would be one
+                yield _News(kind, operation, webhook.event, vendor_id, reference, data)
 
     def _unmatched(self, webhook: StoredWebhook) -> str:
         log.warning("webhook matches nothing here", extra={"code": webhook.event})
