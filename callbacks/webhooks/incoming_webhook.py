@@ -42,14 +42,14 @@ def read_webhook(raw: bytes, vendor: str, kinds: Registry) -> IncomingWebhook:
     checked for Aadhaar numbers.
     """
     parsed = parse(raw)
-    event = _event(parsed.get("event_type")) if isinstance(parsed, dict) else ""
-    operations = [operation for _, operation in kinds.for_event(vendor, event)]
+    said = _event(parsed.get("event_type")) if isinstance(parsed, dict) else ""
+    operations = [operation for _, operation in kinds.for_event(vendor, said)]
     content = clean(raw, kept_fields(operations))
     if content is None:
         body = canonical({"unreadable": True, "bytes": len(raw)})
         return IncomingWebhook("", "", None, raw, body)
     return IncomingWebhook(
-        event=event,
+        event=_event(content.get("event_type")),
         vendor_id=_vendor_id(content.get("data"), operations),
         event_ms=time_ms(content.get("event_time")),
         signed=signed_content(raw),

@@ -62,6 +62,15 @@ def test_full_aadhaar_numbers_are_not_stored(client: FlaskClient, inbox: Inbox) 
     assert content["data"]["long"] == f"{PROSE}<uid>{MASKED}</uid>"
 
 
+def test_an_aadhaar_number_in_the_name_of_an_event_is_masked(
+    client: FlaskClient, inbox: Inbox
+) -> None:
+    post(client, written({**EVENT, "event_type": NUMBER}))
+
+    (webhook,) = inbox.newest(None, 9)
+    assert NUMBER not in webhook.event
+
+
 @pytest.mark.parametrize(
     ("odd", "safe"),
     [
