@@ -3,7 +3,8 @@
 A new one is a file in its family's folder and a line in `PLACES` (docs/adding-a-kind.md).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pkgutil import resolve_name
 from typing import Final
 
@@ -54,10 +55,21 @@ class Registry:
         found = [route for o in operations for route in (o.create, o.status, o.document)]
         return [route for route in found if route]
 
-    def for_event(self, vendor: str, event: str) -> list[tuple[Kind, Operation]]:
-        """List the kinds, each with its operation, that a vendor's webhook event may be about."""
-        served = [(kind, kind.operations[vendor]) for kind in self if vendor in kind.operations]
-        return [each for each in served if event in {*each[1].events, *each[1].visitor_events}]
+    def for_event(self, vendor: str, event: str) -> Sequence[tuple[Kind, Operation]]:
+        """List the kinds, each with its operation, that a vendor's webhook event may be about.
+
+        The first call loads all kinds.
+        """
+        return self._by_event.get((vendor, event), ())
+
+    @cached_property
+    def _by_event(self) -> Mapping[tuple[str, str], list[tuple[Kind, Operation]]]:
+        found: dict[tuple[str, str], list[tuple[Kind, Operation]]] = {}
+        for kind in self:
+            for vendor, operation in kind.operations.items():
+                for event in {*operation.events, *operation.visitor_events}:
+                    found.setdefault((vendor, event), []).append((kind, operation))
+        return found
 
     def ask(self, name: object) -> Kind:
         """Return the kind that a producer named.
