@@ -1,9 +1,11 @@
 """The rules that hold for every kind, and those of passports."""
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
+from satyapan.kinds import Kind
 from satyapan.kinds.model import Role
 from satyapan.records import SETTLED, State
 from tests.support.decision_builders import (
@@ -28,9 +30,20 @@ from worker.rules.model import (
     Emit,
     Event,
     Policy,
+    Redriven,
     VisitorWebhook,
     Woken,
 )
+
+ODD: Final = "Found, but cancelled"
+"""A status that is no word: rows show it only if the kind knows it."""
+
+
+def knows(status: str) -> Kind:
+    """Return the passport kind with one more status."""
+    operation = KINDS["passport"].operation("cashfree")
+    more = replace(operation, status_map={**operation.status_map, status: State.DONE})
+    return replace(KINDS["passport"], operations={"cashfree": more})
 
 
 class TestPassport:
@@ -68,6 +81,23 @@ class TestPassport:
 
         assert (still.state, still.reason) == (State.PARKED, "unknown_status")
         assert (ended.state, ended.status, ended.result) == (State.DONE, "VALID", known_now.draft)
+        assert effects == (Emit("done"),)
+
+    def test_a_kinds_own_status_may_be_any_text(self) -> None:
+        after, _ = decide(sent("passport"), passport_answer(ODD), NOW, knows(ODD), POLICY)
+
+        assert (after.state, after.status) == (State.DONE, ODD)
+
+    def test_a_stored_answer_whose_status_is_not_shown_is_judged_once_the_kind_knows_it(
+        self,
+    ) -> None:
+        parked = decision(sent("passport"), passport_answer(ODD))[0]
+        redriven = decision(parked, Redriven())[0]
+
+        after, effects = decide(redriven, Woken(), NOW, knows(ODD), POLICY)
+
+        assert (parked.status, redriven.state) == ("?", State.ACCEPTED)
+        assert (after.state, after.status, after.result) == (State.DONE, ODD, parked.draft)
         assert effects == (Emit("done"),)
 
     def test_a_status_that_is_not_a_plain_word_is_not_stored_in_clear(self) -> None:

@@ -74,6 +74,25 @@ def test_a_new_generation_begins_without_the_old_links() -> None:
     assert (row.state, row.reason, row.handoff) == (State.ACCEPTED, "lost_link", {})
 
 
+def test_an_answer_without_a_link_is_judged_and_begins_no_journey() -> None:
+    row, effects = after(sent("payment"), Role.CREATE, "SUCCESS", {})
+
+    assert (row.state, row.result, effects) == (State.DONE, {"status": "SUCCESS"}, (Emit("done"),))
+
+
+def test_the_reference_of_a_failed_attempt_is_not_that_of_the_answered_one() -> None:
+    """A later read would be taken for another verification's: it repeats its own reference."""
+    doubtful = sent("payment", attempts=2, ambiguous=1, reference="R1")
+
+    repeated, _ = after(doubtful, Role.CREATE, "CREATED", REPLY)
+    found, _ = after(
+        replace(doubtful, state=State.UNKNOWN, link="https://pay/1"), Role.STATUS, "CREATED", {}
+    )
+
+    assert (repeated.state, repeated.reference) == (State.PENDING, "")
+    assert (found.state, found.reference) == (State.PENDING, "")
+
+
 @pytest.mark.parametrize(
     ("said", "life_s"),
     [

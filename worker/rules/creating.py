@@ -36,9 +36,11 @@ _UNSPENT = frozenset(
 
 def created(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Decide after a create call."""
-    # A reference of a call that executed nothing must not be read after a later, ambiguous one.
+    # A reference of a call that executed nothing must not be read after a later, ambiguous one,
+    # nor that of an ambiguous call after a later one that was answered.
     named = "" if answer.outcome in _UNSPENT else answer.reference
-    row = replace(row, http=answer.http, reference=named or row.reference)
+    earlier = "" if answer.outcome is Outcome.OK else row.reference
+    row = replace(row, http=answer.http, reference=named or earlier)
     if answer.outcome is Outcome.OK:
         return _accepted(row, answer, context)
     if answer.outcome in _UNSPENT:
@@ -54,8 +56,9 @@ def _accepted(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Store the answer: it is the result, or the link of a journey that begins."""
     body = dict(answer.body or {})
     link = str(body.get(context.operation.link_field, ""))
-    row = replace(row, link=link, tries=0, status=shown(answer.status))
-    if context.operation.mode is Mode.JOURNEY:
+    status = shown(answer.status, context.operation.status_map)
+    row = replace(row, link=link, tries=0, status=status)
+    if context.operation.mode is Mode.JOURNEY and link:
         return _begun(row, body, context)
     return judged(replace(row, draft=body), context)
 

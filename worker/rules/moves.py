@@ -1,11 +1,11 @@
 """The changes of state that a row can make. Every rule ends in one of these."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from satyapan.kinds.model import Role
+from satyapan.kinds.model import Operation, Role
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.generations import generation_record
@@ -14,12 +14,13 @@ from worker.rules.model import Call, Decision, DecisionContext, Emit
 
 _READS: Final = {"first": Lane.HIGH, "again": Lane.NORMAL, "": Lane.LOW}
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{0,64}", re.ASCII)
+_HIDDEN: Final = "?"
 
 
-def shown(status: object) -> str:
-    """Return an unknown status as rows and events may hold it in clear: a word, or "?"."""
+def shown(status: object, known: Container[str] = ()) -> str:
+    """Return a status as rows and events may hold it in clear: known, a word, or "?"."""
     text = str(status)
-    return text if _WORD.fullmatch(text) else "?"
+    return text if text in known or _WORD.fullmatch(text) else _HIDDEN
 
 
 def settle(
@@ -48,12 +49,20 @@ def park(row: Row, reason: str) -> Decision:
 
 def judged(row: Row, context: DecisionContext) -> Decision:
     """Decide by the stored answer and its status; park a row whose status is unknown."""
+    row = replace(row, status=_stored_status(row, context.operation))
     state = context.operation.status_map.get(row.status)
     if state is None:
         return park(row, "unknown_status")
     if state is State.PENDING:
         return pend(row, context), ()
     return settle(row, state, result=row.draft)
+
+
+def _stored_status(row: Row, operation: Operation) -> str:
+    """Return the status of the stored answer, also if it was hidden and is known by now."""
+    routes = (operation.create, operation.status) if row.status == _HIDDEN else ()
+    stated = [route.status_of(row.draft or {}) for route in routes if route]
+    return next((each for each in stated if each in operation.status_map), row.status)
 
 
 def pend(row: Row, context: DecisionContext) -> Row:

@@ -39,8 +39,10 @@ def status_read(row: Row, answer: Answer, context: DecisionContext) -> Decision:
 
 def _known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     body, state = dict(answer.body or {}), context.operation.status_map.get(answer.status)
-    row = replace(row, status=shown(answer.status), misses=0)
-    row = replace(row, reference=answer.reference or row.reference)
+    row = replace(row, status=shown(answer.status, context.operation.status_map), misses=0)
+    # Found by our id, the reference that an ambiguous call named may be another's.
+    by_id = row.state is State.UNKNOWN and context.operation.recovery is Recovery.READ
+    row = replace(row, reference=answer.reference or ("" if by_id else row.reference))
     journey = context.operation.mode is Mode.JOURNEY
     if state is None:
         return park(replace(row, draft=body), "unknown_status")
