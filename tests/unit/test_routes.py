@@ -41,6 +41,8 @@ ACCOUNT = Operation(
             (422, "fraud_account"): Result("REJECTED/FRAUD_ACCOUNT"),
             (409, "verification_pending"): AnswerMeaning.WAIT,
             (400, "invalid_request"): RefusedField("bank_account"),
+            (422, "not_an_account"): RefusedField("bank_account"),
+            (403, "product_is_off"): AnswerMeaning.NOT_ENABLED,
         },
     ),
     status=Route(
@@ -222,6 +224,7 @@ def test_account_and_payment_numbers_are_not_masked_as_aadhaar_numbers() -> None
         (422, "fraud_account", Outcome.OK, "REJECTED/FRAUD_ACCOUNT", ""),
         (409, "verification_pending", Outcome.WAIT, "", ""),
         (400, "invalid_request", Outcome.REFUSED, "", "bank_account"),
+        (422, "not_an_account", Outcome.REFUSED, "", "bank_account"),
         # Not this route's: the common table decides.
         (404, "user_id_not_found", Outcome.MISSING, "", "user_id"),
         (422, "npci_unavailable", Outcome.UNKNOWN, "", ""),
@@ -236,6 +239,12 @@ def test_a_route_says_what_its_errors_mean(
 
     assert (answer.outcome, answer.status, answer.refused_field) == (outcome, word, field)
     assert (answer.http, answer.code, answer.reference) == (status, code, "102")
+
+
+def test_a_declared_product_that_is_not_enabled_has_the_code_that_checks_look_for() -> None:
+    answer = judge(ACCOUNT, Role.CREATE, 403, error("product_is_off"))
+
+    assert (answer.outcome, answer.code) == (Outcome.NOT_ENABLED, "not_enabled")
 
 
 def test_an_error_that_is_an_answer_is_kept_whole() -> None:
@@ -254,6 +263,22 @@ def test_an_error_that_is_an_answer_is_not_believed_with_bytes_behind_it() -> No
 def test_a_200_that_repeats_nothing_is_not_believed_with_bytes_behind_it() -> None:
     assert judge(PAN, Role.CREATE, 200, {"valid": True}, trailed=True).code == "trailing_bytes"
     assert judge(ACCOUNT, Role.CREATE, 200, account(), trailed=True).outcome is Outcome.OK
+
+
+def test_with_bytes_behind_it_a_reply_must_name_what_was_asked_for() -> None:
+    replies = [account(bank_account=LOOKS_LIKE_AADHAAR), account(bank_account=None), account()]
+
+    answers = [judge(ACCOUNT, Role.STATUS, 200, each, trailed=True) for each in replies]
+
+    assert [answer.code for answer in answers] == ["", "trailing_bytes", "trailing_bytes"]
+
+
+@pytest.mark.parametrize("name", ["reference_id", "ref_id", "refId"])
+def test_the_vendors_reference_is_not_masked_as_an_aadhaar_number(name: str) -> None:
+    reply = {**account(), "reference_id": None, name: int(LOOKS_LIKE_AADHAAR)}
+    reply = {key: value for key, value in reply.items() if value is not None}
+
+    assert judge(ACCOUNT, Role.CREATE, 200, reply).reference == LOOKS_LIKE_AADHAAR
 
 
 def test_every_meaning_is_an_outcome() -> None:

@@ -82,9 +82,9 @@ class Asked:
 def classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
     """Say what a complete reply means. `body` is what `parse` gave, `now` is Unix seconds."""
     answer = _classify(asked, raw, body, now)
-    named = raw.status == HTTPStatus.OK and (asked.route.echo_field or asked.route.echoes)
+    named = raw.status == HTTPStatus.OK and _repeats(asked, body)
     if raw.trailed and answer.outcome is not Outcome.UNKNOWN and not named:
-        # It repeats no id of ours: it may be late, with the reply to this call behind it.
+        # It repeats nothing of ours: it may be late, with the reply to this call behind it.
         answer = Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="trailing_bytes")
     return replace(answer, limit=_limit(raw.headers))
 
@@ -125,7 +125,7 @@ def _accepted(asked: Asked, body: object) -> Answer:
     status = asked.route.status_of(clean)
     if asked.role is not Role.DOCUMENT and not (status and _complete(asked, clean)):
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
-    reference = _reference(clean)
+    reference = _reference(body)
     return Answer(outcome=Outcome.OK, http=200, reference=reference, status=status, body=clean)
 
 
@@ -159,12 +159,25 @@ def _foreign(asked: Asked, body: object, *echoes: str) -> bool:
     """Return True if a reply names another id than ours, or another value of these fields."""
     if not isinstance(body, dict):
         return False
-    known_values = {**asked.known, asked.route.echo_field: asked.vendor_id}
-    for name in filter(None, (asked.route.echo_field, *echoes)):
-        known, echoed = known_values.get(name), body.get(name)
-        if known and echoed is not None and str(echoed) != str(known):
-            return True
-    return False
+    return any(
+        str(body[name]) != known
+        for name, known in _echoed(asked, body).items()
+        if name in {asked.route.echo_field, *echoes}
+    )
+
+
+def _repeats(asked: Asked, body: object) -> bool:
+    """Return True if a reply names our id, or another value that we know."""
+    return isinstance(body, dict) and bool(_echoed(asked, body))
+
+
+def _echoed(asked: Asked, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values that we know of the fields that a reply repeats."""
+    known = {**asked.known, asked.route.echo_field: asked.vendor_id}
+    names = filter(None, (asked.route.echo_field, *asked.route.echoes))
+    return {
+        name: str(known[name]) for name in names if known.get(name) and body.get(name) is not None
+    }
 
 
 def _another_item(asked: Asked, body: Mapping[str, Any]) -> bool:
@@ -180,10 +193,12 @@ def _judge(
     role: Role, status: int, code: str, body: object, meaning: AnswerMeaning | RefusedField | None
 ) -> tuple[Outcome, str]:
     """Look a reply up: what its route declares, the table, the status."""
-    if _product_is_off(role, status, code, body):
+    if meaning is AnswerMeaning.NOT_ENABLED or _product_is_off(role, status, code, body):
         return Outcome.NOT_ENABLED, NOT_ENABLED
     if isinstance(meaning, AnswerMeaning):
         return Outcome(meaning), code
+    if isinstance(meaning, RefusedField):
+        return Outcome.REFUSED, code
     if status in _REDIRECTS:
         return Outcome.UNKNOWN, "redirected"
     if role is Role.CREATE and status == HTTPStatus.NOT_FOUND:
