@@ -7,6 +7,7 @@ from playwright.sync_api import Browser
 
 from demo.local_stack import LocalStack
 from tests.support.browser import chromium, program, required
+from tests.support.toy_stack import toy_stack
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Start all of Satyapan, with the sandbox and its consent page."""
-    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+    """Start all of Satyapan, with the sandbox and its pages for people."""
+    with toy_stack(tmp_path_factory.mktemp("stack")) as running:
         yield running

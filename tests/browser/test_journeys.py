@@ -21,11 +21,11 @@ NUMBERS = itertools.count(1)
 BOTH = pytest.mark.parametrize("lang", ["en", "hi"])
 
 
-def begin(stack: LocalStack) -> Verification:
+def begin(stack: LocalStack, kind: str = "digilocker", **request: object) -> Verification:
     """Submit a journey and wait for its link."""
     verifications = stack.verifications("browser")
     key = f"person-{next(NUMBERS)}"
-    row = verifications.submit("digilocker", {"document_requested": ASKED}, key=key)
+    row = verifications.submit(kind, request or {"document_requested": ASKED}, key=key)
     return verifications.wait(row.id, timeout=60, until=linked)
 
 
@@ -140,3 +140,15 @@ def test_expiry(browser: Browser, stack: LocalStack, lang: str) -> None:
 
     stack.control("webhooks", {"off": False})
     assert end(stack, journey.id).state is State.EXPIRED
+
+
+def test_a_payment(browser: Browser, stack: LocalStack) -> None:
+    journey = begin(stack, "toy_pay", name="John Doe")
+    with browser_window(browser, Display("en", width=390)) as window:
+        window.page.goto(journey.link)
+        with worker_held(stack):
+            window.page.get_by_role("button", name="Pay ₹1").click()
+            assert_waiting(window, stack, "en")
+        assert_result(window, "received", "journey-payment")
+
+    assert end(stack, journey.id).state is State.DONE

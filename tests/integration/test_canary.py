@@ -6,10 +6,7 @@ file (which has every command: queues, streams, channels), every log, and the co
 processes.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,6 +16,7 @@ import requests
 from demo.local_stack import LocalStack
 from satyapan import State, linked
 from tests.support.eventually import eventually
+from tests.support.sinks import SINKS, aof_bytes, redis_bytes
 
 PERSON: Final = {
     "name": "Kanaricanary Fullname",
@@ -91,12 +89,11 @@ def test_the_visitors_webhook_passed_through_the_inbox(outcome: Outcome) -> None
     eventually(has_done_event)
 
 
-@pytest.mark.parametrize("where", ["redis", "aof", "logs", "processes"])
+@pytest.mark.parametrize("where", SINKS)
 def test_no_canary_is_in_clear(outcome: Outcome, where: str) -> None:
     stack, returned = outcome
-    sinks = {"redis": redis_bytes, "aof": aof_bytes, "logs": log_bytes, "processes": titles}
 
-    seen = b"\n".join(sinks[where](stack))
+    seen = b"\n".join(SINKS[where](stack))
 
     assert len(seen) > 100, "nothing was searched"
     for canary in (*CANARIES, returned["link"]):
@@ -111,41 +108,3 @@ def test_the_search_finds_a_planted_canary(outcome: Outcome) -> None:
     assert CANARIES[0].encode() in b"\n".join(redis_bytes(stack))
     eventually(lambda: CANARIES[0].encode() in b"\n".join(aof_bytes(stack)))
     client.delete("planted")
-
-
-def redis_bytes(stack: LocalStack) -> Iterator[bytes]:
-    """Yield every key and its whole value, of whatever type."""
-    client = redis.Redis.from_url(stack.server.url, protocol=2)
-    readers: dict[bytes, Any] = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"stream": client.xrange,
-    }
-    for key in client.scan_iter():
-        kind: Any = client.type(key)
-        yield key
-        yield repr(readers[kind](key)).encode()
-
-
-def aof_bytes(stack: LocalStack) -> Iterator[bytes]:
-    """Yield the append-only files: every write command that the server received."""
-    for path in (stack.folder / "redis").rglob("*"):
-        if path.is_file():
-            yield path.read_bytes()
-
-
-def log_bytes(stack: LocalStack) -> Iterator[bytes]:
-    """Yield everything that the child processes printed."""
-    for path in Path(stack.logs).iterdir():
-        yield path.read_bytes()
-
-
-def titles(_: LocalStack) -> Iterator[bytes]:
-    """Yield the command lines of all processes of this machine (where /proc has them)."""
-    yield b"this test: " + " ".join(sys.argv).encode() + b" " * 100
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it ended meanwhile
-            yield process.read_bytes()

@@ -9,6 +9,7 @@ import pytest
 
 from satyapan.kinds import PLACES
 from satyapan.records import State
+from tests.support.project import ROOT
 
 PROGRAM = str(Path(sys.executable).with_name("satyapan"))
 
@@ -34,13 +35,11 @@ def test_kinds_are_completed() -> None:
 
 
 def test_kinds_from_the_setting_are_completed_and_a_broken_one_hides_no_other() -> None:
-    toys = {"PYTHONPATH": str(Path(__file__).parents[1] / "integration")}
+    toys = {"PYTHONPATH": str(ROOT / "tests" / "support" / "toy_kinds")}
+    loaded = {**toys, "SATYAPAN_KINDS": "toy_pan:TOY_PAN"}
 
-    assert completed("kinds", "pa", **toys, SATYAPAN_KINDS="toy_kind:TOY") == {
-        "passport",
-        "pan_toy",
-    }
-    assert completed("kinds", "pa", SATYAPAN_KINDS="no.such:KIND") == {"passport"}
+    assert completed("kinds", "", **loaded) == {*PLACES, "toy_pan"}
+    assert completed("kinds", "", SATYAPAN_KINDS="no.such:KIND") == set(PLACES)
 
 
 def test_states_are_completed() -> None:

@@ -76,6 +76,6 @@ def test_every_event_that_workers_write_is_explained() -> None:
 
 
 def test_the_kind_on_the_page_is_the_tested_kind() -> None:
-    tested = ROOT.joinpath("tests/integration/toy_kind.py").read_text(encoding="utf-8")
+    tested = ROOT.joinpath("tests/support/toy_kinds/toy_pan.py").read_text(encoding="utf-8")
 
     assert blocks(KINDS) == [tested]

@@ -6,8 +6,8 @@ from satyapan.records import State
 
 _PAN = matches("[A-Z]{5}[0-9]{4}[A-Z]", "{name} should be five letters, four digits, one letter.")
 
-TOY = Kind(
-    name="pan_toy",
+TOY_PAN = Kind(
+    name="toy_pan",
     title="A toy: PAN by number",
     request=request(
         pan=text(_PAN, rule="five letters, four digits, one letter"), name=text(required=False)
@@ -17,7 +17,7 @@ TOY = Kind(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
             create=Route(
-                "pan-toy",
+                "toy_pan",
                 "POST",
                 "/toy/pan",
                 per_minute=50,
