@@ -25,11 +25,11 @@ new file, and nothing else; its name is the operation's name in the sandbox. A s
       send: {dob: 01-03-2007} # what has to be different from the example
 
 **What an answer is.** A reply has a ``body``. An error has ``code``, ``type`` unless that is
-``validation_error``, ``message`` if it is to be compared, and ``reference`` if it names the
-vendor's own id. ``means`` is how it must be classified: ``STATE/STATUS`` for a reply
-("DONE/VALID", "PENDING/RECEIVED"), ``document``, or a value of ``worker.rules.answer.Outcome`` for
-an error. An answer below 500 that means ``unknown`` has a ``why``. If no kind uses the operation,
-leave ``means`` out.
+``validation_error``, ``message`` if it is to be compared, and ``error`` (``{refId: 209}``) if it
+names the vendor's own id, as it does after an execution. ``means`` is how it must be classified:
+``STATE/STATUS`` for a reply ("DONE/VALID", "PENDING/RECEIVED"), ``document``, or a value of
+``worker.rules.answer.Outcome`` for an error. An answer below 500 that means ``unknown`` has a
+``why``. If no kind uses the operation, leave ``means`` out.
 
 **How to cause it.** ``send`` sets fields of the example, ``without`` leaves fields out, ``headers``
 sets headers (null leaves one out). ``first`` lists calls to make before: ``[METHOD /path, body]``;
@@ -57,6 +57,7 @@ import yaml
 
 FOLDER = Path(__file__).parent / "vendor"
 EVERY_OPERATION = "_every_operation"
+_REFERENCES = ("reference_id", "ref_id", "refId")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -72,7 +73,7 @@ class PublishedAnswer:
     type: str = "validation_error"
     code: str = ""
     message: str = ""
-    reference: str = ""
+    error: Mapping[str, Any] = default(default_factory=dict)
     body: Mapping[str, Any] = default(default_factory=dict)
     send: Mapping[str, Any] = default(default_factory=dict)
     without: tuple[str, ...] = ()
@@ -89,8 +90,14 @@ class PublishedAnswer:
     @property
     def whole_body(self) -> Mapping[str, Any]:
         """Return the body as it is published; an error without its message lacks the message."""
-        error = {"type": self.type, "code": self.code, "message": self.message}
-        return self.body or {name: text for name, text in error.items() if text}
+        error = {"type": self.type, "code": self.code, "message": self.message, "error": self.error}
+        return self.body or {name: value for name, value in error.items() if value}
+
+    @property
+    def reference(self) -> str:
+        """Return the vendor's own id, as text; "" if the answer names none."""
+        named = {**self.body, **self.error}
+        return str(next((named[name] for name in _REFERENCES if name in named), ""))
 
     @property
     def by_request(self) -> bool:

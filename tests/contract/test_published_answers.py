@@ -15,6 +15,7 @@ from tests.contract.excerpts import Excerpt, PublishedAnswer, cases, label
 
 ANSWERS = [(excerpt, answer) for excerpt, answer in cases() if not answer.no_fixture]
 ERRORS = [(excerpt, answer) for excerpt, answer in ANSWERS if not answer.is_reply]
+REFUSALS = [(excerpt, answer) for excerpt, answer in ERRORS if not answer.error]
 MAGIC = [(excerpt, answer) for excerpt, answer in ERRORS if excerpt.method == "POST"]
 
 
@@ -40,7 +41,9 @@ def prepare(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> None:
         else:
             assert vendor.call(method, path, json=body).status_code == 200
     if not answer.by_request:
-        vendor.control("faults", route=excerpt.name, status=answer.http, code=answer.code)
+        executed = bool(answer.error)
+        fault = {"status": answer.http, "code": answer.code, "executed": executed}
+        vendor.control("faults", route=excerpt.name, **fault)
 
 
 def ask(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> requests.Response:
@@ -74,10 +77,11 @@ def test_the_sandbox_gives_each_published_answer(
     if not answer.is_reply and not answer.message:
         assert body.pop("message")
     assert got.status_code == answer.http, body
-    assert comparable(body, excerpt.varies) == comparable(answer.whole_body, excerpt.varies)
+    varies = ("error", *excerpt.varies)
+    assert comparable(body, varies) == comparable(answer.whole_body, varies)
 
 
-@pytest.mark.parametrize(("excerpt", "answer"), ERRORS, ids=label)
+@pytest.mark.parametrize(("excerpt", "answer"), REFUSALS, ids=label)
 def test_an_error_is_not_charged(
     sandbox: Vendor, excerpt: Excerpt, answer: PublishedAnswer
 ) -> None:

@@ -56,6 +56,12 @@ def cases() -> list[Case]:
     return list({case.decisive(): case for case in reversed(sent)}.values())[::-1]
 
 
+def readable(kind: Kind, answer: PublishedAnswer) -> bool:
+    """Return True if an unknown outcome can be recovered from."""
+    recovery = kind.operation(VENDOR).recovery
+    return bool(answer.reference) if recovery is Recovery.REFERENCE else recovery != Recovery.NONE
+
+
 def expected(kind: Kind, answer: PublishedAnswer) -> Expected:
     """Say by a kind's policies what becomes of a row after its first call has this answer."""
     refused = Expected(State.REFUSED, answer.code, answer.field)
@@ -72,7 +78,7 @@ def expected(kind: Kind, answer: PublishedAnswer) -> Expected:
         "not_enabled": Expected(WAITS, NOT_ENABLED),
         "misconfigured": Expected(WAITS, PUBLIC_URL_REFUSED),  # the address is ours
         "duplicate": continued if kind.lost_answer == "reissue" else stranger,
-        "unknown": parked if kind.operation(VENDOR).recovery is Recovery.NONE else unsure,
+        "unknown": unsure if readable(kind, answer) else parked,
     }
     return by_meaning.get(answer.means) or Expected(State(answer.means.split("/")[0]))
 
@@ -83,7 +89,8 @@ def test_each_published_answer_leads_to_its_state(harness: Harness, case: Case) 
     row_id = harness.submit(case.kind.name)
     if not answer.is_reply:
         fault = {name: answer.whole_body.get(name) for name in ("type", "code", "message")}
-        harness.vendor.post("faults", route=case.excerpt.name, status=answer.http, **fault)
+        how = {"status": answer.http, "executed": bool(answer.error), **fault}
+        harness.vendor.post("faults", route=case.excerpt.name, **how)
 
     found = harness.run_once(row_id)
 

@@ -82,6 +82,11 @@ def judge(use: Use, excerpt: Excerpt, answer: PublishedAnswer) -> Answer:
     return classify(asked, Raw(answer.http, {}, b""), dict(answer.whole_body), NOW)
 
 
+def shown(answer: PublishedAnswer) -> str:
+    """Return a code as it is shown; a sentence may hold personal data and is not."""
+    return f"http_{answer.http}" if " " in answer.code else answer.code
+
+
 def meaning(use: Use, answer: Answer) -> str:
     """Return an answer's meaning in the words of the excerpts."""
     if answer.outcome is not Outcome.OK:
@@ -134,13 +139,11 @@ def test_each_published_answer_has_the_stated_meaning(
 
     assert answer.means, f"{excerpt.name}.yaml: say what {answer.name!r} means"
     assert meaning(use, got) == answer.means
-    if got.outcome is Outcome.OK:
-        assert got.reference == (answer.reference or str(answer.body.get("reference_id", "")))
-        return
-    assert (got.http, got.body) == (answer.http, None)
-    assert got.code == OWN_CODES.get(got.outcome, answer.code)
-    assert got.refused_field == ("" if got.outcome in OWN_CODES else answer.field)
-    assert got.reference == answer.reference
+    assert (got.http, got.reference) == (answer.http, answer.reference)
+    if got.outcome is not Outcome.OK:
+        assert got.body is None
+        assert got.code == OWN_CODES.get(got.outcome, shown(answer))
+        assert got.refused_field == ("" if got.outcome in OWN_CODES else answer.field)
 
 
 @pytest.mark.parametrize(("use", "excerpt", "answer"), CASES, ids=name)
