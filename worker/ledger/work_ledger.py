@@ -30,8 +30,8 @@ MOST_CHECK_MS: Final = 60_000
 """The longest time between two status reads of a journey that somebody keeps asking for."""
 
 
-VENDOR_ID_ALIAS_MS: Final = 30 * 86_400_000
-"""Longer than any journey with its webhooks and their repeats takes."""
+VENDOR_ID_ALIAS_MS: Final = 60 * 86_400_000
+"""Longer than any journey: a link may last for 30 days, and webhooks are repeated after it."""
 
 
 @dataclass(frozen=True, slots=True)
