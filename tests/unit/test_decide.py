@@ -46,6 +46,18 @@ def knows(status: str) -> Kind:
     return replace(KINDS["passport"], operations={"cashfree": more})
 
 
+@pytest.mark.parametrize("left", [1, DAY])
+def test_an_accepted_call_has_an_hour_at_least_for_its_answer(left: int) -> None:
+    before = sent("async/read", deadline=NOW + left)
+    waits = answered(Outcome.OK, body={"status": "WAIT"})
+
+    accepted, _ = decision(before, waits)
+    found, _ = decision(replace(before, state=State.UNKNOWN), replace(waits, role=Role.STATUS))
+
+    assert {accepted.state, found.state} == {State.PENDING}
+    assert accepted.deadline == found.deadline == NOW + max(left, POLICY.second_life)
+
+
 class TestPassport:
     def test_a_woken_row_is_not_sent_before_its_call_is_admitted(self) -> None:
         woken = row("passport", misses=1)

@@ -22,7 +22,8 @@ from satyapan.kinds import Kind, Registry
 from satyapan.kinds.identity.digilocker import DIGILOCKER
 from satyapan.kinds.identity.passport import PASSPORT
 from satyapan.kinds.links.static_kyc_link import STATIC_KYC_LINK
-from satyapan.kinds.model import Mode
+from satyapan.kinds.model import Mode, Recovery, Result
+from satyapan.records import State
 
 KINDS = tuple(Registry())
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
@@ -227,6 +228,24 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     assert set(operation.status_map) <= {*kind.labels, "PENDING"}
     person_waits = operation.mode is Mode.JOURNEY
     assert kind.lost_answer == ("reissue" if person_waits else "park")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_rules_find_in_a_kind_what_they_need(kind: Kind) -> None:
+    """Otherwise a worker would find out after the paid call."""
+    operation = kind.operation("cashfree")
+    routes = [each for each in (operation.create, operation.status, operation.document) if each]
+    meanings = [meaning for route in routes for meaning in route.answers.values()]
+    recovery = operation.recovery
+    waits = State.PENDING in operation.status_map.values()
+
+    assert {m.status for m in meanings if isinstance(m, Result)} <= set(operation.status_map)
+    assert operation.status or not (waits or recovery in {Recovery.READ, Recovery.REFERENCE})
+    assert waits or operation.mode not in {Mode.ASYNC, Mode.JOURNEY}
+    assert recovery is not Recovery.REFERENCE or routes[1].by_reference
+    assert operation.mode is not Mode.JOURNEY or operation.link_life_s
+    # A repeated call's reply may name another reference than the failed one's.
+    assert "reference_id" not in operation.create.echoes
 
 
 def test_a_field_that_a_kind_does_not_mention_is_private() -> None:

@@ -120,7 +120,8 @@ class Policy:
     stuck: int = 3_600_000
     """How long after its deadline an unreadable journey is tried before it is parked."""
     second_life: int = 3_600_000
-    """The least time until the deadline of a row that an operator resumes."""
+    """The least time until the deadline of a row that an operator resumes, or whose call the vendor
+    has accepted and works on without a person."""
     lost_answer: Mapping[str, str] = field(default_factory=dict)
     """Kind to park | fail | reissue; a kind that isn't here follows its own default."""
 

@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from satyapan.kinds.model import Operation, Role
+from satyapan.kinds.model import Mode, Operation, Role
 from satyapan.records import Row, State
 from worker.rules.answer import Answer, Outcome
 from worker.rules.generations import generation_record
@@ -68,6 +68,8 @@ def _stored_status(row: Row, operation: Operation) -> str:
 def pend(row: Row, context: DecisionContext) -> Row:
     """Wait for the vendor, or for a person at the vendor; status reads follow."""
     row = replace(row, state=State.PENDING, reason="", ambiguous=0, misses=0, tries=0, draft=None)
+    if context.operation.mode is not Mode.JOURNEY:  # perhaps the call went shortly before its end
+        row = replace(row, deadline=max(row.deadline, context.now + context.policy.second_life))
     return replace(row, due=min(context.next_poll(0), row.deadline))
 
 
