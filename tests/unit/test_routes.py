@@ -285,6 +285,12 @@ def test_every_meaning_is_an_outcome() -> None:
     assert {Outcome(meaning) for meaning in AnswerMeaning} < set(Outcome)
 
 
+def test_a_field_without_a_name_is_masked() -> None:
+    answer = judge(PAN, Role.CREATE, 200, {"": LOOKS_LIKE_AADHAAR, "valid": True})
+
+    assert answer.body == {"": "XXXX XXXX 2346", "valid": True}
+
+
 def test_a_reply_with_a_hostile_empty_name_is_read() -> None:
     body = json.loads('{"valid": true, "": "v_2"}')
 

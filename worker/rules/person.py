@@ -53,8 +53,9 @@ def _refuse_harm(row: Row, context: DecisionContext) -> None:
         )
     if row.reason.startswith(("lost_answer", "foreign_duplicate")):
         raise ActionRefused(
-            f"the vendor answered that it had {row.id} before and never gives that answer again: "
-            "the same id can only be refused; reissue it if it is worth a second charge"
+            f"the vendor answered that it had {row.id} before: the same id can only be refused, "
+            "and the earlier answer is lost or may be another request's; reissue it if it is worth "
+            "a second charge"
         )
 
 

@@ -139,9 +139,9 @@ def _negative(asked: Asked, http: int, code: str, body: object, result: Result) 
 def _scrubbed(asked: Asked, body: object) -> dict[str, Any] | None:
     """Copy a reply with Aadhaar numbers masked; None if it isn't an object, or nested too deep."""
     operation, route = asked.operation, asked.route
-    kept = KEPT.union(operation.unmasked_fields, operation.handoff_fields, route.echoes)
+    named = {*operation.unmasked_fields, *operation.handoff_fields, *route.echoes, route.echo_field}
     try:
-        clean = scrub(body, kept | {route.echo_field})
+        clean = scrub(body, KEPT.union(named - {""}))
     except RecursionError:
         return None
     return clean if isinstance(clean, dict) else None
