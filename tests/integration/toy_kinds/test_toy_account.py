@@ -148,3 +148,19 @@ def test_a_forged_webhook_is_refused(toys: Toys) -> None:
     assert toys.read("acc-forged").state is State.PENDING
     pass_an_hour(toys)
     assert toys.end("acc-forged").state is State.DONE
+
+
+def test_forgetting_one_finds_the_webhooks_about_its_derived_id(toys: Toys) -> None:
+    toys.webhooks(duplicate=1, reorder=True)
+    toys.ended("toy_account", "acc-forget")
+    toys.webhooks(duplicate=0, reorder=False)
+    toys.stack.control("webhooks/flush", {})
+    eventually(lambda: toys.inbox("acc-forget") == ["HANDLED"])
+    before = toys.satyapan("inbox", "--limit", "1000").count("\n")
+
+    said = toys.satyapan("forget", "acc-forget")
+
+    assert "1 webhooks" in said
+    assert toys.inbox("acc-forget") == []
+    assert toys.satyapan("inbox", "--limit", "1000").count("\n") == before - 1
+    assert toys.read("acc-forget").result is None
