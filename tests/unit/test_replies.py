@@ -173,6 +173,13 @@ def test_a_200_that_is_not_the_routes_reply_is_garbled(body: object) -> None:
     assert (answer.outcome, answer.code, answer.body) == (Outcome.UNKNOWN, "garbled", None)
 
 
+@pytest.mark.parametrize("url", ["", None, [], {"a": 1}])
+def test_a_create_reply_without_its_link_is_garbled(url: object) -> None:
+    body = {"verification_id": "v-1", "reference_id": 7, "status": "PENDING", "url": url}
+
+    assert judge("digilocker", Role.CREATE, 200, body).code == "garbled"
+
+
 @pytest.mark.parametrize(
     ("kind", "role", "body"),
     [

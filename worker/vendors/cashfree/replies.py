@@ -152,7 +152,8 @@ def _complete(asked: Asked, body: Mapping[str, Any]) -> bool:
     wanted = [asked.route.echo_field] if asked.route.echo_field else []
     if asked.role is Role.CREATE and asked.operation.link_field:
         wanted.append(asked.operation.link_field)
-    return all(isinstance(body.get(name), str | int) for name in wanted)
+    found = [body.get(name) for name in wanted]
+    return all(isinstance(each, str | int) and each != "" for each in found)
 
 
 def _foreign(asked: Asked, body: object, *echoes: str) -> bool:
