@@ -110,11 +110,17 @@ class Sandbox:
 
 
 @pytest.fixture
-def sandbox(processes: Supervisor) -> Sandbox:
+def sandbox_options() -> tuple[str, ...]:
+    """Options of the sandbox; a file of tests may have its own."""
+    return ()
+
+
+@pytest.fixture
+def sandbox(processes: Supervisor, sandbox_options: tuple[str, ...]) -> Sandbox:
     """A new sandbox; its `url` is a value for the setting of the vendor's base URL."""
     child = processes.start(
         "sandbox",
-        [sys.executable, "-m", "sandbox", "--port", "0"],
+        [sys.executable, "-m", "sandbox", "--port", "0", *sandbox_options],
         ready=r"sandbox listening on (?P<url>http://127\.0\.0\.1:\d+/verification)",
     )
     assert child.ready

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from satyapan.events import Event
+from satyapan.ids import hashed_id
 from satyapan.records import Row, State
-from tests.support.history import CHECKS, History, Read, Submit, Verdict, judge
+from tests.support.history import CHECKS, History, Read, Submit, Verdict, judge, request_name
 
 
 @dataclass
 class Story:
-    """A run of two passports, a journey that continued under a second id, and a static link."""
+    """Passports, a second id, a static link, a call without an id of ours, and a derived id."""
 
     history: History = field(default_factory=History)
     audit: list[dict[str, Any]] = field(default_factory=list)
@@ -50,6 +51,9 @@ def event(one: str, state: State, seq: int = 1) -> Event:
     )
 
 
+CALL = request_name({"pan": "ABCPV1234D", "name": "c1"})
+
+
 @pytest.fixture
 def story() -> Story:
     done: dict[str, Any] = {"state": State.DONE, "attempts": 1}
@@ -65,12 +69,17 @@ def story() -> Story:
             **done,
         ),
         Row(id="s1", kind="static_kyc_link", **done),
+        Row(id="c1", kind="toy_pan_check", reference="15", **done),
+        Row(id="a-1", kind="toy_account", reference="16", **done),
     ]
     audit = [charge("passport", "p1", 11), charge("passport", "p2", 12)]
     audit += [charge("digilocker", "d1", 13), charge("digilocker", "d1.g2", 14)]
     audit += [charge("document", "d1.g2", 14, "PAN"), charge("document", "d1.g2", 14, "PAN")]
     audit.append(charge("static_link", None, None, "template-1"))
-    submits = [Submit(one, "ok", "{}") for one in ("p1", "p2", "d1")]
+    audit.append(charge("toy_pan_check", None, 15, CALL))
+    audit.append(charge("toy_account", hashed_id("a-1"), 16))
+    submits = [Submit(one, "ok", "{}") for one in ("p1", "p2", "d1", "a-1")]
+    submits.append(Submit("c1", "ok", "{}", call=CALL))
     submits.append(Submit("s1", "ok", "{}", "template-1"))
     reads = [Read(row.id, b"same") for row in rows] * 2
     events = [event(row.id, State.DONE) for row in rows]
@@ -81,8 +90,8 @@ def test_a_good_history_is_good(story: Story) -> None:
     verdict = story.verdict()
 
     assert verdict.good, str(verdict)
-    assert verdict.figures["accepted"] == verdict.figures["done"] == 4
-    assert verdict.figures["charges"] == 5
+    assert verdict.figures["accepted"] == verdict.figures["done"] == 6
+    assert verdict.figures["charges"] == 7
 
 
 Spoil = Callable[[Story], object]
@@ -99,6 +108,32 @@ BAD: list[tuple[str, str, Spoil]] = [
         "two links for one template",
         "I2 paid twice",
         lambda s: s.audit.append(charge("static_link", None, None, "template-1")),
+    ),
+    (
+        "twice without an id",
+        "I2 paid twice",
+        lambda s: s.audit.append(charge("toy_pan_check", None, 98, CALL)),
+    ),
+    (
+        "twice under a derived id",
+        "I2 paid twice",
+        lambda s: s.audit.append(charge("toy_account", hashed_id("a-1"), 99)),
+    ),
+    (
+        "a call that nobody asked for",
+        "I3 id without record",
+        lambda s: s.audit.append(charge("toy_pan_check", None, 98, "request 0")),
+    ),
+    (
+        "an id that is derived from none of ours",
+        "I3 id without record",
+        lambda s: s.audit.append(charge("toy_account", hashed_id("a-2"), 99)),
+    ),
+    ("never sent, without an id", "I4 not written ahead", lambda s: s.change("c1", attempts=0)),
+    (
+        "another's answer, without an id",
+        "I5 guessed",
+        lambda s: s.change("c1", reference="16"),
     ),
     (
         "unrecorded id",

@@ -19,10 +19,11 @@ from typing import Any, Final
 import requests
 
 from demo.supervisor import Child
-from satyapan import State, Verification, Verifications
+from satyapan import Verification, Verifications
 from satyapan.failpoints import Failpoint
-from satyapan.ids import generation_id
-from tests.support.history import History, Submit, Verdict, judge, rows_of
+from satyapan.ids import generation_id, hashed_id
+from tests.support.fault_kinds import DECISIONS, KINDS, WEBHOOK_POINTS, request_for
+from tests.support.history import History, Verdict, judge, own_entries, rows_of
 from tests.support.installation import (
     LEASE_S,
     Installation,
@@ -35,12 +36,6 @@ from tests.support.installation import (
 )
 from tests.support.proxy import FaultProxy
 
-KINDS: Final = ("passport", "digilocker", "static_kyc_link")
-WEBHOOK_POINTS: Final = {
-    Failpoint.OPENED: ("digilocker", "static_kyc_link"),
-    Failpoint.HINTED: ("digilocker",),
-    Failpoint.STORED: ("digilocker", "static_kyc_link"),
-}
 COMBINATIONS: Final = tuple(
     (point, kind) for point in Failpoint for kind in WEBHOOK_POINTS.get(point, KINDS)
 )
@@ -77,7 +72,7 @@ class FailpointCase:
     @property
     def name(self) -> str:
         """Name the case; short, because it is also its installation's prefix."""
-        short = self.kind.partition("_")[0]
+        short = self.kind.removeprefix("toy_").partition("_")[0]
         return f"{self.point}-{short}-{self.action}-{self.batch}"
 
     @property
@@ -97,6 +92,8 @@ class CaseOutcome:
     ends: tuple[str, ...]
     recovery_s: tuple[float, ...]
     """Seconds from each fault to the end of its verification, on the ledger's clock."""
+    judged: frozenset[int]
+    """The numbers of the audit's entries that were judged as its own."""
 
 
 Report = Callable[[CaseOutcome], None]
@@ -144,7 +141,7 @@ class _CaseRun:
         self.reached_at: list[float] = []
         self.stopped: list[int] = []
         self.visited: set[str] = set()
-        self.allowed: set[str] = set()
+        self.decided: set[str] = set()
         self.webhook_url = ""
 
     # ---- one fault ----
@@ -179,16 +176,12 @@ class _CaseRun:
                 self.vendor_proxy.drop_replies(0)
 
     def _request(self, one: str) -> dict[str, Any]:
-        if self.case.kind == "passport":
-            return {"file_number": "PA1079341954215", "dob": "2007-03-01"}
-        if self.case.kind == "digilocker":
-            return {"document_requested": ["PAN"]}
-        self.services.stack.control("templates", {"name": one, "steps": ["AADHAAR"]})
-        return {"template_name": one}
+        if self.case.kind == "static_kyc_link":
+            self.services.stack.control("templates", {"name": one, "steps": ["AADHAAR"]})
+        return request_for(self.case.kind, one)
 
     def _start_producer(self, fault: str, request: dict[str, Any], one: str) -> Child:
-        resource = str(request.get("template_name", ""))
-        self.history.submits.append(Submit(one, "unknown", json.dumps(request), resource))
+        self.history.note(self.case.kind, request, one, "unknown")
         self.ids.append(one)
         return self.installation.run_producer(fault, self.case.kind, json.dumps(request), one)
 
@@ -240,7 +233,8 @@ class _CaseRun:
         app = self.installation.start_callbacks(fault)
         yield from until(partial(listens_at, app), f"{app.name} listens")
         self.webhook_url = f"{listens_at(app)}/webhooks/cashfree"
-        for text in [*self.ids, *self.visited, f"{self.case.name}-"]:
+        derived = [hashed_id(f"{self.case.name}-{number}") for number in range(self.case.runs)]
+        for text in [*derived, *self.visited, f"{self.case.name}-"]:
             self.services.relay.deliver_to(text, self.webhook_url)
 
     # ---- at the point ----
@@ -301,19 +295,20 @@ class _CaseRun:
         yield from until(act_and_check, what, within=within)
 
     def _act_as_persons(self) -> None:
-        """Act as the persons: give consent, and visit every new shared link once."""
-        if self.case.kind == "passport":
+        """Act as the persons: consent or pay, and visit every new shared link once."""
+        if self.case.kind not in {*DECISIONS, "static_kyc_link"}:
             return
         for one in self.ids:
             seen = self.history.read(self.installation.producer, one)
             if seen is not None and seen.link:
-                self._allow(seen) if self.case.kind == "digilocker" else self._visit(seen)
+                self._decide(seen) if self.case.kind in DECISIONS else self._visit(seen)
 
-    def _allow(self, seen: Verification) -> None:
+    def _decide(self, seen: Verification) -> None:
         name = generation_id(seen.id, seen.generation)
-        if name not in self.allowed and not seen.settled:
-            self.allowed.add(name)
-            self.services.stack.control(f"journeys/{name}", {"decision": "allow"})
+        if name not in self.decided and not seen.settled:
+            self.decided.add(name)
+            decision = DECISIONS[self.case.kind]
+            self.services.stack.control(f"journeys/{name}", {"decision": decision})
 
     def _visit(self, seen: Verification) -> None:
         if self.case.point in WEBHOOK_POINTS and seen.link not in self.visited:
@@ -335,23 +330,19 @@ class _CaseRun:
         """Judge the case by the vendor's audit and the ledger."""
         children = {event.verification_id for event in self.history.events}
         rows = rows_of(self.installation.producer, [*self.ids, *children])
-        own = (f"{self.case.name}-", *self.ids)
-        audit = [e for e in self.services.audit() if str(_name(e)).startswith(own)]
+        audit = own_entries(self.history, self.services.audit(), f"{self.case.name}-")
         verdict = judge(self.history, audit, rows, least_done=0.0)
         ends = tuple(f"{rows[one].state} {rows[one].reason}".strip() for one in self.ids)
         took = tuple(
             rows[one].updated / 1000 - at for one, at in zip(self.ids, self.reached_at, strict=True)
         )
-        return CaseOutcome(self.case, verdict, ends, took)
+        judged = frozenset(int(entry["n"]) for entry in audit)
+        return CaseOutcome(self.case, verdict, ends, took, judged)
 
 
 def _has_settled(producer: Verifications, one: str) -> bool:
     seen = producer.get(one)
     return seen is not None and seen.settled
-
-
-def _name(entry: Any) -> str:
-    return str(entry["verification_id"] or entry["detail"])
 
 
 def _proxies(
@@ -376,11 +367,3 @@ def _stopped_by(child: Child) -> int:
             if fields[0] == "T" and int(fields[2]) == child.pid:
                 return int(entry.name)
     return child.pid
-
-
-LOST_ANSWER_ENDS: Final = {
-    ("answered", "passport"): f"{State.PARKED} lost_answer",
-    ("sent", "static_kyc_link"): f"{State.PARKED} unknown_outcome/worker_lost",
-    ("answered", "static_kyc_link"): f"{State.PARKED} unknown_outcome/worker_lost",
-}
-"""Ends other than DONE: where a killed worker takes the only knowledge of the answer with it."""

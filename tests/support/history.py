@@ -5,19 +5,23 @@ and the ledger's rows. It shares no rule with the code under test, only the inva
 docs/architecture.md, as far as they are visible from outside.
 """
 
+import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from satyapan import Conflict, Unavailable, Verification, Verifications
 from satyapan.events import Event
-from satyapan.ids import generation_id
+from satyapan.ids import generation_id, hashed_id
 from satyapan.records import SETTLED, TERMINAL, Row, State
 
-PAID: Final = frozenset({"passport", "digilocker", "static_link"})
-"""Charges that must happen once. A document may be fetched again: it is a read."""
+REPEATABLE: Final = frozenset({"document"})
+"""Charges that may happen again: a document is read. All others must happen once."""
+UNNAMED: Final = frozenset({"toy_pan_check"})
+"""Kinds whose paid call names no id of ours."""
 _ENDS: Final = frozenset(state.lower() for state in SETTLED)
 Entry = Mapping[str, Any]
 
@@ -30,6 +34,8 @@ class Submit:
     outcome: str
     payload: str
     resource: str = ""
+    call: str = ""
+    """What the vendor's audit calls its paid call, if that names no id of ours."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,17 @@ class History:
             outcome = "unknown"
         except Conflict:
             outcome = "conflict"
+        self.note(kind, request, verification_id, outcome)
+        return outcome
+
+    def note(
+        self, kind: str, request: Mapping[str, Any], verification_id: str, outcome: str
+    ) -> None:
+        """Record a submission."""
         payload = json.dumps(request, sort_keys=True)
         resource = str(request.get("template_name", ""))
-        self.submits.append(Submit(verification_id, outcome, payload, resource))
-        return outcome
+        call = request_name(request) if kind in UNNAMED else ""
+        self.submits.append(Submit(verification_id, outcome, payload, resource, call))
 
     def read(self, producer: Verifications, verification_id: str) -> Verification | None:
         """Read, and record the bytes if the state is terminal."""
@@ -109,20 +122,41 @@ class _Evidence:
     rows: Mapping[str, Row]
     least_done: float
 
-    def vendor_ids(self, row: Row) -> list[str]:
-        """List the vendor-side ids that a row may have used."""
-        return [generation_id(row.id, number) for number in range(1, row.generation + 1)]
+    @cached_property
+    def calls(self) -> Mapping[str, str]:
+        """Map ids to what the audit calls their paid call, where that names no id of ours."""
+        return {submit.id: submit.call for submit in self.history.submits if submit.call}
 
+    @cached_property
+    def resources(self) -> Mapping[str, str]:
+        """Map ids to the template that they asked for."""
+        return {submit.id: submit.resource for submit in self.history.submits if submit.resource}
+
+    def vendor_ids(self, row: Row) -> list[str]:
+        """List the vendor-side ids that a row may have used, before they are derived."""
+        first = self.calls.get(row.id, row.id)
+        return [first, *(generation_id(row.id, n) for n in range(2, row.generation + 1))]
+
+    @cached_property
+    def derived(self) -> Mapping[str, str]:
+        """Map each id that an operation may derive for its own alphabet to the one before."""
+        every = (name for row in self.rows.values() for name in self.vendor_ids(row))
+        return {hashed_id(name): name for name in every}
+
+    def name(self, vendor_id: str) -> str:
+        """Return the vendor-side id before it was derived."""
+        return self.derived.get(vendor_id, vendor_id)
+
+    @cached_property
     def charges(self) -> Counter[str]:
-        """Count the charges by vendor-side id, or by template where there is none."""
-        return Counter(_what(entry) for entry in self.audit if entry["charge"] in PAID)
+        """Count the charges by vendor-side id, or by what the audit names instead."""
+        paid = (entry for entry in self.audit if entry["charge"] not in REPEATABLE)
+        return Counter(self.name(audit_name(entry)) for entry in paid)
 
     def paid_for(self, row: Row) -> list[str]:
         """List the charges of a row: its vendor-side ids, or its template."""
-        resources = {s.id: s.resource for s in self.history.submits}
-        names = [resources.get(row.id) or "", *self.vendor_ids(row)]
-        charges = self.charges()
-        return [name for name in names if charges[name]]
+        names = [self.resources.get(row.id, ""), *self.vendor_ids(row)]
+        return [name for name in names if self.charges[name]]
 
 
 def judge(
@@ -149,14 +183,35 @@ def rows_of(producer: Verifications, ids: Iterable[str]) -> dict[str, Row]:
     return {one: row for one, row in found if row is not None}
 
 
-def _what(entry: Entry) -> str:
+def audit_name(entry: Entry) -> str:
+    """Return what a charge is for: the vendor-side id, the template, or a digest."""
     return str(entry["verification_id"] or entry["detail"])
+
+
+def request_name(request: Mapping[str, Any]) -> str:
+    """Return what the audit calls a call without an id of ours: sandbox/README.md says how."""
+    text = json.dumps(request, sort_keys=True)
+    return f"request {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def own_entries(history: History, audit: Iterable[Entry], prefix: str) -> list[Entry]:
+    """List the charges of a run among those of others, by its ids and their common prefix."""
+    names = {name for submit in history.submits for name in _audit_names(submit)}
+    return [
+        entry for entry in audit if (name := audit_name(entry)) in names or name.startswith(prefix)
+    ]
+
+
+def _audit_names(submit: Submit) -> set[str]:
+    """Return all that the audit may call the charges of a submission, further ids included."""
+    ids = {generation_id(submit.id, number) for number in range(1, 10)}
+    return {*ids, *map(hashed_id, ids), submit.resource, submit.call} - {""}
 
 
 def _figures(evidence: _Evidence) -> dict[str, int]:
     states = Counter(row.state for row in evidence.rows.values())
     outcomes = Counter(submit.outcome for submit in evidence.history.submits)
-    charges = evidence.charges()
+    charges = evidence.charges
     accepted = evidence.history.accepted()
     lost = [i for i in accepted if i not in evidence.rows or _open(evidence.rows[i])]
     return {
@@ -186,7 +241,7 @@ def _lost(evidence: _Evidence) -> Iterator[str]:
 
 def _paid_twice(evidence: _Evidence) -> Iterator[str]:
     """I2: one charge for each vendor-side id, and no more ids than generations."""
-    for name, times in evidence.charges().items():
+    for name, times in evidence.charges.items():
         if times > 1:
             yield f"{name}: {times} charges"
 
@@ -195,20 +250,20 @@ def _foreign(evidence: _Evidence) -> Iterator[str]:
     """I3: every charged id is a recorded generation of a row."""
     known = {name for row in evidence.rows.values() for name in evidence.vendor_ids(row)}
     known |= {submit.resource for submit in evidence.history.submits}
-    for name in evidence.charges():
+    for name in evidence.charges:
         if name not in known:
             yield f"{name}: paid for, and no row has it"
     for row in evidence.rows.values():
-        recorded = [record.split()[-1] for record in row.generations]
+        recorded = [evidence.name(record.split()[-1]) for record in row.generations]
         if recorded != evidence.vendor_ids(row)[1:]:
             yield f"{row.id}: generation {row.generation}, recorded {recorded}"
 
 
 def _not_written_ahead(evidence: _Evidence) -> Iterator[str]:
     """I4: every charge has an attempt in the ledger."""
-    charges = evidence.charges()
+    charges = evidence.charges
     for row in evidence.rows.values():
-        if charges[generation_id(row.id, row.generation)] and not row.attempts:
+        if charges[evidence.vendor_ids(row)[-1]] and not row.attempts:
             yield f"{row.id}: charged, and no attempt on record"
 
 
@@ -226,9 +281,10 @@ def _guessed(evidence: _Evidence) -> Iterator[str]:
 
 def _not_its_own(evidence: _Evidence) -> Iterator[str]:
     """An answer belongs to the call of its own id, by the vendor's reference."""
-    references = {_what(e): str(e["reference_id"]) for e in evidence.audit if e["reference_id"]}
+    named = (entry for entry in evidence.audit if entry["reference_id"])
+    references = {evidence.name(audit_name(e)): str(e["reference_id"]) for e in named}
     for row in evidence.rows.values():
-        expected = references.get(generation_id(row.id, row.generation))
+        expected = references.get(evidence.vendor_ids(row)[-1])
         if row.state is State.DONE and expected and row.reference != expected:
             yield f"{row.id}: DONE with the answer to another call"
 

@@ -28,15 +28,23 @@ from satyapan.failpoints import VARIABLE
 from tests.support.fork_server import PROGRAM, fork_server
 from tests.support.project import ROOT
 from tests.support.proxy import FaultProxy
+from tests.support.toy_stack import OPERATIONS, PLACES
+from tests.support.toy_stack import ROUTES as TOY_ROUTES
 
-ROUTES: Final = ("passport", "digilocker", "digilocker_status", "digilocker_document")
+ROUTES: Final = (
+    *("passport", "digilocker", "digilocker_status", "digilocker_document", "static_link"),
+    *TOY_ROUTES,
+)
 PLENTY: Final = 1_000_000
 LEASE_S: Final = 12.0
 SWEEP_S: Final = 0.3
+KINDS_AND_QUOTA: Final = {
+    "SATYAPAN_KINDS": ",".join(PLACES),
+    "SATYAPAN_QUOTA_PER_MINUTE": ",".join(f"{route}={PLENTY}" for route in ROUTES),
+}
+SANDBOX_OPTIONS: Final = (*OPERATIONS, *(f"--quota={route}={PLENTY}" for route in ROUTES))
 SETTINGS: Final = {
-    "SATYAPAN_QUOTA_PER_MINUTE": ",".join(
-        f"{route}={PLENTY}" for route in (*ROUTES, "static_link")
-    ),
+    **KINDS_AND_QUOTA,
     "SATYAPAN_CASHFREE_CONNECT_TIMEOUT_S": "1",
     "SATYAPAN_CASHFREE_READ_TIMEOUT_S": "3",
     "SATYAPAN_CASHFREE_TOTAL_TIMEOUT_S": "3",
@@ -116,13 +124,12 @@ class Services:
 
     def __init__(self, folder: Path, *, sandbox_args: tuple[str, ...] = ()) -> None:
         self.folder = folder
-        quotas = [f"--quota={route}={PLENTY}" for route in (*ROUTES, "static_link")]
         self.stack = LocalStack(
             folder / "stack",
             workers=0,
             callbacks=False,
             env=SETTINGS,
-            sandbox_args=[*quotas, *sandbox_args],
+            sandbox_args=[*SANDBOX_OPTIONS, *sandbox_args],
         )
         self.relay = WebhookRelay()
         self.children: Supervisor

@@ -19,12 +19,12 @@ import redis
 from demo.supervisor import Child
 from satyapan import Unavailable
 from satyapan.records import SETTLED
-from tests.support.history import History, Verdict, judge, rows_of
+from tests.support.fault_kinds import DECISIONS, TOYS, request_for
+from tests.support.history import History, Verdict, judge, own_entries, rows_of
 from tests.support.installation import Installation, Services, gone, kill_group
 from tests.support.plain_celery import PlainCeleryProducer
 from tests.support.project import ROOT
 
-REQUEST: Final = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 _AWAY: Final = (Unavailable, redis.RedisError, OSError)
 
 
@@ -84,7 +84,10 @@ class SatyapanSide:
         return self.installation.start_worker()
 
     def submit(self, one: str) -> None:
-        if self.history.submit(self.producer, "passport", REQUEST, one) != "ok":
+        kind = kind_of(one)
+        if kind in DECISIONS:  # the person acts as soon as there is a link
+            self.services.stack.control(f"journeys/{one}", {"decision": DECISIONS[kind]})
+        if self.history.submit(self.producer, kind, request_for(kind, one), one) != "ok":
             raise Unavailable("not confirmed", one)
 
     def finished(self) -> int:
@@ -100,8 +103,7 @@ class SatyapanSide:
         for one in ids * 2:
             self.history.read(self.producer, one)
         self.history.listen(self.producer)
-        own = f"{self.plan.name}-"
-        audit = [e for e in self.services.audit() if str(e["verification_id"]).startswith(own)]
+        audit = own_entries(self.history, self.services.audit(), f"{self.plan.name}-")
         return judge(self.history, audit, rows_of(self.producer, ids))
 
 
@@ -140,6 +142,12 @@ class PlainCelerySide:
     def figures(self) -> dict[str, int]:
         """Count lost and repeated jobs."""
         return self.plain.figures(self.services.audit())
+
+
+def kind_of(one: str) -> str:
+    """Return the kind of a job by its number: every tenth is a toy, each of them in turn."""
+    tenth, rest = divmod(int(one.rpartition("-")[2]), 10)
+    return "passport" if rest else TOYS[tenth % len(TOYS)]
 
 
 def run_storm(side: Side, services: Services, plan: StormPlan) -> float:
