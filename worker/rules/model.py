@@ -179,8 +179,8 @@ class DecisionContext:
 
     def next_poll(self, tries: int) -> int:
         """Return the time of the next poll: spread out, and later the more journeys are open."""
-        policy, alone = self.policy, self.operation.mode is not Mode.JOURNEY
-        first = policy.async_poll_min if alone else policy.poll_min
+        policy, nobody_acts = self.policy, self.operation.mode is not Mode.JOURNEY
+        first = policy.async_poll_min if nobody_acts else policy.poll_min
         span = min(policy.poll_max, first << min(tries, 20))
         usual, paced = span * (0.75 + self.jitter / 4), self.pace * (1 + self.jitter / 4)
         return self.now + round(max(usual, paced))

@@ -1,4 +1,4 @@
-"""What status and document reads mean for a journey: the status read decides."""
+"""What status and document reads mean: the status read decides."""
 
 import re
 from collections.abc import Mapping
