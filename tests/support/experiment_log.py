@@ -24,13 +24,12 @@ _COLUMNS: Final = ("accepted", "done", "parked", "lost", "run_twice", "paid_twic
 class Scale:
     """The number of experiments.
 
-    `runs`: kills at each point and shipped kind, `toy_runs`: at each point and toy; `others`: runs
-    of each other action there; jobs, kills and restarts per storm; steps of the model in total.
+    `runs`: kills at each point and kind; `others`: runs of each other action there; jobs, kills and
+    restarts per storm; steps of the model in total.
     """
 
     long: bool
     runs: int
-    toy_runs: int
     others: int
     jobs: int
     kills: int
@@ -43,7 +42,6 @@ class Scale:
 SHORT: Final = Scale(
     long=False,
     runs=3,
-    toy_runs=1,
     others=0,
     jobs=3_000,
     kills=30,
@@ -55,7 +53,6 @@ SHORT: Final = Scale(
 LONG: Final = Scale(
     long=True,
     runs=50,
-    toy_runs=50,
     others=10,
     jobs=5_000,
     kills=50,

@@ -33,7 +33,7 @@ def toy_kinds() -> dict[str, Kind]:
 
 
 def toy_stack(folder: Path) -> LocalStack:
-    """Build the installation; its waits are short, and no quota is in the way."""
+    """Build the installation; its waits are short, and no quota or breaker is in the way."""
     return LocalStack(
         folder,
         env={
@@ -45,6 +45,8 @@ def toy_stack(folder: Path) -> LocalStack:
         worker_env={
             "SATYAPAN_WORKER_BACKOFF_BASE_S": "0.05",
             "SATYAPAN_WORKER_POLL_MIN_S": "0.5",
+            "SATYAPAN_BREAKER_CALLS": "100000",
+            "SATYAPAN_BREAKER_IN_A_ROW": "100000",
         },
         sandbox_args=[*OPERATIONS, *(f"--quota={route}={PLENTY}" for route in ROUTES)],
     )

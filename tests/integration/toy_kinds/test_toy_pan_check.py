@@ -63,14 +63,19 @@ def test_without_a_reference_it_is_parked_and_never_sent_again(
     assert len(toys.calls("toy_pan_check")) == asked + 1
 
 
-def test_a_reference_that_the_vendor_does_not_know_is_parked(toys: Toys) -> None:
+def test_a_reference_that_the_vendor_does_not_know_is_parked_and_read_after_a_redrive(
+    toys: Toys,
+) -> None:
     unknown = {"status": 404, "code": "reference_id_not_found", "times": 2}
     toys.fault("toy_pan_check_read", **unknown)
     asked = len(toys.calls("toy_pan_check"))
 
-    ended = toys.ended("toy_pan_check", "check-forgotten", pan="LATER1234D")
+    parked = toys.ended("toy_pan_check", "check-forgotten", pan="LATER1234D")
+    toys.satyapan("redrive", "check-forgotten")
+    ended = toys.end("check-forgotten")
 
-    assert (ended.state, ended.reason) == (State.PARKED, "unknown_outcome")
+    assert (parked.state, parked.reason) == (State.PARKED, "unknown_outcome")
+    assert (ended.state, ended.status) == (State.DONE, "VALID")
     assert len(toys.calls("toy_pan_check")) == asked + 1
 
 
