@@ -144,7 +144,10 @@ def test_operator_commands_exit_with_5_for_an_impossible_id(
     assert "Traceback" not in err
 
 
-def test_an_operators_name_that_is_not_utf8_is_refused(env: dict[str, str]) -> None:
-    code, out, err = run(env, "redrive", "--by", b"\xff", "a")
+@pytest.mark.parametrize("name", [b"\xff", b"asha,ravi"])
+def test_an_operators_name_that_a_row_cannot_record_is_refused(
+    env: dict[str, str], name: bytes
+) -> None:
+    code, out, err = run(env, "redrive", "--by", name, "a")
 
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -49,8 +49,9 @@ def _acting(act: Callable[..., None]) -> click.Command:
 @contextmanager
 def _actions(by: str = "", *, dry: bool = False) -> Iterator[OperatorActions]:
     """Build the actions for one command; if Redis is away it ends with a line, no traceback."""
-    if not (by == "" or by.isprintable()):
-        raise click.UsageError("--by should be printable text")
+    if not (by == "" or by.isprintable()) or "," in by:
+        # A row's record of its generations separates them by commas.
+        raise click.UsageError("--by should be printable text without a comma")
     try:
         settings = read_settings()
         redis, keys = ledger_client(settings, "operator"), Keys(settings.producer.prefix)
