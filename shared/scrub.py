@@ -39,8 +39,13 @@ def _short(text: str) -> int | None:
 
 def clean(body: bytes, kept: frozenset[str] = KEPT) -> dict[str, Any] | None:
     """Read a JSON object as a scrubbed copy; None for anything else, or if nested too deeply."""
+    return scrub_object(parse(body), kept)
+
+
+def scrub_object(value: object, kept: frozenset[str] = KEPT) -> dict[str, Any] | None:
+    """Copy an object with Aadhaar numbers masked; None for anything else, or nested too deeply."""
     try:
-        content = scrub(parse(body), kept)
+        content = scrub(value, kept)
     except RecursionError:
         return None
     return content if isinstance(content, dict) else None

@@ -14,7 +14,7 @@ from satyapan.kinds import Registry
 from satyapan.kinds.model import Operation
 from satyapan.kinds.values import time_ms, value_at
 from shared.inbox.stored_webhook import kept_fields
-from shared.scrub import clean, parse
+from shared.scrub import parse, scrub_object
 
 _EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
@@ -44,7 +44,7 @@ def read_webhook(raw: bytes, vendor: str, kinds: Registry) -> IncomingWebhook:
     parsed = parse(raw)
     said = _event(parsed.get("event_type")) if isinstance(parsed, dict) else ""
     operations = [operation for _, operation in kinds.for_event(vendor, said)]
-    content = clean(raw, kept_fields(operations))
+    content = scrub_object(parsed, kept_fields(operations))
     if content is None:
         body = canonical({"unreadable": True, "bytes": len(raw)})
         return IncomingWebhook("", "", None, raw, body)

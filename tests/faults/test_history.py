@@ -125,7 +125,7 @@ BAD: list[tuple[str, str, Spoil]] = [
         lambda s: s.audit.append(charge("toy_pan_check", None, 98, "request 0")),
     ),
     (
-        "an id that is derived from none of ours",
+        "a derived id of an unknown verification",
         "I3 id without record",
         lambda s: s.audit.append(charge("toy_account", hashed_id("a-2"), 99)),
     ),

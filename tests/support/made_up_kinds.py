@@ -38,7 +38,7 @@ def made_up(mode: Mode, recovery: Recovery) -> Kind:
 
 
 def _has_id(recovery: Recovery) -> bool:
-    """Return True if the vendor is told our id, and so refuses it when it is repeated."""
+    """Return True if the request names our id, so that the vendor can refuse a repeat."""
     return recovery in {Recovery.READ, Recovery.REPEAT}
 
 

@@ -67,8 +67,8 @@ def _begun(row: Row, reply: Mapping[str, Any], context: DecisionContext) -> Deci
     """Start the clock of a journey: the link's life, then the data's."""
     operation = context.operation
     handoff = {name: reply[name] for name in operation.handoff_fields[1:] if name in reply}
-    row = replace(row, handoff=handoff, deadline=_link_end(reply, context))
-    row = replace(row, deadline=row.deadline + operation.data_life_s * 1000)
+    deadline = _link_end(reply, context) + operation.data_life_s * 1000
+    row = replace(row, handoff=handoff, deadline=deadline)
     return pend(row, context), (Emit("link_ready"),)
 
 

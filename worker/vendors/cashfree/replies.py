@@ -26,7 +26,7 @@ from satyapan.kinds.model import (
     Route,
     Signature,
 )
-from shared.scrub import KEPT, scrub
+from shared.scrub import KEPT, scrub_object
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.wire import Raw
 
@@ -140,11 +140,7 @@ def _scrubbed(asked: Asked, body: object) -> dict[str, Any] | None:
     """Copy a reply with Aadhaar numbers masked; None if it isn't an object, or nested too deep."""
     operation, route = asked.operation, asked.route
     named = {*operation.unmasked_fields, *operation.handoff_fields, *route.echoes, route.echo_field}
-    try:
-        clean = scrub(body, KEPT.union(named - {""}))
-    except RecursionError:
-        return None
-    return clean if isinstance(clean, dict) else None
+    return scrub_object(body, KEPT.union(named - {""}))
 
 
 def _complete(asked: Asked, body: Mapping[str, Any]) -> bool:
