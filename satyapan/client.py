@@ -1,5 +1,6 @@
 """The client that applications use: submit, wait, get, watch."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from satyapan.canonical import request_digest
 from satyapan.errors import (
     Conflict,
     Fault,
+    InvalidRequest,
     NotFound,
     SatyapanError,
     StillOpen,
@@ -44,6 +46,7 @@ Until = Callable[[Verification], bool]
 Priority = Literal["normal", "high"]
 _PRIORITIES: Final = get_args(Priority)
 _Made = TypeVar("_Made")
+_log: Final = logging.getLogger(__name__)
 _ITEM: Final = frozenset({"request", "verification_id", "key", "priority"})
 _BATCH: Final = 200
 """Rows that go to the ledger in one round trip."""
@@ -195,6 +198,7 @@ class Verifications:
             faults.append(Fault("priority", "priority_value_invalid", "choose normal or high."))
         given = plain(request)
         checked = asked.check(given, faults + self._return_url_faults(asked, given))
+        self._look_at_check_digits(asked, checked, row_id)
         return Row(
             id=row_id,
             kind=asked.name,
@@ -237,6 +241,15 @@ class Verifications:
             return []
         message = f"{name} should lead to a host that SATYAPAN_RETURN_HOSTS allows."
         return [Fault(name, f"{name}_value_invalid", message)]
+
+    def _look_at_check_digits(self, kind: Kind, checked: Mapping[str, Any], row_id: str) -> None:
+        """Log or refuse numbers with a wrong check digit, as the settings say for their kind."""
+        policy = self._settings.check_digits.get(kind.name, "warn")
+        wrong = kind.wrong_check_digits(checked) if policy != "ignore" else []
+        if wrong and policy == "refuse":
+            raise InvalidRequest(wrong)
+        for fault in wrong:
+            _log.warning("%s %s: %s", kind.name, row_id, fault.message)
 
     def get(self, verification_id: str) -> Verification | None:
         """Read a verification; None when there is none of that id.

@@ -15,6 +15,7 @@ runs; only Redis and the workers are missing. Nothing sleeps, and time moves by 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from satyapan.client import Verifications
@@ -48,8 +49,10 @@ class FakeVerifications(Verifications):
         reply_to: str = "default",
         kinds: Sequence[str] = (),
         return_hosts: Sequence[str] = (),
+        check_digits: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         settings = ProducerSettings(
+            check_digits=check_digits,
             seal_keys=Secret(f"fake:{_KEY}"),
             id_key=Secret(_KEY),
             reply_to=reply_to,

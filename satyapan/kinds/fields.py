@@ -79,11 +79,16 @@ def one_of(words: Collection[str], message: str, code: str = "") -> Stated:
 
 
 def text(
-    *checks: Check | Stated, required: bool = True, length: int = 200, rule: str = ""
+    *checks: Check | Stated,
+    required: bool = True,
+    length: int = 200,
+    rule: str = "",
+    check_digit: Callable[[str], bool] | None = None,
 ) -> Builder:
     """Describe a text of a request; `rule` says for people what `checks` ask for.
 
-    `Stated` checks are also in the JSON Schema of the kind.
+    `Stated` checks are also in the JSON Schema of the kind. `check_digit` returns False for a
+    number that nobody was ever given; the vendor accepts it, so only a setting refuses it.
     """
     stated: dict[str, Any] = {"minLength": 1} if required else {}
     for each in checks:
@@ -106,6 +111,7 @@ def text(
             metadata={
                 "rule": rule or f"at most {length} characters",
                 "schema": stated | {"maxLength": length},
+                "check_digit": check_digit,
             },
             error_messages=_type_faults(name),
         )

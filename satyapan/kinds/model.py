@@ -272,6 +272,19 @@ class Kind:
             raise InvalidRequest(faults)
         return checked
 
+    def wrong_check_digits(self, request: Mapping[str, Any]) -> list[Fault]:
+        """List the numbers in a checked request that nobody was ever given.
+
+        The vendor accepts them, and is paid for saying that there is no such number.
+        """
+        known = schema(self.request).fields
+        checks = {name: known[name].metadata.get("check_digit") for name in request}
+        return [
+            Fault(name, f"{name}_check_digit_wrong", f"{name} has a wrong check digit.")
+            for name, holds in checks.items()
+            if holds and not holds(request[name])
+        ]
+
     def is_public(self, field: str) -> bool:
         """Return True if a field of request or result may be shown in clear."""
         return field in ALWAYS_PUBLIC or field in self.public_fields

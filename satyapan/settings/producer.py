@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,6 +25,7 @@ from satyapan.settings.declaration import (
 )
 
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+CHECK_DIGITS: Final = ("warn", "refuse", "ignore")
 _PLACE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 _ID_KEY_BYTES: Final = 32
@@ -79,6 +81,11 @@ def _hosts(names: list[str]) -> None:
         raise ValidationError("should be host names without scheme or path, separated by commas.")
 
 
+def _check_digits(words: Mapping[str, str]) -> None:
+    if not set(words.values()) <= set(CHECK_DIGITS):
+        raise ValidationError(f"each should be one of {', '.join(CHECK_DIGITS)}.")
+
+
 _NAME: Final = Regexp(r"\A[A-Za-z0-9._-]{1,64}\Z", error="should be 1 to 64 of A-Z a-z 0-9 . _ -.")
 
 
@@ -122,6 +129,13 @@ class ProducerSettings:
         "Hosts that `return_url` may name, separated by commas: the return page sends people on to "
         "them. The same for producers and callbacks.",
         _hosts,
+    )
+    check_digits: Mapping[str, str] = setting(
+        MappingProxyType({}),
+        "What `submit` does by kind with a number whose check digit is wrong, as in gstin=refuse: "
+        "warn (in the log; the default), refuse or ignore. The vendor would be paid for saying "
+        "that there is no such number.",
+        _check_digits,
     )
     deadline_s: int = setting(
         86_400, "Seconds within which an accepted verification must have been sent.", Range(min=60)
