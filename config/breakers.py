@@ -1,5 +1,6 @@
 """Read the breakers from Redis; workers open and close them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,8 +27,17 @@ class Shut:
         return f"{datetime.fromtimestamp(self.since_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def read_breaker(redis: Redis, key: str) -> Shut | None:
-    """Read a breaker by its key; None when it lets calls through."""
-    fields: Any = redis.hmget(key, ["code", "since", "until"])
-    code, since, until = fields
-    return Shut(code.decode(), int(since), int(until)) if until is not None else None
+def read_breakers(redis: Redis, keys: Iterable[str]) -> list[Shut | None]:
+    """Read breakers by their keys, in one round trip; None where one lets calls through."""
+    with redis.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.hmget(key, ["code", "since", "until"])
+        found: list[Any] = pipe.execute()
+    return [_shut(*fields) for fields in found]
+
+
+def _shut(code: bytes | None, since: bytes | None, until: bytes | None) -> Shut | None:
+    """Read a breaker's fields; an open one has all three."""
+    if code is None or since is None or until is None:
+        return None
+    return Shut(code.decode(), int(since), int(until))

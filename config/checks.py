@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from config.brand import read_brand
-from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED, Shut, read_breaker
+from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED, Shut, read_breakers
 from config.findings import Finding, Level, found, redacted
 from config.reference import names
 from config.servers import SERVER, Check, Info, check_broker, forbidden, judge, unreachable
@@ -190,12 +190,15 @@ def _same_keys(settings: Settings, client: Redis, info: Info) -> Iterator[Findin
 def _breakers(settings: Settings, client: Redis, _info: Info) -> Iterator[Finding]:
     """Report open breakers; they close by themselves when the vendor works again."""
     keys, account = Keys(settings.producer.prefix), ACCOUNT
-    if stop := read_breaker(client, keys.stop(account)):
+    names = sorted(route_names(Registry.with_plugins(settings.producer.kinds)))
+    places = [keys.stop(account), *(keys.breaker(account, name) for name in names)]
+    stop, *held = read_breakers(client, places)
+    if stop:
         hint = "See the vendor's dashboard: credentials, address list, balance."
         text = f"The vendor refuses account {account} ({stop.code}, since {stop.since})."
         yield found(20, "warning", text, hint)
-    for name in sorted(route_names(Registry.with_plugins(settings.producer.kinds))):
-        if shut := read_breaker(client, keys.breaker(account, name)):
+    for name, shut in zip(names, held, strict=True):
+        if shut:
             yield _held_route(name, shut)
 
 

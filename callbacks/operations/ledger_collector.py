@@ -3,7 +3,7 @@
 Any web process can report it, so workers need no port of their own. Labels are words of ours.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from config.breakers import read_breaker
+from config.breakers import read_breakers
 from satyapan.names import Keys
 from satyapan.records import ACCOUNT, MAYBE_PAID, UNPAID, State
 from satyapan.redis.server_time import now_ms
@@ -85,19 +85,23 @@ class LedgerCollector(Collector):
         family = GaugeMetricFamily("satyapan_calls_held", _BREAKER_HELP, labels=_ROUTE_LABELS)
         breakers = {"": self._keys.stop(ACCOUNT)}
         breakers |= {route: self._keys.breaker(ACCOUNT, route) for route in routes}
-        for route, key in breakers.items():
-            family.add_metric([ACCOUNT, route], read_breaker(self._redis, key) is not None)
+        found = read_breakers(self._redis, breakers.values())
+        for route, shut in zip(breakers, found, strict=True):
+            family.add_metric([ACCOUNT, route], shut is not None)
         return family
 
-    def _calls(self, routes: Iterable[str]) -> GaugeMetricFamily:
+    def _calls(self, routes: Sequence[str]) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "satyapan_calls_in_window",
             "Calls that count against the vendor's quota now.",
             labels=_ROUTE_LABELS,
         )
         since = now_ms(self._redis) - self._window_ms
-        for route in routes:
-            count = self._redis.zcount(self._keys.slots(ACCOUNT, route), f"({since}", "+inf")
+        with self._redis.pipeline(transaction=False) as pipe:
+            for route in routes:
+                pipe.zcount(self._keys.slots(ACCOUNT, route), f"({since}", "+inf")
+            counts = pipe.execute()
+        for route, count in zip(routes, counts, strict=True):
             family.add_metric([ACCOUNT, route], count)
         return family
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from config.breakers import read_breaker
+from config.breakers import read_breakers
 from config.checks import run_checks
 from config.redis_clients import ledger_client
 from satyapan.records import State
@@ -52,7 +52,7 @@ def test_when_many_calls_fail_others_wait_without_an_attempt_for_a_probe(
     ended = [harness.settle(row_id) for row_id in (*waiting, *failed)]
     assert {row.state for row in ended} <= {State.DONE}
     ledger = harness.parts.ledger
-    assert read_breaker(harness.redis, ledger.keys.breaker("main", "passport")) is None
+    assert read_breakers(harness.redis, [ledger.keys.breaker("main", "passport")]) == [None]
 
 
 def test_the_checks_report_open_breakers(harness: Harness) -> None:

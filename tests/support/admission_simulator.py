@@ -7,7 +7,7 @@ advances the clock as workers would: it deals slots and asks for every row that 
 from dataclasses import dataclass, field
 from typing import Any
 
-from config.breakers import Shut, read_breaker
+from config.breakers import Shut, read_breakers
 from satyapan.names import Keys
 from satyapan.records import Row
 from worker.admission.breakers import BreakerConfig, Breakers
@@ -70,7 +70,7 @@ class Simulator:
     def breaker(self, route: str = "") -> Shut | None:
         """Read the breaker of a route, or of the account; None while it is closed."""
         key = KEYS.breaker("main", route) if route else KEYS.stop("main")
-        return read_breaker(self.client, key)
+        return read_breakers(self.client, [key])[0]
 
     def slot(self, name: str) -> int:
         """Return the slot that a row holds; 0 for none."""
