@@ -31,6 +31,7 @@ FIELDS: Final = frozenset(
         "code",
         "digest",
         "error",
+        "error_text",
         "event",
         "fence",
         "frames",
@@ -39,7 +40,6 @@ FIELDS: Final = frozenset(
         "kind",
         "level",
         "logger",
-        "message",
         "queue",
         "route",
         "size",
@@ -211,7 +211,7 @@ def _describe_exception(_logger: object, _method: str, line: Line) -> Line:
         line["error"] = " < ".join(type(each).__name__ for each in causes(error))
         line["frames"] = _frames(error)
         if isinstance(error, SatyapanError):
-            line["message"] = str(error)
+            line["error_text"] = str(error)
     return line
 
 

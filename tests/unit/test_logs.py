@@ -151,10 +151,10 @@ def test_an_exception_passed_as_the_message_is_logged_by_type(written: io.String
     assert lines(written)[0]["event"] == "ValueError"
 
 
-def test_an_error_of_ours_is_logged_with_its_message(written: io.StringIO) -> None:
+def test_an_error_of_ours_is_logged_with_its_text(written: io.StringIO) -> None:
     logging.getLogger("worker").error("missing", exc_info=NotFound("v-1"))
 
-    assert lines(written)[0]["message"].startswith("no verification v-1")
+    assert lines(written)[0]["error_text"].startswith("no verification v-1")
 
 
 def test_uncaught_exceptions_are_logged_by_type(written: io.StringIO) -> None:
@@ -250,7 +250,7 @@ def test_no_private_field_is_allowed() -> None:
         if not kind.is_public(field)
     }
 
-    assert {"file_number", "documents"} <= private
+    assert {"file_number", "documents", "message"} <= private
     assert not FIELDS & private
 
 
