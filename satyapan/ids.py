@@ -30,7 +30,7 @@ def id_faults(verification_id: object) -> list[Fault]:
         words = f"{name} can include only alphanum, dot, hyphen and underscores."
         faults.append(Fault(name, f"{name}_value_invalid", words))
     if len(verification_id) > MAX_LENGTH:
-        words = f"{name} can have at most {MAX_LENGTH} characters."
+        words = f"{name} can include a maximum of {MAX_LENGTH} characters."
         faults.append(Fault(name, f"{name}_length_exceeded", words))
     if _RESERVED.search(verification_id):
         words = f"{name} may not end in .g and a number, or be v_ and a hash: those are made here."

@@ -40,7 +40,7 @@ def at_most(name: str, length: int) -> Check:
 
     def check(value: str) -> None:
         if len(value) > length:
-            message = f"{name} can have at most {length} characters."
+            message = f"{name} can include a maximum of {length} characters."
             raise refuse(f"{name}_length_exceeded", message)
 
     return check
