@@ -21,8 +21,8 @@ from tests.contract.toy_calls import TOYS
 from tests.support.project import ROOT
 
 GOOD = """\
-operation: POST /pan
-name: pan
+operation: POST /card
+name: card
 title: A PAN
 per_minute: 5
 fields:
@@ -53,21 +53,21 @@ def changed(old: str, new: str, content: str = GOOD) -> str:
 def test_the_file_of_these_tests_is_good(tmp_path: Path) -> None:
     tmp_path.joinpath("pan.yaml").write_text(GOOD, encoding="utf-8")
 
-    assert load_operations(PYTHON_ANSWERS, [tmp_path])["pan"].per_minute == 5
+    assert load_operations(PYTHON_ANSWERS, [tmp_path])["card"].per_minute == 5
 
 
 @pytest.mark.parametrize(
     ("content", "place", "hint"),
     [
-        (changed("name: pan", "name: [pan"), "line 3, column 6", "expected ',' or ']'"),
-        (changed("title: A PAN", "name: pan"), "line 1, column 1", "name stands here twice"),
+        (changed("name: card", "name: [card"), "line 3, column 6", "expected ',' or ']'"),
+        (changed("title: A PAN", "name: card"), "line 1, column 1", "name stands here twice"),
         (changed("title: A PAN\n", ""), "the file", "title is missing; add it"),
         (changed("title:", "titel:"), "the file", "unknown key titel; write one of"),
         ("[]", "the file", "write a mapping of operation"),
-        (changed("POST /pan", "PAN"), "operation", "such as POST /pan"),
-        (changed("name: pan", "name: Pan!"), "name", "lower case letters"),
-        (changed("name: pan", "name: passport"), "the file", "another file has the name passport"),
-        (changed("/pan\n", "/passport\n"), "the file", "passport has this method and path"),
+        (changed("POST /card", "CARD"), "operation", "such as POST /pan"),
+        (changed("name: card", "name: Pan!"), "name", "lower case letters"),
+        (changed("name: card", "name: passport"), "the file", "another file has the name passport"),
+        (changed("/card\n", "/passport\n"), "the file", "passport has this method and path"),
         (changed("per_minute: 5", "per_minute: often"), "per_minute", "write a number"),
         (changed("per_minute: 5", "per_minute: -5"), "per_minute", "0 or more"),
         (changed("like:", "looks:"), "fields.pan", "unknown key looks"),
