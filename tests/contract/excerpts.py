@@ -33,7 +33,8 @@ names the vendor's own id, as it does after an execution. ``means`` is how it mu
 
 **How to cause it.** ``send`` sets fields of the example, ``without`` leaves fields out, ``headers``
 sets headers (null leaves one out). ``first`` lists calls to make before: ``[METHOD /path, body]``;
-paths of the sandbox's control routes begin with ``/_control``. An error without any of these is
+paths of the sandbox's control routes begin with ``/_control``. A parameter in the path that their
+replies name, such as the vendor's reference, is taken from them. An error without any of these is
 requested as a fault. ``no_fixture`` says why the sandbox has no data for an answer.
 
 **At submit.** A 400 that blames a field is also raised at submit, in the same words. ``unseen``

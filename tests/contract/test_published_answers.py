@@ -32,23 +32,30 @@ def sandbox(shared_sandbox: Vendor) -> Vendor:
     return shared_sandbox
 
 
-def prepare(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> None:
-    """Make the calls that the answer needs before its own."""
+def prepare(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> dict[str, Any]:
+    """Make the calls that the answer needs before its own; return what the path takes of them."""
+    taken: dict[str, Any] = {}
     for call, body in answer.first:
         method, path = call.split()
         if path.startswith("/_control/"):
             vendor.control(path.removeprefix("/_control/"), **body)
         else:
-            assert vendor.call(method, path, json=body).status_code == 200
+            made = vendor.call(method, path, json=body)
+            assert made.status_code == 200
+            taken |= {k: v for k, v in made.json().items() if k in excerpt.path_parameters}
     if not answer.by_request:
         executed = bool(answer.error)
         fault = {"status": answer.http, "code": answer.code, "executed": executed}
         vendor.control("faults", route=excerpt.name, **fault)
+    return taken
 
 
-def ask(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> requests.Response:
+def ask(
+    vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer, taken: Mapping[str, Any]
+) -> requests.Response:
     headers = {k: v for k, v in {**KEYS, **answer.headers}.items() if v is not None}
-    return vendor.call(**excerpt.call(excerpt.request_for(answer)), headers=headers)
+    request = {**excerpt.request_for(answer), **taken}
+    return vendor.call(**excerpt.call(request), headers=headers)
 
 
 def shape(value: object) -> object:
@@ -69,9 +76,9 @@ def comparable(body: Mapping[str, Any], varies: tuple[str, ...]) -> dict[str, ob
 def test_the_sandbox_gives_each_published_answer(
     sandbox: Vendor, excerpt: Excerpt, answer: PublishedAnswer
 ) -> None:
-    prepare(sandbox, excerpt, answer)
+    taken = prepare(sandbox, excerpt, answer)
 
-    got = ask(sandbox, excerpt, answer)
+    got = ask(sandbox, excerpt, answer, taken)
 
     body = got.json()
     if not answer.is_reply and not answer.message:
@@ -85,10 +92,10 @@ def test_the_sandbox_gives_each_published_answer(
 def test_an_error_is_not_charged(
     sandbox: Vendor, excerpt: Excerpt, answer: PublishedAnswer
 ) -> None:
-    prepare(sandbox, excerpt, answer)
+    taken = prepare(sandbox, excerpt, answer)
     before = sandbox.read("audit")
 
-    ask(sandbox, excerpt, answer)
+    ask(sandbox, excerpt, answer, taken)
 
     assert sandbox.read("audit") == before
 
