@@ -15,6 +15,11 @@ PLACES: Final[Mapping[str, str]] = {
     "passport": "satyapan.kinds.identity.passport:PASSPORT",
     "digilocker": "satyapan.kinds.identity.digilocker:DIGILOCKER",
     "static_kyc_link": "satyapan.kinds.links.static_kyc_link:STATIC_KYC_LINK",
+    "pan": "satyapan.kinds.tax.pan:PAN",
+    "pan_lite": "satyapan.kinds.tax.pan_lite:PAN_LITE",
+    "pan_360": "satyapan.kinds.tax.pan_360:PAN_360",
+    "gstin": "satyapan.kinds.tax.gstin:GSTIN",
+    "pan_gstin": "satyapan.kinds.tax.pan_gstin:PAN_GSTIN",
 }
 """Each kind's name and place, module:ATTRIBUTE."""
 

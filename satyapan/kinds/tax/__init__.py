@@ -1,0 +1,1 @@
+"""Kinds about tax numbers: PAN and GSTIN."""
