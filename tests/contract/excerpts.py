@@ -9,7 +9,7 @@ new file, and nothing else; its name is the operation's name in the sandbox. A s
     request:                  # each field in JSON Schema, with the rules of the page's prose
       verification_id: {type: string, required: true}
       dob: {type: string, required: true, format: date}
-    reply:                    # each documented field of a 200, and its type
+    reply:                    # each documented field of a 200, and its type (``shapes.py``)
       verification_id: string
       reference_id: integer
     example: {verification_id: ABC00123, dob: 2007-03-01}  # a request that is accepted
@@ -42,6 +42,9 @@ says why not, if a producer's request can't show the cause.
 
 **Generated requests.** With ``generated``, schemathesis sends requests made from ``request``.
 ``generated`` narrows the rules of fields to what the sandbox has data for; ``{}`` narrows nothing.
+
+**Shapes.** All replies of the sandbox's test data are compared with ``reply``, and all its requests
+with ``request`` (``test_documented_shapes.py``), at every depth.
 
 ``_every_operation.yaml`` has the answers that every operation gives.
 """
@@ -118,7 +121,7 @@ class Excerpt:
     name: str
     operation: str
     request: Mapping[str, Mapping[str, Any]]
-    reply: Mapping[str, str]
+    reply: Mapping[str, Any]
     example: Mapping[str, Any]
     answers: tuple[PublishedAnswer, ...]
     varies: tuple[str, ...] = ()

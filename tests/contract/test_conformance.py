@@ -3,7 +3,7 @@
 An excerpt takes part if it has ``generated`` (``excerpts.py``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from tests.contract.conftest import KEYS, PLENTY, Vendor, as_a_process
 from tests.contract.excerpts import Excerpt, excerpts
+from tests.contract.shapes import reply_schema, request_schema
 
 Case = schemathesis.Case[Any]
 
@@ -41,7 +42,7 @@ def described(*, narrowed: bool) -> schemathesis.schemas.BaseSchema:
     for excerpt in excerpts():
         paths.setdefault(excerpt.path, {})[excerpt.method.lower()] = _operation(excerpt, narrowed)
     info = {"title": "excerpts", "version": "1"}
-    description = {"openapi": "3.0.0", "info": info, "paths": paths}
+    description = {"openapi": "3.1.0", "info": info, "paths": paths}
     loaded = schemathesis.openapi.from_dict(description)
     if narrowed:
         loaded.config.generation.update(modes=[GenerationMode.POSITIVE])
@@ -50,34 +51,17 @@ def described(*, narrowed: bool) -> schemathesis.schemas.BaseSchema:
 
 def _operation(excerpt: Excerpt, narrowed: bool) -> dict[str, Any]:
     bodies: dict[int, object] = {answer.http: ERROR for answer in excerpt.answers}
-    answers = {http: _json(body) for http, body in (bodies | {200: _reply(excerpt)}).items()}
+    answers = {http: _json(body) for http, body in (bodies | {200: reply_schema(excerpt)}).items()}
     responses = {str(http): {"description": "", **body} for http, body in answers.items()}
     described = {"operationId": excerpt.name, "responses": responses}
     if excerpt.method != "POST":
         return described | {"parameters": _parameters(excerpt)}
-    body = _json(_request(excerpt, (excerpt.generated or {}) if narrowed else {}))
+    body = _json(request_schema(excerpt, (excerpt.generated or {}) if narrowed else {}))
     return described | {"requestBody": {"required": True, **body}}
 
 
 def _json(schema: object) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
-
-
-def _request(excerpt: Excerpt, narrower: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    fields = {name: {**rule, **narrower.get(name, {})} for name, rule in excerpt.request.items()}
-    required = [name for name, rule in fields.items() if rule.pop("required", False)]
-    return {"type": "object", "properties": fields, "required": required}
-
-
-def _reply(excerpt: Excerpt) -> dict[str, Any]:
-    """Describe a reply; a field that is null in a published reply may be null."""
-    replies = [answer.body for answer in excerpt.answers if answer.is_reply]
-    nullable = {name for body in replies for name, value in body.items() if value is None}
-    types = {
-        name: {"type": of, "nullable": name in nullable} | ({"items": {}} if of == "array" else {})
-        for name, of in excerpt.reply.items()
-    }
-    return {"type": "object", "properties": types}
 
 
 def _parameters(excerpt: Excerpt) -> list[dict[str, Any]]:

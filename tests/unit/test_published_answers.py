@@ -16,6 +16,7 @@ from satyapan.kinds import Kind, Registry
 from satyapan.kinds.json_schema import result_schema
 from satyapan.kinds.model import Mode, Operation, Role, Route
 from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt, label
+from tests.contract.shapes import request_schema
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.replies import Asked, classify
 from worker.vendors.cashfree.wire import Raw
@@ -129,6 +130,17 @@ def test_each_route_of_a_kind_has_an_excerpt(use: Use) -> None:
 @pytest.mark.parametrize("kind", tuple(Registry()), ids=lambda kind: str(kind.name))
 def test_the_example_of_a_kind_is_accepted(kind: Kind) -> None:
     assert kind.check(kind.example) == dict(kind.example)
+
+
+@pytest.mark.parametrize("use", [u for u in uses() if u.role is Role.CREATE], ids=name)
+def test_the_example_of_a_kind_follows_the_published_rules(use: Use) -> None:
+    operation, excerpt = use.operation, find_excerpt(use.route.method, use.route.path)
+    assert excerpt is not None
+    sent = {k: v for k, v in use.kind.example.items() if k not in operation.own_fields}
+    added = {use.route.id_param, operation.redirect_field} & excerpt.example.keys()
+    request = sent | {field: excerpt.example[field] for field in added if field}
+
+    jsonschema_rs.Draft202012Validator(request_schema(excerpt)).validate(request)
 
 
 @pytest.mark.parametrize(("use", "excerpt", "answer"), CASES, ids=name)
