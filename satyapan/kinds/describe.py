@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from marshmallow import fields as schema_fields
 
+from satyapan.kinds.fields import choice_of
 from satyapan.kinds.model import Kind, Mode, Operation
 
 _TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
@@ -45,6 +46,9 @@ def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, 
 def needs(kind: Kind) -> Iterator[str]:
     """List what a verification of a kind can't do without."""
     yield from (name for name, field in kind.request().fields.items() if field.required)
+    choice = choice_of(kind.request)
+    if choice:
+        yield str(choice)
     if any(each.mode is Mode.JOURNEY for each in kind.operations.values()):
         yield "a person in a browser"
 

@@ -4,9 +4,9 @@ import datetime as dt
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import And
 
 Check = Callable[[Any], None]
@@ -139,7 +139,74 @@ def _is_date(value: str) -> bool:
         return False
 
 
-def request(**parts: Builder | Field) -> type[Schema]:
-    """Build the schema of a request from its fields; other fields are refused."""
+@dataclass(frozen=True)
+class Choice:
+    """A rule across fields: one of these alternatives has to be given, each with all its fields."""
+
+    alternatives: tuple[tuple[str, ...], ...]
+    code: str
+    message: str
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Refuse a request without any. An empty text counts as missing, as for the vendor.
+
+        Raises:
+            ValidationError: it has none.
+        """
+        if not any(all(_is_given(given.get(n)) for n in each) for each in self.alternatives):
+            # In a list: marshmallow would take a fault alone for faults by field.
+            raise ValidationError([wording(self.code, self.message)])
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the rule in JSON Schema."""
+        some = {"not": {"enum": [None, ""]}}
+        return {
+            "anyOf": [
+                {"required": [*each], "properties": dict.fromkeys(each, some)}
+                for each in self.alternatives
+            ]
+        }
+
+    def __str__(self) -> str:
+        """Return the rule in words."""
+        return ", or ".join(" and ".join(each) for each in self.alternatives)
+
+
+def _is_given(value: object) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value is not None
+
+
+def needs_one_of(*alternatives: str, code: str, message: str) -> Choice:
+    """Make the rule that one alternative is given; one of several fields is written "dob name"."""
+    return Choice(tuple(map(names, alternatives)), code, message)
+
+
+def choice_of(schema: type[Schema]) -> Choice | None:
+    """Return the rule across the fields of a request, if it has one."""
+    found: Choice | None = getattr(schema, "choice", None)
+    return found
+
+
+def request(rule: Choice | None = None, /, **parts: Builder | Field) -> type[Schema]:
+    """Build the schema of a request from its fields, and a rule across them.
+
+    Other fields are refused.
+    """
     built = {n: part(n) if callable(part) else part for n, part in parts.items()}
-    return Schema.from_dict(built, name="Request")
+    base = _with_choice(rule) if rule else Schema
+    return base.from_dict(built, name="Request")
+
+
+def _with_choice(rule: Choice) -> type[Schema]:
+    class Chosen(Schema):
+        choice: ClassVar = rule
+
+        class Meta:
+            register = False
+
+        @validates_schema(skip_on_field_errors=True)
+        def check_choice(self, given: Mapping[str, Any], **_: object) -> None:
+            rule.check(given)
+
+    return Chosen

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from marshmallow import fields
 
+from satyapan.kinds.fields import choice_of
 from satyapan.kinds.model import Kind, Operation
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -24,13 +25,14 @@ def request_schema(kind: Kind) -> dict[str, Any]:
 
     `x-private` is true where a value may never be shown.
     """
-    request = kind.request().fields
+    request, choice = kind.request().fields, choice_of(kind.request)
     return {
         "$schema": DIALECT,
         "title": f"Request of {kind.name}",
         "type": "object",
         "properties": {name: _property(kind, name, field) for name, field in request.items()},
         "required": [name for name, field in request.items() if field.required],
+        **(choice.schema if choice else {}),
         "additionalProperties": False,
     }
 
