@@ -86,6 +86,18 @@ def story() -> Story:
     return Story(History(submits, reads, events), audit, {row.id: row for row in rows})
 
 
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [("pan", CALL), ("toy_pan_check", CALL), ("passport", ""), ("static_kyc_link", "")],
+)
+def test_a_call_without_an_id_of_ours_is_known_by_its_request(kind: str, call: str) -> None:
+    history = History()
+
+    history.note(kind, {"name": "c1", "pan": "ABCPV1234D"}, "c1", "ok")
+
+    assert [submit.call for submit in history.submits] == [call]
+
+
 def test_a_good_history_is_good(story: Story) -> None:
     verdict = story.verdict()
 

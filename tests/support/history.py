@@ -10,18 +10,19 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 from satyapan import Conflict, Unavailable, Verification, Verifications
 from satyapan.events import Event
 from satyapan.ids import generation_id, hashed_id
+from satyapan.kinds import Registry
+from satyapan.kinds.model import Mode
 from satyapan.records import SETTLED, TERMINAL, Row, State
+from tests.support.toy_stack import PLACES
 
 REPEATABLE: Final = frozenset({"document"})
 """Charges that may happen again: a document is read. All others must happen once."""
-UNNAMED: Final = frozenset({"toy_pan_check"})
-"""Kinds whose paid call names no id of ours."""
 _ENDS: Final = frozenset(state.lower() for state in SETTLED)
 Entry = Mapping[str, Any]
 
@@ -74,7 +75,7 @@ class History:
         """Record a submission."""
         payload = json.dumps(request, sort_keys=True)
         resource = str(request.get("template_name", ""))
-        call = request_name(request) if kind in UNNAMED else ""
+        call = request_name(request) if kind in unnamed() else ""
         self.submits.append(Submit(verification_id, outcome, payload, resource, call))
 
     def read(self, producer: Verifications, verification_id: str) -> Verification | None:
@@ -186,6 +187,17 @@ def rows_of(producer: Verifications, ids: Iterable[str]) -> dict[str, Row]:
 def audit_name(entry: Entry) -> str:
     """Return what a charge is for: the vendor-side id, the template, or a digest."""
     return str(entry["verification_id"] or entry["detail"])
+
+
+@cache
+def unnamed() -> frozenset[str]:
+    """Return the kinds whose paid call names neither an id of ours nor a shared resource."""
+    kinds = [(kind.name, kind.operation("cashfree")) for kind in Registry.with_plugins(PLACES)]
+    return frozenset(
+        name
+        for name, operation in kinds
+        if not operation.create.id_param and operation.mode is not Mode.RESOURCE
+    )
 
 
 def request_name(request: Mapping[str, Any]) -> str:
