@@ -43,6 +43,7 @@ GSTIN = Kind(
                 echo_field="",
                 echoes=("GSTIN",),
                 status_field="valid",
+                # Not `message`, which any reply may have.
                 implied_status=("GSTIN", "INVALID"),
             ),
             status_map={"VALID": State.DONE, "INVALID": State.DONE},

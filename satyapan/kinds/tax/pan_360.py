@@ -28,6 +28,7 @@ PAN_360 = Kind(
                 answers={(409, "invalid_verification_id"): AnswerMeaning.DUPLICATE},
             ),
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
+            # A mobile number with its country code has twelve digits, as an Aadhaar number has.
             unmasked_fields=frozenset({"mobile_number"}),
         )
     },

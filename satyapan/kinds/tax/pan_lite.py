@@ -4,8 +4,8 @@ Source: the vendor's PAN Lite page. One synchronous, paid call whose answer can'
 repeat with the same id is refused, so it is safe but shows no result. The page lists no error for
 the format of a PAN, only the format.
 
-`pan_status` is a letter. With VALID: E, or E and a letter that says why the PAN's holder ended or
-changed (ED death, EC acquisition). With INVALID: N unknown, X deactivated, F fake, D deleted.
+`pan_status` is a code. With VALID: E, or E and a letter for a holder that ended or changed (ED is
+death, EC acquisition). With INVALID: N no such PAN, X deactivated, F fake, D deleted.
 `name` and `dob` repeat the request; `name_match` and `dob_match` are Y or N.
 """
 
