@@ -11,6 +11,7 @@ import requests
 
 from sandbox.config import SandboxConfig
 from tests.contract.conftest import KEYS, PLENTY, Vendor, on_a_socket
+from tests.contract.data_calls import make_first
 from tests.contract.excerpts import Excerpt, PublishedAnswer, cases, label
 
 ANSWERS = [(excerpt, answer) for excerpt, answer in cases() if not answer.no_fixture]
@@ -36,13 +37,9 @@ def prepare(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> dict[s
     """Make the calls that the answer needs before its own; return what the path takes of them."""
     taken: dict[str, Any] = {}
     for call, body in answer.first:
-        method, path = call.split()
-        if path.startswith("/_control/"):
-            vendor.control(path.removeprefix("/_control/"), **body)
-        else:
-            made = vendor.call(method, path, json=body)
-            assert made.status_code == 200
-            taken |= {k: v for k, v in made.json().items() if k in excerpt.path_parameters}
+        made = make_first(vendor, call, body)
+        assert "code" not in made, made
+        taken |= {k: v for k, v in made.items() if k in excerpt.path_parameters}
     if not answer.by_request:
         executed = bool(answer.error)
         fault = {"status": answer.http, "code": answer.code, "executed": executed}
