@@ -55,10 +55,11 @@ class DataCall:
 
 
 def make_first(vendor: Vendor, call: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a call that another one needs before it; return its reply."""
+    """Make a call that another one needs before it; return its reply, {} of a control route."""
     method, path = call.split()
     if path.startswith(CONTROL):
-        return vendor.control(path.removeprefix(CONTROL), **body)
+        vendor.control(path.removeprefix(CONTROL), **body)
+        return {}
     answer: requests.Response = vendor.call(method, path, json=body)
     return dict(answer.json())
 
