@@ -110,7 +110,7 @@ def text(
             validate=check,
             metadata={
                 "rule": rule or f"at most {length} characters",
-                "schema": stated | {"maxLength": length},
+                "schema": {"maxLength": length} | stated,
                 "check_digit": check_digit,
             },
             error_messages=_type_faults(name),

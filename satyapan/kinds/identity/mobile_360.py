@@ -1,0 +1,68 @@
+"""Mobile 360 lite: name and UPI address of whoever has a mobile number, without an OTP.
+
+Source: the vendor's Mobile 360 page (`/mobile360/otpless`). One synchronous, paid call whose answer
+can't be read again. A repeat with the same id is refused, so it is safe but shows no result.
+
+The vendor enables this for regulated customers only. `consent_desc` says what the person agreed to;
+obtaining the consent is the caller's duty. An INVALID answer has null fields.
+"""
+
+from satyapan.kinds.fields import Stated, matches, names, one_of, request, text
+from satyapan.kinds.identity.mobile_number import IS_MOBILE_NUMBER
+from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.records import State
+
+_NAME = matches(
+    "[A-Za-z0-9 .-]*", "{name} should only contains alphanumeric, space, dot and hyphen."
+)
+_LONGEST = 100
+_NAME_LENGTH = Stated(
+    lambda name: len(name) <= _LONGEST,
+    f"Name can include a maximum of {_LONGEST} characters.",
+    {"maxLength": _LONGEST},
+    code="name_length_exceeded",
+)
+_CONSENT = matches(
+    r"[\s\S]{20,}",
+    "{name} should include a minimum of 20 characters.",
+    code="consent_desc_length_short",
+)
+
+MOBILE_360 = Kind(
+    name="mobile_360",
+    title="Name and UPI address of whoever has a mobile number",
+    request=request(
+        mobile_number=text(IS_MOBILE_NUMBER, rule="a mobile number, in digits"),
+        name=text(
+            _NAME,
+            _NAME_LENGTH,
+            required=False,
+            rule="letters, digits, space, dot and hyphen, at most 100 characters",
+        ),
+        type=text(one_of(("lite", "advance"), "{name} should be lite/advance."), rule="lite"),
+        consent_desc=text(_CONSENT, length=50, rule="20 to 50 characters"),
+    ),
+    operations={
+        "cashfree": Operation(
+            mode=Mode.SYNC,
+            recovery=Recovery.REPEAT,
+            create=Route(
+                "mobile_360",
+                "POST",
+                "/mobile360/otpless",
+                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
+            ),
+            status_map={"VALID": State.DONE, "INVALID": State.DONE},
+            unmasked_fields=frozenset({"vpa"}),
+        )
+    },
+    public_fields=names("type"),
+    result_fields=names("verification_id reference_id status name vpa ifsc ifsc_details"),
+    labels={"VALID": "the number was found", "INVALID": "nothing is known about this number"},
+    example={
+        "mobile_number": "9988777666",
+        "name": "John Doe",
+        "type": "lite",
+        "consent_desc": "Fetching data of customer XYZ",
+    },
+)
