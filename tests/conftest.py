@@ -115,16 +115,21 @@ def sandbox_options() -> tuple[str, ...]:
     return ()
 
 
-@pytest.fixture
-def sandbox(processes: Supervisor, sandbox_options: tuple[str, ...]) -> Sandbox:
-    """A new sandbox; its `url` is a value for the setting of the vendor's base URL."""
+def start_sandbox(processes: Supervisor, *options: str) -> Sandbox:
+    """Start a sandbox on a free port."""
     child = processes.start(
         "sandbox",
-        [sys.executable, "-m", "sandbox", "--port", "0", *sandbox_options],
+        [sys.executable, "-m", "sandbox", "--port", "0", *options],
         ready=r"sandbox listening on (?P<url>http://127\.0\.0\.1:\d+/verification)",
     )
     assert child.ready
     return Sandbox(child.ready["url"], child.log)
+
+
+@pytest.fixture
+def sandbox(processes: Supervisor, sandbox_options: tuple[str, ...]) -> Sandbox:
+    """A new sandbox; its `url` is a value for the setting of the vendor's base URL."""
+    return start_sandbox(processes, *sandbox_options)
 
 
 @pytest.fixture(autouse=True)

@@ -3,17 +3,19 @@
 The answers are those of the excerpts in tests/contract/vendor/, for every kind.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import pytest
 
 from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED
+from demo.supervisor import Supervisor
 from satyapan import State
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Recovery
-from tests.conftest import Sandbox
+from satyapan.kinds.model import Mode, Operation, Recovery
+from tests.conftest import Sandbox, start_sandbox
 from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt
-from tests.support.worker_harness import Harness
+from tests.support.worker_harness import Harness, SandboxControl
 
 
 class Expected(NamedTuple):
@@ -28,6 +30,16 @@ WAITS: Final = State.ACCEPTED
 """Nothing was executed: the account or the route is held, and the row waits without an attempt."""
 VENDOR: Final = "cashfree"
 KINDS: Final = tuple(Registry())
+ROUTES: Final = tuple(route.name for route in Registry().routes())
+PLENTY: Final = 100_000
+UNHINDERED: Final = {
+    "SATYAPAN_QUOTA_PER_MINUTE": ",".join(f"{name}={PLENTY}" for name in ROUTES),
+    "SATYAPAN_BREAKER_CALLS": str(PLENTY),
+    "SATYAPAN_BREAKER_IN_A_ROW": str(PLENTY),
+}
+"""Settings with which many rows of a kind can fail one after the other."""
+HOLDS: Final = frozenset({"stopped", "throttled", "not_enabled", "misconfigured"})
+"""Meanings of answers after which other calls of the account or of the route wait."""
 
 
 class Case(NamedTuple):
@@ -37,9 +49,18 @@ class Case(NamedTuple):
     excerpt: Excerpt
     answer: PublishedAnswer
 
+    @property
+    def operation(self) -> Operation:
+        return self.kind.operation(VENDOR)
+
+    @property
+    def alone(self) -> bool:
+        """Return True if other rows notice the answer: calls are held, or the row is shared."""
+        return self.answer.means in HOLDS or self.operation.mode is Mode.RESOURCE
+
     def decisive(self) -> tuple[object, ...]:
         """Return everything on which the resulting state depends."""
-        operation, answer = self.kind.operation(VENDOR), self.answer
+        operation, answer = self.operation, self.answer
         policy = (operation.mode, operation.recovery, self.kind.lost_answer)
         return (*policy, answer.means, answer.http, answer.code, answer.field)
 
@@ -48,12 +69,28 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """Return the errors, and the replies to a kind's example; one of those that decide the same."""
+    """Return the errors, and the replies to a kind's example."""
     creates = [(kind, kind.operation(VENDOR).create) for kind in KINDS]
     found = [(kind, find_excerpt(create.method, create.path)) for kind, create in creates]
     every = [Case(k, e, answer) for k, e in found if e for answer in e.answers]
-    sent = [case for case in every if not (case.answer.is_reply and case.answer.changes_request)]
-    return list({case.decisive(): case for case in reversed(sent)}.values())[::-1]
+    return [case for case in every if not (case.answer.is_reply and case.answer.changes_request)]
+
+
+def groups() -> list[list[Case]]:
+    """Group the answers of each kind that can share an installation; each of the others is alone.
+
+    Of those that are alone and decide the same, the first stands for all: an installation each
+    would take minutes.
+    """
+    every = cases()
+    shared = [[c for c in every if c.kind is kind and not c.alone] for kind in KINDS]
+    alone = {case.decisive(): [case] for case in reversed(every) if case.alone}
+    return [group for group in shared if group] + list(alone.values())[::-1]
+
+
+def name(group: list[Case]) -> str:
+    """Name a test after its only case, or after the kind."""
+    return repr(group[0]) if len(group) == 1 else group[0].kind.name
 
 
 def readable(kind: Kind, answer: PublishedAnswer) -> bool:
@@ -83,20 +120,41 @@ def expected(kind: Kind, answer: PublishedAnswer) -> Expected:
     return by_meaning.get(answer.means) or Expected(State(answer.means.split("/")[0]))
 
 
-@pytest.mark.parametrize("case", cases(), ids=repr)
-def test_each_published_answer_leads_to_its_state(harness: Harness, case: Case) -> None:
+@pytest.fixture(scope="module")
+def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with Supervisor(tmp_path_factory.mktemp("logs"), grace=20) as processes:
+        yield start_sandbox(processes, *(f"--quota={name}={PLENTY}" for name in ROUTES))
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    """The module's sandbox, without the state of earlier tests: a start takes a second."""
+    SandboxControl(shared_sandbox.root).post("reset")
+    return shared_sandbox
+
+
+def outcome(harness: Harness, case: Case) -> Expected:
+    """Run a new row once with this answer to its call."""
     answer = case.answer
-    row_id = harness.submit(case.kind.name)
+    row_id = harness.submit(case.kind.name, key=answer.name)
     if not answer.is_reply:
         fault = {name: answer.whole_body.get(name) for name in ("type", "code", "message")}
         how = {"status": answer.http, "executed": bool(answer.error), **fault}
         harness.vendor.post("faults", route=case.excerpt.name, **how)
-
     found = harness.run_once(row_id)
+    assert harness.vendor.get("faults")["waiting"] == 0, f"{case} was not requested"
+    return Expected(found.state, found.reason, found.refused_field)
 
-    outcome = Expected(found.state, found.reason, found.refused_field)
-    assert outcome == expected(case.kind, answer)
-    assert harness.vendor.get("faults")["waiting"] == 0
+
+@pytest.mark.parametrize("group", groups(), ids=name)
+def test_each_published_answer_leads_to_its_state(
+    redis_url: str, sandbox: Sandbox, group: list[Case]
+) -> None:
+    harness = Harness(redis_url, sandbox.root, **UNHINDERED)
+
+    outcomes = {case.answer.name: outcome(harness, case) for case in group}
+
+    assert outcomes == {case.answer.name: expected(case.kind, case.answer) for case in group}
 
 
 @pytest.mark.parametrize("code", ["insufficient_balance", "ip_validation_failed"])
