@@ -14,6 +14,7 @@ from satyapan.kinds.model import Kind, Operation, Route
 PLACES: Final[Mapping[str, str]] = {
     "passport": "satyapan.kinds.identity.passport:PASSPORT",
     "digilocker": "satyapan.kinds.identity.digilocker:DIGILOCKER",
+    "digilocker_account": "satyapan.kinds.identity.digilocker_account:DIGILOCKER_ACCOUNT",
     "mobile_360": "satyapan.kinds.identity.mobile_360:MOBILE_360",
     "static_kyc_link": "satyapan.kinds.links.static_kyc_link:STATIC_KYC_LINK",
     "pan": "satyapan.kinds.tax.pan:PAN",
