@@ -51,6 +51,8 @@ def check_request(
 
 
 def _broken(each: FieldRules, value: object, circumstances: Circumstances) -> VendorError | None:
+    if each.empty and value == "":
+        return each.empty
     is_missing = value is ABSENT or value is None or (value == "" and _is_text(each))
     if each.missing and is_missing:
         return each.missing

@@ -24,12 +24,14 @@ class FieldRule:
 class FieldRules:
     """One field of the request; ``missing`` is None if the field is optional.
 
+    ``empty`` is the error for an empty text, where that isn't the same as a missing one.
     The name may be a path: ``user_consent.type``, or ``entries[].pan`` for each entry.
     """
 
     name: str
     missing: VendorError | None = None
     rules: tuple[FieldRule, ...] = ()
+    empty: VendorError | None = None
 
 
 @dataclass(frozen=True)

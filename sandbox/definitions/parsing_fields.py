@@ -16,7 +16,7 @@ SHARED = "shared"
 VALUE = "value"
 
 _KEYS = ("required", *CHECKS, "errors")
-_ERROR_KEYS = ("missing", VALUE, *CHECKS)
+_ERROR_KEYS = ("missing", "empty", VALUE, *CHECKS)
 
 
 def parse_fields(node: Node, shared: Mapping[str, Node]) -> tuple[FieldRules, ...]:
@@ -37,6 +37,7 @@ def _field(name: str, node: Node, shared: Mapping[str, Node]) -> FieldRules:
         name,
         errors.get("missing", _of_entry(name, missing(last_name(name)))) if required else None,
         tuple(_rule(name, rule, parts.get(rule), errors) for rule in names),
+        errors.get("empty"),
     )
 
 

@@ -83,12 +83,14 @@ def text(
     required: bool = True,
     length: int = 200,
     rule: str = "",
+    empty: str = "",
     check_digit: Callable[[str], bool] | None = None,
 ) -> Builder:
     """Describe a text of a request; `rule` says for people what `checks` ask for.
 
-    `Stated` checks are also in the JSON Schema of the kind. `check_digit` returns False for a
-    number that nobody was ever given; the vendor accepts it, so only a setting refuses it.
+    `Stated` checks are also in the JSON Schema of the kind. `empty` is the vendor's sentence where
+    it calls an empty text invalid, and not missing. `check_digit` returns False for a number that
+    nobody was ever given; the vendor accepts it, so only a setting refuses it.
     """
     stated: dict[str, Any] = {"minLength": 1} if required else {}
     for each in checks:
@@ -101,7 +103,8 @@ def text(
         def check(value: str) -> None:
             # As the vendor says it, an empty text is missing, and nothing else is wrong with it.
             if required and not value.strip():
-                raise ValidationError(missing(name))
+                invalid = wording(f"{name}_value_invalid", empty.format(name=name))
+                raise ValidationError(invalid if empty else missing(name))
             rules(value)
 
         return fields.String(

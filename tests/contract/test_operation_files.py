@@ -146,6 +146,7 @@ per_minute: 100
 fields:
   phone: {type: [text, number], like: '[0-9]+', longest: 10}
   mail: {}
+  alias: {required: true, errors: {empty: [alias_value_invalid, alias is empty]}}
   user_consent: {required: true, type: object}
   user_consent.obtained: {required: true, type: boolean}
   user_consent.timestamp: {required: true, recent_s: 300}
@@ -173,6 +174,8 @@ GIVEN = {
         ({"phone": True}, 400, "phone_value_invalid"),
         ({"phone": ""}, 400, "phone_value_invalid"),
         ({"phone": None, "mail": "a@b"}, 400, "phone_value_invalid"),
+        ({"alias": None}, 400, "alias_missing"),
+        ({"alias": ""}, 400, "alias_value_invalid"),
         ({"user_consent": None}, 400, "user_consent_missing"),
         ({"user_consent": "yes"}, 400, "user_consent_value_invalid"),
         ({"user_consent": {**GIVEN, "obtained": None}}, 400, "obtained_missing"),
@@ -192,7 +195,7 @@ def test_nested_fields_and_a_fresh_time_are_checked(
     tmp_path.joinpath("consent.yaml").write_text(CONSENT, encoding="utf-8")
     config = SandboxConfig(operations=[str(tmp_path)])
     client = create_app(config, FixedClock(), FixedIds()).test_client()
-    body = {"phone": "9000000001", "user_consent": GIVEN, **changes}
+    body = {"phone": "9000000001", "alias": "A", "user_consent": GIVEN, **changes}
 
     answer = client.post("/verification/consent", json=body, headers=KEYS)
 
@@ -202,8 +205,9 @@ def test_nested_fields_and_a_fresh_time_are_checked(
 def test_a_request_needs_one_of_some_fields(tmp_path: Path) -> None:
     tmp_path.joinpath("consent.yaml").write_text(CONSENT, encoding="utf-8")
     client = create_app(SandboxConfig(operations=[str(tmp_path)]), FixedClock()).test_client()
+    body = {"alias": "A", "user_consent": GIVEN}
 
-    answer = client.post("/verification/consent", json={"user_consent": GIVEN}, headers=KEYS)
+    answer = client.post("/verification/consent", json=body, headers=KEYS)
 
     assert answer.get_json()["message"] == "provide phone or mail."
 
