@@ -27,7 +27,8 @@ new file, and nothing else; its name is the operation's name in the sandbox. A s
 **What an answer is.** A reply has a ``body``. An error has ``code``, ``type`` unless that is
 ``validation_error``, ``message`` if it is to be compared, and ``error`` (``{refId: 209}``) if it
 names the vendor's own id, as it does after an execution. ``means`` is how it must be classified:
-``STATE/STATUS`` for a reply ("DONE/VALID", "PENDING/RECEIVED"), ``document``, or a value of
+``STATE/STATUS`` for a reply ("DONE/VALID", "PENDING/RECEIVED") and for an error that is a paid
+answer ("DONE/NOT_FOUND"), ``document``, or a value of
 ``worker.rules.answer.Outcome`` for an error. An answer below 500 that means ``unknown`` has a
 ``why``. If no kind uses the operation, leave ``means`` out.
 
@@ -90,6 +91,11 @@ class PublishedAnswer:
     def is_reply(self) -> bool:
         """Return True for a reply, False for an error."""
         return bool(self.body)
+
+    @property
+    def is_result(self) -> bool:
+        """Return True if it is the answer to a paid question, as ``STATE/STATUS`` says."""
+        return "/" in self.means
 
     @property
     def whole_body(self) -> Mapping[str, Any]:

@@ -16,7 +16,10 @@ from tests.contract.excerpts import Excerpt, PublishedAnswer, cases, label
 
 ANSWERS = [(excerpt, answer) for excerpt, answer in cases() if not answer.no_fixture]
 ERRORS = [(excerpt, answer) for excerpt, answer in ANSWERS if not answer.is_reply]
-REFUSALS = [(excerpt, answer) for excerpt, answer in ERRORS if not answer.error]
+REFUSALS = [
+    (excerpt, answer) for excerpt, answer in ERRORS if not answer.error and not answer.is_result
+]
+RESULTS = [(excerpt, answer) for excerpt, answer in ERRORS if answer.is_result]
 MAGIC = [(excerpt, answer) for excerpt, answer in ERRORS if excerpt.method == "POST"]
 
 
@@ -95,6 +98,17 @@ def test_an_error_is_not_charged(
     ask(sandbox, excerpt, answer, taken)
 
     assert sandbox.read("audit") == before
+
+
+@pytest.mark.parametrize(("excerpt", "answer"), RESULTS, ids=label)
+def test_an_error_that_is_a_result_is_charged(
+    sandbox: Vendor, excerpt: Excerpt, answer: PublishedAnswer
+) -> None:
+    taken = prepare(sandbox, excerpt, answer)
+
+    ask(sandbox, excerpt, answer, taken)
+
+    assert len(sandbox.read("audit")) == 1
 
 
 @pytest.mark.parametrize(("excerpt", "answer"), MAGIC, ids=label)
