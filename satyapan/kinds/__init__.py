@@ -22,6 +22,12 @@ PLACES: Final[Mapping[str, str]] = {
     "pan_360": "satyapan.kinds.tax.pan_360:PAN_360",
     "gstin": "satyapan.kinds.tax.gstin:GSTIN",
     "pan_gstin": "satyapan.kinds.tax.pan_gstin:PAN_GSTIN",
+    "cin": "satyapan.kinds.company.cin:CIN",
+    "udyam": "satyapan.kinds.company.udyam:UDYAM",
+    "pan_udyam": "satyapan.kinds.company.pan_udyam:PAN_UDYAM",
+    "advance_employment": "satyapan.kinds.company.advance_employment:ADVANCE_EMPLOYMENT",
+    "ifsc": "satyapan.kinds.bank.ifsc:IFSC",
+    "name_match": "satyapan.kinds.identity.name_match:NAME_MATCH",
 }
 """Each kind's name and place, module:ATTRIBUTE."""
 

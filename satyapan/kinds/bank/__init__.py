@@ -1,0 +1,1 @@
+"""Kinds about bank accounts, branches and payments."""

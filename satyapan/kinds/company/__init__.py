@@ -1,0 +1,1 @@
+"""Kinds about companies and the people whom they employ."""

@@ -1,0 +1,76 @@
+"""Companies, branches, names and employment: answers that aren't plain, and lost ones."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from satyapan import State
+from tests.support.worker_harness import Harness
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_", "status"),
+    [
+        ("cin", {"cin": "U72900KA2015PTC082989"}, "VALID"),
+        ("cin", {"cin": "U99999KA2015PTC000001"}, "VALID"),
+        ("cin", {"cin": "U72900KA2015PTC082981"}, "INVALID"),
+        ("udyam", {"udyam": "UDYAM-UP-43-7654321"}, "SUCCESS"),
+        ("udyam", {"udyam": "UDYAM-ZZ-00-0000001"}, "VALID"),
+        ("pan_udyam", {"pan": "ZZZPA0001A"}, "SUCCESS"),
+        ("pan_udyam", {"pan": "ZZZPN0001A"}, "UDYAM_NOT_FOUND"),
+        ("pan_udyam", {"pan": "ZZZPC0001A"}, "UDYAM_IS_CANCELLED"),
+        ("ifsc", {"ifsc": "ZZZZ0000001"}, "VALID"),
+        ("name_match", {"name_1": "JOHN DOE", "name_2": "TOM"}, "SUCCESS"),
+        ("name_match", {"name_1": "LOAD TEST 1", "name_2": "A"}, "SUCCESS"),
+        ("advance_employment", {"uan": "199900000001"}, "SUCCESS"),
+        ("advance_employment", {"phone": "9988770000"}, "EMPLOYMENT_DETAILS_NOT_FOUND"),
+        (
+            "advance_employment",
+            {"dob": "1999-01-27", "employee_name": "John Doe"},
+            "SUCCESS",
+        ),
+    ],
+)
+def test_test_data_is_answered(
+    harness: Harness, kind: str, request_: Mapping[str, str], status: str
+) -> None:
+    ended = harness.settle(harness.submit(kind, **request_))
+
+    assert (ended.state, ended.status) == (State.DONE, status)
+
+
+def test_an_ifsc_that_no_branch_has_is_a_paid_answer(harness: Harness) -> None:
+    ended = harness.settle(harness.submit("ifsc", ifsc="ZZZZ0NOSUCH"))
+
+    assert (ended.state, ended.status) == (State.DONE, "NOT_FOUND")
+    assert (ended.result or {})["code"] == "ifsc_not_found"
+    assert len(harness.vendor.charges()) == 1
+
+
+@pytest.mark.parametrize("kind", ["udyam", "pan_udyam"])
+def test_a_lost_answer_is_not_repeated_without_a_published_duplicate(
+    harness: Harness, kind: str
+) -> None:
+    harness.vendor.post("faults", route=kind, cut="before_status")
+
+    ended = harness.settle(harness.submit(kind), hurried=True)
+
+    assert (ended.state, ended.reason) == (State.PARKED, "unknown_outcome/headers_failed")
+    assert len(harness.vendor.charges()) == 1
+
+
+def test_numbers_that_look_like_an_aadhaar_number_are_kept(harness: Harness) -> None:
+    ended = harness.settle(harness.submit("advance_employment", uan="101340612345"))
+
+    (found,) = (ended.result or {})["uan_details"]
+    assert found["uan"] == "101340612345"
+    assert found["additional_details"]["aadhaar"] == "XXXXXXXX7561"
+
+
+def test_a_combination_that_the_vendor_refuses_is_a_fault_of_the_request(harness: Harness) -> None:
+    code = "input_combination_invalid"
+    harness.vendor.post("faults", route="advance_employment", status=400, code=code)
+
+    ended = harness.settle(harness.submit("advance_employment", pan="ABCDE5930G"))
+
+    assert (ended.state, ended.reason, ended.refused_field) == (State.REFUSED, code, "request")
