@@ -23,6 +23,9 @@ from satyapan.records import State
 Signature = tuple[int, str]
 """(HTTP status, vendor's code). Never the code alone: DigiLocker's 409 has the code of a 400."""
 
+ANY_CODE: Final = "*"
+"""In a `Signature`: every code that the route doesn't list. For an answer of which only the HTTP
+status is published; an answer without a code isn't meant, it may come from a gateway."""
 ANY_ID: Final = r"[A-Za-z0-9._-]{1,50}"
 """The vendor's usual rule for our id."""
 WORD_ID: Final = r"[A-Za-z0-9_]{1,40}"

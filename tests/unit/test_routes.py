@@ -10,8 +10,10 @@ import pytest
 
 from satyapan.ids import hashed_id, id_faults
 from satyapan.kinds.model import (
+    ANY_CODE,
     WORD_ID,
     AnswerMeaning,
+    Meaning,
     Mode,
     Operation,
     Recovery,
@@ -19,6 +21,7 @@ from satyapan.kinds.model import (
     Result,
     Role,
     Route,
+    Signature,
 )
 from satyapan.records import State
 from tests.unit.test_cashfree_client import Recorder, client
@@ -205,6 +208,32 @@ def test_a_reply_without_our_id_is_judged_by_the_request_fields_that_it_repeats(
 
     assert ours.outcome is Outcome.OK
     assert (other.outcome, other.code) == (Outcome.UNKNOWN, "foreign_id")
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "word"),
+    [
+        ("a_code_that_no_page_shows", Outcome.OK, "NOT_FOUND"),
+        ("a code in words", Outcome.OK, "NOT_FOUND"),
+        ("pan_not_found", Outcome.REFUSED, ""),
+        (None, Outcome.NOT_ENABLED, ""),
+        ("", Outcome.NOT_ENABLED, ""),
+    ],
+)
+def test_an_answer_whose_code_is_not_published_is_recognised_by_its_http_status(
+    code: str | None, outcome: Outcome, word: str
+) -> None:
+    answers: dict[Signature, Meaning] = {
+        (404, ANY_CODE): Result("NOT_FOUND"),
+        (404, "pan_not_found"): RefusedField("pan"),
+    }
+    operation = replace(PAN, create=replace(PAN.create, answers=answers))
+
+    answer = judge(operation, Role.CREATE, 404, {"code": code, "message": "unable to find it"})
+
+    assert (answer.outcome, answer.status) == (outcome, word)
+    assert judge(operation, Role.CREATE, 404, "<html>").outcome is Outcome.NOT_ENABLED
+    assert judge(operation, Role.CREATE, 422, error("failed")).outcome is Outcome.UNKNOWN
 
 
 def test_account_and_payment_numbers_are_not_masked_as_aadhaar_numbers() -> None:

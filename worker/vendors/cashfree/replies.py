@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED
 from satyapan.kinds.model import (
+    ANY_CODE,
     AnswerMeaning,
     Meaning,
     Operation,
@@ -96,7 +97,7 @@ def _classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
         # None of the vendor's examples of errors names an id.
         return Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="foreign_id")
     code = _code(raw.status, body)
-    meaning = asked.route.answers.get((raw.status, code))
+    meaning = _declared(asked.route, raw.status, code, body)
     if isinstance(meaning, Result):
         return _negative(asked, raw.status, code, body, meaning)
     outcome, code = _judge(asked.role, raw.status, code, body, meaning)
@@ -232,6 +233,13 @@ def _code(status: int, body: object) -> str:
     """Take the vendor's code if it is safe to show, else name the status."""
     code = body.get("code") if isinstance(body, dict) else None
     return code if isinstance(code, str) and _SAFE.fullmatch(code) else f"http_{status}"
+
+
+def _declared(route: Route, status: int, code: str, body: object) -> Meaning | None:
+    """Return the meaning that a route declares for an answer: for its code, or for any."""
+    coded = isinstance(body, dict) and isinstance(body.get("code"), str) and body["code"]
+    of_any = route.answers.get((status, ANY_CODE)) if coded else None
+    return route.answers.get((status, code), of_any)
 
 
 def _refused(outcome: Outcome, code: str, meaning: Meaning | None) -> str:
