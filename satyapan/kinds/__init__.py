@@ -18,6 +18,7 @@ PLACES: Final[Mapping[str, str]] = {
     "mobile_360": "satyapan.kinds.identity.mobile_360:MOBILE_360",
     "voter_id": "satyapan.kinds.identity.voter_id:VOTER_ID",
     "driving_license": "satyapan.kinds.identity.driving_license:DRIVING_LICENSE",
+    "vehicle_rc": "satyapan.kinds.vehicle.vehicle_rc:VEHICLE_RC",
     "static_kyc_link": "satyapan.kinds.links.static_kyc_link:STATIC_KYC_LINK",
     "pan": "satyapan.kinds.tax.pan:PAN",
     "pan_lite": "satyapan.kinds.tax.pan_lite:PAN_LITE",
