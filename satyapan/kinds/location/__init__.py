@@ -1,0 +1,1 @@
+"""Kinds about where an address, a point or a network address is."""
