@@ -97,7 +97,7 @@ def test_a_reset_forgets_everything(client: FlaskClient) -> None:
 
 
 def test_an_unknown_path_is_an_empty_404(client: FlaskClient) -> None:
-    answer = client.post("/verification/cin", json={}, headers=KEYS)
+    answer = client.post("/verification/no-such-operation", json={}, headers=KEYS)
 
     assert (answer.status_code, answer.data) == (404, b"")
 
