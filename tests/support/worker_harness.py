@@ -16,6 +16,7 @@ from config.settings import Settings, read_settings
 from satyapan import Verification, Verifications
 from satyapan.records import Row
 from satyapan.sealing import new_key
+from tests.support.fresh_examples import fresh_example
 from worker.build import Parts, build
 
 ID_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -112,7 +113,7 @@ class Harness:
 
     def example(self, kind: str) -> Mapping[str, Any]:
         """Return a request that the vendor's test data answers."""
-        return next(k.example for k in self.parts.kinds if k.name == kind)
+        return fresh_example(self.parts.kinds[kind])
 
     def read(self, verification_id: str) -> Verification:
         """Read a verification that must exist."""
