@@ -31,7 +31,7 @@ def completed(*words: str, **more: str) -> set[str]:
 
 def test_kinds_are_completed() -> None:
     assert completed("submit", "") == completed("kinds", "") == set(PLACES)
-    assert completed("submit", "digi") == {"digilocker"}
+    assert completed("submit", "pass") == {"passport"}
 
 
 def test_kinds_from_the_setting_are_completed_and_a_broken_one_hides_no_other() -> None:
