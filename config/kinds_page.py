@@ -9,6 +9,7 @@ from typing import Final
 from satyapan.kinds import PLACES, Kind, Operation, Registry
 from satyapan.kinds.consent import NOTHING_SHARED, PARTIAL
 from satyapan.kinds.describe import kind_data, needs, paid_calls
+from satyapan.kinds.fields import choice_of
 from satyapan.kinds.model import Recovery
 
 _MODES: Final[Mapping[str, str]] = {
@@ -78,6 +79,9 @@ def facts(kind: Kind, operation: Operation) -> Iterator[tuple[str, str]]:
     """Describe how a kind is served: pairs of a term and what it says."""
     shown = [name for name in kind.request().fields if kind.is_public(name)]
     shown += [name for name in kind.result_fields if kind.is_public(name) and name not in shown]
+    choice = choice_of(kind.request)
+    if choice:
+        yield "needs", str(choice)
     yield "mode", f"{operation.mode}: {_MODES[operation.mode]}"
     yield "paid calls", paid_calls(kind)
     yield "a lost answer", _lost(kind, operation)

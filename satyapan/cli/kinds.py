@@ -68,6 +68,7 @@ def _lines(kind: Kind) -> Iterator[str]:
     """Return a kind as text, with a command that submits its example."""
     described = kind_data(kind)
     yield f"{kind.name}: {kind.title}"
+    yield f"Needs: {', '.join(described['needs'])}"
     yield f"Paid calls: {described['paid_calls']}"
     yield from _part("Vendors", described["vendors"].items())
     yield from _part("Request", [_request_row(field) for field in described["request"]])

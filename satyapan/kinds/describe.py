@@ -21,6 +21,7 @@ def kind_data(kind: Kind) -> dict[str, Any]:
     return {
         "name": kind.name,
         "title": kind.title,
+        "needs": list(needs(kind)),
         "request": [_field(kind, name, field) for name, field in kind.request().fields.items()],
         "result": [
             {"name": name, "private": not kind.is_public(name)} for name in kind.result_fields

@@ -7,9 +7,10 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
+from config.kinds_page import facts
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.describe import needs
+from satyapan.kinds.describe import kind_data
 from satyapan.kinds.fields import date, needs_one_of, request, text
 from satyapan.kinds.json_schema import request_schema
 
@@ -73,5 +74,8 @@ def test_a_wrong_field_is_the_only_fault() -> None:
     assert [fault.field for fault in faults(KIND, {"phone": 7})] == ["phone"]
 
 
-def test_what_is_needed_is_told_in_words() -> None:
-    assert list(needs(KIND)) == ["phone, or dob and name"]
+def test_the_rule_is_described_in_words() -> None:
+    rule = "phone, or dob and name"
+
+    assert kind_data(KIND)["needs"] == [rule]
+    assert ("needs", rule) in facts(KIND, KIND.operation("cashfree"))
