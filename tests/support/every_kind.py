@@ -189,9 +189,9 @@ class EveryKind:
             request[route.id_param] = own_id
         elif route.reference_param:
             request[route.reference_param] = reference
-        place = "json" if route.method == "POST" else "params"
+        sent: dict[str, Any] = {"json" if route.method == "POST" else "params": request}
         url = f"{self.stack.sandbox_url}/verification{path}"
-        answer = requests.request(route.method, url, headers=KEYS, timeout=10, **{place: request})
+        answer = requests.request(route.method, url, headers=KEYS, timeout=10, **sent)
         answer.raise_for_status()
         return answer.json()
 
