@@ -1,7 +1,8 @@
 """Voter ID: one synchronous, paid call whose answer can't be read again.
 
 Source: the vendor's Voter ID Verification page. A repeat with the same id is refused, so it is safe
-but shows no result. There is no pattern for EPIC numbers; an INVALID answer has null fields.
+but shows no result. There is no pattern for EPIC numbers, and their check digit isn't looked at:
+that of the vendor's valid example is wrong. An INVALID answer has null fields.
 
 `photo`, which newer answers have, is a link that works for 86,400 seconds. The result keeps the
 link as it came, not the picture: fetch it within a day.
