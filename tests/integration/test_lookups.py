@@ -47,14 +47,6 @@ def test_a_lost_point_is_parked_and_not_bought_again(harness: Harness) -> None:
     assert len(harness.vendor.charges("geocoding")) == 1
 
 
-def test_numbers_that_look_like_aadhaar_numbers_are_kept_where_none_can_be(
-    harness: Harness,
-) -> None:
-    found = harness.settle(harness.submit("vehicle_rc"))
-
-    assert (found.result or {})["vehicle_insurance_policy_number"] == "62000344820000"
-
-
 @pytest.mark.parametrize(
     ("kind", "request_", "status"),
     [
