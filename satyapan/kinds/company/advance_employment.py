@@ -4,8 +4,8 @@ Source: the vendor's Get Employment Details page. One synchronous, paid call who
 read again. A repeat with the same id is refused, so it is safe but shows no result.
 
 The page doesn't say which fields belong together. Its examples have a phone or a UAN, alone or with
-others, or a date of birth with the employee's name. A PAN alone is left to the vendor, which
-refuses other combinations as `input_combination_invalid`. The page lists no errors for the form of
+others, or a date of birth with the employee's name. A PAN alone, or both names, are left to the
+vendor, which refuses combinations as `input_combination_invalid`. The page lists no errors for the form of
 a phone, PAN or UAN.
 """
 
@@ -27,6 +27,7 @@ _RULE = needs_one_of(
     "uan",
     "pan",
     "dob employee_name",
+    "employee_name employer_name",
     code=_INVALID,
     message="provided input combination is not valid",
 )
