@@ -6,7 +6,6 @@ say what becomes of it; whatever it is, no id of the vendor is charged twice.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -16,7 +15,7 @@ from satyapan.kinds import Kind
 from satyapan.kinds.model import Mode, Recovery
 from tests.contract.excerpts import find_excerpt
 from tests.support.eventually import eventually
-from tests.support.every_kind import KINDS, VENDOR, Charge, EveryKind, Run, every_kind_stack
+from tests.support.every_kind import KINDS, VENDOR, Charge, EveryKind, Run, claims, every_kind_stack
 from tests.support.fresh_examples import fresh_example
 
 CHANGES: Final = {Mode.JOURNEY: ["link_ready", "done"]}
@@ -232,18 +231,6 @@ def has_handled(every: EveryKind, run: Run) -> bool:
     """Return True if all late webhooks are handled, and the sandbox's own: one, with its copies."""
     expected = ["HANDLED"] * (len(run.kind.operation(VENDOR).events) + 1)
     return every.inbox(run.ended.id) == expected
-
-
-def claims(kind: Kind, one: str) -> Iterator[Mapping[str, Any]]:
-    """Yield a webhook of each event of a kind, about a verification's first vendor-side id."""
-    operation = kind.operation(VENDOR)
-    *outer, last = operation.webhook_id_field.split(".")
-    for event, status in operation.events.items():
-        data: dict[str, Any] = {last: operation.vendor_id(one, 1), "status": status}
-        for each in reversed(outer):
-            data = {each: data}
-        time = datetime.now(UTC).isoformat(timespec="seconds")
-        yield {"event_type": event, "event_time": time, "version": "v1", "data": data}
 
 
 @pytest.mark.parametrize("kind", HOOKED, ids=name)

@@ -4,8 +4,9 @@ Nothing here names a kind. The persons of journeys do what the sandbox's operati
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -132,15 +133,22 @@ class EveryKind:
         return found
 
     def run(
-        self, name: str, kinds: Iterable[Kind] = KINDS, *, begun: Begun = lambda _kind, _one: None
+        self,
+        name: str,
+        kinds: Iterable[Kind] = KINDS,
+        *,
+        requests: Mapping[str, Mapping[str, Any]] | None = None,
+        begun: Begun = lambda _kind, _one: None,
     ) -> dict[str, Run]:
-        """Run the examples of kinds at the same time to their ends; return them by kind.
+        """Run kinds at the same time to their ends; return them by kind.
 
-        `begun` is called with each kind and id before the persons of journeys act.
+        `requests` are by kind, instead of the examples. `begun` is called with each kind and id
+        before the persons of journeys act.
         """
         kinds, before = list(kinds), len(self.audit())
         self.forget_shared()
-        ids = {kind.name: self.submit(kind, name) for kind in kinds}
+        given = requests or {}
+        ids = {kind.name: self.submit(kind, name, given.get(kind.name)) for kind in kinds}
         for kind in kinds:
             begun(kind, ids[kind.name])
         for kind in journeys(kinds):
@@ -199,3 +207,18 @@ class EveryKind:
 def journeys(kinds: Iterable[Kind] = KINDS) -> list[Kind]:
     """Return the kinds in which a person acts."""
     return [kind for kind in kinds if kind.operation(VENDOR).mode is Mode.JOURNEY]
+
+
+def claims(kind: Kind, one: str, **more: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield a webhook of each event of a kind, about a verification's first vendor-side id.
+
+    `more` is further data of each.
+    """
+    operation = kind.operation(VENDOR)
+    *outer, last = operation.webhook_id_field.split(".")
+    for event, status in operation.events.items():
+        data: dict[str, Any] = {last: operation.vendor_id(one, 1), "status": status}
+        for each in reversed(outer):
+            data = {each: data}
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        yield {"event_type": event, "event_time": time, "version": "v1", "data": {**more, **data}}
