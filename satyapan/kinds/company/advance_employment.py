@@ -5,8 +5,8 @@ read again. A repeat with the same id is refused, so it is safe but shows no res
 
 The page doesn't say which fields belong together. Its examples have a phone or a UAN, alone or with
 others, or a date of birth with the employee's name. A PAN alone, or both names, are left to the
-vendor, which refuses combinations as `input_combination_invalid`. The page lists no errors for the form of
-a phone, PAN or UAN.
+vendor, which refuses combinations as `input_combination_invalid`. The page lists no errors for the
+form of a phone, PAN or UAN.
 """
 
 from satyapan.kinds.fields import date, names, needs_one_of, request, text
