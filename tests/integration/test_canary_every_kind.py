@@ -13,10 +13,9 @@ import requests
 
 from satyapan import State
 from satyapan.kinds import Kind
-from satyapan.kinds.model import ALWAYS_PUBLIC
 from tests.support.eventually import eventually
 from tests.support.every_kind import KINDS, VENDOR, EveryKind, Run, claims, every_kind_stack
-from tests.support.marking_vendor import MarkingVendor, leaves
+from tests.support.marking_vendor import OPEN, MarkingVendor, leaves
 from tests.support.sinks import SINKS
 from tests.support.toy_stack import Toys
 
@@ -100,7 +99,7 @@ def test_every_private_text_of_a_request_is_a_marker(marked: Marked, kind: Kind)
 def test_the_markers_reached_the_result(marked: Marked, kind: Kind) -> None:
     ended, operation = marked.done[kind.name].ended, kind.operation(VENDOR)
     known = {*marked.vendor.markers[kind.name], *marked.vendor.in_requests(kind.name)}
-    named = {*ALWAYS_PUBLIC, operation.create.echo_field, operation.create.id_param}
+    named = {*OPEN, operation.create.echo_field, operation.create.id_param}
 
     texts = {path: value for path, value in leaves(ended.result) if isinstance(value, str)}
     private = {

@@ -26,6 +26,8 @@ from tests.support.every_kind import VENDOR
 from tests.support.fresh_examples import fresh_example
 
 Path = tuple[str | int, ...]
+OPEN: Final = ALWAYS_PUBLIC | {"ref_id", "refId"}
+"""Fields that are no secret in any kind: ids, whatever the vendor calls its own, and the status."""
 SHORTEST: Final = 7
 """A shorter text may be anywhere by chance."""
 _CLASSES: Final = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
@@ -101,7 +103,7 @@ class MarkingVendor:
         operation = kind.operation(VENDOR)
         if isinstance(reply.get("code"), str):  # an error
             return {**reply, "message": f"{reply.get('message')} {self.marker(kind.name)}"}
-        kept = {*ALWAYS_PUBLIC, route.echo_field, *operation.handoff_fields, *_words(route)}
+        kept = {*OPEN, route.echo_field, *operation.handoff_fields, *_words(route)}
         kept |= {operation.deadline_field.partition(".")[0], operation.items_field or ""}
         links = [reply.get(name) for name in operation.handoff_fields]
         self.markers[kind.name] += [each for each in links if isinstance(each, str) and each]
