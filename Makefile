@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lock
 
-COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-package satyapan --custom-compile-command "make lock" --quiet
+LOCKED = --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet
+COMPILE = uv pip compile pyproject.toml --no-emit-package satyapan $(LOCKED)
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -21,3 +21,4 @@ lock: ## write the lock files; needs uv, add UPGRADE=--upgrade for newer version
 	$(COMPILE) $(UPGRADE) --extra embedded --group dev --output-file requirements.lock
 	$(COMPILE) --group build --no-annotate --constraint requirements.lock --output-file requirements-run.lock
 	$(COMPILE) --extra embedded --group build --no-annotate --constraint requirements.lock --output-file requirements-demo.lock
+	uv pip compile tests/contract/sdk/requirements.in $(LOCKED) $(UPGRADE) --no-annotate --output-file tests/contract/sdk/requirements.lock

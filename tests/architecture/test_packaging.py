@@ -15,7 +15,12 @@ from packaging.requirements import Requirement
 
 from tests.support.project import APPLICATION, PRODUCER, ROOT, files, pyproject
 
-LOCKS = ["requirements.lock", "requirements-run.lock", "requirements-demo.lock"]
+LOCKS = [
+    "requirements.lock",
+    "requirements-run.lock",
+    "requirements-demo.lock",
+    "tests/contract/sdk/requirements.lock",
+]
 PIN = re.compile(r"^([a-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 

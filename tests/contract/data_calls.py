@@ -1,4 +1,4 @@
-"""Every call that the sandbox's test data answers with 200, from its operations and the excerpts.
+"""Calls of the sandbox: all that its test data answers with 200, and what a published answer needs.
 
 A read is preceded by the call that it reads, once for each answer and stage that it can find.
 """
@@ -11,7 +11,7 @@ import requests
 
 from sandbox.definitions.model import InputAnswer, Operations, Stage, VendorOperation
 from tests.contract.conftest import Vendor
-from tests.contract.excerpts import Excerpt, find_excerpt
+from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt
 
 Calls = tuple[tuple[str, Mapping[str, Any]], ...]
 CONTROL = "/_control/"
@@ -62,6 +62,20 @@ def make_first(vendor: Vendor, call: str, body: Mapping[str, Any]) -> dict[str, 
         return {}
     answer: requests.Response = vendor.call(method, path, json=body)
     return dict(answer.json())
+
+
+def prepare(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> dict[str, Any]:
+    """Make the calls that the answer needs before its own; return what the path takes of them."""
+    taken: dict[str, Any] = {}
+    for call, body in answer.first:
+        made = make_first(vendor, call, body)
+        assert "code" not in made, made
+        taken |= {k: v for k, v in made.items() if k in excerpt.path_parameters}
+    if not answer.by_request:
+        executed = bool(answer.error)
+        fault = {"status": answer.http, "code": answer.code, "executed": executed}
+        vendor.control("faults", route=excerpt.name, **fault)
+    return taken
 
 
 def data_calls(operations: Operations) -> Iterator[DataCall]:

@@ -11,7 +11,7 @@ import requests
 
 from sandbox.config import SandboxConfig
 from tests.contract.conftest import KEYS, PLENTY, Vendor, on_a_socket
-from tests.contract.data_calls import make_first
+from tests.contract.data_calls import prepare
 from tests.contract.excerpts import Excerpt, PublishedAnswer, cases, label
 
 ANSWERS = [(excerpt, answer) for excerpt, answer in cases() if not answer.no_fixture]
@@ -34,20 +34,6 @@ def sandbox(shared_sandbox: Vendor) -> Vendor:
     """The module's sandbox, without the state of earlier tests."""
     shared_sandbox.control("reset")
     return shared_sandbox
-
-
-def prepare(vendor: Vendor, excerpt: Excerpt, answer: PublishedAnswer) -> dict[str, Any]:
-    """Make the calls that the answer needs before its own; return what the path takes of them."""
-    taken: dict[str, Any] = {}
-    for call, body in answer.first:
-        made = make_first(vendor, call, body)
-        assert "code" not in made, made
-        taken |= {k: v for k, v in made.items() if k in excerpt.path_parameters}
-    if not answer.by_request:
-        executed = bool(answer.error)
-        fault = {"status": answer.http, "code": answer.code, "executed": executed}
-        vendor.control("faults", route=excerpt.name, **fault)
-    return taken
 
 
 def ask(
