@@ -55,7 +55,8 @@ def judged(row: Row, context: DecisionContext) -> Decision:
         return park(row, "unknown_status")
     if state is State.PENDING:
         return pend(row, context), ()
-    return settle(row, state, result=row.draft)
+    reason = "" if state is State.DONE else row.status.lower()
+    return settle(row, state, reason, result=row.draft)
 
 
 def _stored_status(row: Row, operation: Operation) -> str:
