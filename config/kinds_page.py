@@ -8,7 +8,7 @@ from typing import Final
 
 from satyapan.kinds import PLACES, Kind, Operation, Registry
 from satyapan.kinds.consent import NOTHING_SHARED, PARTIAL
-from satyapan.kinds.describe import kind_data, needs, paid_calls
+from satyapan.kinds.describe import needs, paid_calls, request_fields
 from satyapan.kinds.fields import choice_of
 from satyapan.kinds.model import Recovery
 
@@ -72,7 +72,9 @@ def _section(kind: Kind) -> Iterator[str]:
     yield from ("", *_table(("status", "state", "meaning"), _statuses(kind)))
     yield from ("", f"Result: {_names(kind.result_fields)}, and what else the vendor sends.")
     example = json.dumps(dict(kind.example), ensure_ascii=False)
-    yield from ("", "Example:", "", "```json", example, "```")
+    fresh = {f"`{path}`" for each in kind.operations.values() for path in each.max_age_s}
+    now = f", with the current time in {', '.join(sorted(fresh))}" if fresh else ""
+    yield from ("", f"Example{now}:", "", "```json", example, "```")
 
 
 def facts(kind: Kind, operation: Operation) -> Iterator[tuple[str, str]]:
@@ -85,6 +87,8 @@ def facts(kind: Kind, operation: Operation) -> Iterator[tuple[str, str]]:
     yield "mode", f"{operation.mode}: {_MODES[operation.mode]}"
     yield "paid calls", paid_calls(kind)
     yield "a lost answer", _lost(kind, operation)
+    if operation.max_age_s:
+        yield "fresh times", "; ".join(_fresh(operation))
     if operation.items_field:
         yield "missing documents", _MISSING
     yield "quota", "; ".join(_quota(operation))
@@ -98,6 +102,14 @@ def _lost(kind: Kind, operation: Operation) -> str:
     return _LOST[operation.recovery].format(policy=policy) + also
 
 
+def _fresh(operation: Operation) -> Iterator[str]:
+    for path, seconds in operation.max_age_s.items():
+        yield (
+            f"`{path}` may be {seconds} seconds old when the vendor gets it. A verification that "
+            "can't be sent in time ends EXPIRED as `consent_stale`, unpaid"
+        )
+
+
 def _quota(operation: Operation) -> Iterator[str]:
     for route in (operation.create, operation.status, operation.document):
         if route:
@@ -105,7 +117,7 @@ def _quota(operation: Operation) -> Iterator[str]:
 
 
 def _request(kind: Kind) -> Iterator[Sequence[str]]:
-    for field in kind_data(kind)["request"]:
+    for field in request_fields(kind):
         needed = "required" if field["required"] else ""
         private = "private" if field["private"] else ""
         yield f"`{field['name']}`", field["type"], needed, private, field["rule"]

@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 from flask import Blueprint
 
 from sandbox import pages
+from sandbox.clock import iso
 from sandbox.definitions.model import VendorOperation
+from sandbox.definitions.templates import fill
 from sandbox.engine.progress import advance_all
 from sandbox.vendor import EmulatedVendor
 
@@ -32,7 +34,8 @@ def index_page(vendor: EmulatedVendor, prefix: str) -> Blueprint:
     @routes.get("/")
     def show() -> str:
         operations = sorted(vendor.operations, key=lambda each: (each.path, each.method != "POST"))
-        known = [(each, list(sample_calls(each, prefix))) for each in operations]
+        now = iso(vendor.clock.now())
+        known = [(each, list(sample_calls(each, prefix, now))) for each in operations]
         advance_all(vendor)
         with vendor.state.lock:
             waiting = vendor.state.cases.with_page()[:MOST_PAGES]
@@ -41,13 +44,13 @@ def index_page(vendor: EmulatedVendor, prefix: str) -> Blueprint:
     return routes
 
 
-def sample_calls(operation: VendorOperation, prefix: str) -> Iterator[SampleCall]:
-    """Yield the calls that the operation's file gives to people."""
+def sample_calls(operation: VendorOperation, prefix: str, now: str) -> Iterator[SampleCall]:
+    """Yield the calls that the operation's file gives to people; `$now` in them is the time."""
     samples = [(operation.means, operation.sample)]
     samples += [(answer.means, answer.send) for answer in operation.answers]
     for means, fields in samples:
         if fields:
-            yield _call(operation, prefix, means, fields)
+            yield _call(operation, prefix, means, fill(fields, {"now": now}))
 
 
 def _call(

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -49,13 +50,15 @@ def kinds(*, name: str | None, schema: bool, as_json: bool) -> None:
     if schema and name is None:
         raise click.UsageError("--schema needs the NAME of a kind")
     if name is None:
-        print_either([kind_data(kind) for kind in known], _table(known), as_json=as_json)
+        every = [kind_data(kind, datetime.now(UTC)) for kind in known]
+        print_either(every, _table(known), as_json=as_json)
         return
     kind = known.ask(name)
     if schema:
         print_json({"request": request_schema(kind), "result": result_schema(kind)})
     else:
-        print_either(kind_data(kind), _lines(kind), as_json=as_json)
+        described = kind_data(kind, datetime.now(UTC))
+        print_either(described, _lines(kind, described), as_json=as_json)
 
 
 def _table(known: Iterable[Kind]) -> Iterator[str]:
@@ -64,9 +67,8 @@ def _table(known: Iterable[Kind]) -> Iterator[str]:
     return table([("KIND", "NEEDS", "PAID CALLS", "TITLE"), *rows])
 
 
-def _lines(kind: Kind) -> Iterator[str]:
+def _lines(kind: Kind, described: Mapping[str, Any]) -> Iterator[str]:
     """Return a kind as text, with a command that submits its example."""
-    described = kind_data(kind)
     yield f"{kind.name}: {kind.title}"
     yield f"Needs: {', '.join(described['needs'])}"
     yield f"Paid calls: {described['paid_calls']}"

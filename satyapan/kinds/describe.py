@@ -1,6 +1,7 @@
 """A kind in words, for the command line and the documentation."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from marshmallow import fields as schema_fields
@@ -13,35 +14,47 @@ _TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
     schema_fields.Boolean: "true or false",
     schema_fields.Number: "number",
     schema_fields.String: "text",
+    schema_fields.Nested: "object",
 }
 
 
-def kind_data(kind: Kind) -> dict[str, Any]:
-    """Return a kind as JSON data."""
+def kind_data(kind: Kind, now: datetime) -> dict[str, Any]:
+    """Return a kind as JSON data, with an example that can be sent now."""
     return {
         "name": kind.name,
         "title": kind.title,
         "needs": list(needs(kind)),
-        "request": [_field(kind, name, field) for name, field in kind.request().fields.items()],
+        "request": list(request_fields(kind)),
         "result": [
             {"name": name, "private": not kind.is_public(name)} for name in kind.result_fields
         ],
         "labels": dict(kind.labels),
-        "example": dict(kind.example),
+        "example": kind.example_at(now),
         "vendors": {vendor: str(each.mode) for vendor, each in kind.operations.items()},
         "paid_calls": paid_calls(kind),
     }
 
 
-def _field(kind: Kind, name: str, field: schema_fields.Field[Any]) -> dict[str, Any]:
+def request_fields(kind: Kind) -> Iterator[dict[str, Any]]:
+    """Describe each field of a request; those inside an object by their path."""
+    for name, field in kind.request().fields.items():
+        yield from _fields(name, field, private=not kind.is_public(name))
+
+
+def _fields(
+    name: str, field: schema_fields.Field[Any], *, private: bool
+) -> Iterator[dict[str, Any]]:
     types = (word for type_, word in _TYPES.items() if isinstance(field, type_))
-    return {
+    yield {
         "name": name,
         "type": next(types, "any"),
         "required": field.required,
-        "private": not kind.is_public(name),
+        "private": private,
         "rule": field.metadata.get("rule", ""),
     }
+    if isinstance(field, schema_fields.Nested):
+        for inner, part in field.schema.fields.items():
+            yield from _fields(f"{name}.{inner}", part, private=private)
 
 
 def needs(kind: Kind) -> Iterator[str]:

@@ -4,15 +4,17 @@ import datetime as dt
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import And
 
 Check = Callable[[Any], None]
 Field = fields.Field[Any]
 Builder = Callable[[str], Field]
 """Makes the field of a name, whose faults then say that name."""
+USUAL_CODE: Final = "{name}_value_invalid"
+"""The code of a fault about a value, unless the vendor has another one."""
 
 
 def wording(code: str, message: str) -> dict[str, str]:
@@ -35,12 +37,12 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def at_most(name: str, length: int) -> Check:
+def at_most(name: str, length: int, called: str = "") -> Check:
     """Refuse longer texts: no request may grow without bound."""
 
     def check(value: str) -> None:
         if len(value) > length:
-            message = f"{name} can include a maximum of {length} characters."
+            message = f"{called or name} can include a maximum of {length} characters."
             raise refuse(f"{name}_length_exceeded", message)
 
     return check
@@ -48,16 +50,19 @@ def at_most(name: str, length: int) -> Check:
 
 @dataclass(frozen=True)
 class Stated:
-    """A check that JSON Schema can express, too. `code` is `NAME_value_invalid` unless given."""
+    """A check that JSON Schema can express, too.
+
+    `{name}` in code and message stands for the field's name.
+    """
 
     accepts: Callable[[str], object]
     message: str
     schema: Mapping[str, Any]
-    code: str = ""
+    code: str = USUAL_CODE
 
     def of(self, name: str) -> Check:
-        """Return the check of a field of this name; `{name}` in the message stands for it."""
-        code, message = self.code or f"{name}_value_invalid", self.message.format(name=name)
+        """Return the check of a field of this name."""
+        code, message = self.code.format(name=name), self.message.format(name=name)
 
         def check(value: str) -> None:
             if not self.accepts(value):
@@ -67,30 +72,39 @@ class Stated:
         return check
 
 
-def matches(pattern: str, message: str, code: str = "") -> Stated:
+def matches(pattern: str, message: str, code: str = USUAL_CODE) -> Stated:
     """Refuse texts that don't match a pattern as a whole."""
     found = re.compile(pattern, re.ASCII).fullmatch
     return Stated(found, message, {"pattern": f"^(?:{pattern})$"}, code)
 
 
-def one_of(words: Collection[str], message: str, code: str = "") -> Stated:
+def one_of(words: Collection[str], message: str, code: str = USUAL_CODE) -> Stated:
     """Refuse all words but these."""
     return Stated(words.__contains__, message, {"enum": [*words]}, code)
+
+
+def at_least(length: int) -> Stated:
+    """Refuse shorter texts."""
+    message = f"{{name}} should include a minimum of {length} characters."
+    code = "{name}_length_short"
+    return Stated(lambda value: len(value) >= length, message, {"minLength": length}, code)
 
 
 def text(
     *checks: Check | Stated,
     required: bool = True,
     length: int = 200,
+    called: str = "",
     rule: str = "",
     empty: str = "",
     check_digit: Callable[[str], bool] | None = None,
 ) -> Builder:
     """Describe a text of a request; `rule` says for people what `checks` ask for.
 
-    `Stated` checks are also in the JSON Schema of the kind. `empty` is the vendor's sentence where
-    it calls an empty text invalid, and not missing. `check_digit` returns False for a number that
-    nobody was ever given; the vendor accepts it, so only a setting refuses it.
+    `Stated` checks are also in the JSON Schema of the kind. `called` is what the vendor's message
+    about a text that is too long calls the field, if not its name. `empty` is the vendor's sentence
+    where it calls an empty text invalid, and not missing. `check_digit` returns False for a number
+    that nobody was ever given; the vendor accepts it, so only a setting refuses it.
     """
     stated: dict[str, Any] = {"minLength": 1} if required else {}
     for each in checks:
@@ -98,7 +112,7 @@ def text(
 
     def build(name: str) -> Field:
         own = [each.of(name) if isinstance(each, Stated) else each for each in checks]
-        rules = And(at_most(name, length), *own)
+        rules = And(at_most(name, length, called), *own)
 
         def check(value: str) -> None:
             # As the vendor says it, an empty text is missing, and nothing else is wrong with it.
@@ -116,16 +130,34 @@ def text(
                 "schema": {"maxLength": length} | stated,
                 "check_digit": check_digit,
             },
-            error_messages=_type_faults(name),
+            error_messages=_type_faults(name, "text"),
         )
 
     return build
 
 
-def _type_faults(name: str) -> dict[str, Any]:
-    """Word the faults of an absent value and of one that isn't text."""
-    wrong, absent = wording(f"{name}_value_invalid", f"{name} should be text."), missing(name)
-    return {"required": absent, "null": absent, "invalid": wrong, "invalid_utf8": wrong}
+def _type_faults(name: str, wanted: str) -> dict[str, Any]:
+    """Word the faults of an absent value and of one of another type."""
+    wrong = wording(f"{name}_value_invalid", f"{name} should be {wanted}.")
+    absent = missing(name)
+    ways = dict.fromkeys(("invalid", "invalid_utf8", "type"), wrong)
+    return {"required": absent, "null": absent, **ways}
+
+
+def flag(rule: str, *, required: bool = True) -> Builder:
+    """Describe a value that is true or false; a command line gives the words."""
+
+    def build(name: str) -> Field:
+        return fields.Boolean(
+            required=required,
+            allow_none=not required,
+            truthy={True, "true"},
+            falsy={False, "false"},
+            metadata={"rule": rule},
+            error_messages=_type_faults(name, "true or false"),
+        )
+
+    return build
 
 
 def date(*, required: bool = True) -> Builder:
@@ -140,6 +172,35 @@ def _is_date(value: str) -> bool:
         return dt.date.fromisoformat(value).isoformat() == value
     except ValueError:
         return False
+
+
+class _Inner(Schema):
+    """An object inside a request; what is null in it is dropped, as in the request itself."""
+
+    @post_load
+    def drop_nulls(self, loaded: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        return {name: value for name, value in loaded.items() if value is not None}
+
+
+def nested(rule: str, /, *, required: bool = True, **parts: Builder) -> Builder:
+    """Describe an object with fields of its own.
+
+    As the vendor does it, codes and messages name a field inside without the object.
+    """
+
+    def build(name: str) -> Field:
+        faults = _type_faults(name, "an object")
+        inner = _Inner.from_dict({part: make(part) for part, make in parts.items()})
+        inner.error_messages = faults
+        return fields.Nested(
+            inner,
+            required=required,
+            allow_none=not required,
+            metadata={"rule": rule},
+            error_messages=faults,
+        )
+
+    return build
 
 
 @dataclass(frozen=True)

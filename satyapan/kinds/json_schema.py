@@ -1,6 +1,6 @@
 """The JSON Schema (2020-12) of a kind's request and result, from its data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from marshmallow import fields
@@ -25,30 +25,42 @@ def request_schema(kind: Kind) -> dict[str, Any]:
 
     `x-private` is true where a value may never be shown.
     """
-    request, choice = kind.request().fields, choice_of(kind.request)
+    choice = choice_of(kind.request)
     return {
         "$schema": DIALECT,
         "title": f"Request of {kind.name}",
         "type": "object",
-        "properties": {name: _property(kind, name, field) for name, field in request.items()},
-        "required": [name for name, field in request.items() if field.required],
+        **_object(kind.request().fields, lambda name: not kind.is_public(name)),
         **(choice.schema if choice else {}),
+    }
+
+
+def _object(
+    parts: Mapping[str, fields.Field[Any]], is_private: Callable[[str], bool]
+) -> dict[str, Any]:
+    return {
+        "properties": {
+            name: _property(field, private=is_private(name)) for name, field in parts.items()
+        },
+        "required": [name for name, field in parts.items() if field.required],
         "additionalProperties": False,
     }
 
 
-def _property(kind: Kind, name: str, field: fields.Field[Any]) -> dict[str, Any]:
+def _property(field: fields.Field[Any], *, private: bool) -> dict[str, Any]:
     stated = {**field.metadata.get("schema", {})}
     types = [word for type_, word in _TYPES.items() if isinstance(field, type_)][:1]
     if field.allow_none and types:
         types.append("null")
     if field.allow_none and "enum" in stated:
         stated["enum"] = [*stated["enum"], None]
+    if isinstance(field, fields.Nested):
+        stated |= _object(field.schema.fields, lambda _: private)
     return {
         "description": field.metadata.get("rule", ""),
         **({"type": types[0] if len(types) == 1 else types} if types else {}),
         **stated,
-        "x-private": not kind.is_public(name),
+        "x-private": private,
     }
 
 

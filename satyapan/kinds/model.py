@@ -8,6 +8,7 @@ docs/adding-a-kind.md explains each field by an example; ADR 25 says why they ar
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
@@ -17,7 +18,7 @@ from marshmallow import Schema, ValidationError
 from satyapan.canonical import canonical
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import generation_id, hashed_id
-from satyapan.kinds.values import status_text, time_ms, value_at
+from satyapan.kinds.values import status_text, time_ms, value_at, with_value
 from satyapan.records import State
 
 Signature = tuple[int, str]
@@ -251,9 +252,18 @@ class Kind:
     labels: Mapping[str, str] = field(default_factory=dict)
     """What each of the vendor's result words says, for people."""
     example: Mapping[str, Any] = field(default_factory=dict)
-    """A request that the vendor's own test data answers."""
+    """A request that the vendor's own test data answers, with any time: see `example_at`."""
     lost_answer: str = "park"
     """When a paid answer is lost for good: park | fail | reissue (settings may say otherwise)."""
+
+    def example_at(self, now: datetime) -> dict[str, Any]:
+        """Return the example as it can be sent now: times that have to be fresh are now."""
+        example = dict(self.example)
+        paths = {path for each in self.operations.values() for path in each.max_age_s}
+        for path in paths:
+            if value_at(example, path) is not None:
+                example = with_value(example, path, f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        return example
 
     def check(self, request: Mapping[str, Any], more: list[Fault] | None = None) -> dict[str, Any]:
         """Validate a request by the vendor's rules and return what will be stored.

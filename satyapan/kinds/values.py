@@ -1,4 +1,4 @@
-"""Read single values of what the vendor sends: by path, as a status, as a time."""
+"""Read and replace single values of JSON: by path, as a status, as a time."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,11 +6,17 @@ from typing import Any
 
 
 def value_at(reply: Mapping[str, Any], path: str) -> object:
-    """Return the value at a dotted path of a reply; None where there is none."""
+    """Return the value at a dotted path; None where there is none."""
     found: object = reply
     for name in path.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
+
+
+def with_value(data: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    """Copy an object with another value at a dotted path, which leads through objects."""
+    name, _, rest = path.partition(".")
+    return {**data, name: with_value(data[name], rest, value) if rest else value}
 
 
 def status_text(value: object) -> str:

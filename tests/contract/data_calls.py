@@ -9,8 +9,10 @@ from typing import Any
 
 import requests
 
+from sandbox.clock import iso
 from sandbox.definitions.model import InputAnswer, Operations, Stage, VendorOperation
-from tests.contract.conftest import Vendor
+from sandbox.definitions.templates import fill
+from tests.contract.conftest import NOON, Vendor
 from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt
 
 Calls = tuple[tuple[str, Mapping[str, Any]], ...]
@@ -47,11 +49,12 @@ class DataCall:
         return {"method": method, "path": path, "json" if method == "POST" else "params": rest}
 
     def prepared(self, vendor: Vendor) -> dict[str, Any]:
-        """Make the calls before this one; return its request."""
+        """Make the calls before this one; return its request, with the sandbox's time."""
         reference: Any = None
         for call, body in self.first:
             reference = _reference(make_first(vendor, call, body)) or reference
-        return {**self.request, **({self.takes: reference} if self.takes else {})}
+        request = fill(self.request, {"now": iso(vendor.clock.at)})
+        return {**request, **({self.takes: reference} if self.takes else {})}
 
 
 def make_first(vendor: Vendor, call: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,8 +95,8 @@ def data_calls(operations: Operations) -> Iterator[DataCall]:
 
 
 def requests_to_copy(operation: VendorOperation) -> Iterator[Mapping[str, Any]]:
-    """Yield the requests that the operation's file shows to people."""
-    yield from (answer.send for answer in operation.answers)
+    """Yield the requests that the operation's file shows to people, at noon."""
+    yield from (fill(answer.send, {"now": iso(NOON)}) for answer in operation.answers)
     if operation.sample:
         yield operation.sample
 

@@ -155,7 +155,11 @@ needs_one_of: {fields: [phone, mail], error: [400, invalid_request, provide phon
 answers:
 - when: {user_consent.obtained: false}
   error: [400, no_consent, without consent]
-- body: {phone: $phone, consent: $user_consent}
+- means: the consent
+  send:
+    phone: '9000000001'
+    user_consent: {obtained: true, timestamp: $now, purpose: to try it here}
+  body: {phone: $phone, consent: $user_consent}
 """
 GIVEN = {
     "obtained": True,
@@ -200,6 +204,18 @@ def test_nested_fields_and_a_fresh_time_are_checked(
     answer = client.post("/verification/consent", json=body, headers=KEYS)
 
     assert (answer.status_code, answer.get_json().get("code")) == (status, code)
+
+
+def test_a_request_to_copy_has_the_time_at_which_it_is_shown(tmp_path: Path) -> None:
+    tmp_path.joinpath("consent.yaml").write_text(CONSENT, encoding="utf-8")
+    clock = FixedClock()
+    client = create_app(SandboxConfig(operations=[str(tmp_path)]), clock).test_client()
+    first = client.get("/").text
+    clock.at += 3600
+
+    assert "2026-01-05T10:11:12Z" in first
+    assert "2026-01-05T11:11:12Z" in client.get("/").text
+    assert "$now" not in first
 
 
 def test_a_request_needs_one_of_some_fields(tmp_path: Path) -> None:

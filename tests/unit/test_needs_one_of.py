@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import jsonschema_rs
@@ -77,5 +78,5 @@ def test_a_wrong_field_is_the_only_fault() -> None:
 def test_the_rule_is_described_in_words() -> None:
     rule = "phone, or dob and name"
 
-    assert kind_data(KIND)["needs"] == [rule]
+    assert kind_data(KIND, datetime.now(UTC))["needs"] == [rule]
     assert ("needs", rule) in facts(KIND, KIND.operation("cashfree"))

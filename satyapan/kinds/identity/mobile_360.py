@@ -7,40 +7,20 @@ The vendor enables this for regulated customers only. `consent_desc` says what t
 obtaining the consent is the caller's duty. An INVALID answer has null fields.
 """
 
-from satyapan.kinds.fields import Stated, matches, names, one_of, request, text
+from satyapan.kinds.fields import at_least, names, one_of, request, text
 from satyapan.kinds.identity.mobile_number import IS_MOBILE_NUMBER
+from satyapan.kinds.identity.person_name import PERSON_NAME
 from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
-
-_NAME = matches(
-    "[A-Za-z0-9 .-]*", "{name} should only contains alphanumeric, space, dot and hyphen."
-)
-_LONGEST = 100
-_NAME_LENGTH = Stated(
-    lambda name: len(name) <= _LONGEST,
-    f"Name can include a maximum of {_LONGEST} characters.",
-    {"maxLength": _LONGEST},
-    code="name_length_exceeded",
-)
-_CONSENT = matches(
-    r"[\s\S]{20,}",
-    "{name} should include a minimum of 20 characters.",
-    code="consent_desc_length_short",
-)
 
 MOBILE_360 = Kind(
     name="mobile_360",
     title="Name and UPI address of whoever has a mobile number",
     request=request(
         mobile_number=text(IS_MOBILE_NUMBER, rule="a mobile number, in digits"),
-        name=text(
-            _NAME,
-            _NAME_LENGTH,
-            required=False,
-            rule="letters, digits, space, dot and hyphen, at most 100 characters",
-        ),
+        name=PERSON_NAME,
         type=text(one_of(("lite", "advance"), "{name} should be lite/advance."), rule="lite"),
-        consent_desc=text(_CONSENT, length=50, rule="20 to 50 characters"),
+        consent_desc=text(at_least(20), length=50, rule="20 to 50 characters"),
     ),
     operations={
         "cashfree": Operation(
