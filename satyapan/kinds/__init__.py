@@ -34,6 +34,11 @@ PLACES: Final[Mapping[str, str]] = {
     "advance_employment": "satyapan.kinds.company.advance_employment:ADVANCE_EMPLOYMENT",
     "ifsc": "satyapan.kinds.bank.ifsc:IFSC",
     "name_match": "satyapan.kinds.identity.name_match:NAME_MATCH",
+    "upi": "satyapan.kinds.upi.upi:UPI",
+    "upi_mobile": "satyapan.kinds.upi.upi_mobile:UPI_MOBILE",
+    "upi_advance": "satyapan.kinds.upi.upi_advance:UPI_ADVANCE",
+    "upi_penny_drop": "satyapan.kinds.upi.upi_penny_drop:UPI_PENNY_DROP",
+    "mobile_penny_drop": "satyapan.kinds.upi.mobile_penny_drop:MOBILE_PENNY_DROP",
 }
 """Each kind's name and place, module:ATTRIBUTE."""
 

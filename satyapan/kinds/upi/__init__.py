@@ -1,0 +1,1 @@
+"""Kinds about UPI addresses (VPA) and the bank accounts behind them."""
