@@ -10,7 +10,7 @@ from satyapan.kinds import PLACES, Kind, Operation, Registry
 from satyapan.kinds.consent import NOTHING_SHARED, PARTIAL
 from satyapan.kinds.describe import needs, paid_calls, request_fields
 from satyapan.kinds.fields import choice_of
-from satyapan.kinds.model import Recovery
+from satyapan.kinds.model import Recovery, operation_name
 
 _MODES: Final[Mapping[str, str]] = {
     "sync": "the call's reply is the answer",
@@ -66,8 +66,7 @@ def _section(kind: Kind) -> Iterator[str]:
     """Describe one kind; the docstring of its file says what its data can't."""
     yield from ("", f"## {kind.name}", "")
     yield inspect.getdoc(import_module(PLACES[kind.name].partition(":")[0])) or ""
-    for operation in kind.operations.values():
-        yield from ("", *_table(("", ""), facts(kind, operation)))
+    yield from operation_tables(kind)
     yield from ("", *_table(("request", "type", "needed", "private", "rule"), _request(kind)))
     yield from ("", *_table(("status", "state", "meaning"), _statuses(kind)))
     yield from ("", f"Result: {_names(kind.result_fields)}, and what else the vendor sends.")
@@ -75,6 +74,19 @@ def _section(kind: Kind) -> Iterator[str]:
     fresh = {f"`{path}`" for each in kind.operations.values() for path in each.max_age_s}
     now = f", with the current time in {', '.join(sorted(fresh))}" if fresh else ""
     yield from ("", f"Example{now}:", "", "```json", example, "```")
+
+
+def operation_tables(kind: Kind) -> Iterator[str]:
+    """Describe each operation of a kind and, if there are several, how one is chosen."""
+    for key, operation in kind.operations.items():
+        choice = [("operation", _choice(operation_name(key)))] if len(kind.operations) > 1 else []
+        yield from ("", *_table(("", ""), [*choice, *facts(kind, operation)]))
+
+
+def _choice(name: str | None) -> str:
+    if name is None:
+        return "the usual one"
+    return f'`{name}`: `submit(..., operation="{name}")` or `satyapan submit --operation {name}`'
 
 
 def facts(kind: Kind, operation: Operation) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ from satyapan.kinds import Kind, Registry
 from satyapan.ledger.ledger import GRACE_MS, Inserted, Ledger, RowStore
 from satyapan.ledger.results import Results, ResultSource, reader_name
 from satyapan.names import RUN, RUN_HIGH, Keys
-from satyapan.records import Row, State, Verification, view
+from satyapan.records import VENDOR, Row, State, Verification, view
 from satyapan.redis.connections import connect
 from satyapan.return_urls import split_allowed
 from satyapan.settings.producer import ProducerSettings, read_producer_settings
@@ -47,7 +47,7 @@ Priority = Literal["normal", "high"]
 _PRIORITIES: Final = get_args(Priority)
 _Made = TypeVar("_Made")
 _log: Final = logging.getLogger(__name__)
-_ITEM: Final = frozenset({"request", "verification_id", "key", "priority"})
+_ITEM: Final = frozenset({"request", "verification_id", "key", "priority", "operation"})
 _BATCH: Final = 200
 """Rows that go to the ledger in one round trip."""
 _PACE_MS: Final = 3
@@ -116,6 +116,7 @@ class Verifications:
         verification_id: str | None = None,
         key: str | None = None,
         priority: Priority = "normal",
+        operation: str | None = None,
     ) -> Verification:
         """Accept a verification: once this returns, it will reach an end or be parked.
 
@@ -126,12 +127,17 @@ class Verifications:
         Among those that wait for the vendor's quota, `priority="high"` goes first, but for one
         call in four; it counts at the first submit.
 
+        `operation` chooses another of the kind's operations than the usual one (docs/kinds.md); it
+        counts at the first submit too.
+
         Raises:
             InvalidRequest: the vendor's rules are broken; all faults at once, nothing stored.
             Conflict: this id stands for another request; nothing stored, no call made.
             Unavailable: not confirmed; submit the same again, it never runs twice.
         """
-        row = self._checked_row(kind, request, verification_id, key, priority)
+        named = {"verification_id": verification_id, "key": key}
+        chosen = {"priority": priority, "operation": operation}
+        row = self._checked_row(kind, {"request": request, **named, **chosen})
         found = self._ledger.insert(row, self._settings.deadline_s * 1000)
         if found.created:
             failpoint(Failpoint.INSERTED)
@@ -143,9 +149,10 @@ class Verifications:
     ) -> list[Verification | SatyapanError]:
         """Accept many verifications of a kind; far cheaper than one `submit` for each.
 
-        An item holds `request`, `verification_id` or `key`, and maybe `priority`, as for `submit`.
-        The list has in each item's place its verification, or the error that `submit` would have
-        raised; one item's error touches no other. Submitting all of them again is free.
+        An item holds `request`, `verification_id` or `key`, and maybe `priority` and `operation`,
+        as for `submit`. The list has in each item's place its verification, or the error that
+        `submit` would have raised; one item's error touches no other. Submitting all of them again
+        is free.
 
         Raises:
             InvalidRequest: `items` is no iterable of items. Whatever an iterator itself raises
@@ -178,30 +185,25 @@ class Verifications:
             yield from found
 
     def _read_item(self, kind: str, item: object) -> Row:
-        read = item_of(item, _ITEM)
-        given = (read.get("verification_id"), read.get("key"), read.get("priority", "normal"))
-        return self._checked_row(kind, read.get("request", {}), *given)
+        return self._checked_row(kind, item_of(item, _ITEM))
 
-    def _checked_row(
-        self,
-        kind: str,
-        request: Mapping[str, Any],
-        verification_id: str | None,
-        key: str | None,
-        priority: Priority,
-    ) -> Row:
-        """Make the row of a request, or raise InvalidRequest with all its faults."""
+    def _checked_row(self, kind: str, item: Mapping[str, Any]) -> Row:
+        """Make the row of an item, or raise InvalidRequest with all its faults."""
         asked = self._kinds.ask(text_of(kind))
-        row_id, faults = self._identify(asked.name, verification_id, key)
-        lane = text_of(priority)
+        row_id, faults = self._identify(asked.name, item.get("verification_id"), item.get("key"))
+        lane = text_of(item.get("priority", "normal"))
         if lane not in _PRIORITIES:
             faults.append(Fault("priority", "priority_value_invalid", "choose normal or high."))
-        given = plain(request)
+        operation = _operation_key(asked, item.get("operation"))
+        if operation is None:
+            faults.append(_unknown_operation(asked))
+        given = plain(item.get("request", {}))
         checked = asked.check(given, faults + self._return_url_faults(asked, given))
         self._look_at_check_digits(asked, checked, row_id)
         return Row(
             id=row_id,
             kind=asked.name,
+            vendor=operation or VENDOR,
             reply_to=self._settings.reply_to,
             priority="high" if lane == "high" else "",
             digest=request_digest(self._own_key, asked.name, checked),
@@ -338,6 +340,21 @@ class Verifications:
 def _task(row: Row) -> str:
     """Name the task that runs a new row."""
     return RUN_HIGH if row.priority == "high" else RUN
+
+
+def _operation_key(kind: Kind, name: object) -> str | None:
+    """Return the key of the operation that a producer chose; None if the kind has none such."""
+    if name is None:
+        return VENDOR
+    chosen = text_of(name)
+    return f"{VENDOR}/{chosen}" if chosen in kind.other_operations(VENDOR) else None
+
+
+def _unknown_operation(kind: Kind) -> Fault:
+    others = ", ".join(kind.other_operations(VENDOR))
+    choose = f"choose {others}, or leave it out for the usual operation."
+    message = choose if others else f"leave it out: {kind.name} has only its usual operation."
+    return Fault("operation", "operation_value_invalid", message)
 
 
 def _or_error(step: Callable[[], _Made]) -> "_Made | SatyapanError":

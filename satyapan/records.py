@@ -37,6 +37,8 @@ MAYBE_PAID: Final = "maybe_paid"
 UNPAID: Final = "unpaid"
 """In the record of a generation: no call under the vendor-side id before it was executed."""
 
+VENDOR: Final = "cashfree"
+"""The vendor of an installation; there is one so far."""
 ACCOUNT: Final = "main"
 """The merchant account of an installation; there is one so far."""
 
@@ -50,7 +52,8 @@ class Row:
 
     id: str
     kind: str
-    vendor: str = "cashfree"
+    vendor: str = VENDOR
+    """The key of its operation in `Kind.operations`: the vendor, or VENDOR/NAME."""
     account: str = ACCOUNT
     state: State = State.ACCEPTED
     status: str = ""

@@ -186,8 +186,7 @@ class FakeVerifications(Verifications):
         return shortfall(operation, row.request, result["documents"])
 
     def _refuse_unknown(self, row: Row, status: str) -> None:
-        operations = self._kinds[row.kind].operations.values()
-        words = {word for operation in operations for word in operation.status_map}
+        words = self._kinds[row.kind].operation(row.vendor).status_map
         if status and status not in words and not row.parent:
             known = ", ".join(sorted(words))
             raise ValueError(f"the vendor has no such status for {row.kind}: choose one of {known}")

@@ -147,9 +147,9 @@ def _tools(
 def _create_routes(settings: Settings, kinds: Registry) -> CreateRoute:
     """Find create routes, but not of shared resources: most of their rows need no call."""
 
-    def find(kind: str, vendor: str) -> tuple[str, int] | None:
+    def find(kind: str, key: str) -> tuple[str, int] | None:
         try:
-            operation = kinds[kind].operation(vendor)
+            operation = kinds[kind].operation(key)
         except KeyError:
             return None
         route = operation.create

@@ -66,6 +66,11 @@ def _exit_by_state(verification: Verification) -> NoReturn:
     help="normal or high; high is called before others that wait for the vendor's quota.",
 )
 @click.option(
+    "--operation",
+    metavar="NAME",
+    help="Another operation of the kind than the usual one; `satyapan kinds KIND` lists them.",
+)
+@click.option(
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
@@ -86,6 +91,7 @@ def submit(  # noqa: PLR0913  one parameter for each option
     verification_id: str | None,
     key: str | None,
     priority: Priority,
+    operation: str | None,
     wait: float | None,
     qr: bool | None,
     as_json: bool,
@@ -109,7 +115,12 @@ def submit(  # noqa: PLR0913  one parameter for each option
     request = read_request(asked, fields, data, data_file)
     verifications = Verifications.from_env()
     found = verifications.submit(
-        kind, request, verification_id=verification_id, key=key, priority=priority
+        kind,
+        request,
+        verification_id=verification_id,
+        key=key,
+        priority=priority,
+        operation=operation,
     )
     if wait is not None:
         found = follow(verifications, found.id, wait, progress.report)

@@ -72,13 +72,18 @@ def _lines(kind: Kind, described: Mapping[str, Any]) -> Iterator[str]:
     yield f"{kind.name}: {kind.title}"
     yield f"Needs: {', '.join(described['needs'])}"
     yield f"Paid calls: {described['paid_calls']}"
-    yield from _part("Vendors", described["vendors"].items())
+    yield from _part("Operations", [_operation_row(each) for each in described["operations"]])
     yield from _part("Request", [_request_row(field) for field in described["request"]])
     yield from _part("Result", [_result_row(field) for field in described["result"]])
     yield from _part("Status", described["labels"].items())
     yield from ("", "Example: write the request to a file; it may hold private values")
     yield f"  {json.dumps(described['example'], ensure_ascii=False)}"
     yield f"  satyapan submit {kind.name} --key YOURS --data-file request.json"
+
+
+def _operation_row(operation: Mapping[str, Any]) -> tuple[str, ...]:
+    name = operation["operation"]
+    return operation["vendor"], operation["mode"], f"--operation {name}" if name else "usual"
 
 
 def _request_row(field: Mapping[str, Any]) -> tuple[str, ...]:

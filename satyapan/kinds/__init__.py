@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 from typing import Final
 
 from satyapan.errors import Fault, InvalidRequest, did_you_mean
-from satyapan.kinds.model import Kind, Operation, Route
+from satyapan.kinds.model import Kind, Operation, Route, vendor_of
 
 PLACES: Final[Mapping[str, str]] = {
     "passport": "satyapan.kinds.identity.passport:PASSPORT",
@@ -74,10 +74,10 @@ class Registry:
         return self[name] if name in self.names else None
 
     def routes(self) -> list[Route]:
-        """List the vendor's routes that any kind calls; this loads all kinds."""
+        """List the vendor's routes that any kind calls, each once; this loads all kinds."""
         operations = [each for kind in self for each in kind.operations.values()]
         found = [route for o in operations for route in (o.create, o.status, o.document)]
-        return [route for route in found if route]
+        return list({route.name: route for route in found if route}.values())
 
     def for_event(self, vendor: str, event: str) -> Sequence[tuple[Kind, Operation]]:
         """List the kinds, each with its operation, that a vendor's webhook event may be about.
@@ -90,9 +90,9 @@ class Registry:
     def _by_event(self) -> Mapping[tuple[str, str], list[tuple[Kind, Operation]]]:
         found: dict[tuple[str, str], list[tuple[Kind, Operation]]] = {}
         for kind in self:
-            for vendor, operation in kind.operations.items():
+            for key, operation in kind.operations.items():
                 for event in {*operation.events, *operation.visitor_events}:
-                    found.setdefault((vendor, event), []).append((kind, operation))
+                    found.setdefault((vendor_of(key), event), []).append((kind, operation))
         return found
 
     def ask(self, name: object) -> Kind:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from marshmallow import fields as schema_fields
 
 from satyapan.kinds.fields import choice_of
-from satyapan.kinds.model import Kind, Mode, Operation
+from satyapan.kinds.model import Kind, Mode, Operation, operation_name, vendor_of
 
 _TYPES: Final[Mapping[type[schema_fields.Field[Any]], str]] = {
     schema_fields.List: "list",
@@ -30,7 +30,10 @@ def kind_data(kind: Kind, now: datetime) -> dict[str, Any]:
         ],
         "labels": dict(kind.labels),
         "example": kind.example_at(now),
-        "vendors": {vendor: str(each.mode) for vendor, each in kind.operations.items()},
+        "operations": [
+            {"vendor": vendor_of(key), "operation": operation_name(key), "mode": str(each.mode)}
+            for key, each in kind.operations.items()
+        ],
         "paid_calls": paid_calls(kind),
     }
 

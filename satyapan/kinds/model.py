@@ -107,6 +107,16 @@ class Role(StrEnum):
     DOCUMENT = "document"
 
 
+def vendor_of(key: str) -> str:
+    """Return the vendor's part of a key of `Kind.operations`."""
+    return key.partition("/")[0]
+
+
+def operation_name(key: str) -> str | None:
+    """Return the name by which a producer chooses an operation; None for the usual one."""
+    return key.partition("/")[2] or None
+
+
 @cache
 def schema(of: type[Schema]) -> Schema:
     """Return the one instance of a schema; making one takes 20 us of CPU. Threads share it."""
@@ -240,6 +250,7 @@ class Kind:
     title: str
     request: type[Schema]
     operations: Mapping[str, Operation]
+    """By VENDOR the usual operation, by VENDOR/NAME another one that a producer may choose."""
     public_fields: Collection[str]
     """Fields of request and result that may be shown in clear, besides `ALWAYS_PUBLIC`.
 
@@ -302,9 +313,14 @@ class Kind:
         """Return True if a field of request or result may be shown in clear."""
         return field in ALWAYS_PUBLIC or field in self.public_fields
 
-    def operation(self, vendor: str) -> Operation:
-        """Return the vendor's operation for this kind."""
-        return self.operations[vendor]
+    def operation(self, key: str) -> Operation:
+        """Return the operation of a key; KeyError if there is none (a worker older than it)."""
+        return self.operations[key]
+
+    def other_operations(self, vendor: str) -> list[str]:
+        """Return the names of the vendor's operations besides the usual one."""
+        names = (operation_name(key) for key in self.operations if vendor_of(key) == vendor)
+        return [name for name in names if name]
 
 
 def _faults(messages: object, name: str = "") -> list[Fault]:

@@ -100,7 +100,17 @@ LEAVES = (
 )
 LEAVES |= st.text(st.characters(), max_size=60).map(lambda text: CANARY + text)
 NAMES = st.text(max_size=5) | st.sampled_from(
-    ["request", "key", "verification_id", "priority", *PERSON, *PAPERS, "return_url", "a" * 10_000]
+    [
+        "request",
+        "key",
+        "verification_id",
+        "priority",
+        "operation",
+        *PERSON,
+        *PAPERS,
+        "return_url",
+        "a" * 10_000,
+    ]
 )
 ANY = st.recursive(
     LEAVES,
@@ -132,6 +142,7 @@ CALLS: dict[str, Call] = {
     "id": lambda client, any_: client.submit("passport", PERSON, verification_id=any_),
     "key": lambda client, any_: client.submit("passport", PERSON, key=any_),
     "priority": lambda client, any_: client.submit("passport", PERSON, key="a", priority=any_),
+    "operation": lambda client, any_: client.submit("passport", PERSON, key="a", operation=any_),
     "bulk's kind": lambda client, any_: client.submit_many(any_, [{"request": PERSON, "key": "a"}]),
     "item": lambda client, any_: client.submit_many("passport", [any_, any_]),
     "item's request": lambda client, any_: client.submit_many(
@@ -145,6 +156,9 @@ CALLS: dict[str, Call] = {
     ),
     "item's priority": lambda client, any_: client.submit_many(
         "passport", [{"request": PERSON, "key": "a", "priority": any_}]
+    ),
+    "item's operation": lambda client, any_: client.submit_many(
+        "passport", [{"request": PERSON, "key": "a", "operation": any_}]
     ),
     "items": lambda client, any_: client.submit_many("passport", any_),
     "get": lambda client, any_: client.get(any_),

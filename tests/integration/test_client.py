@@ -131,6 +131,7 @@ def test_other_data_or_another_kind_under_the_same_id_is_a_conflict(both: Both) 
         ("passport", PERSON, {"key": ""}, ["key"]),
         ("passports", PERSON, {"key": "a"}, ["kind"]),
         ("passport", PERSON, {"key": "a", "priority": "urgent"}, ["priority"]),
+        ("passport", PERSON, {"key": "a", "operation": "urgent"}, ["operation"]),
     ],
 )
 def test_an_invalid_submit_is_refused_and_nothing_is_stored(

@@ -12,7 +12,7 @@ from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED
 from demo.supervisor import Supervisor
 from satyapan import State
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Mode, Operation, Recovery
+from satyapan.kinds.model import Mode, Operation, Recovery, operation_name
 from tests.conftest import Sandbox, start_sandbox
 from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt
 from tests.support.worker_harness import Harness, SandboxControl
@@ -28,7 +28,6 @@ class Expected(NamedTuple):
 
 WAITS: Final = State.ACCEPTED
 """Nothing was executed: the account or the route is held, and the row waits without an attempt."""
-VENDOR: Final = "cashfree"
 KINDS: Final = tuple(Registry())
 ROUTES: Final = tuple(route.name for route in Registry().routes())
 PLENTY: Final = 100_000
@@ -43,15 +42,16 @@ HOLDS: Final = frozenset({"stopped", "throttled", "not_enabled", "misconfigured"
 
 
 class Case(NamedTuple):
-    """A published answer to the create call of a kind."""
+    """A published answer to the create call of a kind's operation."""
 
     kind: Kind
+    key: str
     excerpt: Excerpt
     answer: PublishedAnswer
 
     @property
     def operation(self) -> Operation:
-        return self.kind.operation(VENDOR)
+        return self.kind.operation(self.key)
 
     @property
     def alone(self) -> bool:
@@ -65,42 +65,48 @@ class Case(NamedTuple):
         return (*policy, answer.means, answer.http, answer.code, answer.field)
 
     def __repr__(self) -> str:
-        return f"{self.kind.name}/{self.answer.name}"
+        return f"{self.excerpt.name}/{self.answer.name}"
 
 
 def cases() -> list[Case]:
     """Return the errors, and the replies to a kind's example."""
-    creates = [(kind, kind.operation(VENDOR).create) for kind in KINDS]
-    found = [(kind, find_excerpt(create.method, create.path)) for kind, create in creates]
-    every = [Case(k, e, answer) for k, e in found if e for answer in e.answers]
+    every = []
+    for kind, key in [(each, key) for each in KINDS for key in each.operations]:
+        create = kind.operation(key).create
+        if excerpt := find_excerpt(create.method, create.path):
+            every += [Case(kind, key, excerpt, answer) for answer in excerpt.answers]
     return [case for case in every if not (case.answer.is_reply and case.answer.changes_request)]
 
 
 def groups() -> list[list[Case]]:
-    """Group the answers of each kind that can share an installation; each of the others is alone.
+    """Group the answers of each call that can share an installation; each of the others is alone.
 
     Of those that are alone and decide the same, the first stands for all: an installation each
     would take minutes.
     """
     every = cases()
-    shared = [[c for c in every if c.kind is kind and not c.alone] for kind in KINDS]
+    shared: dict[str, list[Case]] = {}
+    for case in every:
+        if not case.alone:
+            shared.setdefault(case.excerpt.name, []).append(case)
     alone = {case.decisive(): [case] for case in reversed(every) if case.alone}
-    return [group for group in shared if group] + list(alone.values())[::-1]
+    return list(shared.values()) + list(alone.values())[::-1]
 
 
 def name(group: list[Case]) -> str:
-    """Name a test after its only case, or after the kind."""
-    return repr(group[0]) if len(group) == 1 else group[0].kind.name
+    """Name a test after its only case, or after the call."""
+    return repr(group[0]) if len(group) == 1 else group[0].excerpt.name
 
 
-def readable(kind: Kind, answer: PublishedAnswer) -> bool:
+def readable(case: Case) -> bool:
     """Return True if an unknown outcome can be recovered from."""
-    recovery = kind.operation(VENDOR).recovery
+    recovery, answer = case.operation.recovery, case.answer
     return bool(answer.reference) if recovery is Recovery.REFERENCE else recovery != Recovery.NONE
 
 
-def expected(kind: Kind, answer: PublishedAnswer) -> Expected:
+def expected(case: Case) -> Expected:
     """Say by a kind's policies what becomes of a row after its first call has this answer."""
+    kind, answer = case.kind, case.answer
     refused = Expected(State.REFUSED, answer.code, answer.field)
     waits = Expected(WAITS, answer.code)
     unsure = Expected(State.UNKNOWN, answer.code)
@@ -115,7 +121,7 @@ def expected(kind: Kind, answer: PublishedAnswer) -> Expected:
         "not_enabled": Expected(WAITS, NOT_ENABLED),
         "misconfigured": Expected(WAITS, PUBLIC_URL_REFUSED),  # the address is ours
         "duplicate": continued if kind.lost_answer == "reissue" else stranger,
-        "unknown": unsure if readable(kind, answer) else parked,
+        "unknown": unsure if readable(case) else parked,
     }
     return by_meaning.get(answer.means) or Expected(State(answer.means.split("/")[0]))
 
@@ -136,7 +142,8 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 def outcome(harness: Harness, case: Case) -> Expected:
     """Run a new row once with this answer to its call."""
     answer = case.answer
-    row_id = harness.submit(case.kind.name, key=answer.name)
+    key = f"{answer.name} {answer.http}"
+    row_id = harness.submit(case.kind.name, key=key, operation=operation_name(case.key))
     if not answer.is_reply:
         fault = {name: answer.whole_body.get(name) for name in ("type", "code", "message")}
         how = {"status": answer.http, "executed": bool(answer.error), **fault}
@@ -152,9 +159,9 @@ def test_each_published_answer_leads_to_its_state(
 ) -> None:
     harness = Harness(redis_url, sandbox.root, **UNHINDERED)
 
-    outcomes = {case.answer.name: outcome(harness, case) for case in group}
+    outcomes = [(case, outcome(harness, case)) for case in group]
 
-    assert outcomes == {case.answer.name: expected(case.kind, case.answer) for case in group}
+    assert outcomes == [(case, expected(case)) for case in group]
 
 
 @pytest.mark.parametrize("code", ["insufficient_balance", "ip_validation_failed"])

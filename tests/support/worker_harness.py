@@ -107,9 +107,12 @@ class Harness:
         """Sweep once: deal slots, and record the wake-ups of due rows."""
         self.parts.sweep.once()
 
-    def submit(self, kind: str, key: str = "k", **request: Any) -> str:
+    def submit(
+        self, kind: str, key: str = "k", operation: str | None = None, **request: Any
+    ) -> str:
         """Submit a verification, by default the kind's example; return its id."""
-        return self.verifications.submit(kind, request or self.example(kind), key=key).id
+        sent = request or self.example(kind)
+        return self.verifications.submit(kind, sent, key=key, operation=operation).id
 
     def example(self, kind: str) -> Mapping[str, Any]:
         """Return a request that the vendor's test data answers."""

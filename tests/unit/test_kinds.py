@@ -26,6 +26,9 @@ from satyapan.kinds.model import Mode, Recovery, Result
 from satyapan.records import State
 
 KINDS = tuple(Registry())
+OPERATIONS = [
+    pytest.param(kind, key, id=f"{kind.name}-{key}") for kind in KINDS for key in kind.operations
+]
 PERSON = {"file_number": "PA1079341954215", "dob": "2007-03-01"}
 DOCUMENTS = {"document_requested": ["AADHAAR"]}
 LONG = "x" * 201
@@ -218,9 +221,9 @@ def test_any_json_is_accepted_or_refused_without_another_error(
 # ---- kinds as data ----
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
-def test_a_kind_describes_itself(kind: Kind) -> None:
-    operation = kind.operation("cashfree")
+@pytest.mark.parametrize(("kind", "key"), OPERATIONS)
+def test_a_kind_describes_itself(kind: Kind, key: str) -> None:
+    operation = kind.operation(key)
 
     assert kind.title
     assert set(kind.public_fields) <= {*kind.request().fields, *kind.result_fields}
@@ -230,10 +233,10 @@ def test_a_kind_describes_itself(kind: Kind) -> None:
     assert kind.lost_answer == ("reissue" if person_waits else "park")
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_the_rules_find_in_a_kind_what_they_need(kind: Kind) -> None:
+@pytest.mark.parametrize(("kind", "key"), OPERATIONS)
+def test_the_rules_find_in_a_kind_what_they_need(kind: Kind, key: str) -> None:
     """Otherwise a worker would find out after the paid call."""
-    operation = kind.operation("cashfree")
+    operation = kind.operation(key)
     routes = [each for each in (operation.create, operation.status, operation.document) if each]
     meanings = [meaning for route in routes for meaning in route.answers.values()]
     recovery = operation.recovery

@@ -14,14 +14,13 @@ from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import id_faults
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.json_schema import result_schema
-from satyapan.kinds.model import Mode, Operation, Role, Route
+from satyapan.kinds.model import Mode, Operation, Role, Route, operation_name
 from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt, label
 from tests.contract.shapes import request_schema
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.replies import Asked, classify
 from worker.vendors.cashfree.wire import Raw
 
-VENDOR: Final = "cashfree"
 NOW: Final = 1_700_000_000.0
 OWN_CODES: Final = {
     Outcome.MISCONFIGURED: PUBLIC_URL_REFUSED,
@@ -34,15 +33,17 @@ class Use(NamedTuple):
     """A route that a kind uses."""
 
     kind: Kind
+    key: str
     role: Role
     route: Route
 
     @property
     def operation(self) -> Operation:
-        return self.kind.operation(VENDOR)
+        return self.kind.operation(self.key)
 
     def __repr__(self) -> str:
-        return f"{self.kind.name}.{self.role}"
+        name = operation_name(self.key)
+        return f"{self.kind.name}{f'/{name}' if name else ''}.{self.role}"
 
 
 class Case(NamedTuple):
@@ -55,10 +56,10 @@ class Case(NamedTuple):
 
 def uses() -> list[Use]:
     found = []
-    for kind in Registry():
-        operation = kind.operation(VENDOR)
-        routes = (operation.create, operation.status, operation.document)
-        found += [Use(kind, role, each) for role, each in zip(Role, routes, strict=True) if each]
+    for kind, key in [(each, key) for each in Registry() for key in each.operations]:
+        operation = kind.operation(key)
+        routes = zip(Role, (operation.create, operation.status, operation.document), strict=True)
+        found += [Use(kind, key, role, each) for role, each in routes if each]
     return found
 
 
@@ -168,9 +169,9 @@ def test_no_answer_is_unknown_without_a_reason(
 # ---- refusals at submit ----
 
 
-def faults_of(kind: Kind, request: Mapping[str, Any]) -> list[Fault]:
+def faults_of(use: Use, request: Mapping[str, Any]) -> list[Fault]:
     """Return what submit finds wrong with a request to the vendor, in the vendor's names."""
-    operation = kind.operation(VENDOR)
+    kind, operation = use.kind, use.operation
     ours = {name: value for name, value in request.items() if name != operation.create.id_param}
     if operation.redirect_field in ours:
         ours[kind.return_url_field] = ours.pop(operation.redirect_field)
@@ -181,10 +182,10 @@ def faults_of(kind: Kind, request: Mapping[str, Any]) -> list[Fault]:
     return []
 
 
-def in_our_words(kind: Kind, text: str) -> str:
+def in_our_words(use: Use, text: str) -> str:
     """Return a text of the vendor about the field in which producers set the return address."""
-    field = kind.operation(VENDOR).redirect_field
-    return text.replace(field, kind.return_url_field) if field else text
+    field = use.operation.redirect_field
+    return text.replace(field, use.kind.return_url_field) if field else text
 
 
 @pytest.mark.parametrize(("use", "excerpt", "answer"), REFUSALS, ids=name)
@@ -199,11 +200,9 @@ def test_a_published_refusal_is_raised_at_submit_in_the_same_words(
         pytest.skip(answer.unseen)
     request, own_id = excerpt.request_for(answer), use.route.id_param
 
-    faults = (
-        id_faults(request.get(own_id)) if answer.field == own_id else faults_of(use.kind, request)
-    )
+    faults = id_faults(request.get(own_id)) if answer.field == own_id else faults_of(use, request)
 
-    expected = tuple(in_our_words(use.kind, text) for text in (answer.code, answer.message))
+    expected = tuple(in_our_words(use, text) for text in (answer.code, answer.message))
     assert [(fault.code, fault.message) for fault in faults] == [expected]
 
 

@@ -25,7 +25,7 @@ _BATCH: Final = 500
 """Ids per script: it blocks the server for about 3 ms to sort them, 9 ms to register them."""
 
 CreateRoute = Callable[[str, str], tuple[str, int] | None]
-"""(kind, vendor) to the create route's name and limit; None if a claim has to decide."""
+"""(kind, operation's key) to the create route's name and limit; None if a claim has to decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from satyapan.canonical import request_digest
 from satyapan.failpoints import Failpoint, failpoint
 from satyapan.ids import link_alias
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Mode, Operation, Role, Route
+from satyapan.kinds.model import Mode, Operation, Role, Route, vendor_of
 from satyapan.records import TERMINAL, Row, State
 from satyapan.redis.script_calls import ScriptCall
 from worker.admission.admission import Admission
@@ -159,6 +159,8 @@ class ClaimedRun:
             kind = self._tools.kinds[self.row.kind]
         except KeyError:
             return await self._leave_alone("kind_not_known_here")
+        if self.row.vendor not in kind.operations:
+            return await self._leave_alone("operation_not_known_here")
         for _ in range(_DECISIONS):
             row, effects = self._decide(event, kind)
             order = next((e for e in effects if isinstance(e, Call | Acquire)), None)
@@ -241,7 +243,7 @@ class ClaimedRun:
     ) -> Answer:
         """Call the vendor and record the outcome for all workers; runs in a thread of its own."""
         row = self.row
-        answer = self._tools.vendors[row.vendor].call(
+        answer = self._tools.vendors[vendor_of(row.vendor)].call(
             operation,
             order.role,
             operation.vendor_id(row.id, row.generation),

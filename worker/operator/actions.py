@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from satyapan.ids import generation_id
 from satyapan.kinds import Registry
-from satyapan.kinds.model import Mode
+from satyapan.kinds.model import Mode, vendor_of
 from satyapan.names import INGEST, RUN
 from satyapan.records import SETTLED, Row, State
 from shared.inbox.inbox import Inbox
@@ -91,8 +91,8 @@ class OperatorActions:
         """Shred what is kept about a row; return how many webhooks that were."""
         vendor_ids = [row.digest] if row.parent else self._vendor_ids(row)
         if self.dry:
-            return len(self.inbox.ids_about(row.vendor, vendor_ids))
-        count = self.inbox.forget(row.vendor, vendor_ids)
+            return len(self.inbox.ids_about(vendor_of(row.vendor), vendor_ids))
+        count = self.inbox.forget(vendor_of(row.vendor), vendor_ids)
         self.ledger.forget_private(row)
         return count
 
@@ -139,7 +139,7 @@ class OperatorActions:
             raise ActionRefused(f"{row.id} is {row.state}: it can be forgotten when it has ended")
         if self._links(row) and row.attempts:
             raise ActionRefused(f"{row.id} owns a link that others use; it holds nobody's data")
-        if row.parent and self.inbox.has_open(row.vendor, [row.digest]):
+        if row.parent and self.inbox.has_open(vendor_of(row.vendor), [row.digest]):
             # It may still have to reach the visits of other producers that asked for the link.
             raise ActionRefused(
                 f"a webhook about {row.id} is still to be worked on: try again later"

@@ -110,7 +110,7 @@ class Ingest:
         found = list(self._understand(webhook))
         for news in found:
             row = self._row_of(news)
-            if news.event in news.operation.events and row and row.kind == news.kind.name:
+            if row and news.event in news.operation.events and _serves(news, row):
                 return self._hinted(webhook, news, row)
         for news in found:
             if news.event in news.operation.visitor_events:
@@ -196,6 +196,11 @@ class Ingest:
     def _settled(self, visit: str) -> bool:
         row = self._ledger.read(visit, sealed=True)
         return row is not None and row.due == 0
+
+
+def _serves(news: _News, row: Row) -> bool:
+    """Return True if a webhook is about the operation that serves a row."""
+    return row.kind == news.kind.name and news.kind.operations.get(row.vendor) is news.operation
 
 
 def _somebody_waits(operation: Operation, claimed: str) -> bool:
