@@ -30,10 +30,16 @@ def check_operation(
         place = node.child("answers", None).child(index, None)
         _check_conditions(answer, fields, place.child("when", None))
         _check_stages(operation, answer, place)
-    _check_names(_templates(operation), (*sorted(known), *VALUES), node)
+        for name in answer.sets:
+            if name in known or name in VALUES:
+                raise place.child("set", None).bad(f"{name} is a field or a value already")
+    sets = {name: None for answer in operation.answers for name in answer.sets}
+    _check_names(_templates(operation), (*sorted(known), *sets, *VALUES), node)
     _check_entries(operation, node.child("entries", None))
-    if operation.read and not others.get(operation.read.operation, operation).answers:
-        raise node.child("read.of", None).bad("write the name of an operation with answers")
+    if operation.read:
+        sources = [others.get(name, operation) for name in operation.read.operations]
+        if not sources or not all(each.answers for each in sources):
+            raise node.child("read.of", None).bad("write the name of an operation with answers")
 
 
 def _check_known(names: Iterable[str], fields: Mapping[str, FieldRules], node: Node) -> None:
@@ -90,6 +96,7 @@ def _templates(operation: VendorOperation) -> Iterator[Any]:
     replies: list[CannedReply | None] = []
     for answer in operation.answers:
         replies += [answer.reply, answer.read]
+        yield answer.sets
     for stage in operation.stages.values():
         replies.append(stage.reply)
         if stage.event:

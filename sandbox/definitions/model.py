@@ -58,7 +58,8 @@ class InputAnswer:
 
     ``executed``: the call is charged and uses up its id, as every answer without an error does.
     ``read`` is what a read returns, if not the same reply. ``becomes`` names the stage that follows
-    the first one. ``send`` is a request that gets this answer; ``means`` describes it to people.
+    the first one. ``sets`` are more values for bodies. ``send`` is a request that gets this answer;
+    ``means`` describes it to people.
     """
 
     when: Mapping[str, Any]
@@ -66,6 +67,7 @@ class InputAnswer:
     executed: bool
     read: CannedReply | None = None
     becomes: str | None = None
+    sets: Mapping[str, Template] = field(default_factory=dict)
     send: Mapping[str, Any] = field(default_factory=dict)
     means: str = ""
 
@@ -129,9 +131,9 @@ class ReadParameter:
 
 @dataclass(frozen=True)
 class CallRead:
-    """How an operation reads what another one created; the first given parameter counts."""
+    """How an operation reads what others created; the first given parameter counts."""
 
-    operation: str
+    operations: tuple[str, ...]
     parameters: tuple[ReadParameter, ...]
     nothing_given: VendorError
 
@@ -234,7 +236,7 @@ class Operations:
     @cached_property
     def readable(self) -> frozenset[str]:
         """Return the names of the operations whose calls can be read, or go through stages."""
-        read = {each.read.operation for each in self if each.read}
+        read = {name for each in self if each.read for name in each.read.operations}
         return frozenset(read | {each.name for each in self if each.stages})
 
     @cached_property

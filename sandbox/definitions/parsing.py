@@ -27,7 +27,9 @@ _KEYS = (
     "operation", "name", "title", "per_minute", "fields", "id", "charge", "error_reference",
     "answers", "stages", "read", "python", "errors", "sample", "means", "needs_one_of", "entries",
 )  # fmt: skip
-_ANSWER_KEYS = ("when", "body", "error", "cut", "executed", "read", "becomes", "send", "means")
+_ANSWER_KEYS = (
+    "when", "body", "error", "cut", "executed", "read", "becomes", "set", "send", "means",
+)  # fmt: skip
 _SOURCES = ("answers", "read", "python")
 
 
@@ -103,6 +105,7 @@ def _answer(node: Node) -> InputAnswer:
         executed=parts["executed"].flag() if "executed" in parts else reply.error is None,
         read=parse_reply(parts["read"]) if "read" in parts else None,
         becomes=parts["becomes"].text() if "becomes" in parts else None,
+        sets=_values(parts["set"]) if "set" in parts else {},
         send=_values(parts["send"]) if "send" in parts else {},
         means=parts["means"].text() if "means" in parts else "",
     )
@@ -136,7 +139,14 @@ def _form(node: Node) -> re.Pattern[str]:
 def _read(node: Node) -> CallRead:
     parts = node.entries(("of", "by", "nothing_given"), required=("of", "by", "nothing_given"))
     parameters = tuple(_parameter(name, each) for name, each in parts["by"].entries().items())
-    return CallRead(parts["of"].text(), parameters, parse_error(parts["nothing_given"]))
+    return CallRead(_names(parts["of"]), parameters, parse_error(parts["nothing_given"]))
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    """Return one name, or several from a list."""
+    if isinstance(node.value, list):
+        return tuple(each.text() for each in node.items())
+    return (node.text(),)
 
 
 def _parameter(name: str, node: Node) -> ReadParameter:

@@ -118,6 +118,7 @@ def _new_case(
     code = vendor.ids.code() if operation.stages else str(reference_id)
     values = case_values(request.fields, reference_id, code, request.base, now)
     values |= _entry_values(vendor, operation, request)
+    values |= fill(answer.sets, values)
     if stage and stage.after_s is not None:
         values["valid_until"] = with_milliseconds(now + stage.after_s)
     return Case(operation, request.account, own_id, reference_id, code, answer, values, stage, now)
@@ -175,12 +176,11 @@ def _wanted_case(vendor: EmulatedVendor, operation: VendorOperation, request: Ap
     for parameter in read.parameters:
         value = request.fields.get(parameter.name)
         if value:
-            found = vendor.state.cases.find(
-                read.operation, request.account, parameter.finds, str(value)
-            )
-            if found is None:
-                raise RefusedCall(parameter.unknown)
-            return found
+            for name in read.operations:
+                find = vendor.state.cases.find
+                if found := find(name, request.account, parameter.finds, str(value)):
+                    return found
+            raise RefusedCall(parameter.unknown)
     raise RefusedCall(read.nothing_given)
 
 

@@ -86,7 +86,8 @@ def data_calls(operations: Operations) -> Iterator[DataCall]:
     for operation in operations:
         yield from _published(operation)
         if operation.read:
-            yield from _reads(operation, operations[operation.read.operation])
+            for name in operation.read.operations:
+                yield from _reads(operation, operations[name])
         if operation.python and operation.method == "POST":
             yield DataCall(operation=operation, name="sample", request=operation.sample)
         for answer in operation.answers:
