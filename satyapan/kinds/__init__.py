@@ -32,6 +32,7 @@ PLACES: Final[Mapping[str, str]] = {
     "udyam": "satyapan.kinds.company.udyam:UDYAM",
     "pan_udyam": "satyapan.kinds.company.pan_udyam:PAN_UDYAM",
     "advance_employment": "satyapan.kinds.company.advance_employment:ADVANCE_EMPLOYMENT",
+    "bank_account": "satyapan.kinds.bank.bank_account:BANK_ACCOUNT",
     "ifsc": "satyapan.kinds.bank.ifsc:IFSC",
     "name_match": "satyapan.kinds.identity.name_match:NAME_MATCH",
     "upi": "satyapan.kinds.upi.upi:UPI",
