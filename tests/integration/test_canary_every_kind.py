@@ -15,12 +15,20 @@ from marshmallow.fields import Nested
 from satyapan import State
 from satyapan.kinds import Kind
 from tests.support.eventually import eventually
-from tests.support.every_kind import KINDS, VENDOR, EveryKind, Run, claims, every_kind_stack
+from tests.support.every_kind import (
+    KINDS,
+    SERVICES,
+    EveryKind,
+    Run,
+    Service,
+    claims,
+    every_kind_stack,
+)
 from tests.support.marking_vendor import OPEN, MarkingVendor, Path, leaves
 from tests.support.sinks import SINKS
 from tests.support.toy_stack import Toys
 
-HOOKED: Final = [k for k in KINDS if k.operation(VENDOR).events]
+HOOKED: Final = [each for each in SERVICES if each.operation.events]
 
 
 class Marked(NamedTuple):
@@ -44,13 +52,13 @@ class Marked(NamedTuple):
     def markers(self) -> list[str]:
         """List all private values of all kinds."""
         of_replies = [text for each in self.vendor.markers.values() for text in each]
-        return of_replies + [m for kind in KINDS for m in self.vendor.in_requests(kind.name)]
+        return of_replies + [m for kind in KINDS for m in self.vendor.in_request(kind)]
 
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marked]:
     with ExitStack() as running:
-        vendor = running.enter_context(MarkingVendor(KINDS, seed=7171).open())
+        vendor = running.enter_context(MarkingVendor(seed=7171).open())
         worker = {"SATYAPAN_CASHFREE_BASE_URL": vendor.url}
         stack = running.enter_context(every_kind_stack(tmp_path_factory.mktemp("marked"), worker))
         vendor.sandbox = stack.sandbox_url
@@ -60,25 +68,25 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marked]:
 def run_all(every: EveryKind, vendor: MarkingVendor) -> Marked:
     """Bring each kind to DONE, to REFUSED, and to whatever follows a lost answer."""
     done = every.run("done", requests=vendor.requests)
-    for kind in HOOKED:
-        private = [name for name in kind.result_fields if not kind.is_public(name)]
-        data = {name: vendor.marker(kind.name) for name in private}
-        for event in claims(kind, done[kind.name].ended.id, **data):
+    for each in HOOKED:
+        private = [name for name in each.kind.result_fields if not each.kind.is_public(name)]
+        data = {name: vendor.marker(each.kind) for name in private}
+        for event in claims(each, done[each.name].ended.id, **data):
             assert every.deliver(event) == 200
-    creates = [kind.operation(VENDOR).create for kind in KINDS]
+    creates = [each.operation.create for each in SERVICES]
     for create in creates:
         every.fault(create, status=400, code="name_value_invalid")
     refused = every.run("refused", requests=vendor.requests)
     for create in creates:
         every.fault(create, cut="in_body")
     lost = every.run("lost", requests=vendor.requests)
-    stored = [done[kind.name].ended.id for kind in HOOKED]
+    stored = [done[each.name].ended.id for each in HOOKED]
     eventually(lambda: all(set(every.inbox(one)) == {"HANDLED"} for one in stored))
     return Marked(every, vendor, done, [*refused.values(), *lost.values()])
 
 
-def name(kind: Kind) -> str:
-    return kind.name
+def name(of: Kind | Service) -> str:
+    return of.name
 
 
 def is_free(kind: Kind, path: Path) -> bool:
@@ -101,10 +109,10 @@ def test_every_private_text_of_a_request_is_a_marker(marked: Marked, kind: Kind)
     assert {path for path in free if request[path] == example[path]} == set()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=name)
-def test_the_markers_reached_the_result(marked: Marked, kind: Kind) -> None:
-    ended, operation = marked.done[kind.name].ended, kind.operation(VENDOR)
-    known = {*marked.vendor.markers[kind.name], *marked.vendor.in_requests(kind.name)}
+@pytest.mark.parametrize("service", SERVICES, ids=name)
+def test_the_markers_reached_the_result(marked: Marked, service: Service) -> None:
+    ended, kind, operation = marked.done[service.name].ended, service.kind, service.operation
+    known = {*marked.vendor.markers[kind.name], *marked.vendor.in_request(kind)}
     named = {*OPEN, operation.create.echo_field, operation.create.id_param}
 
     texts = {path: value for path, value in leaves(ended.result) if isinstance(value, str)}
@@ -123,7 +131,7 @@ def test_refusals_and_lost_answers_were_tried(marked: Marked) -> None:
     states = {run.ended.state for run in marked.others}
 
     assert {State.REFUSED, State.PARKED, State.DONE} <= states
-    assert len(marked.others) == 2 * len(KINDS)
+    assert len(marked.others) == 2 * len(SERVICES)
 
 
 @pytest.mark.parametrize("where", SINKS)
@@ -170,5 +178,5 @@ PRINTS: Final = (all_events, metrics, shown, listed, webhooks, representations)
 def test_no_marker_is_in_what_is_shown(marked: Marked, print_: Callable[[Marked], str]) -> None:
     text = print_(marked)
 
-    assert any(kind.name in text.lower() for kind in HOOKED), "nothing was shown"
+    assert any(each.kind.name in text.lower() for each in HOOKED), "nothing was shown"
     assert [value for value in marked.markers if value in text] == []

@@ -11,11 +11,18 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from satyapan import State, Verification
-from satyapan.kinds import Kind
 from satyapan.kinds.model import Mode, Recovery
 from tests.contract.excerpts import find_excerpt
 from tests.support.eventually import eventually
-from tests.support.every_kind import KINDS, VENDOR, Charge, EveryKind, Run, claims, every_kind_stack
+from tests.support.every_kind import (
+    SERVICES,
+    Charge,
+    EveryKind,
+    Run,
+    Service,
+    claims,
+    every_kind_stack,
+)
 from tests.support.fresh_examples import fresh_example
 
 CHANGES: Final = {Mode.JOURNEY: ["link_ready", "done"]}
@@ -23,22 +30,22 @@ CHANGES: Final = {Mode.JOURNEY: ["link_ready", "done"]}
 RECOVERED: Final = (State.DONE, "", 1)
 
 
-def link_is_read(kind: Kind) -> bool:
+def link_is_read(service: Service) -> bool:
     """Return True if a status read returns the link of a journey again."""
-    operation = kind.operation(VENDOR)
+    operation = service.operation
     found = (
         find_excerpt(operation.status.method, operation.status.path) if operation.status else None
     )
     return bool(found and operation.link_field in found.reply)
 
 
-def ends_after_a_lost_answer(kind: Kind) -> tuple[State, str, int]:
+def ends_after_a_lost_answer(service: Service) -> tuple[State, str, int]:
     """Return state, reason and generation of a kind whose executed call wasn't answered."""
-    operation, unanswered = kind.operation(VENDOR), "unknown_outcome/headers_failed"
+    operation, unanswered = service.operation, "unknown_outcome/headers_failed"
     if operation.recovery in {Recovery.NONE, Recovery.REFERENCE}:
         return State.PARKED, unanswered, 1
     if operation.recovery is Recovery.READ and (
-        operation.mode is not Mode.JOURNEY or link_is_read(kind)
+        operation.mode is not Mode.JOURNEY or link_is_read(service)
     ):
         return RECOVERED
     why = "lost_link" if operation.mode is Mode.JOURNEY else "lost_answer"
@@ -47,14 +54,16 @@ def ends_after_a_lost_answer(kind: Kind) -> tuple[State, str, int]:
         "fail": (State.LOST, why, 1),
         "reissue": (State.DONE, "", 2),
     }
-    return by_policy[kind.lost_answer]
+    return by_policy[service.kind.lost_answer]
 
 
-HOOKED: Final = [k for k in KINDS if k.operation(VENDOR).events]
+HOOKED: Final = [each for each in SERVICES if each.operation.events]
 """Kinds of which webhooks report."""
-NAMED: Final = [k for k in KINDS if k.operation(VENDOR).recovery is Recovery.REFERENCE]
+NAMED: Final = [each for each in SERVICES if each.operation.recovery is Recovery.REFERENCE]
 """Kinds that are read by the reference that an error names."""
-READ: Final = [k for k in KINDS if k in NAMED or ends_after_a_lost_answer(k) == RECOVERED]
+READ: Final = [
+    each for each in SERVICES if each in NAMED or ends_after_a_lost_answer(each) == RECOVERED
+]
 """Kinds whose answer is read after the call's own answer was lost."""
 
 
@@ -73,21 +82,21 @@ def plain(every: EveryKind) -> Mapping[str, Run]:
 @pytest.fixture(scope="module")
 def lost(every: EveryKind, plain: Mapping[str, Run]) -> Mapping[str, Run]:
     """All kinds; the answer to the first create call of each is lost, after it was executed."""
-    for kind in KINDS:
-        every.fault(kind.operation(VENDOR).create, cut="before_status")
+    for each in SERVICES:
+        every.fault(each.operation.create, cut="before_status")
     return every.run("lost")
 
 
 @pytest.fixture(scope="module")
 def named(every: EveryKind, lost: Mapping[str, Run]) -> Mapping[str, Run]:
     """Kinds whose errors name a reference; the answer to the first call is such an error."""
-    for kind in NAMED:
-        every.fault(kind.operation(VENDOR).create, status=500, executed=True)
+    for each in NAMED:
+        every.fault(each.operation.create, status=500, executed=True)
     return every.run("named", NAMED)
 
 
-def name(kind: Kind) -> str:
-    return kind.name
+def name(service: Service) -> str:
+    return service.name
 
 
 def shape(value: object) -> object:
@@ -101,15 +110,17 @@ def shape(value: object) -> object:
 
 def sent(every: EveryKind, run: Run) -> dict[str, Any]:
     """Return the answer of the vendor to a create call, asked without our programs."""
-    operation, (charge,) = run.kind.operation(VENDOR), run.charges
+    operation, (charge,) = run.service.operation, run.charges
     again = {**charge, "verification_id": "asked-directly"}
-    wanted = {k: v for k, v in fresh_example(run.kind).items() if k not in operation.own_fields}
+    wanted = {
+        k: v for k, v in fresh_example(run.service.kind).items() if k not in operation.own_fields
+    }
     return dict(every.ask(operation.create, again, **wanted))
 
 
 def read(every: EveryKind, run: Run) -> dict[str, Any]:
     """Return the answer of the vendor to status and document reads, asked without our programs."""
-    operation, (charge,) = run.kind.operation(VENDOR), run.charges
+    operation, (charge,) = run.service.operation, run.charges
     assert operation.status
     answer = dict(every.ask(operation.status, charge))
     if document := operation.document:
@@ -118,69 +129,71 @@ def read(every: EveryKind, run: Run) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=name)
+@pytest.mark.parametrize("service", SERVICES, ids=name)
 def test_the_example_of_a_kind_is_done_and_charged_once(
-    plain: Mapping[str, Run], kind: Kind
+    plain: Mapping[str, Run], service: Service
 ) -> None:
-    run = plain[kind.name]
+    run = plain[service.name]
 
     assert (run.ended.state, run.ended.reason) == (State.DONE, "")
     assert (run.ended.attempts, run.ended.generation) == (1, 1)
-    assert run.ended.status in kind.labels
+    assert run.ended.status in service.kind.labels
     assert len(run.charges) == 1
-    assert run.changes == CHANGES.get(kind.operation(VENDOR).mode, ["done"])
-    assert bool(run.ended.link) == bool(kind.operation(VENDOR).handoff_fields)
+    assert run.changes == CHANGES.get(service.operation.mode, ["done"])
+    assert bool(run.ended.link) == bool(service.operation.handoff_fields)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=name)
+@pytest.mark.parametrize("service", SERVICES, ids=name)
 def test_the_result_has_exactly_the_fields_that_the_vendor_sent(
-    every: EveryKind, plain: Mapping[str, Run], kind: Kind
+    every: EveryKind, plain: Mapping[str, Run], service: Service
 ) -> None:
-    run = plain[kind.name]
-    at_once = kind.operation(VENDOR).mode in {Mode.SYNC, Mode.RESOURCE}
+    run = plain[service.name]
+    at_once = service.operation.mode in {Mode.SYNC, Mode.RESOURCE}
 
     vendor = sent(every, run) if at_once else read(every, run)
 
     assert shape(run.ended.result) == shape(vendor)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=name)
+@pytest.mark.parametrize("service", SERVICES, ids=name)
 def test_a_lost_answer_ends_as_the_recovery_of_the_kind_says(
-    lost: Mapping[str, Run], kind: Kind
+    lost: Mapping[str, Run], service: Service
 ) -> None:
-    ended = lost[kind.name].ended
+    ended = lost[service.name].ended
 
     found = (ended.state, ended.reason, ended.generation)
 
-    assert found == ends_after_a_lost_answer(kind)
+    assert found == ends_after_a_lost_answer(service)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=name)
-def test_a_lost_answer_is_charged_once_for_each_id(lost: Mapping[str, Run], kind: Kind) -> None:
-    run = lost[kind.name]
+@pytest.mark.parametrize("service", SERVICES, ids=name)
+def test_a_lost_answer_is_charged_once_for_each_id(
+    lost: Mapping[str, Run], service: Service
+) -> None:
+    run = lost[service.name]
 
     charged = Counter(charge["verification_id"] for charge in run.charges)
 
-    ids = run.vendor_ids if kind.operation(VENDOR).create.id_param else [None]
+    ids = run.vendor_ids if service.operation.create.id_param else [None]
     assert charged == Counter(ids)
 
 
-@pytest.mark.parametrize("kind", NAMED, ids=name)
+@pytest.mark.parametrize("service", NAMED, ids=name)
 def test_an_answer_is_read_by_the_reference_that_an_error_names(
-    named: Mapping[str, Run], kind: Kind
+    named: Mapping[str, Run], service: Service
 ) -> None:
-    run = named[kind.name]
+    run = named[service.name]
 
     assert (run.ended.state, run.ended.attempts) == (State.DONE, 1)
     assert len(run.charges) == 1
     assert run.changes == ["done"]
 
 
-@pytest.mark.parametrize("kind", READ, ids=name)
+@pytest.mark.parametrize("service", READ, ids=name)
 def test_an_answer_that_is_read_has_exactly_the_fields_that_the_vendor_sent(
-    every: EveryKind, lost: Mapping[str, Run], named: Mapping[str, Run], kind: Kind
+    every: EveryKind, lost: Mapping[str, Run], named: Mapping[str, Run], service: Service
 ) -> None:
-    run = {**lost, **named}[kind.name]
+    run = {**lost, **named}[service.name]
 
     assert shape(run.ended.result) == shape(read(every, run))
 
@@ -210,8 +223,8 @@ def hooked(every: EveryKind, named: Mapping[str, Run]) -> Hooked:
     assert named
     forged: dict[str, list[int]] = {}
 
-    def forge(kind: Kind, one: str) -> None:
-        forged[kind.name] = [every.deliver(each, "guessed") for each in claims(kind, one)]
+    def forge(service: Service, one: str) -> None:
+        forged[service.name] = [every.deliver(each, "guessed") for each in claims(service, one)]
 
     every.stack.control("webhooks", {"reorder": True, "duplicate": 2})
     runs = every.run("hooked", HOOKED, begun=forge)
@@ -219,11 +232,11 @@ def hooked(every: EveryKind, named: Mapping[str, Run]) -> Hooked:
     believed = {name: every.inbox(run.ended.id) for name, run in runs.items()}
     every.stack.control("webhooks", {"reorder": False, "duplicate": 0})
     every.stack.control("webhooks/flush", {})
-    for kind in HOOKED:
-        late = [every.deliver(each) for each in claims(kind, runs[kind.name].ended.id)]
+    for service in HOOKED:
+        late = [every.deliver(each) for each in claims(service, runs[service.name].ended.id)]
         assert set(late) == {200}
     eventually(lambda: all(has_handled(every, run) for run in runs.values()))
-    later = {name: every.end(run.kind, run.ended.id) for name, run in runs.items()}
+    later = {name: every.end(run.ended.id) for name, run in runs.items()}
     return Hooked(forged, believed, runs, later, every.changes("hooked"), every.audit()[charged:])
 
 
@@ -231,22 +244,24 @@ def has_handled(every: EveryKind, run: Run) -> bool:
     """Return True if all late webhooks are handled; copies are the same webhook."""
     sent = every.stack.control("webhooks")["webhooks"]
     own = {each["event_type"] for each in sent if each["verification_id"] in run.vendor_ids}
-    assert own, f"the sandbox sent no webhook about {run.kind.name}"
-    late = run.kind.operation(VENDOR).events
+    assert own, f"the sandbox sent no webhook about {run.service.name}"
+    late = run.service.operation.events
     return every.inbox(run.ended.id) == ["HANDLED"] * (len(own) + len(late))
 
 
-@pytest.mark.parametrize("kind", HOOKED, ids=name)
-def test_a_forged_webhook_is_refused(hooked: Hooked, kind: Kind) -> None:
-    assert set(hooked.forged[kind.name]) == {401}
-    assert hooked.believed[kind.name] == []
+@pytest.mark.parametrize("service", HOOKED, ids=name)
+def test_a_forged_webhook_is_refused(hooked: Hooked, service: Service) -> None:
+    assert set(hooked.forged[service.name]) == {401}
+    assert hooked.believed[service.name] == []
 
 
-@pytest.mark.parametrize("kind", HOOKED, ids=name)
-def test_webhooks_repeated_and_after_the_end_change_nothing(hooked: Hooked, kind: Kind) -> None:
-    run = hooked.runs[kind.name]
+@pytest.mark.parametrize("service", HOOKED, ids=name)
+def test_webhooks_repeated_and_after_the_end_change_nothing(
+    hooked: Hooked, service: Service
+) -> None:
+    run = hooked.runs[service.name]
 
     assert (run.ended.state, len(run.charges)) == (State.DONE, 1)
-    assert hooked.later[kind.name] == run.ended
+    assert hooked.later[service.name] == run.ended
     assert hooked.changes.get(run.ended.id) is None
     assert hooked.charges == []

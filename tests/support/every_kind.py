@@ -1,4 +1,4 @@
-"""One installation with every kind: those of this project, and the toys.
+"""One installation with every kind: those of this project, and the toys; each operation of each.
 
 Nothing here names a kind. The persons of journeys do what the sandbox's operations say.
 """
@@ -20,7 +20,7 @@ from sandbox.definitions.model import Operations
 from sandbox.python_answers import PYTHON_ANSWERS
 from satyapan import State, Verification, Verifications, linked
 from satyapan.kinds import Kind, Registry
-from satyapan.kinds.model import Mode, Route
+from satyapan.kinds.model import Mode, Operation, Route, operation_name
 from tests.support.fresh_examples import fresh_example
 from tests.support.toy_stack import OPERATIONS, PLACES, Toys
 from tests.web.callbacks_app import signed
@@ -34,7 +34,28 @@ KEYS: Final = {"x-client-id": "sandbox-client", "x-client-secret": "sandbox-secr
 WITHIN_S: Final = 60.0
 
 Charge = Mapping[str, Any]
-Begun = Callable[[Kind, str], None]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A kind, and the key of the operation that serves it."""
+
+    kind: Kind
+    key: str
+
+    @property
+    def operation(self) -> Operation:
+        """Return the operation."""
+        return self.kind.operation(self.key)
+
+    @property
+    def name(self) -> str:
+        """Return the kind's name, with that of the operation if it is not the usual one."""
+        return "-".join(filter(None, (self.kind.name, operation_name(self.key))))
+
+
+SERVICES: Final = tuple(Service(kind, key) for kind in KINDS for key in kind.operations)
+Begun = Callable[[Service, str], None]
 
 
 def every_kind_stack(folder: Path, worker_env: Mapping[str, str] | None = None) -> LocalStack:
@@ -64,9 +85,9 @@ def vendor_operations() -> Operations:
     return load_operations(PYTHON_ANSWERS, [Path(OPERATIONS[1])])
 
 
-def decision(kind: Kind) -> str:
+def decision(service: Service) -> str:
     """Return what the person of a journey has to decide, so that it ends as DONE."""
-    operation = kind.operation(VENDOR)
+    operation = service.operation
     stages = vendor_operations()[operation.create.name].stages
     route = operation.status or operation.create
     for stage in stages.values():
@@ -81,7 +102,7 @@ def decision(kind: Kind) -> str:
 class Run:
     """A verification of a kind, as it ended, and what the vendor charged for it."""
 
-    kind: Kind
+    service: Service
     ended: Verification
     charges: Sequence[Charge]
     changes: Sequence[str]
@@ -89,7 +110,7 @@ class Run:
     @property
     def vendor_ids(self) -> list[str]:
         """List the ids by which the vendor knows it, one for each generation."""
-        operation, last = self.kind.operation(VENDOR), self.ended.generation
+        operation, last = self.service.operation, self.ended.generation
         return [operation.vendor_id(self.ended.id, number + 1) for number in range(last)]
 
 
@@ -113,56 +134,61 @@ class EveryKind:
         """Let the vendor fail at the next call of a route."""
         self.stack.control("faults", {"route": route.name, **fault})
 
-    def submit(self, kind: Kind, name: str, request: Mapping[str, Any] | None = None) -> str:
-        """Submit the kind's example, or another request; return the id."""
-        one = f"{name}-{kind.name}"
-        self.producer.submit(kind.name, request or fresh_example(kind), verification_id=one)
+    def submit(self, service: Service, name: str, request: Mapping[str, Any] | None) -> str:
+        """Submit a request, the kind's example if it is None; return the id."""
+        kind, one = service.kind, f"{name}-{service.name}"
+        self.producer.submit(
+            kind.name,
+            request or fresh_example(kind),
+            verification_id=one,
+            operation=operation_name(service.key),
+        )
         return one
 
-    def act(self, kind: Kind, one: str) -> None:
+    def act(self, service: Service, one: str) -> None:
         """Let the person of a journey act, if its link is there."""
         found = self.producer.wait(one, timeout=WITHIN_S, until=linked)
         if not found.settled:
-            vendor_id = kind.operation(VENDOR).vendor_id(one, found.generation)
-            self.stack.control(f"journeys/{vendor_id}", {"decision": decision(kind)})
+            vendor_id = service.operation.vendor_id(one, found.generation)
+            self.stack.control(f"journeys/{vendor_id}", {"decision": decision(service)})
 
-    def end(self, kind: Kind, one: str) -> Verification:
+    def end(self, one: str) -> Verification:
         """Wait until a verification is settled."""
         found = self.producer.wait(one, timeout=WITHIN_S)
-        assert found.settled, f"{kind.name} is not settled: {found}"
+        assert found.settled, f"not settled: {found}"
         return found
 
     def run(
         self,
         name: str,
-        kinds: Iterable[Kind] = KINDS,
+        services: Iterable[Service] = SERVICES,
         *,
         requests: Mapping[str, Mapping[str, Any]] | None = None,
-        begun: Begun = lambda _kind, _one: None,
+        begun: Begun = lambda _service, _one: None,
     ) -> dict[str, Run]:
-        """Run kinds at the same time to their ends; return them by kind.
+        """Run kinds at the same time to their ends; return them by the name of the service.
 
-        `requests` are by kind, instead of the examples. `begun` is called with each kind and id
+        `requests` are by kind, instead of the examples. `begun` is called with each service and id
         before the persons of journeys act.
         """
-        kinds, before = list(kinds), len(self.audit())
+        services, before, given = list(services), len(self.audit()), requests or {}
         self.forget_shared()
-        given = requests or {}
-        ids = {kind.name: self.submit(kind, name, given.get(kind.name)) for kind in kinds}
-        for kind in kinds:
-            begun(kind, ids[kind.name])
-        for kind in journeys(kinds):
-            self.act(kind, ids[kind.name])
-        ended = {kind.name: self.end(kind, ids[kind.name]) for kind in kinds}
+        ids = {each.name: self.submit(each, name, given.get(each.kind.name)) for each in services}
+        for each in services:
+            begun(each, ids[each.name])
+        for each in services:
+            if each.operation.mode is Mode.JOURNEY:
+                self.act(each, ids[each.name])
+        ended = {each: self.end(one) for each, one in ids.items()}
         charges, changes = self.audit()[before:], self.changes(name)
         return {
-            kind.name: Run(
-                kind,
-                ended[kind.name],
-                [each for each in charges if each["route"] == kind.operation(VENDOR).create.name],
-                changes.get(ids[kind.name], []),
+            each.name: Run(
+                each,
+                ended[each.name],
+                [one for one in charges if one["route"] == each.operation.create.name],
+                changes.get(ids[each.name], []),
             )
-            for kind in kinds
+            for each in services
         }
 
     def deliver(self, event: Mapping[str, Any], secret: str = KEYS["x-client-secret"]) -> int:
@@ -204,17 +230,12 @@ class EveryKind:
         return answer.json()
 
 
-def journeys(kinds: Iterable[Kind] = KINDS) -> list[Kind]:
-    """Return the kinds in which a person acts."""
-    return [kind for kind in kinds if kind.operation(VENDOR).mode is Mode.JOURNEY]
-
-
-def claims(kind: Kind, one: str, **more: Any) -> Iterator[Mapping[str, Any]]:
+def claims(service: Service, one: str, **more: Any) -> Iterator[Mapping[str, Any]]:
     """Yield a webhook of each event of a kind, about a verification's first vendor-side id.
 
     `more` is further data of each.
     """
-    operation = kind.operation(VENDOR)
+    operation = service.operation
     *outer, last = operation.webhook_id_field.split(".")
     for event, status in operation.events.items():
         data: dict[str, Any] = {last: operation.vendor_id(one, 1), "status": status}

@@ -22,7 +22,7 @@ from config.aadhaar import mask
 from satyapan.errors import InvalidRequest
 from satyapan.kinds import Kind
 from satyapan.kinds.model import ALWAYS_PUBLIC, Role, Route
-from tests.support.every_kind import VENDOR
+from tests.support.every_kind import KINDS, SERVICES, Service
 from tests.support.fresh_examples import fresh_example
 
 Path = tuple[str | int, ...]
@@ -36,15 +36,14 @@ _CLASSES: Final = (string.digits, string.ascii_uppercase, string.ascii_lowercase
 class MarkingVendor:
     """Listens inside `open`; `sandbox` is where calls are passed on."""
 
-    def __init__(self, kinds: Sequence[Kind], seed: int) -> None:
+    def __init__(self, seed: int) -> None:
         rng = Random(seed)
         self.sandbox = ""
         self.url = ""
-        self.requests = {kind.name: marked_request(kind, rng) for kind in kinds}
-        self.markers: dict[str, list[str]] = {kind.name: [] for kind in kinds}
+        self.requests = {kind.name: marked_request(kind, rng) for kind in KINDS}
+        self.markers: dict[str, list[str]] = {kind.name: [] for kind in KINDS}
         """What replies about each kind had in place of private values."""
         self._count = itertools.count(1)
-        self._kinds = {kind.name: kind for kind in kinds}
 
     @contextmanager
     def open(self) -> Iterator["MarkingVendor"]:
@@ -60,38 +59,38 @@ class MarkingVendor:
                 server.shutdown()
                 thread.join()
 
-    def in_requests(self, kind: str) -> list[str]:
+    def in_request(self, kind: Kind) -> list[str]:
         """List the markers of a kind's request."""
-        example = dict(leaves(fresh_example(self._kinds[kind])))
-        marked = leaves(self.requests[kind])
+        example = dict(leaves(fresh_example(kind)))
+        marked = leaves(self.requests[kind.name])
         return [text for path, text in marked if isinstance(text, str) and text != example[path]]
 
-    def marker(self, kind: str) -> str:
+    def marker(self, kind: Kind) -> str:
         """Make a new marker."""
         text = f"Kanari-{next(self._count):06d}-reply"
-        self.markers[kind].append(text)
+        self.markers[kind.name].append(text)
         return text
 
     def answer(self, call: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
         """Pass a call on to the sandbox; return its status and its reply, with markers."""
         path = call.path.removeprefix("/verification")
-        kind, role, route = self._find(call.command, path.partition("?")[0])
+        service, role, route = self._find(call.command, path.partition("?")[0])
         if body:
-            body = json.dumps(self._known(kind, json.loads(body))).encode()
+            body = json.dumps(self._known(service.kind, json.loads(body))).encode()
         headers = {n: v for n, v in call.headers.items() if n.lower() not in {"host", "connection"}}
         headers["Content-Length"] = str(len(body))
         url = f"{self.sandbox}/verification{path}"
         found = requests.request(call.command, url, data=body, headers=headers, timeout=10)
-        reply = self._marked(kind, role, route, found.json())
+        reply = self._marked(service, role, route, found.json())
         return found.status_code, json.dumps(reply).encode()
 
-    def _find(self, method: str, path: str) -> tuple[Kind, Role, Route]:
-        for kind in self._kinds.values():
-            operation = kind.operation(VENDOR)
+    def _find(self, method: str, path: str) -> tuple[Service, Role, Route]:
+        for service in SERVICES:
+            operation = service.operation
             routes = (operation.create, operation.status, operation.document)
             for role, route in zip(Role, routes, strict=True):
                 if route and route.method == method and _like(route).fullmatch(path):
-                    return kind, role, route
+                    return service, role, route
         raise LookupError(f"no kind calls {method} {path}")
 
     def _known(self, kind: Kind, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,10 +98,10 @@ class MarkingVendor:
         example = fresh_example(kind)
         return {n: v if kind.is_public(n) else example.get(n, v) for n, v in sent.items()}
 
-    def _marked(self, kind: Kind, role: Role, route: Route, reply: dict[str, Any]) -> Any:
-        operation = kind.operation(VENDOR)
+    def _marked(self, service: Service, role: Role, route: Route, reply: dict[str, Any]) -> Any:
+        kind, operation = service.kind, service.operation
         if isinstance(reply.get("code"), str):  # an error
-            return {**reply, "message": f"{reply.get('message')} {self.marker(kind.name)}"}
+            return {**reply, "message": f"{reply.get('message')} {self.marker(kind)}"}
         kept = {*OPEN, route.echo_field, *operation.handoff_fields, *_words(route)}
         kept |= {operation.deadline_field.partition(".")[0], operation.items_field or ""}
         links = [reply.get(name) for name in operation.handoff_fields]
@@ -124,7 +123,7 @@ class MarkingVendor:
             return value
         example = {str(text): path for path, text in leaves(fresh_example(kind))}
         path = example.get(str(value))
-        text = _at(self.requests[kind.name], path) if path else self.marker(kind.name)
+        text = _at(self.requests[kind.name], path) if path else self.marker(kind)
         if isinstance(value, int):
             return int(text) if text.isdigit() else 7_171_700_000_000 + next(self._count)
         return text
