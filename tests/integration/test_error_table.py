@@ -123,7 +123,13 @@ def expected(case: Case) -> Expected:
         "duplicate": continued if kind.lost_answer == "reissue" else stranger,
         "unknown": unsure if readable(case) else parked,
     }
-    return by_meaning.get(answer.means) or Expected(State(answer.means.split("/")[0]))
+    return by_meaning.get(answer.means) or answered(*answer.means.split("/", 1))
+
+
+def answered(state: str, status: str) -> Expected:
+    """Say what becomes of a row that has a status as its answer."""
+    why = "" if state in {State.DONE, State.PENDING} else status.lower()
+    return Expected(State(state), why)
 
 
 @pytest.fixture(scope="module")
