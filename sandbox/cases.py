@@ -97,6 +97,7 @@ def case_values(
     return {
         **fields,
         "reference_id": reference_id,
+        "reference_text": str(reference_id),
         "code": code,
         "base": base,
         "page": f"{base}/pages/{code}",

@@ -9,8 +9,8 @@ from sandbox.definitions.templates import names_in
 from sandbox.definitions.yaml_file import Node
 
 VALUES = (
-    "reference_id", "code", "page", "page_qr", "created_at", "changed_at", "valid_until", "base",
-    "entry_answers", "entry_count",
+    "reference_id", "reference_text", "code", "page", "page_qr", "created_at", "changed_at",
+    "valid_until", "base", "entry_answers", "entry_count",
 )  # fmt: skip
 """The names that bodies may use besides the request's fields; see ``sandbox.cases``."""
 OF_ENTRIES = ("reference_id", "sequence")

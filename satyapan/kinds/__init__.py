@@ -34,6 +34,7 @@ PLACES: Final[Mapping[str, str]] = {
     "advance_employment": "satyapan.kinds.company.advance_employment:ADVANCE_EMPLOYMENT",
     "bank_account": "satyapan.kinds.bank.bank_account:BANK_ACCOUNT",
     "ifsc": "satyapan.kinds.bank.ifsc:IFSC",
+    "reverse_penny_drop": "satyapan.kinds.bank.reverse_penny_drop:REVERSE_PENNY_DROP",
     "name_match": "satyapan.kinds.identity.name_match:NAME_MATCH",
     "upi": "satyapan.kinds.upi.upi:UPI",
     "upi_mobile": "satyapan.kinds.upi.upi_mobile:UPI_MOBILE",

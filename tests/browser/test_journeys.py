@@ -142,7 +142,21 @@ def test_expiry(browser: Browser, stack: LocalStack, lang: str) -> None:
     assert end(stack, journey.id).state is State.EXPIRED
 
 
-def test_a_payment(browser: Browser, stack: LocalStack) -> None:
+def test_a_payment_on_the_page_of_a_reverse_penny_drop(browser: Browser, stack: LocalStack) -> None:
+    journey = begin(stack, "reverse_penny_drop", name="John Doe")
+    with browser_window(browser, Display("en", width=390)) as window:
+        window.page.goto(journey.handoff["url"])
+        with worker_held(stack):
+            window.page.get_by_role("button", name="Pay ₹1").click()
+            assert_waiting(window, stack, "en")
+        assert_result(window, "received", "journey-reverse-penny-drop")
+
+    ended = end(stack, journey.id)
+    assert (ended.state, ended.status) == (State.DONE, "SUCCESS")
+    assert (ended.result or {})["bank_account"] == "026291800001191"
+
+
+def test_a_payment_of_a_toy(browser: Browser, stack: LocalStack) -> None:
     journey = begin(stack, "toy_pay", name="John Doe")
     with browser_window(browser, Display("en", width=390)) as window:
         window.page.goto(journey.link)
