@@ -8,7 +8,7 @@ COMPILE = uv pip compile pyproject.toml --no-emit-package satyapan $(LOCKED)
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
 
-demo: ## run three verifications here
+demo: ## run verifications of several kinds here
 	python3 run.py demo
 
 test: ## lint, types, import contracts and the tests

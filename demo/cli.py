@@ -15,7 +15,9 @@ import requests
 
 from demo.console import Console, has_symbols
 from demo.local_stack import LocalStack
-from demo.scenario import JOURNEYS, Scenario, StepTimeout
+from demo.scenario import run_scenario
+from demo.scene import StepTimeout
+from demo.sections.digilocker import JOURNEYS
 from demo.server import ServerFailed, ServerMissing
 from demo.stay import stay_up
 from demo.summary import ScenarioOutcome, lines
@@ -49,7 +51,7 @@ _ENV: Final = {
 @click.option("--json", "as_json", is_flag=True, help="Print only a summary, as JSON.")
 @click.option("--keep-files", is_flag=True, help="Keep data, logs and pictures at the end.")
 def demo(*, journey: str, stay: bool, as_json: bool, keep_files: bool) -> None:
-    """Run three verifications on this machine: passport, static KYC link, DigiLocker.
+    """Run verifications of five kinds on this machine, and check what the vendor charged.
 
     Starts a server, the sandbox vendor, a worker and the callbacks app on free ports, in a
     temporary folder, with new keys; prints what happens, and stops everything. Needs nothing
@@ -77,7 +79,7 @@ def _run(console: Console, journey: str, *, stay: bool, as_json: bool, keep_file
             with _stack(keeper.folder, console) as stack:
                 if stay:
                     stay_up(stack, console)
-                outcomes = Scenario(stack, console, journey).run()
+                outcomes = run_scenario(stack, console, journey)
         except _FAILURES as failure:
             keeper.keep = True
             return _failed(failure, keeper.folder, as_json=as_json)

@@ -1,28 +1,31 @@
-"""`satyapan demo --stay`: everything keeps running, and the user is the person who consents."""
+"""`satyapan demo --stay`: everything keeps running, and the user consents and pays."""
 
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from demo.console import Console
 from demo.environment import write_env_file
 from demo.local_stack import LocalStack
-from satyapan import Event, State, Verifications, linked
+from demo.sections.digilocker import DOCUMENTS
+from satyapan import Event, State, Verification, Verifications, linked
 
-_DOCUMENTS: Final = ("AADHAAR", "PAN", "DRIVING_LICENSE")
 _GROUP: Final = "demo"
 
 
 def stay_up(stack: LocalStack, console: Console) -> NoReturn:
-    """Submit a DigiLocker verification, print what to try, and print all events until Ctrl-C.
+    """Submit a verification to consent to and one to pay for, and print all events until Ctrl-C.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
         ChildFailed, SatyapanError: the demo can't continue.
     """
     verifications = stack.verifications()
-    request = {"document_requested": list(_DOCUMENTS)}
-    begun = verifications.submit("digilocker", request, key="stay")
-    begun = verifications.wait(begun.id, timeout=60, until=linked)
-    _print_hints(stack, console, begun.link, begun.id)
+    consent = _begun(verifications, "digilocker", {"document_requested": list(DOCUMENTS)})
+    payment = _begun(verifications, "reverse_penny_drop", {"name": "John Doe"})
+    console.section("Be the person: open this in a browser, then allow or deny")
+    console.line(f"  {consent.link}")
+    console.section("Be the one who pays: open this, then pay or decline")
+    console.line(f"  {payment.handoff.get('url', '')}")
+    _print_hints(stack, console, consent.id)
     console.section("Events, until Ctrl-C")
     while True:
         for event in verifications.events(_GROUP, block=0.5):
@@ -31,10 +34,14 @@ def stay_up(stack: LocalStack, console: Console) -> NoReturn:
             console.failure(f"{name} ended and was restarted (pid {stack.pid(name)})")
 
 
-def _print_hints(stack: LocalStack, console: Console, link: str, verification_id: str) -> None:
+def _begun(verifications: Verifications, kind: str, request: dict[str, Any]) -> Verification:
+    """Submit a verification, and wait for its link."""
+    begun = verifications.submit(kind, request, key="stay")
+    return verifications.wait(begun.id, timeout=60, until=linked)
+
+
+def _print_hints(stack: LocalStack, console: Console, verification_id: str) -> None:
     env = write_env_file(stack.folder / "satyapan.env", stack.env)
-    console.section("Be the person: open this in a browser, then allow or deny")
-    console.line(f"  {link}")
     console.section("Be a producer, in another terminal")
     console.line(f"  . {env}")
     console.line(f"  satyapan show {verification_id} --private")

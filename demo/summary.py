@@ -1,5 +1,7 @@
 """The summary: how each verification ended, and what the vendor's own audit charged."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,8 +61,21 @@ class ScenarioOutcome:
         }
 
 
+def request_digest(request: Mapping[str, Any]) -> str:
+    """Return what the audit names for a call without an id of the client: the request's digest.
+
+    `sandbox/README.md` says how it is made. Two calls with the same request have the same one.
+    """
+    text = json.dumps(request, sort_keys=True)
+    return f"request {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
 def charges_of(audit: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Count an audit's charges by verification_id, for static links by template."""
+    """Count an audit's charges by the client's id.
+
+    Where the vendor takes none, the audit names what stands in its place: the template of a static
+    link, or the request's digest.
+    """
     found: dict[str, Counter[str]] = {}
     for row in audit:
         own = row["verification_id"] or row["detail"]

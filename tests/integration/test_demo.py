@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +15,14 @@ from typing import Any
 
 import pytest
 
-from demo.summary import ScenarioOutcome, charges_of, lines
+from demo.person import Person
+from demo.summary import ScenarioOutcome, charges_of, lines, request_digest
 from satyapan.records import Row, State, view
 from tests.support.eventually import eventually
 
 DEMO = [sys.executable, "-P", "-m", "satyapan.cli", "demo"]
+PRIVATE = ("026291800001191", "GKUMARUT", "YESB0000262", "404223241810", "John Doe", "ABCPV1234D")
+"""Values that the scenario sends, or gets as an answer."""
 SETTLED = {"DONE", "DENIED", "EXPIRED", "LOST", "PARKED"}
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -102,7 +106,19 @@ def test_it_runs_the_scenario_and_cleans_up(start: Start, demo_dir: Path) -> Non
     texts = ["DONE, VALID", "charged once", "QR picture", "is sent back to our return page: 'We "]
     for text in [*texts, "exactly what the person consented to", "everything ended as expected"]:
         assert text in out
+    assert [value for value in PRIVATE if value.casefold() in out.casefold()] == []
     assert_nothing_is_left(demo_dir)
+
+
+def test_the_answer_to_a_pan_is_read_by_the_reference_that_an_error_named(start: Start) -> None:
+    out, _ = start().communicate(timeout=100)
+
+    _, _, section = out.partition("2. PAN")
+    section, _, _ = section.partition("\n\n")
+    assert "and answer HTTP 500" in section
+    assert re.search(r"read by the vendor's reference \d+, which the error named", section)
+    assert "seen by the vendor: PAN calls: 1, reads: 1" in section
+    assert "charged once, says the vendor's audit (1)" in section
 
 
 @pytest.mark.parametrize(
@@ -121,18 +137,33 @@ def test_the_summary_lists_the_outcome_and_charges_of_each_verification(
     result = summary(demo)
 
     assert (demo.returncode, result["ok"], result["journey"]) == (0, True, journey)
-    passport, link, shared, *_, consent = result["verifications"]
-    assert passport["charges"] == {"passport": 1}
-    assert (link["charges"], shared["charges"]) == ({"static_link": 1}, {})
+    found = {each["kind"]: each for each in reversed(result["verifications"])}
+    links = [each for each in result["verifications"] if each["kind"] == "static_kyc_link"]
+    assert [each["charges"] for each in links[:2]] == [{"static_link": 1}, {}]
+    for kind in ("passport", "pan", "reverse_penny_drop"):
+        assert found[kind]["charges"] == {kind: 1}
+    consent = found["digilocker"]
     assert (consent["state"], consent["charges"]) == (state, charges)
     assert_nothing_is_left(demo_dir)
+
+
+def test_with_stay_the_user_is_the_person_who_pays(start: Start) -> None:
+    demo = start("--stay")
+    read_until(demo, "Be the one who pays")
+    assert demo.stdout
+    person, link = Person(), demo.stdout.readline().strip()
+
+    back = person.send(person.open(link), {"decision": "pay"})
+
+    assert "/return/reverse_penny_drop/" in back.url
+    read_until(demo, "reverse_penny_drop  done  SUCCESS")
 
 
 @pytest.mark.parametrize("attempt", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_all_verifications_settle_and_are_paid_once_whenever_the_worker_is_killed(
     start: Start, demo_dir: Path, attempt: int
 ) -> None:
-    moment = random.uniform(0, 2.5)
+    moment = random.uniform(0, 4)
     demo = start("--json")
     eventually(lambda: worker_of(demo_dir), within=60)
 
@@ -156,7 +187,7 @@ def worker_of(demo_dir: Path) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("line", ["Starting", "sandbox", "1. Passport", "3. DigiLocker"])
+@pytest.mark.parametrize("line", ["Starting", "sandbox", "1. Passport", "4. DigiLocker"])
 def test_ctrl_c_stops_all_processes_and_prints_one_line(
     start: Start, demo_dir: Path, line: str
 ) -> None:
@@ -217,6 +248,16 @@ def test_only_a_done_verification_that_was_charged_once_is_as_expected() -> None
     assert not outcome([charge, charge]).paid_once
     assert not outcome([charge, document]).paid_once
     assert "passport 2 TIMES" in "\n".join(lines([outcome([charge, charge])]))
+
+
+def test_a_call_without_an_id_is_counted_by_the_digest_of_its_request() -> None:
+    request = {"pan": "ABCPV1234D", "name": "JOHN DOE"}
+    digest = request_digest(request)
+    row = {"charge": "pan", "verification_id": None, "detail": digest}
+    other = {**row, "detail": request_digest({**request, "name": "JANE DOE"})}
+
+    assert digest == "request e0bd5830111f5c53"
+    assert charges_of([row, other, row])[digest] == {"pan": 2}
 
 
 def test_without_a_server_the_error_names_the_setting_and_the_folder_of_the_logs(

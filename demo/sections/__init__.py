@@ -1,0 +1,1 @@
+"""The sections of the demo's scenario: each shows one kind of verification."""
