@@ -51,7 +51,7 @@ _ENV: Final = {
 @click.option("--json", "as_json", is_flag=True, help="Print only a summary, as JSON.")
 @click.option("--keep-files", is_flag=True, help="Keep data, logs and pictures at the end.")
 def demo(*, journey: str, stay: bool, as_json: bool, keep_files: bool) -> None:
-    """Run verifications of five kinds on this machine, and check what the vendor charged.
+    """Run verifications of six kinds on this machine, and check what the vendor charged.
 
     Starts a server, the sandbox vendor, a worker and the callbacks app on free ports, in a
     temporary folder, with new keys; prints what happens, and stops everything. Needs nothing

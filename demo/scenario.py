@@ -3,7 +3,14 @@
 from demo.console import Console
 from demo.local_stack import LocalStack
 from demo.scene import Scene
-from demo.sections import digilocker, pan, passport, reverse_penny_drop, static_link
+from demo.sections import (
+    bank_account,
+    digilocker,
+    pan,
+    passport,
+    reverse_penny_drop,
+    static_link,
+)
 from demo.sections.digilocker import JOURNEYS
 from demo.summary import ScenarioOutcome
 
@@ -18,6 +25,7 @@ def run_scenario(stack: LocalStack, console: Console, journey: str) -> list[Scen
     sections = (
         (passport.TITLE, passport.play),
         (pan.TITLE, pan.play),
+        (bank_account.TITLE, bank_account.play),
         (static_link.TITLE, static_link.play),
         (digilocker.TITLE, lambda each: digilocker.play(each, JOURNEYS[journey])),
         (reverse_penny_drop.TITLE, reverse_penny_drop.play),

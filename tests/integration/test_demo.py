@@ -140,7 +140,7 @@ def test_the_summary_lists_the_outcome_and_charges_of_each_verification(
     found = {each["kind"]: each for each in reversed(result["verifications"])}
     links = [each for each in result["verifications"] if each["kind"] == "static_kyc_link"]
     assert [each["charges"] for each in links[:2]] == [{"static_link": 1}, {}]
-    for kind in ("passport", "pan", "reverse_penny_drop"):
+    for kind in ("passport", "pan", "bank_account", "reverse_penny_drop"):
         assert found[kind]["charges"] == {kind: 1}
     consent = found["digilocker"]
     assert (consent["state"], consent["charges"]) == (state, charges)
@@ -187,7 +187,7 @@ def worker_of(demo_dir: Path) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("line", ["Starting", "sandbox", "1. Passport", "4. DigiLocker"])
+@pytest.mark.parametrize("line", ["Starting", "sandbox", "1. Passport", "5. DigiLocker"])
 def test_ctrl_c_stops_all_processes_and_prints_one_line(
     start: Start, demo_dir: Path, line: str
 ) -> None:
