@@ -14,7 +14,7 @@ from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import id_faults
 from satyapan.kinds import Kind, Registry
 from satyapan.kinds.json_schema import result_schema
-from satyapan.kinds.model import Mode, Operation, Role, Route, operation_name
+from satyapan.kinds.model import Mode, Operation, Recovery, Role, Route, operation_name
 from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt, label
 from tests.contract.shapes import request_schema
 from worker.rules.answer import Answer, Outcome
@@ -164,6 +164,23 @@ def test_no_answer_is_unknown_without_a_reason(
     use: Use, excerpt: Excerpt, answer: PublishedAnswer
 ) -> None:
     assert answer.means != Outcome.UNKNOWN or answer.http >= 500 or answer.why
+
+
+@pytest.mark.parametrize("use", [u for u in uses() if u.role is Role.CREATE], ids=name)
+def test_a_call_is_repeated_only_if_a_page_says_that_a_repeat_is_refused(use: Use) -> None:
+    operation, pages = use.operation, {each.role: each for each in uses() if each[:2] == use[:2]}
+    repeat_is_refused = Outcome.DUPLICATE in means(use)
+
+    assert repeat_is_refused == (operation.recovery in {Recovery.READ, Recovery.REPEAT})
+    if operation.recovery in {Recovery.READ, Recovery.REFERENCE}:
+        # Only an answer that says so proves that the call was not executed.
+        assert Outcome.MISSING in means(pages[Role.STATUS])
+
+
+def means(use: Use) -> set[str]:
+    """Return what the published answers of a route mean."""
+    excerpt = find_excerpt(use.route.method, use.route.path)
+    return {answer.means for answer in excerpt.answers} if excerpt else set()
 
 
 # ---- refusals at submit ----
