@@ -25,7 +25,7 @@ PASSPORT = Kind(
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
         )
     },
-    public_fields=names("application_type application_received_date"),
+    public_fields=names("application_type"),
     result_fields=names(
         "verification_id reference_id status file_number name dob"
         " application_type application_received_date"

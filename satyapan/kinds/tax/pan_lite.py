@@ -5,7 +5,8 @@ repeat with the same id is refused, so it is safe but shows no result. The page 
 the format of a PAN, only the format.
 
 `pan_status` is a code. With VALID: E, or E and a letter for a holder that ended or changed (ED is
-death, EC acquisition). With INVALID: N no such PAN, X deactivated, F fake, D deleted.
+death, EC acquisition). With INVALID: N no such PAN, X deactivated, F fake, D deleted. It is
+private, because it may say that a person died.
 `name` and `dob` repeat the request; `name_match` and `dob_match` are Y or N.
 """
 
@@ -31,7 +32,7 @@ PAN_LITE = Kind(
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
         )
     },
-    public_fields=names("pan_status name_match dob_match aadhaar_seeding_status"),
+    public_fields=names("name_match dob_match aadhaar_seeding_status"),
     result_fields=names(
         "reference_id verification_id pan name dob name_match dob_match pan_status status"
         " aadhaar_seeding_status aadhaar_seeding_status_desc"
