@@ -143,6 +143,8 @@ class Route:
     """The reply's field that repeats our id; "" where it doesn't. Another id there isn't ours."""
     echoes: tuple[str, ...] = ()
     """More fields of the reply that repeat what we know: request fields, `reference_id`."""
+    any_case: bool = False
+    """True if a capital and a small letter mean the same in `echoes`, as in a PAN."""
     status_field: str | tuple[str, str] = "status"
     """The path of the reply's status, or of two that make one: "VALID/ACCOUNT_IS_VALID". True and
     false are read as VALID and INVALID."""

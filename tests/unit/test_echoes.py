@@ -78,6 +78,24 @@ def test_a_template_that_looks_like_an_aadhaar_number_is_still_ours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "role", "asked", "body"),
+    [
+        ("upi_advance", Role.CREATE, {"vpa": "A.Doe@Upi"}, {"vpa": "a.doe@upi", "status": "VALID"}),
+        ("pan", Role.CREATE, {"pan": "abcpv1234d"}, {"pan": "ABCPV1234D", "valid": True}),
+        ("pan", Role.STATUS, {"pan": "abcpv1234d"}, {"pan": "ABCPV1234D", "valid": True}),
+        ("gstin", Role.CREATE, {"GSTIN": "29aaicp2912r1zr"}, {"GSTIN": "29AAICP2912R1ZR"}),
+    ],
+)
+def test_a_paid_answer_that_repeats_a_number_in_other_letters_is_ours(
+    kind: str, role: Role, asked: dict[str, Any], body: dict[str, Any]
+) -> None:
+    (field,) = asked
+
+    assert judge(kind, role, 200, body, **asked).outcome is Outcome.OK
+    assert parts(judge(kind, role, 200, {**body, field: "other"}, **asked)) == FOREIGN
+
+
+@pytest.mark.parametrize(
     ("status", "code"), [(400, "dob_missing"), (409, "verification_id_already_exists"), (429, "x")]
 )
 def test_an_error_that_names_another_id_is_foreign(status: int, code: str) -> None:

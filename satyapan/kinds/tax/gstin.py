@@ -17,7 +17,7 @@ from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 _GSTIN = matches(
-    "[0-9]{2}[A-Z0-9]{13}",
+    "[0-9]{2}[A-Za-z0-9]{13}",
     "{name} first 2 digits should be numeric and length should not exceed 15 and should be"
     " alphanumeric.",
 )
@@ -26,9 +26,7 @@ GSTIN = Kind(
     name="gstin",
     title="Business by its GSTIN",
     request=request(
-        GSTIN=text(
-            _GSTIN, rule="two digits, 13 capital letters or digits", check_digit=gstin.is_valid
-        ),
+        GSTIN=text(_GSTIN, rule="two digits, 13 letters or digits", check_digit=gstin.is_valid),
         business_name=text(required=False),
     ),
     operations={
@@ -42,6 +40,7 @@ GSTIN = Kind(
                 id_param="",
                 echo_field="",
                 echoes=("GSTIN",),
+                any_case=True,
                 status_field="valid",
                 # Not `message`, which any reply may have.
                 implied_status=("GSTIN", "INVALID"),

@@ -31,6 +31,7 @@ PAN = Kind(
                 id_param="",
                 echo_field="",
                 echoes=("pan",),
+                any_case=True,
                 status_field="valid",
             ),
             status=Route(
@@ -40,6 +41,7 @@ PAN = Kind(
                 id_param="",
                 echo_field="",
                 echoes=("pan", "reference_id"),
+                any_case=True,
                 status_field="valid",
                 answers={(404, "referenceId_not_found"): AnswerMeaning.MISSING},
             ),

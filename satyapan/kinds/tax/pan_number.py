@@ -5,6 +5,6 @@ from typing import Final
 from satyapan.kinds.fields import Builder, matches, text
 
 PAN_NUMBER: Final[Builder] = text(
-    matches("[A-Z]{5}[0-9]{4}[A-Z]", "Enter valid PAN.", code="pan_length_short"),
-    rule="five capital letters, four digits, one capital letter",
+    matches("[A-Za-z]{5}[0-9]{4}[A-Za-z]", "Enter valid PAN.", code="pan_length_short"),
+    rule="five letters, four digits, one letter",
 )

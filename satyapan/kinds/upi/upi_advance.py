@@ -4,8 +4,8 @@ Source: the vendor's UPI Advance page. The call takes no id of ours, and its ans
 again, so it is never repeated: if the answer is lost, the verification is parked for a person. The
 same request under two keys is paid for twice.
 
-A reply is taken for ours by the address that it repeats. Write the address in lower case: one that
-comes back in another spelling is not taken for ours, and the verification is parked.
+A reply is taken for ours by the address that it repeats, in capital or small letters. If another
+address comes back, the verification is parked.
 """
 
 from satyapan.kinds.fields import names, request, text
@@ -22,7 +22,13 @@ UPI_ADVANCE = Kind(
             mode=Mode.SYNC,
             recovery=Recovery.NONE,
             create=Route(
-                "upi_advance", "POST", "/upi/advance", id_param="", echo_field="", echoes=("vpa",)
+                "upi_advance",
+                "POST",
+                "/upi/advance",
+                id_param="",
+                echo_field="",
+                echoes=("vpa",),
+                any_case=True,
             ),
             status_map={"VALID": State.DONE, "INVALID": State.DONE, "EXPIRED": State.DONE},
             unmasked_fields=frozenset({"micr"}),

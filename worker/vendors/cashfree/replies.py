@@ -158,10 +158,17 @@ def _foreign(asked: Asked, body: object, *echoes: str) -> bool:
     if not isinstance(body, dict):
         return False
     return any(
-        str(body[name]) != known
+        not _is_same(asked.route, name, str(body[name]), known)
         for name, known in _echoed(asked, body).items()
         if name in {asked.route.echo_field, *echoes}
     )
+
+
+def _is_same(route: Route, name: str, said: str, known: str) -> bool:
+    """Compare a repeated value with the known one; our id always exactly."""
+    if route.any_case and name != route.echo_field:
+        return said.casefold() == known.casefold()
+    return said == known
 
 
 def _repeats(asked: Asked, body: object) -> bool:
