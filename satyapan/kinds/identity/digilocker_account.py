@@ -46,7 +46,7 @@ DIGILOCKER_ACCOUNT = Kind(
                 },
             ),
             status_map={"ACCOUNT_EXISTS": State.DONE, "ACCOUNT_NOT_FOUND": State.DONE},
-            unmasked_fields=frozenset({"mobile_number"}),
+            unmasked_fields=frozenset({"mobile_number", "digilocker_id"}),
         )
     },
     public_fields=frozenset(),
