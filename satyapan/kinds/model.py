@@ -82,6 +82,12 @@ class AnswerMeaning(StrEnum):
     """The call may have been executed; the error may name the reference to read it by."""
 
 
+REPEATED_ID: Final[Mapping[Signature, AnswerMeaning]] = {
+    (409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE
+}
+"""The vendor's usual refusal of a repeated id; some operations have another one, or none."""
+
+
 @dataclass(frozen=True)
 class Result:
     """The meaning of an error answer that is an answer: a paid one, with this status."""

@@ -8,7 +8,7 @@ and no refusal: DONE with the status NOT_FOUND, a word of ours. Its result is th
 """
 
 from satyapan.kinds.fields import matches, names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Result, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Result, Route
 from satyapan.records import State
 
 _IFSC = matches("[A-Za-z0-9]{4}0[A-Za-z0-9]{6}", "{name} should be valid.")
@@ -26,8 +26,8 @@ IFSC = Kind(
                 "POST",
                 "/ifsc",
                 answers={
+                    **REPEATED_ID,
                     (404, "ifsc_not_found"): Result("NOT_FOUND"),
-                    (409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE,
                 },
             ),
             status_map={"VALID": State.DONE, "NOT_FOUND": State.DONE},

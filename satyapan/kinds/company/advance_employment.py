@@ -11,7 +11,7 @@ form of a phone, PAN or UAN.
 
 from satyapan.kinds.fields import date, names, needs_one_of, request, text
 from satyapan.kinds.model import (
-    AnswerMeaning,
+    REPEATED_ID,
     Kind,
     Mode,
     Operation,
@@ -54,8 +54,8 @@ ADVANCE_EMPLOYMENT = Kind(
                 "POST",
                 "/advance-employment",
                 answers={
+                    **REPEATED_ID,
                     (400, _INVALID): RefusedField("request"),
-                    (409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE,
                 },
             ),
             status_map={"SUCCESS": State.DONE, "EMPLOYMENT_DETAILS_NOT_FOUND": State.DONE},

@@ -9,7 +9,7 @@ no directors.
 """
 
 from satyapan.kinds.fields import matches, names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 _CIN = matches(
@@ -25,12 +25,7 @@ CIN = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "cin",
-                "POST",
-                "/cin",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("cin", "POST", "/cin", answers=REPEATED_ID),
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
         )
     },

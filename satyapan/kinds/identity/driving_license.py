@@ -9,7 +9,7 @@ result keeps it as it came.
 """
 
 from satyapan.kinds.fields import date, names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, RefusedField, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, RefusedField, Route
 from satyapan.records import State
 
 DRIVING_LICENSE = Kind(
@@ -25,7 +25,7 @@ DRIVING_LICENSE = Kind(
                 "POST",
                 "/driving-license",
                 answers={
-                    (409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE,
+                    **REPEATED_ID,
                     (400, "driving_license_value_invalid"): RefusedField("dl_number"),
                 },
             ),

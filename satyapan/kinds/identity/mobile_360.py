@@ -10,7 +10,7 @@ obtaining the consent is the caller's duty. An INVALID answer has null fields.
 from satyapan.kinds.fields import at_least, names, one_of, request, text
 from satyapan.kinds.identity.mobile_number import IS_MOBILE_NUMBER
 from satyapan.kinds.identity.person_name import PERSON_NAME
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 MOBILE_360 = Kind(
@@ -26,12 +26,7 @@ MOBILE_360 = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "mobile_360",
-                "POST",
-                "/mobile360/otpless",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("mobile_360", "POST", "/mobile360/otpless", answers=REPEATED_ID),
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
             unmasked_fields=frozenset({"vpa"}),
         )

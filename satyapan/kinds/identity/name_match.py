@@ -9,7 +9,7 @@ moderate, 0.38 a poor match and 0.14 none; where one band ends isn't published.
 """
 
 from satyapan.kinds.fields import names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 _NAME = text(empty="{name} is not allowed to be empty.")
@@ -22,12 +22,7 @@ NAME_MATCH = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "name_match",
-                "POST",
-                "/name-match",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("name_match", "POST", "/name-match", answers=REPEATED_ID),
             status_map={"SUCCESS": State.DONE},
         )
     },

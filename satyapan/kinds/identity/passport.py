@@ -5,7 +5,7 @@ shows no result. There is no pattern for file numbers; an INVALID answer has nul
 """
 
 from satyapan.kinds.fields import date, names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 PASSPORT = Kind(
@@ -16,12 +16,7 @@ PASSPORT = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "passport",
-                "POST",
-                "/passport",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("passport", "POST", "/passport", answers=REPEATED_ID),
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
         )
     },

@@ -9,7 +9,7 @@ link as it came, not the picture: fetch it within a day.
 """
 
 from satyapan.kinds.fields import names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 VOTER_ID = Kind(
@@ -20,12 +20,7 @@ VOTER_ID = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "voter_id",
-                "POST",
-                "/voter-id",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("voter_id", "POST", "/voter-id", answers=REPEATED_ID),
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
         )
     },

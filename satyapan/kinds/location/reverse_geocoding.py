@@ -6,7 +6,7 @@ to 1, is only in the older page. VALID is the only status that the page shows.
 """
 
 from satyapan.kinds.fields import Stated, names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 
@@ -33,12 +33,7 @@ REVERSE_GEOCODING = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "reverse_geocoding",
-                "POST",
-                "/reverse-geocoding",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("reverse_geocoding", "POST", "/reverse-geocoding", answers=REPEATED_ID),
             status_map={"VALID": State.DONE},
         )
     },

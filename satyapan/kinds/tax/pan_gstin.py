@@ -8,7 +8,7 @@ vendor's example of an empty list spells it `gstinList`: go by the status.
 """
 
 from satyapan.kinds.fields import names, request
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.kinds.tax.pan_number import PAN_NUMBER
 from satyapan.records import State
 
@@ -20,12 +20,7 @@ PAN_GSTIN = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "pan_gstin",
-                "POST",
-                "/pan-gstin",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("pan_gstin", "POST", "/pan-gstin", answers=REPEATED_ID),
             status_map={"SUCCESS": State.DONE, "GSTIN_NOT_FOUND": State.DONE},
         )
     },

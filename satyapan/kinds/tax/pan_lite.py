@@ -11,7 +11,7 @@ private, because it may say that a person died.
 """
 
 from satyapan.kinds.fields import date, names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.kinds.tax.pan_number import PAN_NUMBER
 from satyapan.records import State
 
@@ -23,12 +23,7 @@ PAN_LITE = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route(
-                "pan_lite",
-                "POST",
-                "/pan-lite",
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
-            ),
+            create=Route("pan_lite", "POST", "/pan-lite", answers=REPEATED_ID),
             status_map={"VALID": State.DONE, "INVALID": State.DONE},
         )
     },

@@ -9,6 +9,7 @@ VALID, `name_at_bank` is null.
 from satyapan.kinds.fields import names, request
 from satyapan.kinds.identity.person_name import PERSON_NAME
 from satyapan.kinds.model import (
+    REPEATED_ID,
     AnswerMeaning,
     Kind,
     Mode,
@@ -33,7 +34,7 @@ UPI = Kind(
                 "POST",
                 "/upi",
                 answers={
-                    (409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE,
+                    **REPEATED_ID,
                     (400, "vpa_unsupported"): RefusedField("vpa"),
                 },
             ),

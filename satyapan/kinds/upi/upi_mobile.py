@@ -11,7 +11,7 @@ submit a new verification.
 
 from satyapan.kinds.fields import flag, names, request, text
 from satyapan.kinds.identity.mobile_number import IS_MOBILE_NUMBER
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, Route
+from satyapan.kinds.model import REPEATED_ID, Kind, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 UPI_MOBILE = Kind(
@@ -32,7 +32,7 @@ UPI_MOBILE = Kind(
                 "POST",
                 "/upi/mobile",
                 status_field=("status", "account_status"),
-                answers={(409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE},
+                answers=REPEATED_ID,
             ),
             status_map={
                 "SUCCESS/VALID": State.DONE,

@@ -7,7 +7,16 @@ has both.
 """
 
 from satyapan.kinds.fields import names, request, text
-from satyapan.kinds.model import AnswerMeaning, Kind, Mode, Operation, Recovery, RefusedField, Route
+from satyapan.kinds.model import (
+    REPEATED_ID,
+    AnswerMeaning,
+    Kind,
+    Mode,
+    Operation,
+    Recovery,
+    RefusedField,
+    Route,
+)
 from satyapan.records import State
 
 VEHICLE_RC = Kind(
@@ -23,7 +32,7 @@ VEHICLE_RC = Kind(
                 "POST",
                 "/vehicle-rc",
                 answers={
-                    (409, "verification_id_already_exists"): AnswerMeaning.DUPLICATE,
+                    **REPEATED_ID,
                     (400, "vehicle_rc_value_invalid"): RefusedField("vehicle_number"),
                 },
             ),
