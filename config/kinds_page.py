@@ -46,7 +46,10 @@ _INTRO: Final = """\
 What can be verified, and what each kind asks, answers and costs. `satyapan kinds NAME` shows the
 same on the command line, `satyapan kinds NAME --schema` the JSON Schema of request and result.
 `SATYAPAN_QUOTA_PER_MINUTE` changes the limit of a route, and `SATYAPAN_WORKER_LOST_ANSWER` what
-happens when an answer is lost for good."""
+happens when an answer is lost for good.
+
+Requests and results are encrypted as a whole. "May be shown" names the fields that describe nobody
+by themselves, so that your own logs and pages can have them."""
 
 
 def kinds_page() -> str:

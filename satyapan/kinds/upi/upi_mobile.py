@@ -7,6 +7,8 @@ The status is a pair: `status` and `account_status`. FAILURE/UNABLE_TO_VALIDATE 
 the number: the vendor couldn't check it this time. The verification ends FAILED and is not bought
 again by itself: its id is taken for used up, and no page says that the call was free. To ask again,
 submit a new verification.
+
+An address in `additional_vpas` with twelve digits that look like an Aadhaar number is masked.
 """
 
 from satyapan.kinds.fields import flag, names, request, text
