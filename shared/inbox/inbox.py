@@ -25,7 +25,7 @@ GRACE_MS: Final = 3_000
 """Milliseconds for which the sweeper leaves a new webhook to the wake-up sent after storing it."""
 MAX_TRIES: Final = 10
 """Failures after which a webhook is parked: after about 2.4 hours, including the pauses."""
-_FIRST_PAUSE_MS: Final = 20_000
+FIRST_PAUSE_MS: Final = 20_000
 _LONGEST_PAUSE_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
 _OUTCOMES: Final = {
@@ -112,15 +112,18 @@ class Inbox:
         """Set the final state of a processed webhook; it is kept until it expires."""
         self._move(webhook_id, state, None, {"verification_id": verification_id})
 
-    def record_failure(self, webhook: StoredWebhook, code: str) -> WebhookState:
+    def record_failure(
+        self, webhook: StoredWebhook, code: str, first_ms: int = FIRST_PAUSE_MS
+    ) -> WebhookState:
         """Count a failure and return the new state.
 
         The webhook is retried after a pause that doubles with each failure, and parked after
-        `MAX_TRIES` failures.
+        `MAX_TRIES` failures. `first_ms` is the pause after its first failure.
         """
         tries = webhook.tries + 1
         state = WebhookState.PARKED if tries >= MAX_TRIES else WebhookState.NEW
-        pause = min(_FIRST_PAUSE_MS * 2**webhook.tries, _LONGEST_PAUSE_MS)
+        pause = min(FIRST_PAUSE_MS * 2**webhook.tries, _LONGEST_PAUSE_MS)
+        pause = pause if webhook.tries else first_ms
         due = pause if state is WebhookState.NEW else None
         self._move(webhook.id, state, due, {"tries": str(tries), "code": code})
         return state

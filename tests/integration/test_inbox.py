@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from demo.server import EmbeddedServer
 from satyapan.errors import Unavailable, Unreadable
+from satyapan.ids import child_id
 from satyapan.names import Keys
 from satyapan.records import Row, State
 from satyapan.sealing import KeyRing, new_key
@@ -214,6 +215,33 @@ def test_visitors_without_an_id_are_not_taken_for_one_person(
 
     assert found(inbox, "webhook").state is WebhookState.UNMATCHED
     assert not [e for e in harness.verifications.events("all", block=0.01) if e.parent]
+
+
+def test_a_visit_that_another_webhook_is_at_work_on_is_written_a_second_later(
+    harness: Harness, inbox: Inbox
+) -> None:
+    owner = harness.settle(harness.submit("static_kyc_link"))
+    body = json.dumps({"data": {"verification_id": "cf-7", "form_link": owner.link}}).encode()
+    inbox.store("acted", "cashfree", "KYC_LINK_ACTION_PERFORMED", body, "cf-7")
+    harness.parts.ingest.take("acted")
+    ledger, reply_to = harness.parts.ledger, harness.settings.producer.reply_to
+    visit = child_id(harness.settings.producer.id_key_bytes(), owner.id, "cf-7", reply_to)
+    ledger.make_due(visit)
+    claim = ledger.claim(visit)
+    assert claim is not None
+    inbox.store("done", "cashfree", "KYC_LINK_SUCCESS", body, "cf-7")
+
+    harness.parts.ingest.take("done")
+    first = pause_ms(harness, "done")
+    harness.parts.ingest.take("done")
+    second = pause_ms(harness, "done")
+    ledger.committing(claim.row, claim.row, [], claim.now, keep=False).now()
+    harness.parts.ingest.take("done")
+
+    assert first <= 1000
+    assert second > 20_000, "the holder may be gone; its claim ends by itself"
+    assert found(inbox, "done").state is WebhookState.HANDLED
+    assert harness.row(visit).state is State.DONE
 
 
 def test_listing_reads_only_what_it_shows(harness: Harness, inbox: Inbox) -> None:

@@ -19,7 +19,7 @@ from satyapan.kinds import Kind, Registry
 from satyapan.kinds.model import Operation
 from satyapan.kinds.values import value_at
 from satyapan.records import Row, State
-from shared.inbox.inbox import Inbox
+from shared.inbox.inbox import FIRST_PAUSE_MS, Inbox
 from shared.inbox.stored_webhook import StoredWebhook, WebhookState, kept_fields
 from shared.scrub import clean
 from worker.engine.engine import Engine
@@ -34,6 +34,9 @@ _AWAY: Final = (
 )
 _UNREADABLE_MS: Final = 30_000
 """How long a webhook is left whose key this worker lacks: another may have it, or get it."""
+_VISIT_BUSY_MS: Final = 1_000
+"""The vendor sends the webhooks of a visitor's last step at once: while a worker writes the visit
+for one, another can't."""
 
 log = logging.getLogger("satyapan.ingest")
 
@@ -99,9 +102,9 @@ class Ingest:
             self._failed(webhook, type(error).__name__)
             return ""
 
-    def _failed(self, webhook: StoredWebhook, code: str) -> None:
+    def _failed(self, webhook: StoredWebhook, code: str, first_ms: int = FIRST_PAUSE_MS) -> None:
         """Count a failure. A Redis that takes no writes takes no count either."""
-        state = self._inbox.record_failure(webhook, code)
+        state = self._inbox.record_failure(webhook, code, first_ms)
         text = "webhook parked" if state is WebhookState.PARKED else "webhook left for later"
         log.warning(text, extra={"webhook_id": webhook.id, "code": code})
 
@@ -165,7 +168,7 @@ class Ingest:
         if all(written):
             self._inbox.finish(webhook.id, WebhookState.HANDLED, owner.id)
         else:
-            self._failed(webhook, "visit_not_written")
+            self._failed(webhook, "visit_not_written", _VISIT_BUSY_MS)
         return ""
 
     def _visit(self, owner: Row, asker: str, asked: str, news: _News) -> bool:
