@@ -22,6 +22,8 @@ _MODES: Final[Mapping[str, str]] = {
 _LOST: Final[Mapping[str, str]] = {
     "read": "its status is read by our id. If the vendor twice doesn't know the id, the call is "
     "repeated under the same id",
+    "read only": "its status is read by our id until the deadline, and then it is parked for a "
+    "person. It is never repeated by itself, because nothing is known to stop a second charge",
     "reference": "it is read by the vendor's reference, if the error named one; else it is parked "
     "for a person and never repeated by itself, because a repeat could be paid for twice",
     "repeat": "the call is repeated under the same id until the deadline. If the vendor then "
@@ -114,7 +116,8 @@ def _lost(kind: Kind, operation: Operation) -> str:
     policy = _POLICIES[kind.lost_answer]
     link = f". Its link, which no read returns, {policy}" if operation.link_field else ""
     also = link if operation.recovery is Recovery.READ else ""
-    return _LOST[operation.recovery].format(policy=policy) + also
+    only = operation.recovery is Recovery.READ and not operation.repeatable
+    return _LOST["read only" if only else operation.recovery].format(policy=policy) + also
 
 
 def _fresh(operation: Operation) -> Iterator[str]:

@@ -54,7 +54,7 @@ class Recovery(StrEnum):
     """What may be done when a paid call's outcome is unknown."""
 
     READ = "read"
-    """Its status can be read by our id."""
+    """Its status can be read by our id; repeated only if the vendor refuses a second call."""
     REFERENCE = "reference"
     """It can be read by the vendor's reference, if an error named one; otherwise as NONE."""
     REPEAT = "repeat"
@@ -218,6 +218,15 @@ class Operation:
     """Webhook events of people who use a shared link, under ids that we never issued."""
     link_life_s: int = 0
     data_life_s: int = 0
+
+    @property
+    def repeatable(self) -> bool:
+        """Return True if a call that may have been executed may be sent again under the same id.
+
+        The vendor must be known to refuse a second one, or it could be paid for twice.
+        """
+        refused = AnswerMeaning.DUPLICATE in self.create.answers.values()
+        return refused and self.recovery in {Recovery.READ, Recovery.REPEAT}
 
     @property
     def link_field(self) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from satyapan.kinds import Kind
 from satyapan.kinds.fields import request
-from satyapan.kinds.model import Mode, Operation, Recovery, Route
+from satyapan.kinds.model import AnswerMeaning, Mode, Operation, Recovery, Route
 from satyapan.records import State
 
 STATUSES: Final = {
@@ -19,6 +19,8 @@ STATUSES: Final = {
     "LATE": State.EXPIRED,
 }
 
+_REPEATED: Final = {(409, "id_already_exists"): AnswerMeaning.DUPLICATE}
+
 
 def made_up(mode: Mode, recovery: Recovery) -> Kind:
     """Build a kind; journeys have a link and no documents."""
@@ -26,7 +28,11 @@ def made_up(mode: Mode, recovery: Recovery) -> Kind:
         mode=mode,
         recovery=recovery,
         create=Route(
-            "create", "POST", "/x", id_param="verification_id" if _has_id(recovery) else ""
+            "create",
+            "POST",
+            "/x",
+            id_param="verification_id" if _has_id(recovery) else "",
+            answers=_REPEATED if _has_id(recovery) else {},
         ),
         status=_status_route(mode, recovery),
         status_map=STATUSES,

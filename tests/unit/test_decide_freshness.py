@@ -7,7 +7,7 @@ import pytest
 
 from satyapan.kinds import Kind
 from satyapan.kinds.fields import request
-from satyapan.kinds.model import Mode, Operation, Recovery, Role, Route
+from satyapan.kinds.model import AnswerMeaning, Mode, Operation, Recovery, Role, Route
 from satyapan.records import Row, State
 from tests.support.decision_builders import NOW, answered, row, sent
 from worker.rules.answer import Outcome
@@ -24,7 +24,9 @@ KIND = Kind(
         "cashfree": Operation(
             mode=Mode.SYNC,
             recovery=Recovery.REPEAT,
-            create=Route("drop", "POST", "/drop"),
+            create=Route(
+                "drop", "POST", "/drop", answers={(409, "repeated"): AnswerMeaning.DUPLICATE}
+            ),
             status_map={"VALID": State.DONE},
             max_age_s={"user_consent.timestamp": 300},
         )

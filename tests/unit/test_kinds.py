@@ -247,6 +247,7 @@ def test_the_rules_find_in_a_kind_what_they_need(kind: Kind, key: str) -> None:
     assert waits or operation.mode not in {Mode.ASYNC, Mode.JOURNEY}
     assert recovery is not Recovery.REFERENCE or routes[1].by_reference
     assert operation.mode is not Mode.JOURNEY or operation.link_life_s
+    assert operation.repeatable or recovery is not Recovery.REPEAT
     # A repeated call's reply may name another reference than the failed one's.
     assert "reference_id" not in operation.create.echoes
 

@@ -171,8 +171,9 @@ def test_a_call_is_repeated_only_if_a_page_says_that_a_repeat_is_refused(use: Us
     operation, pages = use.operation, {each.role: each for each in uses() if each[:2] == use[:2]}
     repeat_is_refused = Outcome.DUPLICATE in means(use)
 
-    assert repeat_is_refused == (operation.recovery in {Recovery.READ, Recovery.REPEAT})
-    if operation.recovery in {Recovery.READ, Recovery.REFERENCE}:
+    assert repeat_is_refused == operation.repeatable
+    read_first = operation.recovery is Recovery.READ and operation.repeatable
+    if read_first or operation.recovery is Recovery.REFERENCE:
         # Only an answer that says so proves that the call was not executed.
         assert Outcome.MISSING in means(pages[Role.STATUS])
 

@@ -156,7 +156,7 @@ class DecisionContext:
 
     def recoverable(self, row: Row) -> bool:
         """Return True if an ambiguous create call can be read, or repeated under the same id."""
-        return self.readable(row) or self.operation.recovery is Recovery.REPEAT
+        return self.readable(row) or self.operation.repeatable
 
     def backoff(self, tries: int) -> int:
         """Return the time of the next try: full jitter over a doubling span."""

@@ -84,8 +84,8 @@ def _not_known(row: Row, answer: Answer, context: DecisionContext) -> Decision:
     """Read again before believing it: the create call may still be under way."""
     row = replace(row, misses=row.misses + 1)
     if row.state is State.UNKNOWN and row.misses > 1:
-        if context.operation.recovery is Recovery.REFERENCE:
-            return park(row, "unknown_outcome")  # no id of ours stops a second charge
+        if not context.operation.repeatable:
+            return park(row, "unknown_outcome")  # nothing at the vendor stops a second charge
         return create(row, context)
     if row.state is State.PENDING and context.now >= row.deadline:
         return park(row, "vendor_forgot")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from satyapan.kinds.model import Operation, Recovery, Role, Route
+from satyapan.kinds.model import Operation, Role, Route
 from shared.scrub import parse
 from worker.rules.answer import Answer, Outcome
 from worker.vendors.cashfree.auth import Credentials
@@ -14,7 +14,6 @@ from worker.vendors.cashfree.replies import Asked, classify
 from worker.vendors.cashfree.wire import Cut, NotSent, Raw, Wire
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_NEVER_REPEATED: Final = frozenset({Recovery.NONE, Recovery.REFERENCE})
 
 
 class Cashfree:
@@ -69,7 +68,7 @@ class Cashfree:
         headers = {**self._headers(), "Content-Type": "application/json"}
         sent = json.dumps(body).encode()
         # On a kept connection that has just ended a call is ambiguous; this one can't be repeated.
-        fresh = asked.role is Role.CREATE and asked.operation.recovery in _NEVER_REPEATED
+        fresh = asked.role is Role.CREATE and not asked.operation.repeatable
         method = asked.operation.route(asked.role).method
         return self._wire.send(method, url, headers, self._judge(asked), body=sent, fresh=fresh)
 
