@@ -109,7 +109,8 @@ def facts(kind: Kind, operation: Operation) -> Iterator[tuple[str, str]]:
     if operation.items_field:
         yield "missing documents", _MISSING
     yield "quota", "; ".join(_quota(operation))
-    yield "may be shown", f"{_names(shown)}; all other fields are private"
+    others = f"{_names(shown)}; all other fields are private"
+    yield "may be shown", others if shown else "nothing: all fields are private"
 
 
 def _lost(kind: Kind, operation: Operation) -> str:

@@ -10,7 +10,7 @@ from sandbox.definitions.yaml_file import Node
 
 VALUES = (
     "reference_id", "reference_text", "code", "page", "page_qr", "created_at", "changed_at",
-    "valid_until", "base", "entry_answers", "entry_count",
+    "valid_until", "base", "entry_answers", "waiting_entries", "entry_count",
 )  # fmt: skip
 """The names that bodies may use besides the request's fields; see ``sandbox.cases``."""
 OF_ENTRIES = ("reference_id", "sequence")
@@ -78,10 +78,13 @@ def _check_entries(operation: VendorOperation, node: Node) -> None:
     if not fields or [each.rules[0].demand for each in lists] != [("list",)]:
         hint = f"add {operation.entries.field} (type: list) and a field {start}... to fields"
         raise node.child("field", None).bad(hint)
+    known = (*sorted(fields), *OF_ENTRIES)
     for index, answer in enumerate(operation.entries.answers):
         place = node.child("answers", None).child(index, None)
         _check_conditions(answer, fields, place.child("when", None))
-        _check_names([answer.reply.body], (*sorted(fields), *OF_ENTRIES), place)
+        _check_names([answer.sets], known, place)
+        _check_names([answer.reply.body], (*known, *answer.sets), place)
+    _check_names([operation.entries.waiting], known, node.child("waiting", None))
 
 
 def _check_names(templates: Iterable[Any], known: tuple[str, ...], node: Node) -> None:

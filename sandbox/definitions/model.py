@@ -148,10 +148,14 @@ class FieldChoice:
 
 @dataclass(frozen=True)
 class EntryAnswers:
-    """The field with the entries of a batch, and the answers to an entry."""
+    """The field with the entries of a batch, and the answers to an entry.
+
+    ``waiting`` is what a read says of each entry until its answer is there.
+    """
 
     field: str
     answers: tuple[InputAnswer, ...]
+    waiting: Template = None
 
 
 @dataclass(frozen=True)

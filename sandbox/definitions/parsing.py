@@ -84,8 +84,9 @@ def _choice(node: Node) -> FieldChoice:
 
 
 def _entries(node: Node) -> EntryAnswers:
-    parts = node.entries(("field", "answers"), required=("field", "answers"))
-    return EntryAnswers(parts["field"].text(), _answers(parts["answers"]))
+    parts = node.entries(("field", "waiting", "answers"), required=("field", "answers"))
+    waiting = _values(parts["waiting"]) if "waiting" in parts else None
+    return EntryAnswers(parts["field"].text(), _answers(parts["answers"]), waiting)
 
 
 def _answers(node: Node) -> tuple[InputAnswer, ...]:

@@ -127,16 +127,21 @@ def _new_case(
 def _entry_values(
     vendor: EmulatedVendor, operation: VendorOperation, request: ApiRequest
 ) -> dict[str, Any]:
-    """Return the answers to the entries of a batch, and their number."""
+    """Return the answers to the entries of a batch, what is said until then, and their number."""
     if operation.entries is None:
         return {}
-    answers = []
+    answers, waiting = [], []
     for sequence, given in enumerate(request.fields[operation.entries.field], 1):
         entry = given if isinstance(given, dict) else {}
-        own = {"reference_id": vendor.ids.reference_id(), "sequence": sequence}
+        values = {**entry, "reference_id": vendor.ids.reference_id(), "sequence": sequence}
         answer = matching_answer(operation.entries.answers, entry)
-        answers.append(fill(answer.reply.body, {**entry, **own}))
-    return {"entry_answers": answers, "entry_count": len(answers)}
+        answers.append(fill(answer.reply.body, {**values, **fill(answer.sets, values)}))
+        waiting.append(fill(operation.entries.waiting, values))
+    return {
+        "entry_answers": answers,
+        "waiting_entries": waiting,
+        "entry_count": len(answers),
+    }
 
 
 def _reply(

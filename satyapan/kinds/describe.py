@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields as schema_fields
 
+from satyapan.kinds.entry_fields import EACH
 from satyapan.kinds.fields import choice_of
 from satyapan.kinds.model import Kind, Mode, Operation, operation_name, vendor_of
 
@@ -39,7 +40,7 @@ def kind_data(kind: Kind, now: datetime) -> dict[str, Any]:
 
 
 def request_fields(kind: Kind) -> Iterator[dict[str, Any]]:
-    """Describe each field of a request; those inside an object by their path."""
+    """Describe each field of a request; those inside an object or an entry by their path."""
     for name, field in kind.request().fields.items():
         yield from _fields(name, field, private=not kind.is_public(name))
 
@@ -55,9 +56,11 @@ def _fields(
         "private": private,
         "rule": field.metadata.get("rule", ""),
     }
-    if isinstance(field, schema_fields.Nested):
-        for inner, part in field.schema.fields.items():
-            yield from _fields(f"{name}.{inner}", part, private=private)
+    entry = field.inner if isinstance(field, schema_fields.List) else None
+    inside, name = (entry, f"{name}{EACH}") if entry else (field, f"{name}.")
+    if isinstance(inside, schema_fields.Nested):
+        for inner, part in inside.schema.fields.items():
+            yield from _fields(f"{name}{inner}", part, private=private)
 
 
 def needs(kind: Kind) -> Iterator[str]:

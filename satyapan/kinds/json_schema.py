@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from marshmallow import fields
 
+from satyapan.kinds.entry_fields import EACH
 from satyapan.kinds.fields import choice_of
 from satyapan.kinds.model import Kind, Operation
 
@@ -54,6 +55,8 @@ def _property(field: fields.Field[Any], *, private: bool) -> dict[str, Any]:
         types.append("null")
     if field.allow_none and "enum" in stated:
         stated["enum"] = [*stated["enum"], None]
+    if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
+        stated["items"] = _property(field.inner, private=private)
     if isinstance(field, fields.Nested):
         stated |= _object(field.schema.fields, lambda _: private)
     return {
@@ -69,9 +72,15 @@ def result_schema(kind: Kind) -> dict[str, Any]:
 
     `x-statuses` explains the words of `Verification.status`.
     """
-    properties: dict[str, dict[str, Any]] = {
-        name: {"x-private": not kind.is_public(name)} for name in kind.result_fields
-    }
+    properties: dict[str, dict[str, Any]] = {}
+    for name in kind.result_fields:
+        described = {"x-private": not kind.is_public(name)}
+        of, _, field = name.partition(EACH)
+        if field:
+            entry = properties[of].setdefault("items", {"type": "object", "properties": {}})
+            entry["properties"][field] = described
+        else:
+            properties[name] = described
     if "status" in properties and all(map(_in_status, kind.operations.values())):
         properties["status"]["enum"] = [*kind.labels]
     return {

@@ -18,7 +18,8 @@ from marshmallow import Schema, ValidationError
 from satyapan.canonical import canonical
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import generation_id, hashed_id
-from satyapan.kinds.values import status_text, time_ms, value_at, with_value
+from satyapan.kinds.entry_statuses import EntryStatuses
+from satyapan.kinds.values import stated_status, time_ms, value_at, with_value
 from satyapan.records import State
 
 Signature = tuple[int, str]
@@ -32,6 +33,8 @@ ANY_ID: Final = r"[A-Za-z0-9._-]{1,50}"
 WORD_ID: Final = r"[A-Za-z0-9_]{1,40}"
 """Its rule for `user_id` of bank accounts and for `bulk_verification_id`."""
 
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 ALWAYS_PUBLIC: Final = frozenset({"verification_id", "reference_id", "status"})
 """Fields that are public in every kind: ids and words of which events and logs consist."""
@@ -156,6 +159,8 @@ class Route:
     false are read as VALID and INVALID."""
     implied_status: tuple[str, str] | None = None
     """(field, status): the status of a reply that has no status, but this field."""
+    entry_statuses: EntryStatuses | None = None
+    """How to read the status of a batch, instead of `status_field`: each entry has its own."""
     answers: Mapping[Signature, Meaning] = field(default_factory=dict)
     """What its error answers mean, where the vendor's common table says something else."""
 
@@ -164,15 +169,17 @@ class Route:
         """Return True if the route is asked by the vendor's reference."""
         return bool(self.reference_param) or "{reference}" in self.path
 
-    def status_of(self, reply: Mapping[str, Any]) -> str:
-        """Return the status that a reply states; "" if it states none."""
-        paths = self.status_field if isinstance(self.status_field, tuple) else (self.status_field,)
-        words = [status_text(value_at(reply, path)) for path in paths]
-        if all(words):
-            return "/".join(words)
-        if self.implied_status and value_at(reply, self.implied_status[0]) is not None:
+    def status_of(self, reply: Mapping[str, Any], request: Mapping[str, Any] = _NOTHING) -> str:
+        """Return the status that a reply states; "" if it states none.
+
+        Without the `request` it isn't known how many entries a batch has.
+        """
+        if self.entry_statuses:
+            return self.entry_statuses.status_of(reply, request)
+        word = stated_status(reply, self.status_field)
+        if not word and self.implied_status and value_at(reply, self.implied_status[0]) is not None:
             return self.implied_status[1]
-        return ""
+        return word
 
 
 @dataclass(frozen=True)
@@ -274,7 +281,8 @@ class Kind:
     Every other field is private, with all that is nested in it.
     """
     result_fields: tuple[str, ...]
-    """The documented fields of the answer. The vendor may send more, which are kept too."""
+    """The documented fields of the answer, and those of an entry of a batch: `entries[].pan`. The
+    vendor may send more, which are kept too."""
     return_url_field: str = ""
     """The request field with the address that a person is sent on to; settings allow its hosts."""
     labels: Mapping[str, str] = field(default_factory=dict)

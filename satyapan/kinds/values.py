@@ -26,6 +26,15 @@ def status_text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
+def stated_status(reply: object, field: str | tuple[str, str]) -> str:
+    """Return the status at a path, or those at two as "FIRST/SECOND"; "" where one is missing."""
+    if not isinstance(reply, Mapping):
+        return ""
+    paths = field if isinstance(field, tuple) else (field,)
+    words = [status_text(value_at(reply, path)) for path in paths]
+    return "/".join(words) if all(words) else ""
+
+
 def time_ms(text: object) -> int | None:
     """Parse the vendor's formats of a time, ISO 8601 and `YYYY-MM-DD HH:MM:SS`, to ms since 1970.
 

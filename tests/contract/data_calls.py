@@ -17,7 +17,7 @@ from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt
 
 Calls = tuple[tuple[str, Mapping[str, Any]], ...]
 CONTROL = "/_control/"
-REFERENCES = ("reference_id", "ref_id", "refId")
+REFERENCES = ("reference_id", "ref_id", "refId", "bulk_reference_id")
 
 
 @dataclass(frozen=True, kw_only=True)

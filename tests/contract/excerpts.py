@@ -62,7 +62,7 @@ import yaml
 
 FOLDER = Path(__file__).parent / "vendor"
 EVERY_OPERATION = "_every_operation"
-_REFERENCES = ("reference_id", "ref_id", "refId")
+_REFERENCES = ("reference_id", "ref_id", "refId", "bulk_reference_id")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 

@@ -32,6 +32,11 @@ answers:
   body: {pan: $pan}
 - error: [502, verification_failed, away]
 """
+BATCH = (
+    GOOD.replace("fields:\n", "fields:\n  entries: {type: list}\n  'entries[].pan': {}\n")
+    + "entries:\n  field: entries\n  waiting: {who: $pan}\n"
+    + "  answers: [{set: {own: 1}, body: {who: $own}}]\n"
+)
 WITH_STAGES = GOOD + "stages:\n  first: {after_s: 1, body: {}}\n  last: {body: {}}\n"
 
 
@@ -87,6 +92,8 @@ def test_the_file_of_these_tests_is_good(tmp_path: Path) -> None:
         (GOOD.partition("answers:")[0] + "python: magic", "python", "digilocker.create"),
         (GOOD + "id: {field: user_id}", "id", "no field is called user_id"),
         (GOOD + "entries: {field: pan, answers: [{body: {}}]}", "entries.field", "type: list"),
+        (changed("own: 1", "own: $pna", BATCH), "entries.answers[0]", "unknown name $pna"),
+        (changed("who: $pan", "who: $pna", BATCH), "entries.waiting", "unknown name $pna"),
         (
             GOOD + "needs_one_of: {fields: [a], error: [400, b, c]}",
             "needs_one_of",

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import pytest
 import requests
-from marshmallow.fields import Nested
+from marshmallow.fields import List, Nested
 
 from satyapan import State
 from satyapan.kinds import Kind
@@ -24,7 +24,7 @@ from tests.support.every_kind import (
     claims,
     every_kind_stack,
 )
-from tests.support.marking_vendor import OPEN, MarkingVendor, Path, leaves
+from tests.support.marking_vendor import OPEN, MarkingVendor, Path, entry_words, leaves
 from tests.support.sinks import SINKS
 from tests.support.toy_stack import Toys
 
@@ -93,7 +93,10 @@ def is_free(kind: Kind, path: Path) -> bool:
     """Return True if a text of a request is private and may be any text of its form."""
     field = kind.request().fields[str(path[0])]
     for step in path[1:]:
-        field = field.schema.fields[str(step)] if isinstance(field, Nested) else field
+        if isinstance(field, List) and isinstance(field.inner, Nested):
+            field = field.inner
+        elif isinstance(field, Nested):
+            field = field.schema.fields[str(step)]
     fresh = {each for operation in kind.operations.values() for each in operation.max_age_s}
     given = "enum" in field.metadata["schema"] or ".".join(map(str, path)) in fresh
     return not given and not kind.is_public(str(path[0]))
@@ -114,6 +117,7 @@ def test_the_markers_reached_the_result(marked: Marked, service: Service) -> Non
     ended, kind, operation = marked.done[service.name].ended, service.kind, service.operation
     known = {*marked.vendor.markers[kind.name], *marked.vendor.in_request(kind)}
     named = {*OPEN, operation.create.echo_field, operation.create.id_param}
+    named |= entry_words(operation.status)
 
     texts = {path: value for path, value in leaves(ended.result) if isinstance(value, str)}
     private = {

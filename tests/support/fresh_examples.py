@@ -1,5 +1,6 @@
 """The examples of kinds, with times that the vendor still accepts."""
 
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,5 +8,5 @@ from satyapan.kinds import Kind
 
 
 def fresh_example(kind: Kind) -> dict[str, Any]:
-    """Return a request that the vendor's test data answers, now."""
-    return kind.example_at(datetime.now(UTC))
+    """Return a request that the vendor's test data answers, now; the caller may change it."""
+    return deepcopy(kind.example_at(datetime.now(UTC)))

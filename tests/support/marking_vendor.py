@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
@@ -85,13 +85,16 @@ class MarkingVendor:
         return found.status_code, json.dumps(reply).encode()
 
     def _find(self, method: str, path: str) -> tuple[Service, Role, Route]:
+        found = []
         for service in SERVICES:
             operation = service.operation
             routes = (operation.create, operation.status, operation.document)
             for role, route in zip(Role, routes, strict=True):
                 if route and route.method == method and _like(route).fullmatch(path):
-                    return service, role, route
-        raise LookupError(f"no kind calls {method} {path}")
+                    found.append((service, role, route))
+        if not found:
+            raise LookupError(f"no kind calls {method} {path}")
+        return next((each for each in found if each[2].path == path), found[0])
 
     def _known(self, kind: Kind, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Return a request with the example's values in its private fields."""
@@ -106,19 +109,19 @@ class MarkingVendor:
         kept |= {operation.deadline_field.partition(".")[0], operation.items_field or ""}
         links = [reply.get(name) for name in operation.handoff_fields]
         self.markers[kind.name] += [each for each in links if isinstance(each, str) and each]
-        nothing_public = role is Role.DOCUMENT
+        nothing_public, words = role is Role.DOCUMENT, entry_words(route)
         return {
             name: value
             if name in kept or (kind.is_public(name) and not nothing_public)
-            else self._mark(kind, value)
+            else self._mark(kind, value, words)
             for name, value in reply.items()
         }
 
-    def _mark(self, kind: Kind, value: object) -> Any:
+    def _mark(self, kind: Kind, value: object, words: Collection[str]) -> Any:
         if isinstance(value, Mapping):
-            return {name: self._mark(kind, each) for name, each in value.items()}
+            return {n: v if n in words else self._mark(kind, v, words) for n, v in value.items()}
         if isinstance(value, list):
-            return [self._mark(kind, each) for each in value]
+            return [self._mark(kind, each, words) for each in value]
         if value is None or isinstance(value, bool | float):
             return value
         example = {str(text): path for path, text in leaves(fresh_example(kind))}
@@ -133,10 +136,19 @@ def _like(route: Route) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(route.path)))
 
 
+def entry_words(route: Route | None) -> set[str]:
+    """Return the fields of an entry by which its status is read, in a reply to a batch."""
+    rule = route.entry_statuses if route else None
+    return _first_names(rule.status_field) if rule else set()
+
+
 def _words(route: Route) -> set[str]:
     """Return the fields of a reply by which its status is read."""
-    fields = [route.status_field] if isinstance(route.status_field, str) else route.status_field
-    return {each.partition(".")[0] for each in fields}
+    return _first_names(route.status_field)
+
+
+def _first_names(paths: str | tuple[str, str]) -> set[str]:
+    return {each.partition(".")[0] for each in ([paths] if isinstance(paths, str) else paths)}
 
 
 def _handler(vendor: MarkingVendor) -> type[BaseHTTPRequestHandler]:

@@ -13,6 +13,7 @@ from config.breakers import NOT_ENABLED, PUBLIC_URL_REFUSED
 from satyapan.errors import Fault, InvalidRequest
 from satyapan.ids import id_faults
 from satyapan.kinds import Kind, Registry
+from satyapan.kinds.entry_fields import EACH
 from satyapan.kinds.json_schema import result_schema
 from satyapan.kinds.model import Mode, Operation, Recovery, Role, Route, operation_name
 from tests.contract.excerpts import Excerpt, PublishedAnswer, find_excerpt, label
@@ -233,8 +234,14 @@ def test_the_result_fields_of_a_kind_are_the_published_ones(use: Use) -> None:
     assert excerpt is not None
 
     published = {*excerpt.reply, *(name for each in excerpt.answers for name in each.body)}
+    of_entries = {
+        f"{name}{EACH}{field}"
+        for name, shape in excerpt.reply.items()
+        if isinstance(shape, list) and f"{name}{EACH}" in " ".join(use.kind.result_fields)
+        for field in shape[0]
+    }
 
-    assert set(use.kind.result_fields) == published
+    assert set(use.kind.result_fields) == published | of_entries
 
 
 @pytest.mark.parametrize(

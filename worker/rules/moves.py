@@ -62,7 +62,7 @@ def judged(row: Row, context: DecisionContext) -> Decision:
 def _stored_status(row: Row, operation: Operation) -> str:
     """Return the status of the stored answer, also if it was hidden and is known by now."""
     routes = (operation.create, operation.status) if row.status == _HIDDEN else ()
-    stated = [route.status_of(row.draft or {}) for route in routes if route]
+    stated = [route.status_of(row.draft or {}, row.request) for route in routes if route]
     return next((each for each in stated if each in operation.status_map), row.status)
 
 

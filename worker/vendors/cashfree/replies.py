@@ -123,7 +123,7 @@ def _accepted(asked: Asked, body: object) -> Answer:
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
     if _foreign(asked, clean, *asked.route.echoes) or _another_item(asked, clean):
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="foreign_id")
-    status = asked.route.status_of(clean)
+    status = asked.route.status_of(clean, asked.known)
     if asked.role is not Role.DOCUMENT and not (status and _complete(asked, clean)):
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
     reference = _reference(body)
@@ -264,7 +264,7 @@ def _reference(body: object) -> str:
     if not isinstance(body, dict):
         return ""
     for place in (body, body.get("error")):
-        for name in ("reference_id", "ref_id", "refId"):
+        for name in ("reference_id", "ref_id", "refId", "bulk_reference_id"):
             found = place.get(name) if isinstance(place, dict) else None
             if isinstance(found, str | int) and not isinstance(found, bool):
                 text = str(found) if isinstance(found, str) or abs(found) < 10**64 else ""
