@@ -41,6 +41,8 @@ PLACES: Final[Mapping[str, str]] = {
     "upi_advance": "satyapan.kinds.upi.upi_advance:UPI_ADVANCE",
     "upi_penny_drop": "satyapan.kinds.upi.upi_penny_drop:UPI_PENNY_DROP",
     "mobile_penny_drop": "satyapan.kinds.upi.mobile_penny_drop:MOBILE_PENNY_DROP",
+    "pan_batch": "satyapan.kinds.tax.pan_batch:PAN_BATCH",
+    "bank_account_batch": "satyapan.kinds.bank.bank_account_batch:BANK_ACCOUNT_BATCH",
 }
 """Each kind's name and place, module:ATTRIBUTE."""
 

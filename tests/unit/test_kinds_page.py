@@ -32,3 +32,12 @@ def test_a_lost_link_is_mentioned_where_there_is_one() -> None:
 
     assert "Its link, which no read returns, is bought again" in words
     assert "link" not in lost_answer(Mode.ASYNC, Recovery.READ, "park")
+
+
+def test_a_call_that_the_vendor_would_repeat_is_said_not_to_be_repeated() -> None:
+    kind = Registry()["pan_batch"]
+
+    words = dict(facts(kind, kind.operation("cashfree")))["a lost answer"]
+
+    assert "read by our id until the deadline" in words
+    assert "never repeated by itself" in words
