@@ -21,11 +21,12 @@ PERSONAL: Final = frozenset(
 """A field whose name has one of these words describes a person, or may hold any text."""
 OUTCOME: Final = re.compile(r".*_(?:match|match_result|status|status_code|type|linked)")
 """Whether it agrees or holds, and not what it is."""
-WORD: Final = re.compile(r"[A-Za-z_ -]{1,40}")
+WORD: Final = re.compile(r"[A-Za-z_ -]{0,40}")
 JUDGED: Final = {
     ("digilocker", "document_requested"): "which documents were asked for, from a fixed list",
     ("digilocker", "document_consent"): "which of them were shared",
     ("digilocker", "document_consent_validity"): "until when the vendor has the data",
+    ("reverse_penny_drop", "ref_id"): "the vendor's reference, which others call reference_id",
     ("static_kyc_link", "template_name"): "the name of our own template",
 }
 """Fields that are public against these rules, and why."""
