@@ -6,8 +6,7 @@ id, so the call is never repeated: if its answer is lost, the verification is pa
 The page had two forms of the answer, and which one an account gets is unknown. SUCCESS has the
 enterprise's fields at the top, VALID has them in `enterprise_data`. The status of a number that
 doesn't exist isn't published: such a verification is parked as `unknown_status`. The link in
-`udyam_certificate_url` expires. The page lists no errors, so the text that refuses a number of
-another form is ours.
+`udyam_certificate_url` expires. The text that refuses a number of another form is ours.
 """
 
 from satyapan.kinds.fields import matches, names, request, text

@@ -13,13 +13,7 @@ schema says; its sample sends a number.
 from satyapan.kinds.fields import names, request, text
 from satyapan.kinds.identity.mobile_number import IS_MOBILE_NUMBER
 from satyapan.kinds.model import Kind, Mode, Operation, Recovery, Route
-from satyapan.kinds.upi.penny_drop import (
-    CONSENT_EXAMPLE,
-    MAX_AGE_S,
-    RESULT_FIELDS,
-    UNMASKED_FIELDS,
-    USER_CONSENT,
-)
+from satyapan.kinds.upi import penny_drop
 from satyapan.records import State
 
 MOBILE_PENNY_DROP = Kind(
@@ -28,7 +22,7 @@ MOBILE_PENNY_DROP = Kind(
     request=request(
         mobile_number=text(IS_MOBILE_NUMBER, rule="a mobile number, in digits"),
         name=text(required=False),
-        user_consent=USER_CONSENT,
+        user_consent=penny_drop.USER_CONSENT,
     ),
     operations={
         "cashfree": Operation(
@@ -36,16 +30,16 @@ MOBILE_PENNY_DROP = Kind(
             recovery=Recovery.NONE,
             create=Route("mobile_penny_drop", "POST", "/mobile/penny-drop"),
             status_map={"VALID": State.DONE, "SUCCESS": State.DONE},
-            max_age_s=MAX_AGE_S,
-            unmasked_fields=UNMASKED_FIELDS | {"mobile_number", "vpa"},
+            max_age_s=penny_drop.MAX_AGE_S,
+            unmasked_fields=penny_drop.UNMASKED_FIELDS | {"mobile_number", "vpa"},
         )
     },
     public_fields=names("name_match_result account_type"),
-    result_fields=(*RESULT_FIELDS, "mobile_number", "account_type"),
+    result_fields=(*penny_drop.RESULT_FIELDS, "mobile_number", "account_type"),
     labels=dict.fromkeys(("VALID", "SUCCESS"), "the rupee arrived: see name_match_result"),
     example={
         "mobile_number": "9988123456",
         "name": "John Doe",
-        "user_consent": CONSENT_EXAMPLE,
+        "user_consent": penny_drop.CONSENT_EXAMPLE,
     },
 )
