@@ -1,4 +1,7 @@
-"""Companies, branches, names and employment: answers that aren't plain, and lost ones."""
+"""Registries of tax, companies and employment: test data, and answers that aren't plain.
+
+`test_every_kind.py` has the examples and the lost answers of all kinds.
+"""
 
 from collections.abc import Mapping
 
@@ -11,6 +14,15 @@ from tests.support.worker_harness import Harness
 @pytest.mark.parametrize(
     ("kind", "request_", "status"),
     [
+        ("pan", {"pan": "AAAHU4383C"}, "VALID"),
+        ("pan", {"pan": "TUVPP5678W"}, "INVALID"),
+        ("pan_lite", {"pan": "ABCDX1234F", "name": "A", "dob": "1993-06-30"}, "INVALID"),
+        ("pan_360", {"pan": "LMNCD8010T"}, "INVALID"),
+        ("gstin", {"GSTIN": "29AAIZP2912R1ZR"}, "INVALID"),
+        ("pan_gstin", {"pan": "ZZZPN0001A"}, "GSTIN_NOT_FOUND"),
+        ("pan", {"pan": "ZZZPA0001A"}, "VALID"),
+        ("pan_gstin", {"pan": "ZZZPA0001A"}, "SUCCESS"),
+        ("gstin", {"GSTIN": "27ZZZAA0001A1Z5"}, "VALID"),
         ("cin", {"cin": "U72900KA2015PTC082989"}, "VALID"),
         ("cin", {"cin": "U99999KA2015PTC000001"}, "VALID"),
         ("cin", {"cin": "U72900KA2015PTC082981"}, "INVALID"),
@@ -47,18 +59,6 @@ def test_an_ifsc_that_no_branch_has_is_a_paid_answer(harness: Harness) -> None:
     assert len(harness.vendor.charges()) == 1
 
 
-@pytest.mark.parametrize("kind", ["udyam", "pan_udyam"])
-def test_a_lost_answer_is_not_repeated_without_a_published_duplicate(
-    harness: Harness, kind: str
-) -> None:
-    harness.vendor.post("faults", route=kind, cut="before_status")
-
-    ended = harness.settle(harness.submit(kind), hurried=True)
-
-    assert (ended.state, ended.reason) == (State.PARKED, "unknown_outcome/headers_failed")
-    assert len(harness.vendor.charges()) == 1
-
-
 def test_a_phone_that_looks_like_an_aadhaar_number_is_kept(harness: Harness) -> None:
     phone = "919988770001"
 
@@ -74,3 +74,24 @@ def test_a_combination_that_the_vendor_refuses_is_a_fault_of_the_request(harness
     ended = harness.settle(harness.submit("advance_employment", pan="ABCDE5930G"))
 
     assert (ended.state, ended.reason, ended.refused_field) == (State.REFUSED, code, "request")
+
+
+def test_a_pan_whose_error_names_the_reference_is_read_by_it(harness: Harness) -> None:
+    harness.vendor.post("faults", route="pan", status=500, executed=True)
+
+    ended = harness.settle(harness.submit("pan"), hurried=True)
+
+    assert (ended.state, ended.status) == (State.DONE, "VALID")
+    assert (ended.result or {})["registered_name"] == "JOHN DOE"
+    (charge,) = harness.vendor.charges()
+    assert str(charge["reference_id"]) == harness.row(ended.id).reference
+
+
+def test_a_gstin_whose_error_names_a_reference_is_parked_with_it(harness: Harness) -> None:
+    harness.vendor.post("faults", route="gstin", status=500, executed=True)
+
+    ended = harness.settle(harness.submit("gstin"), hurried=True)
+
+    assert ended.state is State.PARKED
+    (charge,) = harness.vendor.charges()
+    assert str(charge["reference_id"]) == harness.row(ended.id).reference
