@@ -24,8 +24,9 @@ _LOST: Final[Mapping[str, str]] = {
     "repeated under the same id",
     "read only": "its status is read by our id until the deadline, and then it is parked for a "
     "person. It is never repeated by itself, because nothing is known to stop a second charge",
-    "reference": "it is read by the vendor's reference, if the error named one; else it is parked "
-    "for a person and never repeated by itself, because a repeat could be paid for twice",
+    "reference": "it is read by the vendor's reference, if an error or a garbled answer named one; "
+    "else it is parked for a person and never repeated by itself, because a repeat could be paid "
+    "for twice",
     "repeat": "the call is repeated under the same id until the deadline. If the vendor then "
     "refuses the id as used, the call was executed, its answer can't be read again, and it "
     "{policy}",

@@ -59,7 +59,7 @@ class Recovery(StrEnum):
     READ = "read"
     """Its status can be read by our id; repeated only if the vendor refuses a second call."""
     REFERENCE = "reference"
-    """It can be read by the vendor's reference, if an error named one; otherwise as NONE."""
+    """It can be read by the vendor's reference, if its answer named one; otherwise as NONE."""
     REPEAT = "repeat"
     """It can't be read, but the vendor refuses a second call with the same id."""
     NONE = "none"

@@ -195,6 +195,29 @@ def test_a_200_without_its_status_or_our_id_is_garbled(
     assert judge(operation, Role.CREATE, 200, body).code == "garbled"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (200, {"reference_id": 34}, "garbled"),
+        (500, error("verification_failed", error={"refId": 34}), "verification_failed"),
+    ],
+)
+@pytest.mark.parametrize(("trailed", "reference"), [(False, "34"), (True, "")])
+def test_an_unclear_answer_may_name_the_reference_to_read_by_unless_another_may_follow(
+    status: int, body: object, code: str, trailed: bool, reference: str
+) -> None:
+    answer = judge(PAN, Role.CREATE, status, body, trailed=trailed)
+
+    assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, code)
+    assert answer.reference == reference
+
+
+def test_a_200_about_another_number_names_no_reference_of_ours() -> None:
+    answer = judge(ACCOUNT, Role.STATUS, 200, account(bank_account="1"))
+
+    assert (answer.code, answer.reference) == ("foreign_id", "")
+
+
 def test_a_status_may_be_nested() -> None:
     route = replace(PAN.create, status_field="data.state")
 

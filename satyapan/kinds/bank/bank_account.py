@@ -5,8 +5,8 @@ Response Description. The usual operation takes an id of ours, refuses a repeat 
 lost answer is recovered, and paid for once. It is PENDING while the vendor asks the banks.
 
 The operation `sync` answers at once, but takes no id of ours: it is never repeated, and a lost
-answer is parked for a person. Only an error that names the vendor's reference can be recovered
-from. The same request under two keys is paid for twice.
+answer is parked for a person. Only an error, or a garbled answer, that names the vendor's reference
+can be recovered from. The same request under two keys is paid for twice.
 
 DONE means an answer about the account, also a negative one. FAILED means that nothing was found
 out, because the vendor, your balance there or a bank stood in the way: submit it under another key,

@@ -84,9 +84,11 @@ def classify(asked: Asked, raw: Raw, body: object, now: float) -> Answer:
     """Say what a complete reply means. `body` is what `parse` gave, `now` is Unix seconds."""
     answer = _classify(asked, raw, body, now)
     named = raw.status == HTTPStatus.OK and _repeats(asked, body)
-    if raw.trailed and answer.outcome is not Outcome.UNKNOWN and not named:
-        # It repeats nothing of ours: it may be late, with the reply to this call behind it.
-        answer = Answer(outcome=Outcome.UNKNOWN, http=raw.status, code="trailing_bytes")
+    if raw.trailed and not named:
+        # It repeats nothing of ours: it may be late, with the reply to this call behind it. So a
+        # reference that it names may be another call's, too.
+        code = answer.code if answer.outcome is Outcome.UNKNOWN else "trailing_bytes"
+        answer = Answer(outcome=Outcome.UNKNOWN, http=raw.status, code=code)
     return replace(answer, limit=_limit(raw.headers))
 
 
@@ -123,10 +125,10 @@ def _accepted(asked: Asked, body: object) -> Answer:
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
     if _foreign(asked, clean, *asked.route.echoes) or _another_item(asked, clean):
         return Answer(outcome=Outcome.UNKNOWN, http=200, code="foreign_id")
-    status = asked.route.status_of(clean, asked.known)
+    status, reference = asked.route.status_of(clean, asked.known), _reference(body)
     if asked.role is not Role.DOCUMENT and not (status and _complete(asked, clean)):
-        return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled")
-    reference = _reference(body)
+        # As with an error: a call without an id of ours can be read by what it names.
+        return Answer(outcome=Outcome.UNKNOWN, http=200, code="garbled", reference=reference)
     return Answer(outcome=Outcome.OK, http=200, reference=reference, status=status, body=clean)
 
 
