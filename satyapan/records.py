@@ -134,6 +134,7 @@ class Verification:
     updated: int
     result: Mapping[str, Any] | None = field(repr=False)
     link: str = field(repr=False)
+    """A journey's until its end; a shared link stays."""
     handoff: Mapping[str, Any] = field(repr=False)
     """Until its end: what a person needs besides the link, by the vendor's names (`qr_code`)."""
 

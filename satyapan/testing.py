@@ -97,7 +97,7 @@ class FakeVerifications(Verifications):
             self._refuse_unknown(row, status)
             why = reason or self._shortfall(row, state, result or {})
             answered = replace(row, status=status, reason=why, refused_field=refused_field)
-            return replace(answered, state=state, result=result)
+            return replace(answered, state=state, result=result, link="", handoff={})
 
         self._play(id_or_kind, state.lower(), move)
 

@@ -67,10 +67,10 @@ def test_the_link_is_printed_before_the_end_and_each_change_on_stderr(stack: Loc
     with started(stack, *JOURNEY, "--id", "waited") as program:
         link = first_link(program)
         assert program.poll() is None
+        known = stack.verifications().get("waited")
         stack.control("journeys/waited", {"decision": "deny"})
         out, err = program.communicate(timeout=100)
 
-    known = stack.verifications().get("waited")
     assert known is not None
     assert link == known.link
     assert program.returncode == 1

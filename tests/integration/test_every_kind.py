@@ -140,7 +140,7 @@ def test_the_example_of_a_kind_is_done_and_charged_once(
     assert run.ended.status in service.kind.labels
     assert len(run.charges) == 1
     assert run.changes == CHANGES.get(service.operation.mode, ["done"])
-    assert bool(run.ended.link) == bool(service.operation.handoff_fields)
+    assert bool(run.ended.link) == (service.operation.mode is Mode.RESOURCE)
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=name)

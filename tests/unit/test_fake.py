@@ -121,7 +121,8 @@ def test_a_journey_is_pending_with_its_link_until_it_is_answered(fake: FakeVerif
     fake.answer(journey.id, state=State.DENIED, status="CONSENT_DENIED")
 
     assert (shown.link, shown.state) == ("https://vendor.example/journey", State.PENDING)
-    assert fake.wait(journey.id).state is State.DENIED
+    ended = fake.wait(journey.id)
+    assert (ended.state, ended.link, ended.handoff) == (State.DENIED, "", {})
     assert [event.name for event in fake.events("billing")] == ["link_ready", "denied"]
 
 

@@ -306,13 +306,16 @@ class ClaimedRun:
         return self.row
 
     def _ended(self, after: Row, kind: Kind) -> Row:
-        """Drop the request of a row that has ended, and keep the name of what was shared by it."""
-        shared = kind.operation(after.vendor).mode is Mode.RESOURCE and not after.parent
+        """Drop what a row that has ended needs no more, and keep the name of what it shared."""
+        mode = kind.operation(after.vendor).mode
+        shared = mode is Mode.RESOURCE and not after.parent
+        # A link that is given out after the end of its journey leads a person to pay in vain.
+        link = "" if mode is Mode.JOURNEY else after.link
         # Nothing is sent again, and the digest shows if a repeat has the same request. A person who
         # comes back later is still redirected to the producer.
         onward = {n: v for n, v in after.request.items() if n == kind.return_url_field}
         resource = self._resource() if shared else ""
-        return replace(after, request=onward, deadline=0, resource=resource)
+        return replace(after, request=onward, link=link, deadline=0, resource=resource)
 
     async def _commit(
         self,
