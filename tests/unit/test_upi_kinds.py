@@ -87,6 +87,21 @@ def test_numbers_of_accounts_and_payments_are_kept_and_no_others(kind: Kind) -> 
     assert body["name_at_bank"] == mask(LIKE_AADHAAR) != LIKE_AADHAAR
 
 
+def test_the_numbers_of_a_reverse_penny_drop_are_kept_and_no_others() -> None:
+    operation = Registry()["reverse_penny_drop"].operation("cashfree")
+    ours = {"verification_id": "v-1", "status": "SUCCESS", "upi": f"{LIKE_AADHAAR}@upi"}
+    numbers = dict.fromkeys(("ref_id", "bank_account", "utr"), LIKE_AADHAAR)
+
+    answer = classify(
+        Asked(operation, Role.STATUS, "v-1", {}),
+        Raw(200, {}, b""),
+        {**ours, **numbers, "name_at_bank": LIKE_AADHAAR},
+        now=0,
+    )
+
+    assert answer.body == {**ours, **numbers, "name_at_bank": mask(LIKE_AADHAAR)}
+
+
 def test_an_address_that_was_found_by_a_mobile_number_is_kept() -> None:
     found = {"mobile_number": LIKE_AADHAAR, "vpa": f"{LIKE_AADHAAR}@upi"}
 

@@ -49,7 +49,7 @@ REVERSE_PENNY_DROP = Kind(
             redirect_field="redirect_url",
             handoff_fields=names("upi_link gpay phonepe paytm bhim qr_code url"),
             deadline_field="valid_upto",
-            unmasked_fields=frozenset({"bank_account", "upi", "utr"}),
+            unmasked_fields=frozenset({"ref_id", "bank_account", "upi", "utr"}),
             events={
                 f"RPD_BANK_ACCOUNT_VERIFICATION_{word}": word
                 for word in ("SUCCESS", "FAILURE", "EXPIRED")
