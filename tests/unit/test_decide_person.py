@@ -66,6 +66,38 @@ def test_a_redriven_row_that_the_vendor_works_on_is_read_again(kind: str, ambigu
     assert (after.state, after.status) == (State.DONE, "VALID")
 
 
+@pytest.mark.parametrize("kind", ["sync/read", "sync/reference"])
+def test_a_redriven_row_whose_answer_is_still_unclear_is_read_again(kind: str) -> None:
+    new = {"status": "NEW"}
+    before = parked(kind, reason="unknown_status", ambiguous=1, draft=new, reference="7", **new)
+
+    redriven, events = decision(before, Redriven())
+    woken, effects = decision(redriven, Woken())
+    after, _ = decision(woken, status("VALID"))
+
+    assert (redriven.state, redriven.ambiguous, redriven.draft) == (State.PENDING, 0, new)
+    assert (events, effects) == ((Emit("redriven"),), (Call(Role.STATUS, lane=Lane.LOW),))
+    assert (after.state, after.status) == (State.DONE, "VALID")
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "reference"),
+    [("sync/read", "VALID", "7"), ("sync/reference", "VALID", "7"), ("sync/reference", "NEW", "")],
+)
+def test_a_redriven_row_of_which_a_read_says_no_more_is_judged_by_its_answer(
+    kind: str, word: str, reference: str
+) -> None:
+    answer = {"status": word}
+    before = parked(kind, reason="unknown_status", draft=answer, status="?", reference=reference)
+
+    redriven, _ = decision(before, Redriven())
+    after, effects = decision(redriven, Woken())
+
+    assert redriven.state is State.ACCEPTED
+    assert after.state is (State.DONE if word == "VALID" else State.PARKED)
+    assert effects == (Emit(after.state.lower()),)
+
+
 def test_a_redriven_visit_is_pending_and_a_visit_cannot_be_reissued() -> None:
     visit = parked("static_kyc_link", parent="v0", reason="workers_lost")
 

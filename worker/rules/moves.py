@@ -49,7 +49,7 @@ def park(row: Row, reason: str) -> Decision:
 
 def judged(row: Row, context: DecisionContext) -> Decision:
     """Decide by the stored answer and its status; park a row whose status is unknown."""
-    row = replace(row, status=_stored_status(row, context.operation))
+    row = replace(row, status=stored_status(row, context.operation))
     state = context.operation.status_map.get(row.status)
     if state is None:
         return park(row, "unknown_status")
@@ -59,7 +59,7 @@ def judged(row: Row, context: DecisionContext) -> Decision:
     return settle(row, state, reason, result=row.draft)
 
 
-def _stored_status(row: Row, operation: Operation) -> str:
+def stored_status(row: Row, operation: Operation) -> str:
     """Return the status of the stored answer, also if it was hidden and is known by now."""
     routes = (operation.create, operation.status) if row.status == _HIDDEN else ()
     stated = [route.status_of(row.draft or {}, row.request) for route in routes if route]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from satyapan.kinds.model import Mode
 from satyapan.records import Row, State
 from worker.rules.model import ByHand, Decision, DecisionContext, Emit, Forgotten, Redriven
-from worker.rules.moves import renew, settle
+from worker.rules.moves import renew, settle, stored_status
 
 
 class ActionRefused(Exception):
@@ -31,8 +31,8 @@ def _redrive(row: Row, context: DecisionContext) -> Decision:
     """Continue from where it was parked, under the same vendor-side id."""
     deadline = max(row.deadline, context.now + context.policy.second_life)
     row = replace(row, due=context.now, deadline=deadline, tries=0, misses=0)
-    if context.answered(row) and context.operation.mode is Mode.ASYNC:
-        # The vendor works on: a read may say more. It has answered, so nothing is in doubt.
+    if context.answered(row) and _may_change(row, context):
+        # It has answered, so nothing is in doubt.
         row = replace(row, ambiguous=0)
         return replace(row, state=State.PENDING, reason="redriven"), (Emit("redriven"),)
     if context.answered(row):
@@ -42,6 +42,14 @@ def _redrive(row: Row, context: DecisionContext) -> Decision:
     waits = row.link or row.parent or accepted
     state = State.UNKNOWN if row.ambiguous else State.PENDING if waits else State.ACCEPTED
     return replace(row, state=state, reason="redriven", attempts=0), (Emit("redriven"),)
+
+
+def _may_change(row: Row, context: DecisionContext) -> bool:
+    """Return True if a read may say more than the stored answer."""
+    operation = context.operation
+    if operation.mode is Mode.ASYNC:  # the vendor works on
+        return True
+    return context.readable(row) and stored_status(row, operation) not in operation.status_map
 
 
 def _refuse_harm(row: Row, context: DecisionContext) -> None:
