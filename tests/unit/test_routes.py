@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from satyapan.ids import hashed_id, id_faults
+from satyapan.kinds import Registry
 from satyapan.kinds.model import (
     ANY_CODE,
     WORD_ID,
@@ -122,6 +123,15 @@ def test_a_read_by_the_vendors_reference_names_it_in_the_path_or_the_query() -> 
 
     assert (in_path, no_params) == ("https://vendor.invalid/verification/pan/161", {})
     assert (plain, params) == ("https://vendor.invalid/verification/pan", {"reference_id": "161"})
+
+
+def test_a_batch_of_pans_is_read_by_both_ids_once_both_are_known() -> None:
+    operation = Registry()["pan_batch"].operation("cashfree")
+
+    read = [sent(operation, Role.STATUS, reference=known)[-2] for known in ("612", "")]
+
+    ours = {"bulk_verification_id": "v_1"}
+    assert read == [{**ours, "reference_id": "612"}, ours]
 
 
 @pytest.mark.parametrize("reference", ["", "..", "1/2", "1?a=b", "1%2F", "a" * 65])

@@ -47,6 +47,8 @@ PAN_BATCH = Kind(
                 "GET",
                 "/pan/bulk",
                 id_param="bulk_verification_id",
+                # The page's schema requires both ids, its text either.
+                reference_param="reference_id",
                 echo_field="bulk_verification_id",
                 entry_statuses=EntryStatuses("valid", {"VALID": State.DONE, "INVALID": State.DONE}),
             ),
