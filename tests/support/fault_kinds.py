@@ -8,7 +8,7 @@ from satyapan.failpoints import Failpoint
 
 SHIPPED: Final = ("passport", "digilocker", "static_kyc_link")
 TOYS: Final = ("toy_account", "toy_pan_check", "toy_pay")
-"""Modes and recoveries that no shipped kind has: tests/support/toy_kinds."""
+"""The other modes and recoveries, by kinds that nothing else changes: tests/support/toy_kinds."""
 KINDS: Final = (*SHIPPED, *TOYS)
 
 DECISIONS: Final[Mapping[str, str]] = {"digilocker": "allow", "toy_pay": "pay"}
