@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from demo.supervisor import ChildFailed, Supervisor
 from satyapan.names import INGEST, STATUS_CHECK
@@ -128,7 +129,10 @@ def test_folders_of_killed_apps_are_deleted_and_those_of_running_apps_stay(
 
     def start(name: str) -> Path:
         before = set(tmp_path.iterdir())
-        processes.start(name, COMMAND, env=env, ready=READY)
+        ready = processes.start(name, COMMAND, env=env, ready=READY).ready
+        assert ready
+        # A SIGTERM that comes while gunicorn forks its worker can be lost: it then ends after 20 s.
+        assert requests.get(f"{ready['url']}/healthz", timeout=10).ok
         (folder,) = set(tmp_path.glob("satyapan-metrics-*")) - before
         return folder
 
