@@ -136,4 +136,5 @@ def test_forged_ids_do_not_delay_valid_messages(
 
     # About 10 ms for each message before it; without a bound, a huge one takes about 10 s.
     assert took < 15
-    assert store.llen(key) == 0
+    # The sweeper may have been faster than the wake-up behind the flood.
+    eventually(lambda: store.llen(key) == 0)
