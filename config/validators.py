@@ -263,6 +263,7 @@ def _unknown_names(values: Mapping[str, Any]) -> Iterator[SettingFault]:
         return
     lists: dict[str, Callable[[], Collection[str]]] = {
         "WORKER_LOST_ANSWER": lambda: kinds.names,
+        "CHECK_DIGITS": lambda: kinds.names,
         "QUOTA_PER_MINUTE": lambda: route_names(kinds),
     }
     for name, list_known in lists.items():

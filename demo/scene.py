@@ -16,11 +16,11 @@ from demo.summary import ScenarioOutcome, charges_of
 from satyapan import State, Verification, Verifications, settled
 from satyapan.kinds import Operation, Registry
 from satyapan.kinds.model import Mode
+from satyapan.records import VENDOR
 
 PATIENCE_S: Final = 90.0
 """Most seconds for one step: longer than the delay after two workers killed in a row."""
 _LOOK_S: Final = 0.02
-_VENDOR: Final = "cashfree"
 _KINDS: Final = Registry()
 
 
@@ -163,7 +163,7 @@ class Scene:
 
 
 def _operation(verification: Verification) -> Operation:
-    return _KINDS[verification.kind].operation(_VENDOR)
+    return _KINDS[verification.kind].operation(VENDOR)
 
 
 def _vendor_id(verification: Verification, generation: int = 1) -> str:

@@ -61,7 +61,7 @@ class ScenarioOutcome:
         }
 
 
-def request_digest(request: Mapping[str, Any]) -> str:
+def audit_digest(request: Mapping[str, Any]) -> str:
     """Return what the audit names for a call without an id of the client: the request's digest.
 
     `sandbox/README.md` says how it is made. Two calls with the same request have the same one.

@@ -40,6 +40,7 @@ from satyapan.names import RUN, RUN_HIGH, Keys
 from satyapan.records import VENDOR, Row, State, Verification, view
 from satyapan.redis.connections import connect
 from satyapan.return_urls import split_allowed
+from satyapan.settings.declaration import SettingFault, SettingsError
 from satyapan.settings.producer import ProducerSettings, read_producer_settings
 
 Until = Callable[[Verification], bool]
@@ -73,6 +74,9 @@ class Verifications:
     def __init__(self, settings: ProducerSettings) -> None:
         self._settings = settings
         self._kinds = Registry.with_plugins(settings.kinds)
+        if not settings.check_digits.keys() <= set(self._kinds.names):
+            text = f"has an unknown name; known are {', '.join(sorted(self._kinds.names))}."
+            raise SettingsError([SettingFault("SATYAPAN_CHECK_DIGITS", text)])
         keys = Keys(settings.prefix)
         redis = connect(settings, "producer")
         self._ledger: RowStore = Ledger(redis, keys, settings.ring())

@@ -3,7 +3,7 @@
 from typing import Final
 
 from demo.scene import Scene
-from demo.summary import request_digest
+from demo.summary import audit_digest
 from satyapan import State
 
 TITLE: Final = "PAN: the vendor takes no id of ours, and an error comes in place of the answer"
@@ -12,7 +12,7 @@ _REQUEST: Final = {"pan": "ABCPV1234D", "name": "JOHN DOE"}
 
 def play(scene: Scene) -> None:
     """Let the paid call end in an error that names the vendor's reference."""
-    console, digest = scene.console, request_digest(_REQUEST)
+    console, digest = scene.console, audit_digest(_REQUEST)
     console.action("the vendor will execute the next PAN call, charge for it, and answer HTTP 500")
     scene.stack.control("faults", {"route": "pan", "status": 500, "executed": True})
     console.action("the shop submits a PAN")

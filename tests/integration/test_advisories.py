@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Final
 
 import pytest
 
 from tests.architecture.test_packaging import pins
+from tests.support.http_listener import listening
 from tests.support.project import ROOT
 
 LOCK: Final = "requirements-run.lock"
@@ -41,12 +41,8 @@ class _Database(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Database) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with listening(_Database) as address:
+        yield f"{address}/"
 
 
 def test_an_advisory_is_found_by_name_and_version(database: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from demo.person import Person
-from demo.summary import ScenarioOutcome, charges_of, lines, request_digest
+from demo.summary import ScenarioOutcome, audit_digest, charges_of, lines
 from satyapan.records import Row, State, view
 from tests.support.eventually import eventually
 
@@ -252,9 +252,9 @@ def test_only_a_done_verification_that_was_charged_once_is_as_expected() -> None
 
 def test_a_call_without_an_id_is_counted_by_the_digest_of_its_request() -> None:
     request = {"pan": "ABCPV1234D", "name": "JOHN DOE"}
-    digest = request_digest(request)
+    digest = audit_digest(request)
     row = {"charge": "pan", "verification_id": None, "detail": digest}
-    other = {**row, "detail": request_digest({**request, "name": "JANE DOE"})}
+    other = {**row, "detail": audit_digest({**request, "name": "JANE DOE"})}
 
     assert digest == "request e0bd5830111f5c53"
     assert charges_of([row, other, row])[digest] == {"pan": 2}

@@ -12,9 +12,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from time import monotonic
 from typing import Any, Final, Self
 
@@ -26,6 +25,7 @@ from demo.supervisor import Child, Supervisor
 from satyapan import Unavailable, Verifications
 from satyapan.failpoints import VARIABLE
 from tests.support.fork_server import PROGRAM, fork_server
+from tests.support.http_listener import listening
 from tests.support.project import ROOT
 from tests.support.proxy import FaultProxy
 from tests.support.toy_stack import OPERATIONS, PLACES
@@ -91,16 +91,9 @@ class WebhookRelay:
     @contextmanager
     def open(self) -> Iterator["WebhookRelay"]:
         """Listen inside the block."""
-        with ThreadingHTTPServer(("127.0.0.1", 0), _handler(self)) as server:
-            server.daemon_threads = True
-            self.url = f"http://127.0.0.1:{server.server_port}/"
-            thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.shutdown()
-                thread.join()
+        with listening(_handler(self)) as address:
+            self.url = f"{address}/"
+            yield self
 
 
 def _handler(relay: WebhookRelay) -> type[BaseHTTPRequestHandler]:

@@ -11,9 +11,8 @@ import re
 import string
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from random import Random
-from threading import Thread
 from typing import Any, Final
 
 import requests
@@ -24,6 +23,7 @@ from satyapan.kinds import Kind
 from satyapan.kinds.model import ALWAYS_PUBLIC, Role, Route
 from tests.support.every_kind import KINDS, SERVICES, Service
 from tests.support.fresh_examples import fresh_example
+from tests.support.http_listener import listening
 
 Path = tuple[str | int, ...]
 OPEN: Final = ALWAYS_PUBLIC | {"ref_id", "refId"}
@@ -48,16 +48,9 @@ class MarkingVendor:
     @contextmanager
     def open(self) -> Iterator["MarkingVendor"]:
         """Listen inside the block."""
-        with ThreadingHTTPServer(("127.0.0.1", 0), _handler(self)) as server:
-            server.daemon_threads = True
-            self.url = f"http://127.0.0.1:{server.server_port}/verification"
-            thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.shutdown()
-                thread.join()
+        with listening(_handler(self)) as address:
+            self.url = f"{address}/verification"
+            yield self
 
     def in_request(self, kind: Kind) -> list[str]:
         """List the markers of a kind's request."""

@@ -70,6 +70,11 @@ def test_another_kinds_policy_and_ignore_leave_it_alone(caplog: pytest.LogCaptur
     assert logged(caplog) == []
 
 
+def test_a_policy_for_a_kind_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(SettingsError, match="SATYAPAN_CHECK_DIGITS"):
+        producer(taxde="refuse")
+
+
 def test_a_policy_that_does_not_exist_is_refused() -> None:
     with pytest.raises(SettingsError, match="SATYAPAN_CHECK_DIGITS"):
         read_producer_settings({"SATYAPAN_CHECK_DIGITS": "gstin=maybe"})

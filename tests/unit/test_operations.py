@@ -134,7 +134,7 @@ def test_each_vendor_of_a_kind_has_a_usual_operation(kind: Kind) -> None:
     assert {vendor_of(key) for key in kind.operations} <= set(kind.operations)
 
 
-# ---- what people are told ----
+# ---- what people see ----
 
 
 def cli(*words: str) -> Result:

@@ -157,6 +157,8 @@ def test_all_faults_are_raised_at_once_including_those_between_settings() -> Non
         ("WORKER_SWEEP_BATCH", "1001"),
         ("WORKER_LOST_ANSWER", f"passport={CANARY}"),
         ("WORKER_LOST_ANSWER", f"{CANARY}=park"),
+        ("CHECK_DIGITS", f"gstin={CANARY}"),
+        ("CHECK_DIGITS", f"{CANARY}=refuse"),
         ("CALLBACKS_PUBLIC_URL", f"http://{CANARY}.example"),
         ("CALLBACKS_PUBLIC_URL", f"http://localhost.{CANARY}"),
         ("CALLBACKS_TOKEN_KEYS", CANARY),

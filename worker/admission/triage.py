@@ -13,12 +13,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from satyapan.names import Keys
-from satyapan.records import Row
+from satyapan.records import ACCOUNT, VENDOR, Row
 from satyapan.redis.scripts import load
 from worker.admission.limiter import Limiter, Waiting
 
-_VENDOR: Final = Row(id="", kind="").vendor
-_ACCOUNT: Final = Row(id="", kind="").account
 _PRODUCER: Final = Row(id="", kind="").reply_to
 
 _BATCH: Final = 500
@@ -135,4 +133,4 @@ def _rows(raw: Sequence[bytes]) -> Iterator[_Fresh]:
     for at in range(0, len(values), 6):
         row_id, kind, vendor, account, producer, priority = values[at : at + 6]
         waiting = Waiting(row_id, producer or _PRODUCER, high=priority == "high")
-        yield _Fresh(row_id, kind, vendor or _VENDOR, account or _ACCOUNT, waiting)
+        yield _Fresh(row_id, kind, vendor or VENDOR, account or ACCOUNT, waiting)

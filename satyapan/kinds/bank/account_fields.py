@@ -63,5 +63,5 @@ STATUS_MAP: Final = {
     **dict.fromkeys(NOT_FOUND_OUT, State.FAILED),
 }
 LABELS: Final = WAITING | ANSWERS | NOT_FOUND_OUT
-UNMASKED: Final = frozenset({"bank_account", "utr", "micr"})
+UNMASKED: Final = frozenset({"bank_account", "utr"})
 """Numbers of accounts and payments; one in ten of twelve digits looks like an Aadhaar number."""

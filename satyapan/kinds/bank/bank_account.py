@@ -10,12 +10,13 @@ can be recovered from. The same request under two keys is paid for twice.
 
 DONE means an answer about the account, also a negative one. FAILED means that nothing was found
 out, because the vendor, your balance there or a bank stood in the way: submit it under another key,
-later. Whether FAILED is charged is unknown. Errors with HTTP status 422 are such answers too, and
-the error is then the result; but for `connection_timeout` of `sync`: a bank may have been asked, so
-the answer is read.
+later. Whether FAILED is charged is unknown. Errors with HTTP status 422 are such answers too; the
+result is then the error. Only after `connection_timeout` of `sync` the answer is read, because a
+bank may have been asked.
 
 The vendor says FRAUD_ACCOUNT also after too many verifications of one account in a day.
-INSUFFICIENT_BALANCE ends one verification and doesn't hold the others, as the common error does.
+INSUFFICIENT_BALANCE ends one verification. The common error of that name holds all calls; this
+status doesn't.
 
 The vendor lists more words, without saying what code comes with them: APPROVAL_PENDING,
 PARTIALLY_APPROVED, IN_PROCESS, PROCESSING, CANCELLED, MANUALLY_REJECTED. They are parked.

@@ -33,4 +33,4 @@ RESULT_FIELDS: Final = names(
     "verification_id reference_id status name_at_bank bank_account ifsc vpa utr name_match_score"
     " name_match_result ifsc_details"
 )
-UNMASKED_FIELDS: Final = frozenset({"bank_account", "utr", "micr"})
+UNMASKED_FIELDS: Final = frozenset({"bank_account", "utr"})

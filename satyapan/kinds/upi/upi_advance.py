@@ -31,7 +31,6 @@ UPI_ADVANCE = Kind(
                 any_case=True,
             ),
             status_map={"VALID": State.DONE, "INVALID": State.DONE, "EXPIRED": State.DONE},
-            unmasked_fields=frozenset({"micr"}),
         )
     },
     public_fields=frozenset(),
